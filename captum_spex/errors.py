@@ -1,0 +1,32 @@
+"""The package's exceptions: every message names the argument, what came, what is allowed and what to do."""
+
+from __future__ import annotations
+
+
+class ArgumentError(ValueError):
+    """An argument that cannot be used, found before the first evaluation."""
+
+    def __init__(self, argument: str, got: str, allowed: str, hint: str = "") -> None:
+        self.argument = argument
+        message = f"`{argument}`: got {got}; allowed is {allowed}."
+        super().__init__(f"{message} {hint}" if hint else message)
+
+
+class BudgetError(ArgumentError):
+    """A number of evaluations that cannot be used."""
+
+
+class UnknownNameError(ArgumentError):
+    """A name (of an index, a design, ...) that is not one of the allowed ones."""
+
+
+class OrderError(ArgumentError):
+    """An interaction order that is out of range or that a view cannot show."""
+
+
+class MaskError(ArgumentError):
+    """Masks, feature masks or players that do not fit the game."""
+
+
+class GameError(ValueError):
+    """A game that returned values which cannot be used (wrong length, NaN, another number of outputs)."""

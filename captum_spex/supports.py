@@ -1,0 +1,152 @@
+"""Many sets of players in compressed rows, and the set algebra that the rest of the package needs, vectorised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from math import comb
+
+import numpy as np
+import sparse
+from numpy.typing import NDArray
+
+from captum_spex.errors import MaskError
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Supports:
+    """Sets of players: set ``k`` is ``players[indptr[k]:indptr[k + 1]]``, in increasing order."""
+
+    n_players: int
+    indptr: Ints
+    players: Ints
+
+    @classmethod
+    def from_sets(cls, sets: Iterable[Iterable[int]], n_players: int) -> Supports:
+        """Build from any iterables of players; a player named twice in one set counts once."""
+        rows = [sorted({int(player) for player in players}) for players in sets]
+        indptr = np.concatenate([[0], np.cumsum([len(row) for row in rows], dtype=np.int64)])
+        flat = np.array([player for row in rows for player in row], dtype=np.int64)
+        if flat.size and not (0 <= flat.min() and flat.max() < n_players):
+            wrong = int(flat[(flat < 0) | (flat >= n_players)][0])
+            raise MaskError("players", f"player {wrong}", f"0 to {n_players - 1}, as `n_players` is {n_players}")
+        return cls(n_players, indptr.astype(np.int64), flat)
+
+    @classmethod
+    def from_blocks(cls, blocks: Sequence[Ints], n_players: int) -> Supports:
+        """Build from arrays ``(n_sets, order)`` whose rows are sorted, one array for each order."""
+        orders = np.concatenate([np.full(len(b), b.shape[1]) for b in blocks] or [np.zeros(0)])
+        indptr = np.concatenate([[0], np.cumsum(orders)]).astype(np.int64)
+        flat = np.concatenate([b.ravel() for b in blocks] or [np.zeros(0)]).astype(np.int64)
+        return cls(n_players, indptr, flat)
+
+    @classmethod
+    def all_of_order(cls, order: int, n_players: int) -> Supports:
+        """All ``C(n_players, order)`` sets of one order, in lexicographic order."""
+        if order == 1:
+            block = np.arange(n_players)[:, None]
+        elif order == 2:
+            block = np.stack(np.triu_indices(n_players, k=1), axis=1)
+        else:
+            count = comb(n_players, order)
+            flat = (player for players in combinations(range(n_players), order) for player in players)
+            block = np.fromiter(flat, dtype=np.int64, count=count * order).reshape(count, order)
+        return cls.from_blocks([block.astype(np.int64)], n_players)
+
+    @classmethod
+    def concatenate(cls, many: Sequence[Supports]) -> Supports:
+        """All sets of several collections over the same players, repetitions kept."""
+        orders = np.concatenate([s.orders for s in many])
+        indptr = np.concatenate([[0], np.cumsum(orders)]).astype(np.int64)
+        return cls(many[0].n_players, indptr, np.concatenate([s.players for s in many]))
+
+    def __len__(self) -> int:
+        return len(self.indptr) - 1
+
+    @property
+    def orders(self) -> Ints:
+        """Number of players of every set, ``(n_sets,)``."""
+        return np.diff(self.indptr)
+
+    def by_order(self) -> Iterator[tuple[int, Ints, Ints]]:
+        """Yield ``order, rows, block`` with ``block`` the players ``(len(rows), order)`` of the sets at ``rows``."""
+        orders = self.orders
+        for order in np.unique(orders):
+            rows = np.flatnonzero(orders == order)
+            yield int(order), rows, self.players[self.indptr[rows][:, None] + np.arange(order)]
+
+    def keys(self) -> NDArray[np.uint64]:
+        """One 64-bit key per set: exact bit sets up to 64 players, else XORs of hashed players.
+
+        Beyond 64 players two different sets share a key with probability ``2**-64``.
+        """
+        keys = np.zeros(len(self), dtype=np.uint64)
+        for order, rows, block in self.by_order():
+            if order:
+                keys[rows] = np.bitwise_xor.reduce(player_keys(block, self.n_players), axis=1)
+        return keys
+
+    def take(self, rows: NDArray[np.intp] | Ints) -> Supports:
+        """The sets at ``rows``, in that order."""
+        orders = self.orders[rows]
+        indptr = np.concatenate([[0], np.cumsum(orders)]).astype(np.int64)
+        within = np.arange(indptr[-1]) - np.repeat(indptr[:-1], orders)
+        return Supports(self.n_players, indptr, self.players[np.repeat(self.indptr[:-1][rows], orders) + within])
+
+    def unique(self) -> tuple[Supports, NDArray[np.intp]]:
+        """Return the distinct sets and, for every set of this collection, the row of its twin among them."""
+        _, first, inverse = np.unique(self.keys(), return_index=True, return_inverse=True)
+        return self.take(first), inverse.ravel()
+
+    def find(self, known: Supports) -> NDArray[np.intp]:
+        """Return for every set its row in ``known`` (distinct sets), or -1."""
+        if not len(known):
+            return np.full(len(self), -1, dtype=np.intp)
+        known_keys = known.keys()
+        order = np.argsort(known_keys)
+        keys = self.keys()
+        place = np.minimum(np.searchsorted(known_keys, keys, sorter=order), len(known) - 1)
+        return np.where(known_keys[order[place]] == keys, order[place], -1)
+
+    def subsets(self, order: int) -> tuple[Supports, NDArray[np.intp]]:
+        """All subsets of one order of every set (repetitions kept), and the row each came from."""
+        blocks, parents = [], []
+        for size, rows, block in self.by_order():
+            if size >= order:
+                columns = np.array(list(combinations(range(size), order)), dtype=np.int64).reshape(-1, order)
+                blocks.append(block[:, columns].reshape(-1, order))
+                parents.append(np.repeat(rows, len(columns)))
+        found = np.concatenate(blocks) if blocks else np.zeros((0, order), dtype=np.int64)
+        return Supports.from_blocks([found], self.n_players), np.concatenate(parents or [np.zeros(0, dtype=np.intp)])
+
+    def tuples(self) -> list[tuple[int, ...]]:
+        """The sets as tuples of Python integers."""
+        flat, bounds = self.players.tolist(), self.indptr.tolist()
+        return [tuple(flat[a:b]) for a, b in zip(bounds, bounds[1:], strict=False)]
+
+    def to_coo(self) -> sparse.COO:
+        """Boolean membership matrix ``(n_sets, n_players)`` as a ``sparse.COO``."""
+        rows = np.repeat(np.arange(len(self)), self.orders)
+        data = np.ones(len(rows), dtype=np.bool_)
+        return sparse.COO(np.stack([rows, self.players]), data, shape=(len(self), self.n_players))
+
+
+def player_keys(players: Ints, n_players: int) -> NDArray[np.uint64]:
+    """Return a 64-bit key per player: its own bit up to 64 players, else a fixed hash (splitmix64)."""
+    x = players.astype(np.uint64)
+    if n_players <= 64:
+        return np.uint64(1) << x
+    x = (x + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def sum_by_set(supports: Supports, values: Floats) -> tuple[Supports, Floats]:
+    """Add up the values of equal sets."""
+    distinct, inverse = supports.unique()
+    return distinct, np.bincount(inverse, weights=values, minlength=len(distinct))

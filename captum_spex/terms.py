@@ -1,0 +1,121 @@
+"""Terms: a sparse map from sets of players to numbers, the shape of every spectrum and every result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import permutations
+from operator import index as as_index
+
+import numpy as np
+import sparse
+
+from captum_spex.errors import OrderError
+from captum_spex.supports import Floats, Supports
+
+_LARGEST_LINEAR_INDEX = np.iinfo(np.int64).max
+
+
+class Terms(Mapping[tuple[int, ...], float]):
+    """Sets of players with one value each, iterated from the largest absolute value.
+
+    Equal absolute values are ordered by order, then by a key of the players, so that the same terms always read the same.
+
+    Example:
+        >>> from captum_spex.supports import Supports
+        >>> terms = Terms(Supports.from_sets([(0,), (0, 2)], 3), np.array([1.0, -2.0]))
+        >>> list(terms), terms[(2, 0)], terms.top(1)
+        ([(0, 2), (0,)], -2.0, {(0, 2): -2.0})
+    """
+
+    sets: Supports
+    _row_of: dict[tuple[int, ...], int]
+    values: Floats  # type: ignore[assignment]  # an array as in `shap.Explanation`, not the method of a dict
+
+    def __init__(self, supports: Supports, values: Floats) -> None:
+        rows = np.lexsort((supports.keys(), supports.orders, -np.abs(values)))
+        ordered = np.asarray(values, dtype=np.float64)[rows]
+        ordered.flags.writeable = False
+        self._set(sets=supports.take(rows), values=ordered, _row_of={})
+
+    def _set(self, **attributes: object) -> None:
+        """Set attributes while constructing; afterwards the record is frozen."""
+        self.__dict__.update(attributes)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"`{name}` cannot be set: {type(self).__name__} is frozen")
+
+    @property
+    def n_players(self) -> int:
+        """Number of players of the game."""
+        return self.sets.n_players
+
+    @property
+    def supports(self) -> sparse.COO:
+        """Which players belong to which term: boolean ``sparse.COO`` of shape ``(n_terms, n_players)``."""
+        return self.sets.to_coo()
+
+    @property
+    def orders(self) -> np.ndarray:
+        """Number of players of every term, ``(n_terms,)``."""
+        return self.sets.orders
+
+    def __len__(self) -> int:
+        return len(self.sets)
+
+    def __iter__(self) -> Iterator[tuple[int, ...]]:
+        return iter(self.sets.tuples())
+
+    def __contains__(self, players: object) -> bool:
+        return self._rows().get(self._canonical(players), -1) >= 0
+
+    def __getitem__(self, players: Sequence[int] | int) -> float:
+        key = self._canonical(players)
+        row = self._rows().get(key)
+        if row is None:
+            raise KeyError(key)
+        return float(self.values[row])
+
+    def _canonical(self, players: object) -> tuple[int, ...]:
+        """Sort the players that a caller named; a single player may stand without a tuple."""
+        try:
+            chosen = players if isinstance(players, (tuple, list, frozenset, set)) else (players,)
+            return tuple(sorted({as_index(player) for player in chosen}))  # type: ignore[arg-type]
+        except TypeError:
+            raise KeyError(players) from None
+
+    def _rows(self) -> dict[tuple[int, ...], int]:
+        if len(self._row_of) != len(self):
+            self._row_of.update((players, row) for row, players in enumerate(self))
+        return self._row_of
+
+    def top(self, k: int = 10, order: int | None = None) -> dict[tuple[int, ...], float]:
+        """Return the ``k`` terms of largest absolute value, of one order if ``order`` is given."""
+        rows = np.arange(len(self)) if order is None else np.flatnonzero(self.orders == order)
+        chosen = rows[:k]
+        return dict(zip(self.sets.take(chosen).tuples(), self.values[chosen].tolist(), strict=True))
+
+    def coo(self, order: int, *, symmetric: bool = False) -> sparse.COO:
+        """Return the terms of one order as a ``sparse.COO`` of shape ``(n_players,) * order``.
+
+        Entries stand at ``i < j < ...``; with ``symmetric=True`` at every permutation of the players.
+
+        Raises:
+            OrderError: if ``order`` is below 1, or ``n_players**order`` does not fit a 64-bit index
+                (then ``supports`` and ``values`` still work).
+        """
+        if order < 1:
+            raise OrderError("order", str(order), "1 or more")
+        if self.n_players**order > _LARGEST_LINEAR_INDEX:
+            fits = max(k for k in range(1, order) if self.n_players**k <= _LARGEST_LINEAR_INDEX)
+            raise OrderError(
+                "order",
+                f"{order} with {self.n_players} players, more cells than a 64-bit index counts",
+                f"1 to {fits}",
+                "Use `supports` and `values`, which hold terms of any order.",
+            )
+        rows = np.flatnonzero(self.orders == order)
+        players = self.sets.players[self.sets.indptr[rows][:, None] + np.arange(order)]
+        ways = list(permutations(range(order))) if symmetric else [tuple(range(order))]
+        coordinates = np.concatenate([players[:, list(way)] for way in ways]).T
+        data = np.tile(self.values[rows], len(ways))
+        return sparse.COO(coordinates, data, shape=(self.n_players,) * order)
