@@ -1,0 +1,169 @@
+"""The only place where a game is called: distinct masks, batches, budget, progress, checks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from tqdm.auto import tqdm
+
+from captum_spex.errors import ArgumentError, BudgetError, GameError
+from captum_spex.game import Game
+from captum_spex.masks import Masks, as_masks, find_rows, first_rows
+from captum_spex.supports import Floats
+
+DEFAULT_BATCH_SIZE = 1024
+_SHOWN_PLAYERS = 20
+
+
+class Evaluator:
+    """Calls a game on masks, each distinct mask once, and never more often than the budget allows.
+
+    Args:
+        game: the value function.
+        n_players: width of the masks.
+        budget: largest number of distinct masks that may be evaluated.
+        batch_size: masks per call of the game; default 1,024.
+        show_progress: show a progress bar on standard error.
+
+    Example:
+        >>> evaluator = Evaluator(lambda masks: masks.sum(axis=1), n_players=2, budget=4)
+        >>> evaluator(np.array([[True, True], [True, True], [False, True]])).ravel(), evaluator.n_evaluations
+        (array([2., 2., 1.]), 2)
+    """
+
+    def __init__(
+        self,
+        game: Game,
+        n_players: int,
+        *,
+        budget: int,
+        batch_size: int | None = None,
+        show_progress: bool = False,
+        label: str = "evaluations",
+    ) -> None:
+        if not callable(game):
+            raise ArgumentError("game", f"a {type(game).__name__}", "a callable from masks to values")
+        self._game = game
+        self._n_players = n_players
+        self._budget = budget
+        self._batch_size = checked_positive("batch_size", DEFAULT_BATCH_SIZE if batch_size is None else batch_size)
+        self._show_progress = show_progress
+        self._label = label
+        self._masks: Masks = np.zeros((0, n_players), dtype=np.bool_)
+        self._values: Floats | None = None
+        self._has_outputs = False
+
+    @property
+    def n_evaluations(self) -> int:
+        """Number of distinct masks evaluated so far."""
+        return len(self._masks)
+
+    @property
+    def has_outputs(self) -> bool:
+        """Whether the game returns a row of several outputs per mask."""
+        return self._has_outputs
+
+    def __call__(self, masks: Masks) -> Floats:
+        """Return the values of the masks, float64 ``(n_masks, n_outputs)``.
+
+        Raises:
+            MaskError: if the masks have another width than the game.
+            BudgetError: if more new masks are asked for than the budget has left.
+            GameError: if the game returns the wrong length, NaN or infinity, or changes its number of outputs.
+        """
+        checked = as_masks(masks, self._n_players)
+        distinct, inverse = first_rows(checked)
+        wanted = checked[distinct]
+        new = wanted[find_rows(wanted, self._masks) < 0]
+        left = self._budget - self.n_evaluations
+        if len(new) > left:
+            raise BudgetError("masks", f"{len(new)} new masks", f"{left}, what the budget of {self._budget} leaves")
+        self._evaluate(new)
+        if self._values is None:  # no mask at all was ever asked for
+            return np.zeros((0, 1))
+        return self._values[find_rows(wanted, self._masks)][inverse]
+
+    def _evaluate(self, masks: Masks) -> None:
+        batches = range(0, len(masks), self._batch_size)
+        with tqdm(total=len(masks), desc=self._label, unit="eval", disable=not self._show_progress) as bar:
+            for start in batches:
+                batch = masks[start : start + self._batch_size]
+                values = self._call(batch)
+                self._masks = np.concatenate([self._masks, batch])
+                self._values = values if self._values is None else np.concatenate([self._values, values])
+                bar.update(len(batch))
+
+    def _call(self, batch: Masks) -> Floats:
+        try:
+            raw = self._game(batch)
+        except Exception as error:
+            error.add_note(
+                f"captum_spex: the game failed on a batch of {len(batch)} masks, "
+                f"after {self.n_evaluations} of at most {self._budget} evaluations."
+            )
+            raise
+        values = _as_numbers(raw)
+        self._check(values, batch)
+        return values.reshape(len(batch), -1)
+
+    def _check(self, values: Floats, batch: Masks) -> None:
+        if values.ndim not in (1, 2) or len(values) != len(batch) or values.size == 0:
+            raise GameError(
+                f"`game`: returned shape {values.shape} for {len(batch)} masks; "
+                f"allowed is ({len(batch)},) or ({len(batch)}, n_outputs)."
+            )
+        n_outputs = values.size // len(batch)
+        if self._values is not None and n_outputs != self._values.shape[1]:
+            raise GameError(
+                f"`game`: returned {n_outputs} outputs per mask after {self._values.shape[1]} in the batches before; "
+                "a game must keep its number of outputs."
+            )
+        self._has_outputs = n_outputs > 1
+        finite = np.isfinite(values).reshape(len(batch), -1).all(axis=1)
+        if not finite.all():
+            row = int(np.argmin(finite))
+            wrong = values[row] if values.ndim == 1 else values[row][~np.isfinite(values[row])][0]
+            raise GameError(
+                f"`game`: returned {wrong} for the mask with {describe_mask(batch[row])}; values must be finite. "
+                f"{self.n_evaluations} evaluations were done before this batch."
+            )
+
+
+def describe_mask(mask: np.ndarray) -> str:
+    """Say which players a mask keeps, in words of bounded length."""
+    present, absent = np.flatnonzero(mask), np.flatnonzero(~mask)
+    if not len(absent):
+        return "all players present"
+    if not len(present):
+        return "no player present"
+    word, players = ("present", present) if len(present) <= len(absent) else ("absent", absent)
+    more = f" and {len(players) - _SHOWN_PLAYERS} more" if len(players) > _SHOWN_PLAYERS else ""
+    return f"players {players[:_SHOWN_PLAYERS].tolist()}{more} {word}"
+
+
+def checked_positive(argument: str, value: Any) -> int:
+    """Return ``value`` if it is a positive integer, else raise an `ArgumentError` that names the argument."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ArgumentError(argument, repr(value), "an integer of at least 1")
+    return int(value)
+
+
+def checked_budget(argument: str, value: Any) -> int:
+    """Return a number of evaluations if it is an integer of at least 2, else raise a `BudgetError`."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 2:
+        hint = "The game is always evaluated with all players and with none."
+        raise BudgetError(argument, repr(value), "an integer of at least 2", hint)
+    return int(value)
+
+
+def _as_numbers(raw: ArrayLike) -> Floats:
+    """Turn what a game returned (arrays, lists, torch tensors on any device) into float64."""
+    detach = getattr(raw, "detach", None)
+    if detach is not None:
+        raw = detach().cpu()
+    try:
+        return np.asarray(raw, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise GameError(f"`game`: returned a {type(raw).__name__} that is no array of numbers ({error}).") from error

@@ -1,0 +1,27 @@
+"""What a game is: any callable from masks to values."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from numpy.typing import ArrayLike
+
+from captum_spex.masks import Masks
+
+
+class Game(Protocol):
+    """A value function: masks in, one value (or one row of outputs) per mask out. A plain function is a game too.
+
+    Example:
+        >>> import numpy as np
+        >>> def game(masks):
+        ...     return masks[:, 0] + 2.0 * (masks[:, 1] & masks[:, 2])
+        >>> game(np.array([[True, True, True], [True, False, False]]))
+        array([3., 1.])
+    """
+
+    def __call__(self, masks: Masks, /) -> ArrayLike:
+        """Evaluate a bool array ``(n_masks, n_players)``, ``True`` = player present.
+
+        Returns numbers ``(n_masks,)``, or ``(n_masks, n_outputs)`` for a game with several outputs.
+        """

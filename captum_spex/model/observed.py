@@ -1,0 +1,126 @@
+"""Observed corrections: on the evaluated masks the recovered game says what was seen, exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from itertools import combinations
+from math import comb
+from typing import Any, ClassVar
+
+import numpy as np
+
+from captum_spex.indices import Index
+from captum_spex.masks import Masks, find_rows
+from captum_spex.model.spectrum import Spectrum
+from captum_spex.supports import Floats, Supports
+
+_MATRIX_LIMIT = 4096  # players up to which all pairs are one matrix product
+_FULL_TABLE_LIMIT = 20  # players up to which the spectrum of a full table is worth transforming
+_BLOCK = 1 << 22
+
+
+class ObservedCorrections:
+    r"""A game that is ``corrections[t]`` on ``masks[t]`` (distinct rows) and 0 elsewhere.
+
+    Its index is :math:`I(S) = \sum_t \delta_t\, c_S(T_t)` with the index's own coefficient of each coalition
+    (`Index.coalition_weights`), a function of :math:`a = |S \cap T|` and :math:`|T|`. Written in forward
+    differences over ``a`` it is a sum over :math:`L \subseteq S` of weighted counts of the masks that contain
+    :math:`L`, so all pairs cost one matrix product, :math:`O(T n^2)`.
+    """
+
+    kind: ClassVar[str] = "observed"
+
+    def __init__(self, masks: Masks, corrections: Floats) -> None:
+        self.masks = masks
+        self.corrections = corrections
+
+    @property
+    def n_players(self) -> int:
+        """Number of players of the game."""
+        return self.masks.shape[1]
+
+    @cached_property
+    def _presence(self) -> Floats:
+        return self.masks.astype(np.float64)
+
+    @cached_property
+    def _sizes(self) -> np.ndarray:
+        return self.masks.sum(axis=1)
+
+    def __call__(self, masks: Masks) -> Floats:
+        """Return the correction of every mask, 0 where it was not observed."""
+        rows = find_rows(masks, self.masks)
+        return np.where(rows >= 0, np.append(self.corrections, 0.0)[rows], 0.0)
+
+    def baseline(self, index: Index) -> float:
+        """Return the index of the empty set."""
+        weights = index.coalition_weights(0, self.n_players)[0]
+        return float(self.corrections @ weights[self._sizes])
+
+    def index_at(self, index: Index, supports: Supports) -> Floats:
+        """Return the index of every set in ``supports``."""
+        values = np.zeros(len(supports))
+        for order, rows, block in supports.by_order():
+            differences = _forward_differences(index.coalition_weights(order, self.n_players))
+            for size in range(order + 1):
+                weights = self.corrections * differences[size][self._sizes]
+                for columns in combinations(range(order), size):
+                    values[rows] += self._weighted_counts(weights, block[:, list(columns)])
+        return values
+
+    def candidates(self, max_order: int) -> None:
+        """Any set may have an index: a single corrected mask concerns them all."""
+        return None
+
+    def largest_terms(self, max_terms: int) -> Spectrum:
+        """Return the spectrum of the corrections, where the players are few enough to have any to speak of.
+
+        One corrected mask spreads ``correction / 2**n_players`` over every term: with many players it vanishes.
+        """
+        if self.n_players > _FULL_TABLE_LIMIT:
+            return Spectrum.from_terms({}, self.n_players)
+        table = np.zeros(1 << self.n_players)
+        table[self.masks @ (1 << np.arange(self.n_players))] = self.corrections
+        return Spectrum.from_values(table, self.n_players).largest_terms(max_terms)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the masks, packed and in hexadecimal, and the corrections, for JSON."""
+        packed = np.packbits(self.masks, axis=1, bitorder="little")
+        masks = [row.tobytes().hex() for row in packed]
+        return {"n_players": self.n_players, "masks": masks, "corrections": self.corrections.tolist()}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> ObservedCorrections:
+        """Read what `to_dict` returned."""
+        packed = np.frombuffer(bytes.fromhex("".join(content["masks"])), dtype=np.uint8)
+        rows = packed.reshape(len(content["masks"]), -1)
+        masks = np.unpackbits(rows, axis=1, count=content["n_players"], bitorder="little").astype(np.bool_)
+        return cls(masks, np.array(content["corrections"], dtype=np.float64))
+
+    def _weighted_counts(self, weights: Floats, block: np.ndarray) -> Floats:
+        """For every row of players, sum the weights of the masks in which all of them are present."""
+        n_sets, size = block.shape
+        if size == 0:
+            return np.full(n_sets, weights.sum())
+        if size == 1:
+            return (weights @ self._presence)[block[:, 0]]
+        if size == 2 and self.n_players <= _MATRIX_LIMIT and n_sets > self.n_players:
+            return (self._presence.T @ (weights[:, None] * self._presence))[block[:, 0], block[:, 1]]
+        counts = np.empty(n_sets)
+        step = max(1, _BLOCK // max(1, len(weights)))
+        for start in range(0, n_sets, step):
+            chosen = block[start : start + step]
+            together = self._presence[:, chosen[:, 0]]
+            for column in range(1, size):
+                together *= self._presence[:, chosen[:, column]]
+            counts[start : start + step] = weights @ together
+        return counts
+
+
+def _forward_differences(weights: Floats) -> list[Floats]:
+    """Return the 0th, 1st, ... forward difference over ``a`` at ``a = 0`` of a table ``(a, size)``."""
+    rows = range(len(weights))
+    return [
+        np.sum([(-1.0) ** (j - a) * comb(j, a) * weights[a] for a in range(j + 1)], axis=0) for j in rows
+    ]

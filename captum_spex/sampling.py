@@ -1,0 +1,169 @@
+"""Mask designs: which coalitions to evaluate. Every design starts with the full and the empty mask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import comb
+
+import numpy as np
+
+from captum_spex.masks import Masks, all_masks, codes_to_masks, find_rows, first_rows
+from captum_spex.supports import Supports
+
+_CODED_PLAYERS = 24  # players up to which "all masks not yet drawn" can be listed
+_SPREAD_PLAYERS = 64  # with more players random masks are spread by themselves
+_DRAWS = 10  # candidates per chosen mask when spreading
+_SCARCE = 64  # spread masks below which none is spent on sizes drawn uniformly
+_BLOCK = 32  # pairs chosen per step when spreading
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """Distinct masks, the first two full and empty; ``uniform`` marks those drawn as uniformly random masks.
+
+    Faithfulness is defined on uniformly random masks, so it is measured on the rows marked.
+    """
+
+    masks: Masks
+    uniform: np.ndarray
+
+
+def exhaustive(n_players: int) -> Design:
+    """All ``2**n_players`` masks."""
+    masks = all_masks(n_players)
+    masks[[0, -1]] = masks[[-1, 0]]
+    masks[[1, -1]] = masks[[-1, 1]]  # full, empty, and the rest
+    return Design(masks, np.ones(len(masks), dtype=bool))
+
+
+def bernoulli(n_players: int, n_masks: int, rng: np.random.Generator) -> Design:
+    """Draw distinct uniformly random masks: every player is present with probability 1/2."""
+
+    def draw(count: int) -> Masks:
+        bits = rng.integers(0, 256, size=(count, -(-n_players // 8)), dtype=np.uint8)
+        return np.unpackbits(bits, axis=1, count=n_players).astype(np.bool_)
+
+    masks = _fill(_ends(n_players), n_masks, draw, rng)
+    uniform = np.arange(n_masks) >= 2
+    return Design(masks, uniform)
+
+
+def enumerate_and_spread(n_players: int, n_masks: int, rng: np.random.Generator, *, level: int) -> Design:
+    """Take every coalition of at most ``level`` players present or absent, and spread the rest in pairs.
+
+    The rest are complementary pairs, half of them of binomial size and half of a size drawn uniformly, each the most
+    distant of ten draws from the masks already chosen. The smallest and largest coalitions carry nearly all the
+    weight of Shapley-type indices, the middle ones tell about interactions of high order.
+
+    Raises:
+        ValueError: if the masks to enumerate are more than ``n_masks`` (see `affordable_level`).
+    """
+    enumerated = _enumerated(n_players, level)
+    if len(enumerated) > n_masks:
+        raise ValueError(f"`level`: {level} enumerates {len(enumerated)} masks, more than `n_masks` = {n_masks}")
+    scarce = n_masks - len(enumerated) < _SCARCE  # then all go where faithfulness is measured
+    drawer = _PairDrawer(n_players, level, 1.0 if scarce else 0.5, rng)
+    masks = _fill(enumerated, n_masks, drawer, rng)
+    return Design(masks, drawer.was_uniform(masks))
+
+
+def affordable_level(n_players: int, n_masks: int, max_order: int) -> int:
+    """Return the level of `enumerate_and_spread` that measurements recommend: 2, 1, or 0 when masks are scarce.
+
+    Level 2 pays once pairs are asked for and their enumeration leaves half of the masks for the rest.
+    """
+    if max_order >= 2 and n_masks >= 2 * (2 + 2 * n_players + n_players * (n_players - 1)) and n_players >= 5:
+        return 2
+    return 1 if n_masks >= 1.33 * (2 + 2 * n_players) and n_players >= 3 else 0
+
+
+def _ends(n_players: int) -> Masks:
+    return np.stack([np.ones(n_players, dtype=np.bool_), np.zeros(n_players, dtype=np.bool_)])
+
+
+def _enumerated(n_players: int, level: int) -> Masks:
+    """The full and the empty mask, then all masks with at most ``level`` players present, or absent."""
+    rows = [_ends(n_players)]
+    for order in range(1, level + 1):
+        members = Supports.all_of_order(order, n_players).players.reshape(comb(n_players, order), order)
+        small = np.zeros((len(members), n_players), dtype=np.bool_)
+        np.put_along_axis(small, members, True, axis=1)
+        rows += [small, ~small]
+    masks = np.concatenate(rows)
+    return masks[first_rows(masks)[0]]
+
+
+def _fill(start: Masks, n_masks: int, draw: Callable[[int], Masks], rng: np.random.Generator) -> Masks:
+    """Add drawn masks to ``start`` until there are ``n_masks`` distinct ones."""
+    masks = start
+    for _ in range(20):
+        missing = n_masks - len(masks)
+        if missing <= 0:
+            return masks[:n_masks]
+        masks = np.concatenate([masks, draw(missing + missing // 8 + 2)])
+        masks = masks[first_rows(masks)[0]]
+    return _complete(masks, n_masks, rng)
+
+
+def _complete(masks: Masks, n_masks: int, rng: np.random.Generator) -> Masks:
+    """When drawing keeps repeating itself nearly all masks are taken: choose among the others."""
+    n_players = masks.shape[1]
+    taken = masks @ (1 << np.arange(n_players)) if n_players <= _CODED_PLAYERS else None
+    if taken is None:
+        raise ValueError(f"could not draw {n_masks} distinct masks of {n_players} players")
+    free = np.setdiff1d(np.arange(1 << n_players), taken)
+    chosen = rng.choice(free, size=n_masks - len(masks), replace=False).astype(np.uint64)
+    return np.concatenate([masks, codes_to_masks(chosen, n_players)])
+
+
+class _PairDrawer:
+    """Draws complementary pairs for `enumerate_and_spread` and remembers the ones of binomial size."""
+
+    def __init__(self, n_players: int, level: int, binomial_share: float, rng: np.random.Generator) -> None:
+        self.n_players = n_players
+        self.smallest = min(level + 1, n_players // 2)
+        self.rng = rng
+        self.binomial_share = binomial_share
+        self.chosen: Masks = np.zeros((0, n_players), dtype=np.bool_)
+        self.uniform: list[Masks] = []
+
+    def __call__(self, count: int) -> Masks:
+        blocks: list[Masks] = []
+        n_pairs = -(-count // 2)
+        draws = _DRAWS if self.n_players <= _SPREAD_PLAYERS else 1
+        for start in range(0, n_pairs, _BLOCK):
+            blocks.append(self._block(min(_BLOCK, n_pairs - start), draws))
+        return np.concatenate(blocks)
+
+    def was_uniform(self, masks: Masks) -> np.ndarray:
+        """Tell which masks were drawn with binomial size."""
+        if not self.uniform:
+            return np.zeros(len(masks), dtype=bool)
+        drawn = np.concatenate(self.uniform)
+        return find_rows(masks, drawn[first_rows(drawn)[0]]) >= 0
+
+    def _block(self, n_pairs: int, draws: int) -> Masks:
+        n, low, high = self.n_players, self.smallest, self.n_players - self.smallest
+        binomial = self.rng.random(n_pairs) < self.binomial_share
+        sizes = np.where(
+            binomial,
+            np.clip(self.rng.binomial(n, 0.5, n_pairs), low, high),
+            self.rng.integers(low, high + 1, n_pairs),
+        )
+        ranks = self.rng.random((n_pairs, draws, n)).argsort(axis=2)
+        candidates = ranks < sizes[:, None, None]
+        picked = candidates[np.arange(n_pairs), self._loneliest(candidates)]
+        pairs = np.stack([picked, ~picked], axis=1)
+        self.chosen = np.concatenate([self.chosen, picked])
+        self.uniform.append(pairs[binomial].reshape(-1, n))
+        return pairs.reshape(-1, n)
+
+    def _loneliest(self, candidates: Masks) -> np.ndarray:
+        """For every pair, the draw that is farthest from the masks chosen so far and their complements."""
+        if candidates.shape[1] == 1 or not len(self.chosen):
+            return np.zeros(len(candidates), dtype=np.intp)
+        signs = 1.0 - 2.0 * candidates.reshape(-1, self.n_players)
+        agreement = np.abs(signs @ (1.0 - 2.0 * self.chosen).T)  # n - 2 d, so min(d, n - d) = (n - |n - 2 d|) / 2
+        crowding = np.exp((agreement - self.n_players) / 2).sum(axis=1)
+        return crowding.reshape(candidates.shape[:2]).argmin(axis=1)
