@@ -1,0 +1,74 @@
+"""Boosted trees on masks (LightGBM), returned as flat trees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import lightgbm
+import numpy as np
+
+from captum_spex.errors import ArgumentError
+from captum_spex.evaluate import checked_positive
+from captum_spex.masks import Masks
+from captum_spex.model import Spectrum, TreeEnsemble
+from captum_spex.supports import Floats
+
+_DEEPEST = 16  # a path of 16 players has 65,536 subsets
+
+
+@dataclass(frozen=True)
+class BoostedTrees:
+    """Settings of the boosted trees that stand in for the game, in LightGBM's terms.
+
+    Attributes:
+        n_trees: number of boosting rounds.
+        learning_rate: shrinkage of every tree.
+        max_depth: most players on a path, so the highest order of an interaction that the trees can hold; 1 to 16.
+        num_leaves: most leaves of a tree.
+        min_child_samples: fewest masks in a leaf.
+    """
+
+    n_trees: int = 500
+    learning_rate: float = 0.05
+    max_depth: int = 5
+    num_leaves: int = 31
+    min_child_samples: int = 5
+
+    def __post_init__(self) -> None:
+        for name in ("n_trees", "num_leaves", "min_child_samples"):
+            checked_positive(name, getattr(self, name))
+        if not 1 <= self.max_depth <= _DEEPEST:
+            raise ArgumentError("max_depth", repr(self.max_depth), f"1 to {_DEEPEST}")
+        if not self.learning_rate > 0:
+            raise ArgumentError("learning_rate", repr(self.learning_rate), "a positive number")
+
+    def fit(self, masks: Masks, values: Floats) -> Spectrum:
+        """Fit the trees to values ``(n_masks,)`` and return their exact Fourier spectrum."""
+        center, scale = float(values.mean()), float(values.std())
+        if scale == 0 or len(masks) < 2 * self.min_child_samples:
+            return Spectrum.from_terms({(): center}, masks.shape[1])
+        # LightGBM keeps labels in single precision, so an offset would eat the digits that matter.
+        data = lightgbm.Dataset(masks.astype(np.float32), (values - center) / scale, params={"verbosity": -1})
+        booster = lightgbm.train(
+            self._parameters(), data, num_boost_round=self.n_trees, keep_training_booster=True
+        )  # else LightGBM writes and reads the whole model once more
+        trees = TreeEnsemble.from_lightgbm(booster.model_to_string(), masks.shape[1]).spectrum()
+        constant = Spectrum.from_terms({(): center}, masks.shape[1])
+        return Spectrum.sum([trees.scaled(scale), constant], masks.shape[1])
+
+    def _parameters(self) -> dict[str, object]:
+        return {
+            "objective": "l2",
+            "learning_rate": self.learning_rate,
+            "max_depth": self.max_depth,
+            "num_leaves": self.num_leaves,
+            "min_child_samples": self.min_child_samples,
+            "max_bin": 2,
+            "min_data_in_bin": 1,
+            "feature_pre_filter": False,
+            "deterministic": True,
+            "force_row_wise": True,
+            "num_threads": 1,  # at these sizes threads only wait for each other
+            "seed": 0,
+            "verbosity": -1,
+        }

@@ -1,0 +1,90 @@
+"""What an approximator is: asks for masks, is told their values, recovers the game."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from captum_spex.indices import Index
+from captum_spex.masks import Masks
+from captum_spex.model import GameModel
+from captum_spex.supports import Floats
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is known before the first evaluation."""
+
+    n_players: int
+    budget: int
+    index: Index
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """What was recovered of one output of a game.
+
+    Attributes:
+        model: the recovered game.
+        faithfulness: R² of the model on uniformly random masks that were not used to fit it; NaN if too few masks
+            were evaluated to hold any out.
+        diagnostics: what the algorithm chose, for people.
+    """
+
+    model: GameModel
+    faithfulness: float
+    diagnostics: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Run(Protocol):
+    """The state of one run: ``ask``, evaluate, ``tell``, until ``ask`` returns ``None``; then ``result``."""
+
+    def ask(self) -> Masks | None:
+        """Return the next distinct masks to evaluate, or ``None`` when nothing more is wanted."""
+
+    def tell(self, values: Floats) -> None:
+        """Receive the values ``(n_masks, n_outputs)`` of the masks asked for last."""
+
+    def result(self) -> list[Recovered]:
+        """Return what was recovered, one for each output."""
+
+
+class Approximator(Protocol):
+    """An immutable description of an algorithm."""
+
+    def start(self, problem: Problem, rng: np.random.Generator) -> Run:
+        """Check everything that can be checked without the game, and return the state of a new run.
+
+        Raises:
+            BudgetError: if the budget is too small for the algorithm.
+        """
+
+
+@dataclass
+class SingleRound:
+    """A run that asks once: a fixed set of masks, then a function that recovers the game from all values."""
+
+    masks: Masks
+    recover: Any  # (masks, values of one output) -> Recovered
+    values: Floats | None = None
+    _asked: bool = False
+
+    def ask(self) -> Masks | None:
+        """Return the masks the first time, ``None`` after that."""
+        if self._asked:
+            return None
+        self._asked = True
+        return self.masks
+
+    def tell(self, values: Floats) -> None:
+        """Receive the values of all masks."""
+        self.values = values
+
+    def result(self) -> list[Recovered]:
+        """Recover every output."""
+        if self.values is None:
+            raise RuntimeError("`result` was called before the values were told")
+        return [self.recover(self.masks, column) for column in self.values.T]

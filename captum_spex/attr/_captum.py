@@ -1,0 +1,34 @@
+"""Captum's private helpers, in one place because they may move between Captum's versions."""
+
+from __future__ import annotations
+
+from captum._utils.common import (
+    _expand_additional_forward_args as expand_additional_forward_args,
+)
+from captum._utils.common import _expand_target as expand_target
+from captum._utils.common import _format_additional_forward_args as format_additional_forward_args
+from captum._utils.common import _format_baseline as format_baseline
+from captum._utils.common import _format_feature_mask as format_feature_mask
+from captum._utils.common import _format_output as format_output
+from captum._utils.common import _format_tensor_into_tuples as format_tensor_into_tuples
+from captum._utils.common import _is_tuple as is_tuple
+from captum._utils.common import _run_forward as run_forward
+from captum.attr import PerturbationAttribution, ShapleyValueSampling
+from captum.attr._core.llm_attr import BaseLLMAttribution
+from captum.log import log_usage
+
+__all__ = [
+    "BaseLLMAttribution",
+    "PerturbationAttribution",
+    "ShapleyValueSampling",
+    "expand_additional_forward_args",
+    "expand_target",
+    "format_additional_forward_args",
+    "format_baseline",
+    "format_feature_mask",
+    "format_output",
+    "format_tensor_into_tuples",
+    "is_tuple",
+    "log_usage",
+    "run_forward",
+]

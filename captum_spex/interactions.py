@@ -1,0 +1,269 @@
+"""The result: what interacts, how strongly, and how far to trust it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from operator import index as as_index
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from captum_spex.errors import ArgumentError, OrderError
+from captum_spex.indices import Index, IndexTerms, resolve_index
+from captum_spex.model import GameModel, Spectrum
+from captum_spex.supports import Floats, Supports
+
+if TYPE_CHECKING:
+    import pandas
+
+MAX_TERMS = 100_000
+_SHOWN_SPECTRUM = 500
+_FORMAT = "captum_spex.interactions"
+_VERSION = 1
+_TABLE_ROWS = 10
+_BAR_WIDTH = 20
+_NAME_WIDTH = 44
+
+
+class Interactions(IndexTerms):
+    """Values of an interaction index for single players and for groups, from the largest absolute value.
+
+    A read-only mapping from tuples of players to values. Inside an order of which nothing was left out, a set that is
+    not listed is worth 0.
+
+    Attributes:
+        index, max_order, baseline: which index, up to which order, and its value for the empty set.
+        values: float64 ``(n_terms,)``, aligned with iteration and with ``supports``.
+        std_errors: standard errors aligned with ``values``, or ``None`` where the algorithm gives none.
+        n_evaluations: number of masks that were evaluated.
+        faithfulness: R² of the recovered game on uniformly random masks that were not used to fit it; 1.0 if every
+            mask was evaluated, NaN if too few were to hold any out.
+        model: the recovered game, callable on any masks.
+        names: names of the players, or ``None``.
+        n_left_out: how many terms of order 2 and more were left out (``max_terms``).
+        diagnostics: what the algorithm chose.
+    """
+
+    model: GameModel
+    n_evaluations: int
+    faithfulness: float
+    names: tuple[str, ...] | None
+    n_left_out: int
+    diagnostics: Mapping[str, Any]
+    std_errors: Floats | None
+
+    def __init__(
+        self,
+        terms: IndexTerms,
+        model: GameModel,
+        *,
+        n_evaluations: int,
+        faithfulness: float,
+        names: tuple[str, ...] | None = None,
+        n_left_out: int = 0,
+        diagnostics: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(Index(terms.index, terms.max_order), terms.sets, terms.values, terms.baseline)
+        self._set(
+            model=model,
+            n_evaluations=n_evaluations,
+            faithfulness=faithfulness,
+            names=names,
+            n_left_out=n_left_out,
+            diagnostics=dict(diagnostics or {}),
+            std_errors=None,
+        )
+
+    @classmethod
+    def from_model(
+        cls, model: GameModel, index: Index, *, max_terms: int = MAX_TERMS, **facts: Any
+    ) -> Interactions:
+        """Compute the index of a recovered game and keep its largest ``max_terms`` terms of order 2 and more."""
+        terms = model.index_terms(index)
+        higher = np.flatnonzero(terms.orders > 1)
+        kept = np.sort(np.concatenate([np.flatnonzero(terms.orders == 1), higher[:max_terms]]))
+        chosen = IndexTerms(index, terms.sets.take(kept), terms.values[kept], terms.baseline)
+        return cls(chosen, model, n_left_out=len(terms) - len(kept), **facts)
+
+    @property
+    def spectrum(self) -> Spectrum:
+        """The 500 largest Fourier terms of the recovered game, for display; ``model.spectrum(k)`` gives ``k``."""
+        return self.model.spectrum(_SHOWN_SPECTRUM)
+
+    def __getitem__(self, players: Any) -> float:
+        key = self._canonical(players)
+        row = self._rows().get(key)
+        if row is not None:
+            return float(self.values[row])
+        if not key:
+            return self.baseline
+        if key[0] < 0 or key[-1] >= self.n_players:
+            raise KeyError(f"{key}: players are numbered 0 to {self.n_players - 1}")
+        if len(key) > self.max_order:
+            raise KeyError(f"{key}: orders go up to {self.max_order}; see `.to(index, max_order=...)`")
+        if self.n_left_out:
+            raise KeyError(f"{key}: not among the terms kept, {self.n_left_out} smaller ones were left out")
+        return 0.0
+
+    def _canonical(self, players: object) -> tuple[int, ...]:
+        """Players may be named, if the result has names."""
+        if self.names is None:
+            return super()._canonical(players)
+        chosen = players if isinstance(players, (tuple, list, frozenset, set)) else (players,)
+        return super()._canonical(tuple(self._player(player) for player in chosen))
+
+    def _player(self, player: object) -> int:
+        if not isinstance(player, str):
+            return as_index(player)  # type: ignore[arg-type]
+        names = self.names or ()
+        if names.count(player) != 1:
+            raise KeyError(f"{player!r} names {names.count(player)} players")
+        return names.index(player)
+
+    def to(self, index: str, max_order: int | None = None, *, max_terms: int = MAX_TERMS) -> Interactions:
+        """Return another index, or other orders, of the same recovered game; costs no evaluation.
+
+        Raises:
+            UnknownNameError: if the index is unknown.
+            OrderError: if ``max_order`` is not between 1 and ``n_players``.
+        """
+        resolved = resolve_index(index, self.max_order if max_order is None else max_order, self.n_players)
+        return Interactions.from_model(
+            self.model,
+            resolved,
+            max_terms=max_terms,
+            n_evaluations=self.n_evaluations,
+            faithfulness=self.faithfulness,
+            names=self.names,
+            diagnostics=self.diagnostics,
+        )
+
+    def first_order(self) -> Floats:
+        """Return the values of the single players as an array ``(n_players,)``."""
+        rows = np.flatnonzero(self.orders == 1)
+        dense = np.zeros(self.n_players)
+        dense[self.sets.players[self.sets.indptr[rows]]] = self.values[rows]
+        return dense
+
+    def name_of(self, players: tuple[int, ...]) -> str:
+        """Return a term's players in words, joined by ``x``."""
+        return " x ".join(self.names[player] if self.names else str(player) for player in players)
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """Return one row per term: ``players``, ``name``, ``order``, ``value`` and, where known, ``std_error``."""
+        import pandas
+
+        players = self.sets.tuples()
+        columns: dict[str, Any] = {
+            "players": players,
+            "name": [self.name_of(term) for term in players],
+            "order": self.orders,
+            "value": self.values,
+        }
+        if self.std_errors is not None:
+            columns["std_error"] = self.std_errors
+        return pandas.DataFrame(columns)
+
+    def to_json(self, path: str | Path | None = None) -> str:
+        """Return the result as JSON text, the recovered game included, and write it to ``path`` if given."""
+        content = {
+            "format": _FORMAT,
+            "version": _VERSION,
+            "index": self.index,
+            "max_order": self.max_order,
+            "n_players": self.n_players,
+            "names": self.names,
+            "baseline": self.baseline,
+            "n_evaluations": self.n_evaluations,
+            "faithfulness": None if math.isnan(self.faithfulness) else self.faithfulness,
+            "n_left_out": self.n_left_out,
+            "diagnostics": {key: str(value) for key, value in self.diagnostics.items()},
+            "terms": [[list(term), value] for term, value in zip(self, self.values.tolist(), strict=True)],
+            "model": self.model.to_dict(),
+        }
+        text = json.dumps(content, allow_nan=False)
+        if path is not None:
+            Path(path).write_text(text, encoding="utf-8")
+        return text
+
+    @classmethod
+    def from_json(cls, source: str | Path) -> Interactions:
+        """Read what `to_json` wrote: a path, or the JSON text itself.
+
+        Raises:
+            ArgumentError: if the content is not a result that this version can read.
+        """
+        is_text = isinstance(source, str) and source.lstrip().startswith("{")
+        text = str(source) if is_text else Path(source).read_text(encoding="utf-8")
+        try:
+            content = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ArgumentError("source", f"text that is no JSON ({error})", "what `to_json` wrote") from None
+        if content.get("format") != _FORMAT or content.get("version") != _VERSION:
+            came = f"format {content.get('format')!r}, version {content.get('version')!r}"
+            raise ArgumentError("source", came, f"format {_FORMAT!r}, version {_VERSION}")
+        supports = Supports.from_sets((term for term, _ in content["terms"]), content["n_players"])
+        values = np.array([value for _, value in content["terms"]], dtype=np.float64)
+        index = Index(content["index"], content["max_order"])
+        return cls(
+            IndexTerms(index, supports, values, content["baseline"]),
+            GameModel.from_dict(content["model"]),
+            n_evaluations=content["n_evaluations"],
+            faithfulness=float("nan") if content["faithfulness"] is None else content["faithfulness"],
+            names=tuple(content["names"]) if content["names"] is not None else None,
+            n_left_out=content["n_left_out"],
+            diagnostics=content["diagnostics"],
+        )
+
+    def coo(self, order: int, *, symmetric: bool = False) -> Any:
+        """Return the terms of one order as a ``sparse.COO`` of shape ``(n_players,) * order``.
+
+        Entries stand at ``i < j < ...``; with ``symmetric=True`` at every permutation of the players.
+
+        Raises:
+            OrderError: if the result holds no such order, or the array would not fit a 64-bit index.
+        """
+        if order > self.max_order:
+            hint = f'Use `.to("{self.index}", max_order={order})` first.'
+            raise OrderError("order", str(order), f"1 to {self.max_order}, the orders of this result", hint)
+        return super().coo(order, symmetric=symmetric)
+
+    def __str__(self) -> str:
+        counts = np.bincount(self.orders, minlength=self.max_order + 1)
+        of_orders = ", ".join(f"{counts[order]:,} of order {order}" for order in range(1, self.max_order + 1))
+        left = f" ({self.n_left_out:,} smaller ones left out)" if self.n_left_out else ""
+        faith = "unknown" if math.isnan(self.faithfulness) else f"R² {self.faithfulness:.4f}"
+        lines = [
+            f"{self.index} of {self.n_players:,} players: {of_orders}{left}",
+            f"baseline {self.baseline:.6g} | faithfulness {faith} | {self.n_evaluations:,} evaluations",
+        ]
+        for order in range(1, self.max_order + 1):
+            lines += self._table(order)
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Interactions: {self.index} up to order {self.max_order} of {self.n_players} players, "
+            f"{len(self)} terms, faithfulness {self.faithfulness:.4f}, {self.n_evaluations} evaluations>"
+        )
+
+    def _table(self, order: int) -> list[str]:
+        top = self.top(_TABLE_ROWS, order=order)
+        if not top:
+            return []
+        names = [_shortened(self.name_of(players)) for players in top]
+        width = max(len(name) for name in names)
+        largest = max(abs(value) for value in top.values()) or 1.0
+        title = "main effects" if order == 1 else f"interactions of order {order}"
+        rows = [
+            f"  {name:<{width}}  {value:>+12.6g}  {'█' * max(1, round(_BAR_WIDTH * abs(value) / largest))}"
+            for name, value in zip(names, top.values(), strict=True)
+        ]
+        return ["", title, *rows]
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _NAME_WIDTH else name[: _NAME_WIDTH - 1] + "…"
