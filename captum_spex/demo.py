@@ -55,7 +55,7 @@ def train_model(seed: int = 0) -> TrainedModel:
         optimizer = torch.optim.Adam(network.parameters(), lr=0.01, weight_decay=1e-3)
         for _ in range(150):
             optimizer.zero_grad()
-            nn.functional.cross_entropy(network(train_x), train_y).backward()
+            nn.functional.cross_entropy(network(train_x), train_y).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
     network.eval()
     with torch.no_grad():

@@ -67,9 +67,7 @@ def explain(
     problem = Problem(n_players, checked_budget("budget", budget), resolved)
     checked_positive("max_terms", max_terms)
     checked_names = _checked_names(names, n_players)
-    evaluator = Evaluator(
-        game, n_players, budget=problem.budget, batch_size=batch_size, show_progress=show_progress
-    )
+    evaluator = Evaluator(game, n_players, budget=problem.budget, batch_size=batch_size, show_progress=show_progress)
     recovered = _run(evaluator, problem, approximator, random_state)
     results = [
         Interactions.from_model(

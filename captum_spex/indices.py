@@ -8,8 +8,10 @@ where every player outside :math:`S` joins :math:`T` independently with probabil
 :math:`\Delta_S f(T) = \sum_{L \subseteq S} (-1)^{|S| - |L|} f(T \cup L)`. A functional is a polynomial density on
 :math:`[0, 1]` plus a few Taylor coefficients at points (`Functional`), in exact rational arithmetic. From it follow
 
-- the weight of a Fourier term (`Index.fourier_weights`): :math:`g_S = (-2)^s F(U) (1-2p)^{u-s}` for :math:`S \subseteq U`;
-- the weight of one coalition's value (`Index.coalition_weights`): :math:`g_S = (-1)^{s-a} p^{t-a} (1-p)^{n-s-t+a}`;
+- the weight of a Fourier term (`Index.fourier_weights`), where :math:`g_S = (-2)^s F(U) (1-2p)^{u-s}` for
+  :math:`S \subseteq U`;
+- the weight of one coalition's value (`Index.coalition_weights`), where
+  :math:`g_S = (-1)^{s-a} p^{t-a} (1-p)^{n-s-t+a}`;
 - and, for any other part, a quadrature over :math:`p`.
 
 References:
@@ -25,7 +27,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import comb, factorial
 
 import numpy as np
@@ -167,7 +169,7 @@ def resolve_index(name: str, max_order: int, n_players: int) -> Index:
 # --- the functional of every index ---------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=None)
+@cache
 def _functional(name: str, s: int, top: int) -> Functional:
     weighted = _WEIGHTED_BANZHAF.fullmatch(name)
     if s == 0 and name not in ("FBII", "Fourier", "Co-Moebius"):

@@ -78,9 +78,7 @@ class Interactions(IndexTerms):
         )
 
     @classmethod
-    def from_model(
-        cls, model: GameModel, index: Index, *, max_terms: int = MAX_TERMS, **facts: Any
-    ) -> Interactions:
+    def from_model(cls, model: GameModel, index: Index, *, max_terms: int = MAX_TERMS, **facts: Any) -> Interactions:
         """Compute the index of a recovered game and keep its largest ``max_terms`` terms of order 2 and more."""
         terms = model.index_terms(index)
         higher = np.flatnonzero(terms.orders > 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 from math import comb
 
 import numpy as np
@@ -15,6 +15,8 @@ from captum_spex.errors import MaskError
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+_NONE = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +33,7 @@ class Supports:
         rows = [sorted({int(player) for player in players}) for players in sets]
         indptr = np.concatenate([[0], np.cumsum([len(row) for row in rows], dtype=np.int64)])
         flat = np.array([player for row in rows for player in row], dtype=np.int64)
-        if flat.size and not (0 <= flat.min() and flat.max() < n_players):
+        if flat.size and not (flat.min() >= 0 and flat.max() < n_players):
             wrong = int(flat[(flat < 0) | (flat >= n_players)][0])
             raise MaskError("players", f"player {wrong}", f"0 to {n_players - 1}, as `n_players` is {n_players}")
         return cls(n_players, indptr.astype(np.int64), flat)
@@ -39,9 +41,9 @@ class Supports:
     @classmethod
     def from_blocks(cls, blocks: Sequence[Ints], n_players: int) -> Supports:
         """Build from arrays ``(n_sets, order)`` whose rows are sorted, one array for each order."""
-        orders = np.concatenate([np.full(len(b), b.shape[1]) for b in blocks] or [np.zeros(0)])
+        orders = np.concatenate([np.full(len(b), b.shape[1], dtype=np.int64) for b in blocks] or [_NONE])
         indptr = np.concatenate([[0], np.cumsum(orders)]).astype(np.int64)
-        flat = np.concatenate([b.ravel() for b in blocks] or [np.zeros(0)]).astype(np.int64)
+        flat = np.concatenate([b.ravel() for b in blocks] or [_NONE]).astype(np.int64)
         return cls(n_players, indptr, flat)
 
     @classmethod
@@ -126,7 +128,7 @@ class Supports:
     def tuples(self) -> list[tuple[int, ...]]:
         """The sets as tuples of Python integers."""
         flat, bounds = self.players.tolist(), self.indptr.tolist()
-        return [tuple(flat[a:b]) for a, b in zip(bounds, bounds[1:], strict=False)]
+        return [tuple(flat[a:b]) for a, b in pairwise(bounds)]
 
     def to_coo(self) -> sparse.COO:
         """Boolean membership matrix ``(n_sets, n_players)`` as a ``sparse.COO``."""
@@ -149,4 +151,4 @@ def player_keys(players: Ints, n_players: int) -> NDArray[np.uint64]:
 def sum_by_set(supports: Supports, values: Floats) -> tuple[Supports, Floats]:
     """Add up the values of equal sets."""
     distinct, inverse = supports.unique()
-    return distinct, np.bincount(inverse, weights=values, minlength=len(distinct))
+    return distinct, np.bincount(inverse, weights=values, minlength=len(distinct)).astype(np.float64)

@@ -18,7 +18,7 @@ _LARGEST_LINEAR_INDEX = np.iinfo(np.int64).max
 class Terms(Mapping[tuple[int, ...], float]):
     """Sets of players with one value each, iterated from the largest absolute value.
 
-    Equal absolute values are ordered by order, then by a key of the players, so that the same terms always read the same.
+    Equal absolute values are ordered by order, then by a key of the players: the same terms always read the same.
 
     Example:
         >>> from captum_spex.supports import Supports
@@ -79,7 +79,7 @@ class Terms(Mapping[tuple[int, ...], float]):
         """Sort the players that a caller named; a single player may stand without a tuple."""
         try:
             chosen = players if isinstance(players, (tuple, list, frozenset, set)) else (players,)
-            return tuple(sorted({as_index(player) for player in chosen}))  # type: ignore[arg-type]
+            return tuple(sorted({as_index(player) for player in chosen}))
         except TypeError:
             raise KeyError(players) from None
 

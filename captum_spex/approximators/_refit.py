@@ -100,4 +100,4 @@ def refit_energy(spectrum: Spectrum, share: float, masks: Masks, values: Floats)
 
 def _weighted_characters(prior: Spectrum, masks: Masks) -> Floats:
     signs = 1.0 - 2.0 * parities(masks, prior.sets)
-    return signs * np.abs(prior.values)[:, None]
+    return np.asarray(signs * np.abs(prior.values)[:, None], dtype=np.float64)

@@ -37,8 +37,9 @@ class ProxySpex:
 
     The trees' exact spectrum proposes the terms. How many of them are kept, and how strongly their coefficients are
     shrunk when they are refitted (or whether the trees are left as they are, or main effects say it all), is decided
-    by predictions for held-out masks. The values that were observed replace the model's on the masks evaluated, so first-order Shapley values
-    always sum to ``f(all) - f(none)``, and the estimate becomes exact as the budget approaches ``2**n_players``.
+    by predictions for held-out masks. The values that were observed replace the model's on the masks evaluated, so
+    first-order Shapley values always sum to ``f(all) - f(none)``, and the estimate becomes exact as the budget
+    approaches ``2**n_players``.
 
     Attributes:
         design: which masks to evaluate: ``"bernoulli"`` (uniformly random), ``"spread"`` (all small and large

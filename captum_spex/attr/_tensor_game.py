@@ -145,7 +145,9 @@ def baselines_of(baselines: Any, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ..
     for baseline, tensor in zip(given, inputs, strict=False):
         if isinstance(baseline, Tensor) and not _broadcasts(baseline, tensor):
             raise ArgumentError(
-                "baselines", f"shape {tuple(baseline.shape)}", f"a shape that broadcasts to the input's {tuple(tensor.shape)}"
+                "baselines",
+                f"shape {tuple(baseline.shape)}",
+                f"a shape that broadcasts to the input's {tuple(tensor.shape)}",
             )
         if baseline is not None and not isinstance(baseline, Tensor | int | float):
             raise ArgumentError("baselines", f"a {type(baseline).__name__}", "a tensor or a number for each input")
@@ -158,6 +160,6 @@ def baselines_of(baselines: Any, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ..
 
 def _broadcasts(tensor: Tensor, to: Tensor) -> bool:
     try:
-        return torch.broadcast_shapes(tensor.shape, to.shape) == to.shape
+        return bool(torch.broadcast_shapes(tensor.shape, to.shape) == to.shape)  # type: ignore[no-untyped-call]
     except RuntimeError:
         return False

@@ -71,7 +71,6 @@ class ObservedCorrections:
 
     def candidates(self, max_order: int) -> None:
         """Any set may have an index: a single corrected mask concerns them all."""
-        return None
 
     def largest_terms(self, max_terms: int) -> Spectrum:
         """Return the spectrum of the corrections, where the players are few enough to have any to speak of.
@@ -121,6 +120,4 @@ class ObservedCorrections:
 def _forward_differences(weights: Floats) -> list[Floats]:
     """Return the 0th, 1st, ... forward difference over ``a`` at ``a = 0`` of a table ``(a, size)``."""
     rows = range(len(weights))
-    return [
-        np.sum([(-1.0) ** (j - a) * comb(j, a) * weights[a] for a in range(j + 1)], axis=0) for j in rows
-    ]
+    return [np.sum([(-1.0) ** (j - a) * comb(j, a) * weights[a] for a in range(j + 1)], axis=0) for j in rows]

@@ -111,7 +111,7 @@ class Spectrum(Terms):
 
     def energy_by_order(self) -> Floats:
         """Return the sum of squared coefficients of every order; from order 1 on they sum to the variance."""
-        return np.bincount(self.orders, weights=self.values**2)
+        return np.bincount(self.orders, weights=self.values**2).astype(np.float64)
 
     @staticmethod
     def sum(spectra: Iterable[Spectrum], n_players: int) -> Spectrum:

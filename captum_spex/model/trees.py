@@ -140,10 +140,10 @@ def _merge(groups: list[_Expansion], n_players: int) -> Spectrum:
     keys = np.concatenate([group.keys.ravel() for group in groups])
     values = np.concatenate([group.values.ravel() for group in groups])
     distinct, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
-    sums = np.bincount(inverse.ravel(), weights=values, minlength=len(distinct))
+    sums = np.bincount(inverse.ravel(), weights=values, minlength=len(distinct)).astype(np.float64)
     bounds = np.concatenate([[0], np.cumsum([group.keys.size for group in groups])])
     supports, rows = [], []
-    for group, start, stop in zip(groups, bounds, bounds[1:], strict=False):
+    for group, start, stop in zip(groups, bounds[:-1], bounds[1:], strict=True):
         mine = np.flatnonzero((first >= start) & (first < stop))
         supports.append(group.supports(first[mine] - start, n_players))
         rows.append(mine)
@@ -174,6 +174,6 @@ def _column(model_text: str, name: str, dtype: type) -> np.ndarray:
 
 
 def _within(counts: Ints) -> Ints:
-    """``0..counts[0]-1, 0..counts[1]-1, ...``"""
+    """Return ``0..counts[0]-1, 0..counts[1]-1, ...``."""
     starts = np.concatenate([[0], np.cumsum(counts)])[:-1]
     return np.arange(int(counts.sum())) - np.repeat(starts, counts)
