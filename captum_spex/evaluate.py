@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from tqdm.auto import tqdm
 
 from captum_spex.errors import ArgumentError, BudgetError, GameError
 from captum_spex.game import Game
-from captum_spex.masks import Masks, as_masks, find_rows, first_rows
+from captum_spex.masks import Keys, MaskBlocks, Masks, PackedMasks, as_masks, find_rows, first_rows, mask_keys
 from captum_spex.supports import Floats
 
 DEFAULT_BATCH_SIZE = 1024
 _SHOWN_PLAYERS = 20
+_BATCH_BYTES = 1 << 26  # most bytes of packed masks in a batch
 
 
 class Evaluator:
@@ -51,53 +53,55 @@ class Evaluator:
         self._batch_size = checked_positive("batch_size", DEFAULT_BATCH_SIZE if batch_size is None else batch_size)
         self._show_progress = show_progress
         self._label = label
-        self._masks: Masks = np.zeros((0, n_players), dtype=np.bool_)
-        self._values: Floats | None = None
+        self._keys: Keys = np.zeros(0, dtype=np.uint64)
+        self._values: Floats = np.zeros((0, 0))
         self._has_outputs = False
 
     @property
     def n_evaluations(self) -> int:
         """Number of distinct masks evaluated so far."""
-        return len(self._masks)
+        return len(self._keys)
 
     @property
     def has_outputs(self) -> bool:
         """Whether the game returns a row of several outputs per mask."""
         return self._has_outputs
 
-    def __call__(self, masks: Masks) -> Floats:
+    def __call__(self, masks: ArrayLike | MaskBlocks) -> Floats:
         """Return the values of the masks, float64 ``(n_masks, n_outputs)``.
+
+        Masks that come as `MaskBlocks` are laid out batch by batch; a game that has a method ``evaluate_packed``
+        receives them as `PackedMasks`, any other as bool arrays.
 
         Raises:
             MaskError: if the masks have another width than the game.
             BudgetError: if more new masks are asked for than the budget has left.
             GameError: if the game returns the wrong length, NaN or infinity, or changes its number of outputs.
         """
-        checked = as_masks(masks, self._n_players)
-        distinct, inverse = first_rows(checked)
-        wanted = checked[distinct]
-        new = wanted[find_rows(wanted, self._masks) < 0]
+        source = _ArrayBlocks(as_masks(masks, self._n_players)) if not isinstance(masks, MaskBlocks) else masks
+        keys = source.keys()
+        distinct, inverse = first_rows(keys)
+        new = distinct[find_rows(keys[distinct], self._keys) < 0]
         left = self._budget - self.n_evaluations
         if len(new) > left:
             raise BudgetError("masks", f"{len(new)} new masks", f"{left}, what the budget of {self._budget} leaves")
-        self._evaluate(new)
-        if self._values is None:  # no mask at all was ever asked for
-            return np.zeros((0, 1))
-        return self._values[find_rows(wanted, self._masks)][inverse]
+        self._evaluate(source, new, keys)
+        return self._values[find_rows(keys[distinct], self._keys)][inverse]
 
-    def _evaluate(self, masks: Masks) -> None:
-        batches = range(0, len(masks), self._batch_size)
-        with tqdm(total=len(masks), desc=self._label, unit="eval", disable=not self._show_progress) as bar:
-            for start in batches:
-                batch = masks[start : start + self._batch_size]
-                values = self._call(batch)
-                self._masks = np.concatenate([self._masks, batch])
-                self._values = values if self._values is None else np.concatenate([self._values, values])
-                bar.update(len(batch))
+    def _evaluate(self, source: MaskBlocks | _ArrayBlocks, rows: NDArray[np.intp], keys: Keys) -> None:
+        batch_size = max(1, min(self._batch_size, _BATCH_BYTES // max(1, self._n_players // 8)))
+        with tqdm(total=len(rows), desc=self._label, unit="eval", disable=not self._show_progress) as bar:
+            for start in range(0, len(rows), batch_size):
+                chosen = rows[start : start + batch_size]
+                values = self._call(source.block(chosen))
+                known = self._values if self.n_evaluations else np.zeros((0, values.shape[1]))
+                self._values = np.concatenate([known, values])
+                self._keys = np.concatenate([self._keys, keys[chosen]])
+                bar.update(len(chosen))
 
-    def _call(self, batch: Masks) -> Floats:
+    def _call(self, batch: Masks | PackedMasks) -> Floats:
         try:
-            raw = self._game(batch)
+            raw = self._game_values(batch)
         except Exception as error:
             error.add_note(
                 f"captum_spex: the game failed on a batch of {len(batch)} masks, "
@@ -108,14 +112,20 @@ class Evaluator:
         self._check(values, batch)
         return values.reshape(len(batch), -1)
 
-    def _check(self, values: Floats, batch: Masks) -> None:
+    def _game_values(self, batch: Masks | PackedMasks) -> ArrayLike:
+        if not isinstance(batch, PackedMasks):
+            return self._game(batch)
+        evaluate_packed = getattr(self._game, "evaluate_packed", None)
+        return self._game(batch.unpack()) if evaluate_packed is None else evaluate_packed(batch)
+
+    def _check(self, values: Floats, batch: Masks | PackedMasks) -> None:
         if values.ndim not in (1, 2) or len(values) != len(batch) or values.size == 0:
             raise GameError(
                 f"`game`: returned shape {values.shape} for {len(batch)} masks; "
                 f"allowed is ({len(batch)},) or ({len(batch)}, n_outputs)."
             )
         n_outputs = values.size // len(batch)
-        if self._values is not None and n_outputs != self._values.shape[1]:
+        if self.n_evaluations and n_outputs != self._values.shape[1]:
             raise GameError(
                 f"`game`: returned {n_outputs} outputs per mask after {self._values.shape[1]} in the batches before; "
                 "a game must keep its number of outputs."
@@ -126,9 +136,28 @@ class Evaluator:
             row = int(np.argmin(finite))
             wrong = values[row] if values.ndim == 1 else values[row][~np.isfinite(values[row])][0]
             raise GameError(
-                f"`game`: returned {wrong} for the mask with {describe_mask(batch[row])}; values must be finite. "
+                f"`game`: returned {wrong} for the mask with {describe_mask(_row(batch, row))}; values must be finite. "
                 f"{self.n_evaluations} evaluations were done before this batch."
             )
+
+
+@dataclass(frozen=True, eq=False)
+class _ArrayBlocks:
+    """Masks that are there as an array already."""
+
+    masks: Masks
+
+    def keys(self) -> Keys:
+        return mask_keys(self.masks)
+
+    def block(self, rows: NDArray[np.intp]) -> Masks:
+        return self.masks[rows]
+
+
+def _row(batch: Masks | PackedMasks, row: int) -> NDArray[np.bool_]:
+    if isinstance(batch, PackedMasks):
+        return PackedMasks(batch.packed[row : row + 1], batch.n_players).unpack()[0]
+    return batch[row]
 
 
 def describe_mask(mask: np.ndarray) -> str:
@@ -162,7 +191,7 @@ def _as_numbers(raw: ArrayLike) -> Floats:
     """Turn what a game returned (arrays, lists, torch tensors on any device) into float64."""
     detach = getattr(raw, "detach", None)
     if detach is not None:
-        raw = detach().cpu()
+        raw = detach().cpu().double()  # numpy has no bfloat16
     try:
         return np.asarray(raw, dtype=np.float64)
     except (TypeError, ValueError) as error:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +12,10 @@ from captum_spex.errors import MaskError
 
 Masks = NDArray[np.bool_]
 """Bool array ``(n_masks, n_players)``, ``True`` = player present."""
+
+Keys = NDArray[np.uint64]
+
+_BLOCK = 1 << 22
 
 
 def as_masks(masks: ArrayLike, n_players: int) -> Masks:
@@ -29,33 +34,99 @@ def as_masks(masks: ArrayLike, n_players: int) -> Masks:
     return array.astype(np.bool_)
 
 
-def mask_keys(masks: Masks) -> NDArray[Any]:
-    """Return one comparable, sortable key per mask; equal keys mean equal masks."""
-    packed = np.packbits(masks, axis=1, bitorder="little")
-    n_bytes = packed.shape[1]
-    if n_bytes <= 8:
-        wide = np.zeros((len(packed), 8), dtype=np.uint8)
-        wide[:, :n_bytes] = packed
-        return wide.view(np.uint64).ravel()
-    return np.ascontiguousarray(packed).view(np.dtype((np.void, n_bytes))).ravel()
+def mask_keys(masks: Masks) -> Keys:
+    """Return one 64-bit key per mask, the XOR of the keys of its players (`player_keys`).
+
+    Up to 64 players the key is the mask itself; beyond, two different masks share one with probability ``2**-64``.
+    """
+    n_players = masks.shape[1]
+    if n_players <= 64:
+        octets = np.zeros((len(masks), 8), dtype=np.uint8)
+        packed = np.packbits(masks, axis=1, bitorder="little")
+        octets[:, : packed.shape[1]] = packed
+        return octets.view("<u8").ravel().astype(np.uint64)
+    players = player_keys(np.arange(n_players), n_players)
+    keys = np.empty(len(masks), dtype=np.uint64)
+    block = max(1, _BLOCK // n_players)
+    for start in range(0, len(masks), block):
+        chosen = np.where(masks[start : start + block], players, np.uint64(0))
+        keys[start : start + block] = np.bitwise_xor.reduce(chosen, axis=1)
+    return keys
 
 
-def first_rows(masks: Masks) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return ``first, inverse``: the first row of every distinct mask in order of appearance, and who is which."""
-    _, first, inverse = np.unique(mask_keys(masks), return_index=True, return_inverse=True)
+def player_keys(players: NDArray[np.int64], n_players: int) -> Keys:
+    """Return a 64-bit key per player: its own bit up to 64 players, else a fixed hash (splitmix64)."""
+    x = players.astype(np.uint64)
+    if n_players <= 64:
+        return np.uint64(1) << x
+    x = (x + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def first_rows(keys: Keys) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return ``first, inverse``: the first row of every distinct key in order of appearance, and who is which."""
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
     order = np.argsort(first, kind="stable")
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
     return first[order], rank[inverse.ravel()]
 
 
-def find_rows(masks: Masks, known: Masks) -> NDArray[np.intp]:
-    """Return for every mask its row in ``known`` (whose rows are distinct), or -1."""
-    _, inverse = np.unique(np.concatenate([mask_keys(known), mask_keys(masks)]), return_inverse=True)
-    inverse = inverse.ravel()
-    row_of = np.full(inverse.max(initial=-1) + 1, -1, dtype=np.intp)
-    row_of[inverse[: len(known)]] = np.arange(len(known))
-    return row_of[inverse[len(known) :]]
+def find_rows(keys: Keys, known: Keys) -> NDArray[np.intp]:
+    """Return for every key its row in ``known`` (distinct keys), or -1."""
+    if not len(known):
+        return np.full(len(keys), -1, dtype=np.intp)
+    order = np.argsort(known)
+    place = np.minimum(np.searchsorted(known, keys, sorter=order), len(known) - 1)
+    return np.where(known[order[place]] == keys, order[place], -1)
+
+
+@dataclass(frozen=True, eq=False)
+class PackedMasks:
+    """A block of masks, eight players to a byte: player ``i`` is bit ``i % 8`` of byte ``i // 8``.
+
+    A game with a method ``evaluate_packed`` receives these instead of bool arrays where an algorithm lays out its masks
+    lazily; with a million players that is the difference between a block that fits in a cache and one that does not.
+
+    Example:
+        >>> block = PackedMasks(np.array([[0b101]], dtype=np.uint8), n_players=3)
+        >>> block.columns(np.array([0, 1])), block.unpack()
+        (array([[ True, False]]), array([[ True, False,  True]]))
+    """
+
+    packed: NDArray[np.uint8]
+    n_players: int
+
+    def __len__(self) -> int:
+        return len(self.packed)
+
+    def columns(self, players: NDArray[np.intp] | NDArray[np.int64]) -> Masks:
+        """Return the presence of some players, bool ``(n_masks, len(players))``."""
+        octets = self.packed[:, np.asarray(players) >> 3]
+        return ((octets >> (np.asarray(players) & 7).astype(np.uint8)) & 1).astype(np.bool_)
+
+    def unpack(self) -> Masks:
+        """Return the masks as a bool array."""
+        return np.unpackbits(self.packed, axis=1, count=self.n_players, bitorder="little").astype(np.bool_)
+
+
+@runtime_checkable
+class MaskBlocks(Protocol):
+    """Masks that are laid out only block by block."""
+
+    @property
+    def n_players(self) -> int:
+        """Number of players."""
+
+    def __len__(self) -> int: ...
+
+    def keys(self) -> Keys:
+        """Return the `mask_keys` of all masks."""
+
+    def block(self, rows: NDArray[np.intp]) -> PackedMasks:
+        """Lay out the masks at ``rows``."""
 
 
 def all_masks(n_players: int) -> Masks:

@@ -8,7 +8,7 @@ from math import comb
 
 import numpy as np
 
-from captum_spex.masks import Masks, all_masks, codes_to_masks, find_rows, first_rows
+from captum_spex.masks import Masks, all_masks, codes_to_masks, find_rows, first_rows, mask_keys
 from captum_spex.supports import Supports
 
 _CODED_PLAYERS = 24  # players up to which "all masks not yet drawn" can be listed
@@ -91,7 +91,7 @@ def _enumerated(n_players: int, level: int) -> Masks:
         np.put_along_axis(small, members, True, axis=1)
         rows += [small, ~small]
     masks = np.concatenate(rows)
-    return masks[first_rows(masks)[0]]
+    return masks[first_rows(mask_keys(masks))[0]]
 
 
 def _fill(start: Masks, n_masks: int, draw: Callable[[int], Masks], rng: np.random.Generator) -> Masks:
@@ -102,7 +102,7 @@ def _fill(start: Masks, n_masks: int, draw: Callable[[int], Masks], rng: np.rand
         if missing <= 0:
             return masks[:n_masks]
         masks = np.concatenate([masks, draw(missing + missing // 8 + 2)])
-        masks = masks[first_rows(masks)[0]]
+        masks = masks[first_rows(mask_keys(masks))[0]]
     return _complete(masks, n_masks, rng)
 
 
@@ -141,7 +141,7 @@ class _PairDrawer:
         if not self.uniform:
             return np.zeros(len(masks), dtype=bool)
         drawn = np.concatenate(self.uniform)
-        return find_rows(masks, drawn[first_rows(drawn)[0]]) >= 0
+        return find_rows(mask_keys(masks), np.unique(mask_keys(drawn))) >= 0
 
     def _block(self, n_pairs: int, draws: int) -> Masks:
         n, low, high = self.n_players, self.smallest, self.n_players - self.smallest

@@ -12,6 +12,7 @@ import sparse
 from numpy.typing import NDArray
 
 from captum_spex.errors import MaskError
+from captum_spex.masks import Keys, find_rows, player_keys
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -81,7 +82,7 @@ class Supports:
             rows = np.flatnonzero(orders == order)
             yield int(order), rows, self.players[self.indptr[rows][:, None] + np.arange(order)]
 
-    def keys(self) -> NDArray[np.uint64]:
+    def keys(self) -> Keys:
         """One 64-bit key per set: exact bit sets up to 64 players, else XORs of hashed players.
 
         Beyond 64 players two different sets share a key with probability ``2**-64``.
@@ -106,21 +107,16 @@ class Supports:
 
     def find(self, known: Supports) -> NDArray[np.intp]:
         """Return for every set its row in ``known`` (distinct sets), or -1."""
-        if not len(known):
-            return np.full(len(self), -1, dtype=np.intp)
-        known_keys = known.keys()
-        order = np.argsort(known_keys)
-        keys = self.keys()
-        place = np.minimum(np.searchsorted(known_keys, keys, sorter=order), len(known) - 1)
-        return np.where(known_keys[order[place]] == keys, order[place], -1)
+        return find_rows(self.keys(), known.keys())
 
     def subsets(self, order: int) -> tuple[Supports, NDArray[np.intp]]:
         """All subsets of one order of every set (repetitions kept), and the row each came from."""
         blocks, parents = [], []
         for size, rows, block in self.by_order():
             if size >= order:
-                columns = np.array(list(combinations(range(size), order)), dtype=np.int64).reshape(-1, order)
-                blocks.append(block[:, columns].reshape(-1, order))
+                chosen = list(combinations(range(size), order))
+                columns = np.array(chosen, dtype=np.int64).reshape(len(chosen), order)
+                blocks.append(block[:, columns].reshape(len(rows) * len(chosen), order))
                 parents.append(np.repeat(rows, len(columns)))
         found = np.concatenate(blocks) if blocks else np.zeros((0, order), dtype=np.int64)
         return Supports.from_blocks([found], self.n_players), np.concatenate(parents or [np.zeros(0, dtype=np.intp)])
@@ -135,17 +131,6 @@ class Supports:
         rows = np.repeat(np.arange(len(self)), self.orders)
         data = np.ones(len(rows), dtype=np.bool_)
         return sparse.COO(np.stack([rows, self.players]), data, shape=(len(self), self.n_players))
-
-
-def player_keys(players: Ints, n_players: int) -> NDArray[np.uint64]:
-    """Return a 64-bit key per player: its own bit up to 64 players, else a fixed hash (splitmix64)."""
-    x = players.astype(np.uint64)
-    if n_players <= 64:
-        return np.uint64(1) << x
-    x = (x + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
 
 
 def sum_by_set(supports: Supports, values: Floats) -> tuple[Supports, Floats]:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from captum_spex.indices import Index
-from captum_spex.masks import Masks
+from captum_spex.masks import MaskBlocks, Masks
 from captum_spex.model import GameModel
 from captum_spex.supports import Floats
 
@@ -42,8 +42,8 @@ class Recovered:
 class Run(Protocol):
     """The state of one run: ``ask``, evaluate, ``tell``, until ``ask`` returns ``None``; then ``result``."""
 
-    def ask(self) -> Masks | None:
-        """Return the next distinct masks to evaluate, or ``None`` when nothing more is wanted."""
+    def ask(self) -> Masks | MaskBlocks | None:
+        """Return the next masks to evaluate, or ``None`` when nothing more is wanted."""
 
     def tell(self, values: Floats) -> None:
         """Receive the values ``(n_masks, n_outputs)`` of the masks asked for last."""
@@ -67,12 +67,12 @@ class Approximator(Protocol):
 class SingleRound:
     """A run that asks once: a fixed set of masks, then a function that recovers the game from all values."""
 
-    masks: Masks
+    masks: Masks | MaskBlocks
     recover: Any  # (masks, values of one output) -> Recovered
     values: Floats | None = None
     _asked: bool = False
 
-    def ask(self) -> Masks | None:
+    def ask(self) -> Masks | MaskBlocks | None:
         """Return the masks the first time, ``None`` after that."""
         if self._asked:
             return None

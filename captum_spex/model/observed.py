@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from captum_spex.indices import Index
-from captum_spex.masks import Masks, find_rows
+from captum_spex.masks import Masks, find_rows, mask_keys
 from captum_spex.model.spectrum import Spectrum
 from captum_spex.supports import Floats, Supports
 
@@ -50,7 +50,7 @@ class ObservedCorrections:
 
     def __call__(self, masks: Masks) -> Floats:
         """Return the correction of every mask, 0 where it was not observed."""
-        rows = find_rows(masks, self.masks)
+        rows = find_rows(mask_keys(masks), mask_keys(self.masks))
         return np.where(rows >= 0, np.append(self.corrections, 0.0)[rows], 0.0)
 
     def baseline(self, index: Index) -> float:

@@ -160,11 +160,11 @@ def parities(masks: Masks, supports: Supports) -> NDArray[np.uint8]:
     return np.unpackbits(result, axis=1, count=len(masks))
 
 
-def walsh_hadamard(values: Floats) -> Floats:
-    """Return the unnormalised Walsh-Hadamard transform of a table of length ``2**n``."""
+def walsh_hadamard(values: Floats, length: int | None = None) -> Floats:
+    """Return the unnormalised Walsh-Hadamard transform of every run of ``length = 2**k`` values, default all."""
     table = values.copy()
     size = 1
-    while size < len(table):
+    while size < (len(table) if length is None else length):
         pairs = table.reshape(-1, 2, size)
         table = np.stack([pairs[:, 0] + pairs[:, 1], pairs[:, 0] - pairs[:, 1]], axis=1).ravel()
         size *= 2

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from captum_spex.masks import player_keys
 from captum_spex.model.spectrum import Spectrum
-from captum_spex.supports import Floats, Ints, Supports, player_keys
+from captum_spex.supports import Floats, Ints, Supports
 
 _LARGEST_EXPANSION = 1 << 26  # subsets of paths that are worth holding at once: 1 GiB of keys and values
 

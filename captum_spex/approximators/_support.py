@@ -1,0 +1,124 @@
+"""Choosing the support of SPEX's answer by the residual of all masks, and by masks that were not used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+
+from captum_spex.approximators._bins import NOISE_FLOOR, Bins, Signature
+from captum_spex.approximators._peeling import Fit
+from captum_spex.model import Spectrum
+from captum_spex.supports import Floats, Supports
+
+_POOL = 60_000  # candidate terms looked at in a round
+_PAIRED_PLAYERS = 200  # players up to which all pairs are candidates
+_ROUNDS = 12
+_RIDGE_PLAYERS = 4000
+_PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)
+
+
+def grow(bins: Bins, fit: Fit) -> Fit:
+    """Add terms that the decoder missed but the residual shows, until none is left.
+
+    Candidates are single players, all pairs where players are few, and the sub- and supersets of the terms found.
+    One is added if its squared correlation with the residual, in units of its variance, exceeds what the largest of
+    as many pure noise candidates would reach.
+    """
+    most = bins.n_samples // 4
+    for _ in range(_ROUNDS):
+        pool = _pool(fit) if fit.residual.noise > NOISE_FLOOR else Supports.from_sets([], bins.layout.n_players)
+        if not len(pool):
+            return fit
+        terms = Signature.of(pool, bins.layout)
+        squared = fit.residual.significance(fit.residual.correlations(terms))
+        shown = np.flatnonzero(squared > _threshold(len(pool)))
+        room = min(max(16, len(fit.terms)), most - len(fit.terms))
+        chosen = shown[np.argsort(-squared[shown])][: max(room, 0)]
+        if not len(chosen):
+            return fit
+        fit = Fit.of(bins, fit.terms.with_more(terms.take(chosen))).keep_significant(bins, _threshold(1))
+    return fit
+
+
+def _threshold(n_candidates: int) -> float:
+    """Return what the largest of that many squared normal variables stays below, with something to spare."""
+    return 2.0 * np.log(max(n_candidates, 1)) + 4.0
+
+
+def _pool(fit: Fit) -> Supports:
+    """Candidates that are not terms yet."""
+    found = fit.terms.supports
+    n = found.n_players
+    pools = [Supports.all_of_order(1, n)]
+    if n <= _PAIRED_PLAYERS and n >= 2:
+        pools.append(Supports.all_of_order(2, n))
+    pools += [found.subsets(order)[0] for order in range(2, int(found.orders.max(initial=0)))]
+    strongest = np.argsort(-np.abs(fit.coefficients))[: _POOL // n]
+    pools.append(_supersets(found.take(strongest)))
+    pool = Supports.concatenate(pools).unique()[0]
+    return pool.take(np.flatnonzero(pool.find(found) < 0))
+
+
+def _supersets(sets: Supports) -> Supports:
+    """All sets with one player more."""
+    blocks = [Supports.from_sets([], sets.n_players)]
+    everyone = np.arange(sets.n_players)
+    for order, _, block in sets.by_order():
+        if order:
+            longer = np.empty((len(block), sets.n_players, order + 1), dtype=np.int64)
+            longer[:, :, :order] = block[:, None]
+            longer[:, :, order] = everyone
+            flat = longer.reshape(-1, order + 1)
+            flat = flat[~(flat[:, :order] == flat[:, order:]).any(axis=1)]
+            blocks.append(Supports.from_blocks([np.sort(flat, axis=1)], sets.n_players))
+    return Supports.concatenate(blocks)
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """A way to answer: terms and how strongly each is shrunk (0: not at all), with a name for people."""
+
+    name: str
+    terms: Signature
+    penalties: Floats
+
+    def solve(self, bins: Bins, values: Floats | None = None) -> Spectrum:
+        """Fit to all masks of the groups and, if their values are given, to the extra masks."""
+        layout = bins.layout
+        gram = bins.gram(self.terms) * bins.n_samples
+        right = bins.correlations(self.terms) * bins.n_samples
+        if values is not None and len(values):
+            signs = layout.extra_signs(self.terms.supports)
+            gram += signs @ signs.T
+            right += signs @ values
+        np.fill_diagonal(gram, gram.diagonal() + self.penalties + 1e-12 * bins.n_samples)
+        return Spectrum(self.terms.supports, cho_solve(cho_factor(gram, lower=True), right))
+
+
+def answers(bins: Bins, decoded: Fit, grown: Fit) -> Sequence[Answer]:
+    """Return the ways to answer between which the extra masks decide."""
+    layout = bins.layout
+    n = layout.n_players
+    constant = Signature.of(Supports.from_sets([()], n), layout)
+    ways = [_plain("empty", constant)]
+    if n <= _RIDGE_PLAYERS:
+        single = Signature.of(Supports.all_of_order(1, n), layout)
+        ways += _with_main_effects("linear", constant, single, bins)
+        ways += _with_main_effects("decoded, grown, with all main effects", grown.terms, single, bins)
+    ways += [_plain("decoded", decoded.terms), _plain("decoded and grown", grown.terms)]
+    return ways
+
+
+def _plain(name: str, terms: Signature) -> Answer:
+    return Answer(name, terms, np.zeros(len(terms)))
+
+
+def _with_main_effects(name: str, terms: Signature, single: Signature, bins: Bins) -> list[Answer]:
+    """Add all single players that are not terms yet, under each of several penalties."""
+    more = single.take(np.flatnonzero(single.supports.find(terms.supports) < 0))
+    together = terms.with_more(more)
+    weak = np.concatenate([np.zeros(len(terms)), np.full(len(more), float(bins.n_samples))])
+    return [Answer(f"{name} (penalty {penalty:g})", together, penalty * weak) for penalty in _PENALTIES]
