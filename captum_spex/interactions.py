@@ -115,7 +115,10 @@ class Interactions(IndexTerms):
 
     def _player(self, player: object) -> int:
         if not isinstance(player, str):
-            return as_index(player)  # type: ignore[arg-type]
+            try:
+                return as_index(player)  # type: ignore[arg-type]
+            except TypeError:
+                raise KeyError(player) from None
         names = self.names or ()
         if names.count(player) != 1:
             raise KeyError(f"{player!r} names {names.count(player)} players")

@@ -66,7 +66,10 @@ class Terms(Mapping[tuple[int, ...], float]):
         return iter(self.sets.tuples())
 
     def __contains__(self, players: object) -> bool:
-        return self._rows().get(self._canonical(players), -1) >= 0
+        try:
+            return self._canonical(players) in self._rows()
+        except KeyError:  # no players at all
+            return False
 
     def __getitem__(self, players: Sequence[int] | int) -> float:
         key = self._canonical(players)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captum_spex.approximators._galois import LARGEST_DEGREE, Elements, Field, field
+from captum_spex.approximators._locators import berlekamp_massey, roots
 
 LARGEST_CORRECTION = 10
 """Most errors that a code here corrects: degree of a term plus wrong signs."""
@@ -85,14 +86,16 @@ class Code:
         flips = self._chase_syndromes(np.abs(reliabilities))
         syndromes = self._syndromes(reliabilities < 0)[:, None, :] ^ flips
         words = np.repeat(np.arange(len(reliabilities)), syndromes.shape[1])
-        locators, degrees = self._berlekamp_massey(syndromes.reshape(-1, self.t))
+        odd = syndromes.reshape(-1, self.t)
+        locators, degrees = berlekamp_massey(self._field, odd)
         players = np.full((len(words), self.t), -1, dtype=np.int64)
         decoded = degrees == 0
         for degree in range(1, self.t + 1):
             rows = np.flatnonzero(degrees == degree)
             if len(rows):
-                positions = self._field.distinct_roots(locators[rows, 1 : degree + 1], self._length)
-                decoded[rows] = positions[:, 0] >= 0
+                found = roots(self._field, locators[rows, : degree + 1], odd[rows])
+                positions = self._field.log[np.maximum(found, 0)]
+                decoded[rows] = (found[:, 0] >= 0) & (positions < self._length).all(axis=1)
                 # Positions below n_parity are wrong signs, the others players.
                 players[rows, :degree] = np.where(positions >= self.n_parity, positions - self.n_parity, -1)
         players = -np.sort(-players, axis=1)
@@ -118,41 +121,6 @@ class Code:
         pairs = np.array(list(combinations(range(depth), 2)), dtype=np.int64).reshape(-1, 2)
         double = single[:, pairs[:, 0]] ^ single[:, pairs[:, 1]]
         return np.concatenate([np.zeros_like(single[:, :1]), single, double], axis=1)
-
-    def _berlekamp_massey(self, odd: Elements) -> tuple[Elements, Elements]:
-        """Find the error locators ``1 + s_1 x + ... + s_t x^t`` of all words, and their degrees (-1: no solution).
-
-        References:
-            Massey, "Shift-register synthesis and BCH decoding", IEEE Trans. Inf. Theory 1969.
-        """
-        f, t, n_words = self._field, self.t, len(odd)
-        syndromes = self._all_syndromes(odd)
-        locator = np.zeros((n_words, t + 1), dtype=np.int64)
-        locator[:, 0] = 1
-        before = locator.copy()
-        scale = np.ones(n_words, dtype=np.int64)
-        length = np.zeros(n_words, dtype=np.int64)
-        for step in range(2 * t):
-            before = np.concatenate([np.zeros_like(before[:, :1]), before[:, :-1]], axis=1)
-            used = min(step, t) + 1
-            window = syndromes[:, step::-1][:, :used]
-            discrepancy = np.bitwise_xor.reduce(f.multiply(locator[:, :used], window), axis=1)
-            updated = locator ^ f.multiply(f.divide(discrepancy, scale)[:, None], before)
-            grows = (discrepancy != 0) & (2 * length <= step)
-            before = np.where(grows[:, None], locator, before)
-            scale = np.where(grows, discrepancy, scale)
-            length = np.where(grows, step + 1 - length, length)
-            locator = updated
-        degrees = t - np.argmax(locator[:, ::-1] != 0, axis=1)
-        return locator, np.where((length <= t) & (degrees == length), degrees, -1)
-
-    def _all_syndromes(self, odd: Elements) -> Elements:
-        """Syndromes 1 to 2t: the even ones are squares."""
-        syndromes = np.zeros((len(odd), 2 * self.t), dtype=np.int64)
-        syndromes[:, 0::2] = odd
-        for k in range(2, 2 * self.t + 1, 2):
-            syndromes[:, k - 1] = self._field.power(syndromes[:, k // 2 - 1], 2)
-        return syndromes
 
 
 @cache

@@ -1,5 +1,6 @@
 """Captum attributions: drop-in replacements for ``captum.attr.KernelShap``."""
 
 from captum_spex.attr.proxyspex import ProxySpex
+from captum_spex.attr.spex import Spex
 
-__all__ = ["ProxySpex"]
+__all__ = ["ProxySpex", "Spex"]

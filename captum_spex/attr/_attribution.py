@@ -103,8 +103,10 @@ class SpexAttribution(_captum.ShapleyValueSampling):  # type: ignore[misc]
 
 
 def _checked_inputs(inputs: Any) -> tuple[Tensor, ...]:
-    if not isinstance(inputs, Tensor | tuple) or not all(isinstance(tensor, Tensor) for tensor in inputs):
-        raise ArgumentError("inputs", f"a {type(inputs).__name__}", "a tensor or a tuple of tensors")
+    given = inputs if isinstance(inputs, tuple) else (inputs,)
+    if not given or not all(isinstance(tensor, Tensor) for tensor in given):
+        came = f"a {type(inputs).__name__}" if given else "an empty tuple"
+        raise ArgumentError("inputs", came, "a tensor or a tuple of tensors")
     tensors = tuple(tensor.detach() for tensor in _captum.format_tensor_into_tuples(inputs))
     for tensor in tensors:
         if tensor.dim() == 0 or tensor.numel() == 0:

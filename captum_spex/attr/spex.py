@@ -1,0 +1,36 @@
+"""`Spex` for Captum."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from captum_spex.approximators import Approximator
+from captum_spex.approximators import Spex as SpexApproximator
+from captum_spex.attr.proxyspex import ProxySpex
+
+
+class Spex(ProxySpex):
+    """Shapley values and interactions of a torch model by SPEX; the interface of `ProxySpex`.
+
+    Needs more evaluations than `ProxySpex`, and finds what no part of shows by itself, such as parities.
+
+    Args:
+        forward_func: the model, or any function of its inputs.
+        approximator: the algorithm with its settings; default `captum_spex.approximators.Spex()`.
+
+    Example:
+        >>> import torch
+        >>> model = lambda x: x[:, 0] + 2 * x[:, 1] * x[:, 60]
+        >>> _, interactions = Spex(model).attribute(
+        ...     torch.ones(1, 64), n_samples=2000, perturbations_per_eval=64, return_interactions=True, random_state=0
+        ... )
+        >>> round(interactions[(1, 60)], 6)
+        2.0
+
+    References:
+        Kang et al., "SPEX: Scaling Feature Interaction Explanations for LLMs", ICML 2025, arXiv 2502.13870.
+    """
+
+    def __init__(self, forward_func: Callable[..., Any], approximator: Approximator | None = None) -> None:
+        super().__init__(forward_func, SpexApproximator() if approximator is None else approximator)
