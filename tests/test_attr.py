@@ -1,0 +1,493 @@
+"""The Captum adapter: Captum's conventions, Captum's answers."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from captum.attr import KernelShap, NoiseTunnel, ShapleyValues
+from games import smooth_game
+from numpy.testing import assert_allclose
+from torch import nn
+from torch.testing import assert_close
+
+from captum_spex import Interactions
+from captum_spex import approximators as algorithms
+from captum_spex.attr import ProxySpex
+from captum_spex.attr._attribution import default_n_samples
+
+FEW_TREES = algorithms.ProxySpex(trees=algorithms.BoostedTrees(n_trees=30, learning_rate=0.3))
+
+
+def network(n_inputs, n_outputs, seed=0):
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return nn.Sequential(nn.Linear(n_inputs, 8), nn.Tanh(), nn.Linear(8, n_outputs)).eval()
+
+
+def tensor(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+MODEL = network(5, 3)
+X = tensor(4, 5)
+
+
+def two_inputs(x, y):
+    return torch.tanh(x).sum(dim=1) * y[:, 0, 1] + y.prod(dim=2).sum(dim=1)
+
+
+def scaled(x, scale, shift=0.0):
+    return (MODEL(x) * scale).sum(dim=1) + shift
+
+
+class Recorded:
+    """A model that remembers the number of rows of its calls."""
+
+    def __init__(self, model):
+        self.model = model
+        self.rows = []
+
+    def __call__(self, x):
+        self.rows.append(len(x))
+        return self.model(x)
+
+
+def exact_captum(forward, inputs, **arguments):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that its feature groups are many
+        return ShapleyValues(forward).attribute(inputs, **arguments)
+
+
+def assert_agrees(forward, inputs, **arguments):
+    ours = ProxySpex(forward).attribute(inputs, perturbations_per_eval=16, **arguments)
+    theirs = exact_captum(forward, inputs, **arguments)
+    assert type(ours) is type(theirs)
+    assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
+
+
+# --- agreement with Captum's exact Shapley values ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_examples", [1, 2, 4, 5])
+def test_batches(n_examples):
+    assert_agrees(MODEL, tensor(n_examples, 5), target=1)
+
+
+@pytest.mark.parametrize(
+    "baselines",
+    [None, 0, 0.5, tensor(1, 5, seed=1), tensor(4, 5, seed=1), tensor(5, seed=1), tensor(1, 1, seed=1)],
+    ids=["none", "int", "float", "one row", "row per example", "no batch dimension", "broadcast"],
+)
+def test_baselines(baselines):
+    ours = ProxySpex(MODEL).attribute(X, baselines=baselines, target=0, perturbations_per_eval=32)
+    full = baselines if baselines is None or isinstance(baselines, int | float) else baselines.expand(4, 5).clone()
+    assert_close(ours, exact_captum(MODEL, X, baselines=full, target=0), atol=1e-5, rtol=1e-5)
+
+
+def test_several_inputs():
+    assert_agrees(two_inputs, (tensor(3, 2), tensor(3, 2, 2)))
+
+
+@pytest.mark.parametrize(
+    "baselines",
+    [(0.5, -1), (tensor(1, 2, seed=1), tensor(1, 2, 2, seed=2)), (tensor(3, 2, seed=1), 0)],
+    ids=["numbers", "tensors", "mixed"],
+)
+def test_baselines_of_several_inputs(baselines):
+    assert_agrees(two_inputs, (tensor(3, 2), tensor(3, 2, 2)), baselines=baselines)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [2, [0, 1, 2, 1], torch.tensor([0, 1, 2, 1]), torch.tensor(1), (2,)],
+    ids=["int", "list", "tensor", "0-d tensor", "tuple"],
+)
+def test_targets(target):
+    assert_agrees(MODEL, X, target=target)
+
+
+@pytest.mark.parametrize("target", [(1, 0), [(0, 1), (1, 0), (2, 1), (0, 0)]], ids=["tuple", "list of tuples"])
+def test_targets_of_outputs_with_two_dimensions(target):
+    net = network(5, 6)
+    assert_agrees(lambda x: net(x).reshape(-1, 3, 2), X, target=target)
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        torch.tensor([[0, 0, 1, 2, 1]]),
+        torch.tensor([0, 0, 1, 2, 1]),
+        torch.tensor([[0, 0, 1, 2, 1], [2, 2, 1, 0, 0], [0, 1, 1, 1, 2], [1, 2, 0, 0, 0]]),
+        torch.tensor([[0, 0, 1, 2, 1]], dtype=torch.int32),
+    ],
+    ids=["shared", "no batch dimension", "per example", "int32"],
+)
+def test_feature_masks(mask):
+    assert_agrees(MODEL, X, target=1, feature_mask=mask)
+
+
+def test_feature_masks_across_inputs():
+    masks = (torch.tensor([[0, 1]]), torch.tensor([[[1, 2], [2, 0]]]))
+    assert_agrees(two_inputs, (tensor(3, 2), tensor(3, 2, 2)), feature_mask=masks)
+
+
+def test_feature_masks_with_gaps_in_their_ids():
+    dense, gaps = torch.tensor([[0, 0, 1, 2, 1]]), torch.tensor([[3, 3, 70, 900, 70]])
+    ours, interactions = ProxySpex(MODEL).attribute(X, target=1, feature_mask=gaps, return_interactions=True)
+    assert_close(ours, exact_captum(MODEL, X, target=1, feature_mask=dense), atol=1e-5, rtol=1e-5)
+    assert [one.n_players for one in interactions] == [3] * 4
+    assert [one.n_evaluations for one in interactions] == [8] * 4
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [tensor(4, 3, seed=3), (tensor(4, 3, seed=3),), (tensor(4, 3, seed=3), 1.5), (torch.tensor(2.0), 0.5), (2.0,), 2.0],
+    ids=["bare tensor", "tuple", "tensor and number", "0-d tensor", "number in a tuple", "bare number"],
+)
+def test_additional_forward_args(arguments):
+    assert_agrees(scaled, X, additional_forward_args=arguments)
+
+
+def test_outputs_in_a_column():
+    net = network(5, 1)
+    ours = ProxySpex(net).attribute(X, perturbations_per_eval=8)
+    assert_close(ours, exact_captum(lambda x: net(x)[:, 0], X), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "reduce",
+    [torch.sum, lambda out: out.sum().reshape(1), lambda out: out.sum().item(), lambda out: out.sum().reshape(1, 1)],
+    ids=["0-d", "one element", "number", "1 x 1"],
+)
+def test_one_value_for_the_whole_batch(reduce):
+    def forward(x):
+        return reduce(MODEL(x))
+
+    ours = ProxySpex(forward).attribute(X)
+    assert ours.shape == (1, 5)
+    assert_close(ours, exact_captum(lambda x: MODEL(x).sum().reshape(1), X).to(ours.dtype), atol=1e-5, rtol=1e-5)
+    with pytest.raises(
+        ValueError, match=r"`perturbations_per_eval`: got a call with 4 masks.*allowed is 1 for a model"
+    ):
+        ProxySpex(forward).attribute(X, perturbations_per_eval=4)
+
+
+def test_estimates_are_close_when_features_are_many():
+    net = network(11, 1)
+    x = tensor(2, 11)
+    ours = ProxySpex(net, FEW_TREES).attribute(x, n_samples=500, perturbations_per_eval=500, random_state=0)
+    truth = ProxySpex(net).attribute(x, n_samples=2**11, perturbations_per_eval=2**11)
+    assert_close(ours, truth, atol=0.02, rtol=0.0)
+    gap = (net(x) - net(torch.zeros(2, 11)))[:, 0].detach()
+    assert_close(ours.sum(dim=1), gap, atol=1e-5, rtol=1e-5)
+
+
+# --- the interface of KernelShap --------------------------------------------------------------------------------------
+
+
+def test_arguments_stand_where_kernel_shap_has_them():
+    theirs = list(inspect.signature(KernelShap.attribute).parameters.values())
+    ours = list(inspect.signature(ProxySpex.attribute).parameters.values())
+    assert [one.name for one in ours[: len(theirs)]] == [one.name for one in theirs]
+    assert [one.kind for one in ours[: len(theirs)]] == [one.kind for one in theirs]
+    same = {one.name: one.default for one in theirs if one.name != "n_samples"}
+    assert {one.name: one.default for one in ours if one.name in same} == same
+    assert {one.kind for one in ours[len(theirs) :]} == {inspect.Parameter.KEYWORD_ONLY}
+
+
+@pytest.mark.parametrize("return_input_shape", [True, False])
+@pytest.mark.parametrize("n_examples", [1, 3])
+@pytest.mark.parametrize("mask", [None, torch.tensor([[0, 0, 1, 2, 1]])], ids=["elements", "groups"])
+def test_shapes_and_dtypes_of_kernel_shap(return_input_shape, n_examples, mask):
+    arguments = {"target": 1, "feature_mask": mask, "n_samples": 20, "return_input_shape": return_input_shape}
+    x = tensor(n_examples, 5)
+    with warnings.catch_warnings(), torch.random.fork_rng():
+        warnings.simplefilter("ignore")
+        theirs = KernelShap(MODEL).attribute(x, **arguments)
+    ours = ProxySpex(MODEL).attribute(x, **arguments)
+    assert (ours.shape, ours.dtype, ours.device) == (theirs.shape, theirs.dtype, theirs.device)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("return_input_shape", [True, False])
+def test_dtypes_of_floating_inputs_stay(dtype, return_input_shape):
+    x = X.to(dtype)
+    ours = ProxySpex(lambda x: x.double().prod(dim=1)).attribute(x, return_input_shape=return_input_shape)
+    assert ours.dtype == dtype
+    assert_close(ours.sum(dim=1).double(), x.double().prod(dim=1), atol=0.02, rtol=0.02)
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.uint8, torch.bool])
+def test_other_inputs_get_the_default_floating_dtype(dtype):
+    x = torch.tensor([[0, 1, 1], [1, 1, 0]]).to(dtype)
+    ours = ProxySpex(lambda x: x.float() @ torch.tensor([1.0, 2.0, 4.0])).attribute(x)
+    assert ours.dtype == torch.get_default_dtype()
+    assert_close(ours, torch.tensor([[0.0, 2.0, 4.0], [1.0, 2.0, 0.0]]))
+
+
+def test_dtypes_of_several_inputs():
+    x, y = tensor(2, 2).double(), torch.ones(2, 2, 2, dtype=torch.int64)
+    one, two = ProxySpex(two_inputs).attribute((x, y))
+    assert (one.dtype, two.dtype) == (torch.float64, torch.get_default_dtype())
+
+
+def test_coefficients_of_groups():
+    mask = torch.tensor([[0, 0, 1, 2, 1]])
+    wide, short = (
+        ProxySpex(MODEL).attribute(X, target=1, feature_mask=mask, return_input_shape=shape) for shape in (True, False)
+    )
+    assert short.shape == (4, 3)
+    assert_close(wide, short[:, mask[0]])
+
+
+def test_coefficients_of_several_inputs_are_one_tensor():
+    coefficients = ProxySpex(two_inputs).attribute((tensor(3, 2), tensor(3, 2, 2)), return_input_shape=False)
+    assert coefficients.shape == (3, 6)
+
+
+@pytest.mark.parametrize("size", [3, 64])
+def test_batch_sizes_do_not_change_the_answer(size):
+    net = network(10, 2)
+    x = tensor(2, 10)
+
+    def run(perturbations):
+        arguments = {"target": 1, "n_samples": 60, "perturbations_per_eval": perturbations, "random_state": 4}
+        return ProxySpex(lambda x: net(x).double().round(decimals=4), FEW_TREES).attribute(x, **arguments)
+
+    assert_close(run(size), run(1), atol=0.0, rtol=0.0)
+
+
+def test_rows_of_the_model_are_counted_per_example():
+    model = Recorded(network(12, 1))
+    ProxySpex(model, FEW_TREES).attribute(tensor(3, 12), n_samples=50, perturbations_per_eval=8)
+    assert sum(model.rows) == 3 * 50
+    assert max(model.rows) == 3 * 8
+    model.rows.clear()
+    ProxySpex(model).attribute(tensor(3, 12), feature_mask=torch.arange(12)[None] // 4, n_samples=50)
+    assert sum(model.rows) == 3 * 8
+
+
+def test_a_label_that_reads_well():
+    assert ProxySpex.get_name() == "Proxy Spex"
+
+
+def test_progress_is_shown_on_standard_error(capsys):
+    ProxySpex(MODEL).attribute(X, target=0, show_progress=True)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "32/32" in shown.err
+
+
+def test_there_is_no_asynchronous_attribution():
+    with pytest.raises(NotImplementedError, match="attribute_future is not implemented for Proxy Spex"):
+        ProxySpex(MODEL).attribute_future()
+
+
+def test_unknown_arguments_are_refused():
+    with pytest.raises(TypeError, match="n_sample"):
+        ProxySpex(MODEL).attribute(X, target=0, n_sample=30)
+
+
+# --- where KernelShap goes wrong --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_examples", [4, 5])
+def test_one_dimensional_masks_as_long_as_the_batch(n_examples):
+    """Captum's KernelShap slices any argument whose length is the batch size, here the mask of five features."""
+    x = torch.ones(n_examples, 5)
+    weights = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0])
+    ours = ProxySpex(lambda x: x @ weights).attribute(x, feature_mask=torch.arange(5))
+    assert_close(ours, weights.expand(n_examples, 5))
+
+
+def test_one_dimensional_baselines_as_long_as_the_batch():
+    baselines = torch.arange(5.0)
+    ours = ProxySpex(lambda x: x.sum(dim=1)).attribute(torch.full((5, 5), 7.0), baselines=baselines)
+    assert_close(ours, (7.0 - baselines).expand(5, 5))
+
+
+def test_a_single_feature():
+    assert_close(
+        ProxySpex(lambda x: 3 * x[:, 0] + 1).attribute(torch.tensor([[2.0], [5.0]])), torch.tensor([[6.0], [15.0]])
+    )
+
+
+# --- interplay --------------------------------------------------------------------------------------------------------
+
+
+def test_the_model_is_read_when_it_is_needed():
+    method = ProxySpex(lambda x: x[:, 0])
+    twin = copy.copy(method)
+    twin.forward_func = lambda x: 2 * x[:, 1]
+    assert_close(twin.attribute(torch.ones(1, 3)), torch.tensor([[0.0, 2.0, 0.0]]))
+    assert_close(method.attribute(torch.ones(1, 3)), torch.tensor([[1.0, 0.0, 0.0]]))
+
+
+def test_noise_tunnel():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        smoothed = NoiseTunnel(ProxySpex(lambda x: 3 * x[:, 0] + x[:, 1])).attribute(
+            torch.ones(2, 3), nt_type="smoothgrad", nt_samples=3, stdevs=0.0
+        )
+    assert_close(smoothed, torch.tensor([[3.0, 1.0, 0.0]] * 2))
+
+
+def test_no_gradients_are_recorded():
+    x = X.clone().requires_grad_()
+    seen = []
+
+    def forward(x):
+        seen.append(torch.is_grad_enabled() or x.requires_grad)
+        return MODEL(x)
+
+    assert not ProxySpex(forward).attribute(x, target=0).requires_grad
+    assert not any(seen)
+    assert torch.is_grad_enabled()
+    assert x.grad is None
+
+
+def test_inputs_and_baselines_stay_as_they_were():
+    x, baselines = X.clone(), tensor(4, 5, seed=1)
+    kept = baselines.clone()
+
+    def rude(x):
+        return x.mul_(2).sum(dim=1)
+
+    ProxySpex(rude).attribute(x, baselines=baselines)
+    assert_close(x, X, atol=0.0, rtol=0.0)
+    assert_close(baselines, kept, atol=0.0, rtol=0.0)
+
+
+def test_modes_of_the_model_stay_as_they_were():
+    net = network(5, 1).train()
+    ProxySpex(net).attribute(X)
+    assert net.training
+
+
+# --- interactions -----------------------------------------------------------------------------------------------------
+
+
+def test_interactions_of_a_single_example():
+    def forward(x):
+        return x[:, 0] + 2 * x[:, 1] * x[:, 2]
+
+    attributions, found = ProxySpex(forward).attribute(
+        torch.ones(1, 3), return_interactions=True, feature_names=["a", "b", "c"]
+    )
+    assert isinstance(found, Interactions)
+    assert_allclose([found["b", "c"], found["a", "b"]], [2.0, 0.0], atol=1e-12)
+    assert_allclose(attributions[0], found.first_order())
+
+
+@pytest.mark.parametrize(("n_examples", "multi_output"), [(1, False), (3, False), (1, True), (3, True)])
+def test_nesting_of_interactions(n_examples, multi_output):
+    def depth(found):
+        return [len(found), *depth(found[0])] if isinstance(found, list) else []
+
+    x = tensor(n_examples, 5)
+    attributions, found = ProxySpex(MODEL).attribute(
+        x, target=None if multi_output else 1, multi_output=multi_output, return_interactions=True
+    )
+    outputs = [3] if multi_output else []
+    assert attributions.shape == (n_examples, *outputs, 5)
+    assert depth(found) == ([n_examples] if n_examples > 1 else []) + outputs
+
+
+def test_interactions_belong_to_their_example_and_output():
+    attributions, found = ProxySpex(MODEL).attribute(X, multi_output=True, return_interactions=True)
+    for example in range(4):
+        for output in range(3):
+            assert_allclose(found[example][output].first_order(), attributions[example, output], atol=1e-6)
+
+
+@pytest.mark.parametrize("index", ["BII", "FSII", "Moebius", "SV"])
+def test_attributions_are_shapley_values_whatever_index_is_asked_for(index):
+    plain = ProxySpex(MODEL).attribute(X, target=0)
+    attributions, found = ProxySpex(MODEL).attribute(X, target=0, return_interactions=True, interaction_index=index)
+    assert_close(attributions, plain)
+    assert {one.index for one in found} == {index}
+
+
+def test_orders():
+    _, found = ProxySpex(MODEL).attribute(X[:1], target=0, return_interactions=True, max_order=3)
+    assert found.max_order == 3
+    _, found = ProxySpex(lambda x: x[:, 0]).attribute(torch.ones(1, 1), return_interactions=True)
+    assert found.max_order == 1
+
+
+def test_every_output_at_once():
+    together = ProxySpex(MODEL).attribute(X, multi_output=True, perturbations_per_eval=8)
+    assert together.shape == (4, 3, 5)
+    for target in range(3):
+        assert_close(together[:, target], exact_captum(MODEL, X, target=target), atol=1e-5, rtol=1e-5)
+
+
+def test_every_output_of_several_inputs_and_dimensions():
+    net = network(6, 6)
+
+    def forward(x, y):
+        return net(torch.cat([x, y.flatten(1)], dim=1)).reshape(-1, 2, 3)
+
+    one, two = ProxySpex(forward).attribute((tensor(3, 2), tensor(3, 2, 2)), multi_output=True)
+    assert (one.shape, two.shape) == ((3, 2, 3, 2), (3, 2, 3, 2, 2))
+    truth = exact_captum(forward, (tensor(3, 2), tensor(3, 2, 2)), target=(1, 2))
+    assert_close((one[:, 1, 2], two[:, 1, 2]), truth, atol=1e-5, rtol=1e-5)
+
+
+def test_every_output_with_one_per_batch():
+    def forward(x):
+        return MODEL(x).sum(dim=0, keepdim=True)
+
+    ours = ProxySpex(forward).attribute(X, multi_output=True)
+    assert ours.shape == (1, 3, 5)
+    assert_close(ours[:, 1], exact_captum(lambda x: MODEL(x).sum(dim=0)[1].reshape(1), X), atol=1e-5, rtol=1e-5)
+
+
+def test_per_example_groups_with_one_value_per_batch():
+    mask = torch.tensor([[0, 0, 1, 2, 1], [2, 2, 1, 0, 0], [0, 1, 1, 1, 2], [1, 2, 0, 0, 0]])
+
+    def forward(x):
+        return MODEL(x)[:, 0].sum()
+
+    ours = ProxySpex(forward).attribute(X, feature_mask=mask)
+    short = ProxySpex(forward).attribute(X, feature_mask=mask, return_input_shape=False)
+    assert_close(ours, short[0][mask])
+
+
+def test_a_single_output_has_no_axis_even_when_all_are_asked_for():
+    assert ProxySpex(network(5, 1)).attribute(X, multi_output=True).shape == (4, 5)
+
+
+def test_the_algorithm_may_be_chosen():
+    net = network(4, 1)
+    ours = ProxySpex(net, approximator=algorithms.Exact()).attribute(tensor(2, 4))
+    assert_close(ours, ProxySpex(net).attribute(tensor(2, 4)))
+    with pytest.raises(ValueError, match="`budget`: got 15; allowed is at least"):
+        ProxySpex(net, approximator=algorithms.Exact()).attribute(tensor(2, 4), n_samples=15)
+
+
+def test_the_same_model_as_a_game():
+    """Features that are 1 against baselines that are 0 are the mask itself."""
+    _, found = ProxySpex(lambda x: torch.from_numpy(smooth_game(x.numpy()))).attribute(
+        torch.ones(1, 8, dtype=torch.float64), return_interactions=True, perturbations_per_eval=64
+    )
+    masks = np.eye(8, dtype=bool)
+    assert_allclose(found.model(masks), smooth_game(masks), atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("n_players", "expected"), [(1, 2), (3, 8), (9, 512), (10, 512), (30, 589), (100, 2658), (10**6, 79726275)]
+)
+def test_the_default_number_of_samples(n_players, expected):
+    assert default_n_samples(n_players) == expected
+
+
+def test_the_default_number_of_samples_is_used():
+    model = Recorded(lambda x: x[:, 0] * x[:, 7])
+    ProxySpex(model, FEW_TREES).attribute(torch.ones(1, 12), perturbations_per_eval=100)
+    assert sum(model.rows) == default_n_samples(12) == 512

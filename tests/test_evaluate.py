@@ -1,0 +1,254 @@
+"""The one place where a game is called."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from games import Counting, codes
+from numpy.testing import assert_allclose, assert_array_equal
+
+from captum_spex.errors import ArgumentError, BudgetError, GameError, MaskError
+from captum_spex.evaluate import Evaluator, checked_budget, checked_positive, describe_mask
+from captum_spex.masks import PackedMasks, all_masks, mask_keys
+
+
+def size_of(masks):
+    return masks.sum(axis=1)
+
+
+def test_every_distinct_mask_is_evaluated_once():
+    game = Counting(size_of)
+    evaluate = Evaluator(game, 3, budget=8)
+    masks = all_masks(3)[[7, 0, 7, 3, 0]]
+    assert_allclose(evaluate(masks).ravel(), [3, 0, 3, 2, 0])
+    assert_allclose(evaluate(masks[::-1]).ravel(), [0, 2, 3, 0, 3])
+    assert evaluate.n_evaluations == game.n_rows == 3
+    assert_allclose(evaluate(all_masks(3)).ravel(), [0, 1, 1, 2, 1, 2, 2, 3])
+    assert game.n_rows == game.n_distinct == 8
+
+
+@pytest.mark.parametrize(("batch_size", "sizes"), [(1, [1] * 10), (4, [4, 4, 2]), (10, [10]), (99, [10]), (None, [10])])
+def test_batches_have_the_size_asked_for(batch_size, sizes):
+    game = Counting(size_of)
+    values = Evaluator(game, 4, budget=16, batch_size=batch_size)(all_masks(4)[:10])
+    assert [len(batch) for batch in game.batches] == sizes
+    assert_allclose(values.ravel(), size_of(all_masks(4)[:10]))
+    assert codes(game.masks) == list(range(10))
+
+
+def test_the_budget_is_never_exceeded():
+    game = Counting(size_of)
+    evaluate = Evaluator(game, 3, budget=5)
+    evaluate(all_masks(3)[:4])
+    with pytest.raises(BudgetError, match="`masks`: got 2 new masks; allowed is 1, what the budget of 5 leaves"):
+        evaluate(all_masks(3)[2:6])
+    assert game.n_rows == evaluate.n_evaluations == 4
+    evaluate(all_masks(3)[:5])
+    assert game.n_rows == 5
+
+
+def test_no_masks_no_call():
+    game = Counting(size_of)
+    assert Evaluator(game, 3, budget=5)(np.zeros((0, 3), dtype=bool)).size == 0
+    assert game.n_rows == 0
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        lambda values: values.tolist(),
+        lambda values: values.astype(np.float32),
+        lambda values: values.astype(int),
+        lambda values: values[:, None],
+        torch.tensor,
+        lambda values: torch.tensor(values, dtype=torch.bfloat16),
+        lambda values: torch.tensor(values, dtype=torch.float16, requires_grad=True),
+        lambda values: torch.tensor(values)[:, None],
+        lambda values: [torch.tensor(value) for value in values],
+    ],
+    ids=["list", "float32", "int", "column", "torch", "bfloat16", "grad", "torch column", "list of tensors"],
+)
+def test_values_may_come_as_any_array(convert):
+    evaluate = Evaluator(lambda masks: convert(size_of(masks).astype(float)), 3, budget=8)
+    values = evaluate(all_masks(3))
+    assert values.dtype == np.float64
+    assert_array_equal(values.ravel(), size_of(all_masks(3)))
+    assert not evaluate.has_outputs
+
+
+@pytest.mark.parametrize("convert", [np.asarray, torch.tensor, np.ndarray.tolist])
+def test_several_outputs(convert):
+    evaluate = Evaluator(lambda masks: convert(np.stack([size_of(masks), -size_of(masks)], axis=1)), 3, budget=8)
+    assert_array_equal(evaluate(all_masks(3)[[7, 1, 7]]), [[3, -3], [1, -1], [3, -3]])
+    assert evaluate.has_outputs
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_name_their_mask(wrong):
+    def game(masks):
+        return np.where(masks[:, 1] & ~masks[:, 0] & ~masks[:, 2], wrong, 0.0)
+
+    message = rf"`game`: returned {wrong} for the mask with players \[1\] present; .*2 evaluations were done before"
+    with pytest.raises(GameError, match=message):
+        Evaluator(game, 3, budget=8, batch_size=2)(all_masks(3))
+
+
+def test_one_output_that_is_not_finite():
+    with pytest.raises(GameError, match="returned nan for the mask with no player present"):
+        Evaluator(lambda masks: np.where(masks[:, :2] | [True, False], 1.0, np.nan), 3, budget=8)(all_masks(3))
+
+
+def test_masks_are_described_by_the_shorter_side():
+    assert describe_mask(np.ones(5, dtype=bool)) == "all players present"
+    assert describe_mask(np.zeros(5, dtype=bool)) == "no player present"
+    assert describe_mask(np.array([True, False, False])) == "players [0] present"
+    assert describe_mask(np.array([True, False, True])) == "players [1] absent"
+    assert describe_mask(np.arange(100) < 30) == f"players {list(range(20))} and 10 more present"
+
+
+@pytest.mark.parametrize(
+    ("game", "shape"),
+    [
+        (lambda masks: np.zeros(len(masks) + 1), r"\(9,\)"),
+        (lambda masks: 1.0, r"\(\)"),
+        (lambda masks: np.zeros((len(masks), 2, 2)), r"\(8, 2, 2\)"),
+        (lambda masks: np.zeros((len(masks), 0)), r"\(8, 0\)"),
+        (lambda masks: [], r"\(0,\)"),
+    ],
+)
+def test_values_of_a_wrong_shape(game, shape):
+    with pytest.raises(GameError, match=rf"`game`: returned shape {shape} for 8 masks; allowed is \(8,\)"):
+        Evaluator(game, 3, budget=8)(all_masks(3))
+
+
+@pytest.mark.parametrize("value", ["words", None, {"a": 1}])
+def test_values_that_are_no_numbers(value):
+    with pytest.raises(GameError, match=r"`game`: returned a list that is no array of numbers|returned nan"):
+        Evaluator(lambda masks: [value] * len(masks), 3, budget=8)(all_masks(3))
+
+
+def test_the_number_of_outputs_must_stay():
+    game = Counting(lambda masks: np.zeros((len(masks), 2 if masks[0, 2] else 3)))
+    with pytest.raises(GameError, match="returned 2 outputs per mask after 3 in the batches before"):
+        Evaluator(game, 3, budget=8, batch_size=4)(all_masks(3))
+
+
+def test_an_exception_of_the_game_passes_through_with_a_note():
+    def game(masks):
+        if masks[0, 2]:
+            raise ConnectionError("out of memory")
+        return size_of(masks)
+
+    evaluate = Evaluator(game, 3, budget=8, batch_size=2)
+    with pytest.raises(ConnectionError, match="out of memory") as caught:
+        evaluate(all_masks(3))
+    [note] = caught.value.__notes__
+    assert note == "captum_spex: the game failed on a batch of 2 masks, after 4 of at most 8 evaluations."
+    assert evaluate.n_evaluations == 4
+
+
+def test_after_a_failure_only_what_is_missing_is_evaluated():
+    failing = [True]
+
+    def game(masks):
+        if masks[0, 2] and failing:
+            raise ConnectionError(failing.pop())
+        return size_of(masks)
+
+    counting = Counting(game)
+    evaluate = Evaluator(counting, 3, budget=8, batch_size=2)
+    with pytest.raises(ConnectionError):
+        evaluate(all_masks(3))
+    assert_allclose(evaluate(all_masks(3)).ravel(), size_of(all_masks(3)))
+    assert [codes(batch) for batch in counting.batches] == [[0, 1], [2, 3], [4, 5], [4, 5], [6, 7]]
+
+
+def test_the_progress_bar_goes_to_standard_error(capsys):
+    Evaluator(size_of, 3, budget=8, show_progress=True, label="masks of size 3")(all_masks(3))
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "masks of size 3" in shown.err
+    assert "8/8" in shown.err
+    Evaluator(size_of, 3, budget=8)(all_masks(3))
+    assert capsys.readouterr().err == ""
+
+
+def test_a_game_must_be_callable():
+    with pytest.raises(ArgumentError, match="`game`: got a ndarray; allowed is a callable from masks to values"):
+        Evaluator(np.zeros(8), 3, budget=8)
+
+
+def test_masks_of_another_width():
+    game = Counting(size_of)
+    with pytest.raises(MaskError, match=r"`masks`: got shape \(4, 2\); allowed is \(n_masks, 3\)"):
+        Evaluator(game, 3, budget=8)(all_masks(2))
+    assert game.n_rows == 0
+
+
+@pytest.mark.parametrize("value", [0, -3, 1.0, True, "5", None])
+def test_counts_are_positive_integers(value):
+    with pytest.raises(ArgumentError, match=r"`batch_size`: got .*; allowed is an integer of at least 1"):
+        checked_positive("batch_size", value)
+    with pytest.raises(BudgetError, match=r"`budget`: got .*; allowed is an integer of at least 2.*and with none"):
+        checked_budget("budget", value)
+
+
+def test_numpy_integers_are_integers():
+    assert checked_positive("batch_size", np.int32(3)) == checked_budget("budget", np.int64(3)) == 3
+
+
+# --- masks that are laid out block by block ---------------------------------------------------------------------------
+
+
+class Blocks:
+    """All masks of three players, laid out on demand."""
+
+    n_players = 3
+
+    def __len__(self):
+        return 8
+
+    def keys(self):
+        return mask_keys(all_masks(3))
+
+    def block(self, rows):
+        return PackedMasks(rows.astype(np.uint8)[:, None], 3)
+
+
+class PackedGame:
+    """A game that prefers its masks packed."""
+
+    def __init__(self):
+        self.sizes = []
+
+    def __call__(self, masks):
+        raise TypeError("asked for unpacked masks")
+
+    def evaluate_packed(self, block):
+        self.sizes.append(len(block))
+        return size_of(block.unpack())
+
+
+def test_blocks_are_unpacked_for_a_plain_game():
+    game = Counting(size_of)
+    evaluate = Evaluator(game, 3, budget=8, batch_size=3)
+    assert_allclose(evaluate(Blocks()).ravel(), size_of(all_masks(3)))
+    assert [len(batch) for batch in game.batches] == [3, 3, 2]
+    assert_array_equal(game.masks, all_masks(3))
+
+
+def test_blocks_stay_packed_for_a_game_that_takes_them_so():
+    game = PackedGame()
+    evaluate = Evaluator(game, 3, budget=8, batch_size=3)
+    assert_allclose(evaluate(Blocks()).ravel(), size_of(all_masks(3)))
+    assert game.sizes == [3, 3, 2]
+    assert evaluate.n_evaluations == 8
+
+
+def test_blocks_and_arrays_share_what_was_evaluated():
+    game = Counting(size_of)
+    evaluate = Evaluator(game, 3, budget=8)
+    evaluate(all_masks(3)[[7, 2]])
+    assert_allclose(evaluate(Blocks()).ravel(), size_of(all_masks(3)))
+    assert game.n_rows == game.n_distinct == 8

@@ -1,0 +1,356 @@
+"""Laws that every approximator obeys, on every index."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import oracles
+import pytest
+import torch
+from games import Counting, random_table, smooth_game, tables
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+import captum_spex
+from captum_spex.approximators import BoostedTrees, Exact, ProxySpex
+from captum_spex.approximators._validation import folds, r_squared
+from captum_spex.errors import BudgetError, UnknownNameError
+from captum_spex.model import Spectrum
+
+FEW_TREES = BoostedTrees(n_trees=30, learning_rate=0.3)
+ESTIMATORS = {
+    "auto": ProxySpex(trees=FEW_TREES),
+    "bernoulli": ProxySpex(design="bernoulli", trees=FEW_TREES),
+    "spread": ProxySpex(design="spread", trees=FEW_TREES),
+    "energy": ProxySpex(refit="energy", trees=FEW_TREES),
+    "two settings": ProxySpex(trees=(FEW_TREES, BoostedTrees(n_trees=20, learning_rate=0.5, max_depth=2))),
+}
+PUBLISHED = ProxySpex(design="bernoulli", trees=FEW_TREES, refit="energy", put_back=False)
+ALL = {"exact": Exact(), **ESTIMATORS, "as published": PUBLISHED}
+SMALL_INDICES = ("SV", "BII", "k-SII", "FSII", "Moebius", "Fourier", "BII(p=0.3)")
+
+estimators = pytest.mark.parametrize("estimator", ESTIMATORS.values(), ids=ESTIMATORS)
+approximators = pytest.mark.parametrize("approximator", ALL.values(), ids=ALL)
+
+
+def explain(game, n, budget, **settings):
+    return captum_spex.explain(game, n, **{"budget": budget, "random_state": 0, **settings})
+
+
+def table_of(result, n):
+    """Value of every set of up to two players, in a fixed order; unlisted sets are 0."""
+    return np.array([result[players] for players in oracles.sets_of(n, 1, min(result.max_order, n))])
+
+
+# --- enough budget: exact ---------------------------------------------------------------------------------------------
+
+
+@approximators
+@pytest.mark.parametrize("index", SMALL_INDICES)
+def test_exact_once_the_budget_holds_every_mask(approximator, index):
+    table = random_table(6, seed=3)
+    game = Counting(oracles.as_game(table))
+    result = explain(game, 6, 64, index=index, approximator=approximator)
+    expected = oracles.INDICES[index](table, 6, 2)
+    assert_allclose([result[players] for players in expected], list(expected.values()), atol=1e-9)
+    assert game.n_rows == game.n_distinct == result.n_evaluations == 64
+    assert result.faithfulness == 1.0
+
+
+@given(game=tables(largest=6), index=st.sampled_from(SMALL_INDICES), seed=st.integers(0, 100))
+def test_permuting_players_permutes_exact_answers(game, index, seed):
+    table, n = game
+    order = np.random.default_rng(seed).permutation(n)
+    play = oracles.as_game(table)
+    result = explain(play, n, 2**n, index=index)
+    moved = explain(lambda masks: play(masks[:, order]), n, 2**n, index=index)
+    for players in result:
+        assert_allclose(moved[tuple(int(order[player]) for player in players)], result[players], atol=1e-9)
+
+
+@given(game=tables(largest=6), index=st.sampled_from(SMALL_INDICES))
+def test_equal_players_share_equally_in_exact_answers(game, index):
+    table, n = game
+    play = oracles.as_game(table)
+    result = explain(lambda masks: play(masks) + play(masks[:, [1, 0, *range(2, n)]]), n, 2**n, index=index)
+    assert_allclose(result[(0,)], result[(1,)], atol=1e-9)
+    for other in range(2, n):
+        assert_allclose(result.get((0, other), 0.0), result.get((1, other), 0.0), atol=1e-9)
+
+
+@given(game=tables(largest=6), index=st.sampled_from(SMALL_INDICES))
+def test_players_that_do_nothing_get_nothing_in_exact_answers(game, index):
+    table, n = game
+    play = oracles.as_game(table)
+    result = explain(lambda masks: play(np.delete(masks, 1, axis=1)), n + 1, 2 ** (n + 1), index=index)
+    assert_allclose([value for players, value in result.items() if 1 in players], 0.0, atol=1e-9)
+
+
+@given(seed=st.integers(0, 1000), index=st.sampled_from(SMALL_INDICES))
+def test_exact_answers_are_linear(seed, index):
+    one, two = (oracles.as_game(random_table(5, seed + shift)) for shift in (0, 1))
+    mixed = explain(lambda masks: 2 * one(masks) - 3 * two(masks), 5, 32, index=index)
+    expected = 2 * table_of(explain(one, 5, 32, index=index), 5) - 3 * table_of(explain(two, 5, 32, index=index), 5)
+    assert_allclose(table_of(mixed, 5), expected, atol=1e-9)
+
+
+# --- every budget -----------------------------------------------------------------------------------------------------
+
+
+@estimators
+@pytest.mark.parametrize("index", ["SV", "SII"])
+@pytest.mark.parametrize("budget", [2, 3, 5, 12, 20, 61, 200, 255])
+def test_shapley_values_always_sum_to_what_there_is_to_share(estimator, index, budget):
+    result = explain(smooth_game, 8, budget, index=index, approximator=estimator)
+    ends = smooth_game(np.array([[True] * 8, [False] * 8]))
+    assert_allclose(result.first_order().sum(), ends[0] - ends[1], rtol=1e-9)
+    assert_allclose(result.baseline, ends[1], atol=1e-9)
+    assert_allclose(result.model([[True] * 8, [False] * 8]), ends, atol=1e-9)
+
+
+@settings(max_examples=10)
+@given(n=st.integers(9, 70), budget=st.integers(2, 120), seed=st.integers(0, 1000))
+@pytest.mark.parametrize("index", ["SII", "BII"])
+def test_efficiency_for_any_number_of_players(index, n, budget, seed):
+    result = explain(smooth_game, n, budget, index=index, approximator=ESTIMATORS["auto"], random_state=seed)
+    ends = smooth_game(np.array([[True] * n, [False] * n]))
+    assert_allclose(result.to("SV").first_order().sum(), ends[0] - ends[1], rtol=1e-9)
+
+
+@approximators
+@pytest.mark.parametrize("budget", [2, 3, 5, 12, 100, 256, 1000])
+def test_the_budget_is_kept_and_both_ends_are_seen(approximator, budget):
+    if isinstance(approximator, Exact) and budget < 256:
+        with pytest.raises(BudgetError, match=rf"`budget`: got {budget}; allowed is at least 2\*\*8 = 256"):
+            explain(smooth_game, 8, budget, approximator=approximator)
+        return
+    game = Counting(smooth_game)
+    result = explain(game, 8, budget, approximator=approximator, batch_size=7)
+    assert game.n_rows == game.n_distinct == result.n_evaluations == min(budget, 256)
+    assert max(len(batch) for batch in game.batches) <= 7
+    seen = game.masks.sum(axis=1)
+    assert (seen == 8).sum() == (seen == 0).sum() == 1
+
+
+@estimators
+def test_the_recovered_game_repeats_what_was_seen(estimator):
+    game = Counting(smooth_game)
+    result = explain(game, 12, 150, approximator=estimator)
+    assert_allclose(result.model(game.masks), smooth_game(game.masks), atol=1e-9)
+
+
+@estimators
+def test_answers_converge(estimator):
+    indices = ("SII", "FSII", "BII", "STII", "Moebius")
+    truth = explain(smooth_game, 8, 256)
+
+    def errors(budget):
+        runs = [explain(smooth_game, 8, budget, approximator=estimator, random_state=seed) for seed in (0, 1)]
+        gaps = [[table_of(run.to(index), 8) - table_of(truth.to(index), 8) for index in indices] for run in runs]
+        return np.linalg.norm(gaps, axis=2).mean(axis=0)
+
+    few, nearly_all, every = (errors(budget) for budget in (60, 255, 256))
+    assert_array_equal(nearly_all < few, np.full(len(indices), True))
+    assert_allclose(every, 0.0, atol=1e-9)
+
+
+@estimators
+@pytest.mark.parametrize("budget", [5, 40, 120])
+def test_outputs_together_are_outputs_one_by_one(estimator, budget):
+    parts = [smooth_game, lambda masks: masks[:, 2] * 1.0 - masks[:, 5], lambda masks: np.full(len(masks), 3.0)]
+    game = Counting(lambda masks: np.stack([part(masks) for part in parts], axis=1))
+    together = explain(game, 10, budget, approximator=estimator)
+    assert game.n_rows == budget
+    assert len(together) == 3
+    for result, part in zip(together, parts, strict=True):
+        alone = explain(part, 10, budget, approximator=estimator)
+        assert list(alone) == list(result)
+        assert_allclose(result.values, alone.values, atol=1e-12)
+        assert_allclose(result.faithfulness, alone.faithfulness)
+
+
+def test_one_output_in_a_column_is_one_result():
+    result = explain(lambda masks: smooth_game(masks)[:, None], 8, 256)
+    assert isinstance(result, captum_spex.Interactions)
+
+
+@estimators
+def test_the_same_seed_gives_the_same_bits(estimator):
+    games = [Counting(smooth_game) for _ in range(3)]
+    results = [
+        explain(game, 12, 90, approximator=estimator, random_state=seed, batch_size=size)
+        for game, seed, size in zip(games, (7, 7, 8), (90, 13, 90), strict=True)
+    ]
+    assert_array_equal(games[0].masks, games[1].masks)
+    assert list(results[0]) == list(results[1])
+    assert_array_equal(results[0].values, results[1].values)
+    assert results[0].to_json() == results[1].to_json()
+    assert {mask.tobytes() for mask in games[0].masks} != {mask.tobytes() for mask in games[2].masks}
+
+
+def test_generators_and_seed_sequences_are_random_states_too():
+    masks = []
+    for state in (7, np.random.default_rng(7), np.random.SeedSequence(7)):
+        game = Counting(smooth_game)
+        explain(game, 12, 40, random_state=state, approximator=ESTIMATORS["auto"])
+        masks.append(game.masks)
+    assert_array_equal(masks[0], masks[1])
+    assert_array_equal(masks[0], masks[2])
+
+
+@approximators
+def test_global_random_states_are_neither_read_nor_written(approximator):
+    def states():
+        kind, keys, *rest = np.random.get_state()  # noqa: NPY002
+        return kind, keys.tolist(), rest, torch.get_rng_state().tolist(), random.getstate()
+
+    def run():
+        n, budget = (8, 256) if isinstance(approximator, Exact) else (10, 80)
+        return explain(smooth_game, n, budget, approximator=approximator)
+
+    before = states()
+    first = run()
+    assert states() == before
+    torch.rand(3)
+    random.random()
+    assert_array_equal(run().values, first.values)
+
+
+@approximators
+def test_a_run_leaves_the_description_as_it_was(approximator):
+    before = repr(approximator)
+    explain(smooth_game, 8, 256, approximator=approximator)
+    assert repr(approximator) == before
+    with pytest.raises(AttributeError):
+        approximator.design = "spread"
+
+
+# --- games that are easy ----------------------------------------------------------------------------------------------
+
+
+@estimators
+@pytest.mark.parametrize("budget", [2, 12, 40, 200])
+def test_constant_games(estimator, budget):
+    result = explain(lambda masks: np.full(len(masks), 2.5), 10, budget, approximator=estimator)
+    assert_allclose(result.values, 0.0, atol=1e-12)
+    assert_allclose(result.baseline, 2.5)
+    assert result.faithfulness == 1.0
+
+
+@approximators
+def test_a_single_player(approximator):
+    result = explain(lambda masks: 4.0 * masks[:, 0] - 1, 1, 2, max_order=1, approximator=approximator)
+    assert dict(result) == {(0,): 4.0}
+    assert result.baseline == -1.0
+
+
+@pytest.mark.parametrize("index", ["SII", "BII", "FSII"])
+@pytest.mark.parametrize("n", [20, 60])
+def test_linear_games_are_recovered(index, n):
+    weights = np.random.default_rng(1).normal(size=n)
+    result = explain(lambda masks: masks @ weights, n, 200, index=index, approximator=ESTIMATORS["auto"])
+    assert_allclose(result.first_order(), weights, atol=1e-3)
+    assert_allclose([value for players, value in result.items() if len(players) == 2], 0.0, atol=1e-3)
+    assert result.faithfulness > 0.9999
+
+
+@pytest.mark.parametrize("index", ["SII", "BII"])
+def test_planted_interactions_are_found(index):
+    def game(masks):
+        return masks[:, 0] + 2.0 * (masks[:, 3] & masks[:, 8]) - 1.5 * (masks[:, 5] & masks[:, 11])
+
+    result = explain(game, 30, 400, index=index, approximator=ESTIMATORS["auto"])
+    assert set(result.top(2, order=2)) == {(3, 8), (5, 11)}
+    assert_allclose([result[(3, 8)], result[(5, 11)]], [2.0, -1.5], atol=0.05)
+    assert result.faithfulness > 0.99
+
+
+def test_more_evaluations_bring_more_faith():
+    runs = [explain(smooth_game, 12, budget, approximator=ESTIMATORS["auto"]) for budget in (60, 180, 600)]
+    scores = [run.faithfulness for run in runs]
+    assert scores[0] < scores[1] < scores[2] < 1.0
+
+
+def test_faithfulness_is_what_fresh_masks_say():
+    result = explain(smooth_game, 20, 300, index="BII", approximator=ESTIMATORS["auto"])
+    fresh = np.random.default_rng(99).random((4000, 20)) < 0.5
+    assert_allclose(result.faithfulness, r_squared(smooth_game(fresh), result.model(fresh)), atol=0.05)
+
+
+def test_too_few_masks_for_a_faithfulness():
+    result = explain(smooth_game, 20, 12)
+    assert np.isnan(result.faithfulness)
+    assert result.diagnostics["refit"] == "too few masks to validate a surrogate"
+
+
+def test_what_was_chosen_is_in_the_diagnostics():
+    result = explain(smooth_game, 20, 200, approximator=ESTIMATORS["two settings"])
+    assert result.diagnostics["trees"] in ESTIMATORS["two settings"].trees
+    assert result.diagnostics["n_terms"] > 0
+    assert explain(smooth_game, 8, 256).diagnostics == {"method": "enumeration"}
+
+
+def test_more_players_than_bits():
+    result = explain(lambda masks: masks[:, 0] * 3.0 + masks[:, 999], 1000, 100, approximator=ESTIMATORS["auto"])
+    ends = [4.0, 0.0]
+    assert_allclose(result.model([[True] * 1000, [False] * 1000]), ends, atol=1e-9)
+    assert_allclose(result.first_order().sum(), 4.0, rtol=1e-9)
+
+
+def test_the_published_settings():
+    published = ProxySpex.as_published()
+    assert (published.design, published.refit, published.put_back, len(published.trees)) == (
+        "bernoulli",
+        "energy",
+        False,
+        12,
+    )
+    assert {(trees.max_depth, trees.n_trees, trees.learning_rate) for trees in published.trees} == {
+        (depth, n_trees, rate) for depth in (3, 5) for n_trees in (500, 1000, 5000) for rate in (0.01, 0.1)
+    }
+
+
+def test_without_putting_back_the_model_is_its_spectrum():
+    result = explain(smooth_game, 10, 200, approximator=PUBLISHED)
+    [part] = result.model.parts
+    assert isinstance(part, Spectrum)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"design": "latin"}, r'`design`: got \'latin\'; allowed is "auto", "bernoulli", "spread"'),
+        ({"refit": "lasso"}, r'`refit`: got \'lasso\'; allowed is "validated", "energy"'),
+    ],
+)
+def test_unknown_settings_list_the_known_ones(settings, message):
+    with pytest.raises(UnknownNameError, match=message):
+        ProxySpex(**settings)
+
+
+@pytest.mark.parametrize("trees", [(), "lightgbm", (BoostedTrees(), 3)])
+def test_trees_of_another_kind(trees):
+    with pytest.raises((ValueError, TypeError), match="`trees`: got"):
+        ProxySpex(trees=trees)
+
+
+# --- validation -------------------------------------------------------------------------------------------------------
+
+
+def test_r_squared():
+    truth = np.array([1.0, 2.0, 3.0])
+    assert r_squared(truth, truth) == 1.0
+    assert r_squared(truth, np.full(3, 2.0)) == 0.0
+    assert r_squared(truth, truth[::-1]) == -3.0
+    assert r_squared(np.full(3, 5.0), np.full(3, 5.0)) == 1.0
+    assert r_squared(np.full(3, 5.0), np.full(3, 6.0)) == 0.0
+
+
+@given(n_rows=st.integers(5, 60), n_folds=st.integers(1, 5), seed=st.integers(0, 50))
+def test_folds_part_the_rows(n_rows, n_folds, seed):
+    parts = folds(n_rows, n_folds, np.random.default_rng(seed))
+    assert sorted(np.concatenate(parts).tolist()) == list(range(n_rows))
+    sizes = [len(part) for part in parts]
+    assert max(sizes) - min(sizes) <= 1
