@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import captum_spex
+from captum_spex import sampling
 from captum_spex.approximators import BoostedTrees, Exact, ProxySpex
 from captum_spex.approximators._validation import folds, r_squared
 from captum_spex.errors import BudgetError, UnknownNameError
@@ -348,9 +349,16 @@ def test_r_squared():
     assert r_squared(np.full(3, 5.0), np.full(3, 6.0)) == 0.0
 
 
-@given(n_rows=st.integers(5, 60), n_folds=st.integers(1, 5), seed=st.integers(0, 50))
-def test_folds_part_the_rows(n_rows, n_folds, seed):
-    parts = folds(n_rows, n_folds, np.random.default_rng(seed))
-    assert sorted(np.concatenate(parts).tolist()) == list(range(n_rows))
+@given(n_pairs=st.integers(5, 30), n_folds=st.integers(1, 5), seed=st.integers(0, 50))
+def test_folds_part_the_rows_and_keep_complements_together(n_pairs, n_folds, seed):
+    rng = np.random.default_rng(seed)
+    half = sampling.bernoulli(70, n_pairs + 2, rng).masks[2:]
+    masks = np.concatenate([half, ~half])
+    parts = folds(masks, n_folds, rng)
+    assert sorted(np.concatenate(parts).tolist()) == list(range(2 * n_pairs))
     sizes = [len(part) for part in parts]
-    assert max(sizes) - min(sizes) <= 1
+    assert max(sizes) - min(sizes) <= 2
+    fold_of = np.empty(2 * n_pairs, dtype=int)
+    for number, part in enumerate(parts):
+        fold_of[part] = number
+    assert_array_equal(fold_of[:n_pairs], fold_of[n_pairs:])

@@ -26,6 +26,8 @@ class BoostedTrees:
         max_depth: most players on a path, so the highest order of an interaction that the trees can hold; 1 to 16.
         num_leaves: most leaves of a tree.
         min_child_samples: fewest masks in a leaf.
+        subsample: share of the masks that each tree is fitted to. Below 1 it breaks ties: on masks in complementary
+            pairs no single player of a parity shows at all, and a tree on all masks never makes its first split.
     """
 
     n_trees: int = 500
@@ -33,12 +35,15 @@ class BoostedTrees:
     max_depth: int = 5
     num_leaves: int = 31
     min_child_samples: int = 5
+    subsample: float = 0.8
 
     def __post_init__(self) -> None:
         for name in ("n_trees", "num_leaves", "min_child_samples"):
             checked_positive(name, getattr(self, name))
         if not 1 <= self.max_depth <= _DEEPEST:
             raise ArgumentError("max_depth", repr(self.max_depth), f"1 to {_DEEPEST}")
+        if not 0 < self.subsample <= 1:
+            raise ArgumentError("subsample", repr(self.subsample), "a number above 0, at most 1")
         if not self.learning_rate > 0:
             raise ArgumentError("learning_rate", repr(self.learning_rate), "a positive number")
 
@@ -63,6 +68,8 @@ class BoostedTrees:
             "max_depth": self.max_depth,
             "num_leaves": self.num_leaves,
             "min_child_samples": self.min_child_samples,
+            "bagging_fraction": self.subsample,
+            "bagging_freq": 1 if self.subsample < 1 else 0,
             "max_bin": 2,
             "min_data_in_bin": 1,
             "feature_pre_filter": False,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from captum_spex.masks import Masks, mask_keys
 from captum_spex.supports import Floats
 
 
@@ -16,6 +18,14 @@ def r_squared(truth: Floats, predicted: Floats) -> float:
     return 1.0 - error / spread
 
 
-def folds(n_rows: int, n_folds: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Return ``n_folds`` disjoint arrays of rows, shuffled, of nearly equal size."""
-    return np.array_split(rng.permutation(n_rows), n_folds)
+def folds(masks: Masks, n_folds: int, rng: np.random.Generator) -> list[NDArray[np.intp]]:
+    """Return ``n_folds`` disjoint arrays of rows, shuffled, of nearly equal size.
+
+    A mask and its complement go to the same fold: between them, half of the spectrum only changes its sign, so one
+    would give the other away.
+    """
+    keys = np.minimum(mask_keys(masks), mask_keys(~masks))
+    _, pair = np.unique(keys, return_inverse=True)
+    n_pairs = int(pair.max(initial=-1)) + 1
+    fold = rng.permutation(n_pairs) % n_folds
+    return [np.flatnonzero(fold[pair.ravel()] == one) for one in range(n_folds)]

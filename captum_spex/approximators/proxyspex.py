@@ -80,7 +80,7 @@ class ProxySpex:
         learning rate 0.01 or 0.1); 95 % of the energy; ridge; observed values are not put back.
         """
         grid = tuple(
-            BoostedTrees(n_trees, rate, depth, num_leaves=31, min_child_samples=20)
+            BoostedTrees(n_trees, rate, depth, num_leaves=31, min_child_samples=20, subsample=1.0)
             for depth, n_trees, rate in product((3, 5), (500, 1000, 5000), (0.01, 0.1))
         )
         return cls(design="bernoulli", trees=grid, refit="energy", put_back=False)
@@ -108,7 +108,7 @@ class ProxySpex:
         held_out = np.flatnonzero(design.uniform) if honest else np.arange(2, len(masks))
         # The same folds for every output: outputs of one game are recovered alike.
         # With many masks, fewer of the five folds say enough.
-        split = [held_out[rows] for rows in folds(len(held_out), _N_FOLDS, np.random.default_rng(seed))]
+        split = [held_out[rows] for rows in folds(masks[held_out], _N_FOLDS, np.random.default_rng(seed))]
         split = split[: max(1, _VALIDATED_MASKS // len(masks))]
         choice, predicted = self._validate(masks, values, split)
         rows = np.concatenate(split)

@@ -37,6 +37,10 @@ class SpexAttribution(_captum.ShapleyValueSampling):  # type: ignore[misc]
         _captum.PerturbationAttribution.__init__(self, forward_func)
         self.approximator = approximator
 
+    def default_n_samples(self, n_players: int) -> int:
+        """Return the number of evaluations that is used when none is given."""
+        return default_n_samples(n_players)
+
     def attribute_future(self) -> None:
         """Asynchronous attribution is not offered."""
         raise NotImplementedError(f"attribute_future is not implemented for {self.get_name()}")
@@ -60,7 +64,7 @@ class SpexAttribution(_captum.ShapleyValueSampling):  # type: ignore[misc]
         feature_names: Sequence[str] | None,
     ) -> Any:
         game = self._game(inputs, baselines, target, additional_forward_args, feature_mask, multi_output)
-        budget = default_n_samples(game.n_players) if n_samples is None else checked_budget("n_samples", n_samples)
+        budget = self.default_n_samples(game.n_players) if n_samples is None else checked_budget("n_samples", n_samples)
         results = explain(
             game,
             game.n_players,

@@ -9,11 +9,14 @@ from captum_spex.approximators import Approximator
 from captum_spex.approximators import Spex as SpexApproximator
 from captum_spex.attr.proxyspex import ProxySpex
 
+_DEFAULT = SpexApproximator(degree=5, bits=6, n_groups=3)
+
 
 class Spex(ProxySpex):
     """Shapley values and interactions of a torch model by SPEX; the interface of `ProxySpex`.
 
-    Needs more evaluations than `ProxySpex`, and finds what no part of shows by itself, such as parities.
+    Needs more evaluations than `ProxySpex` (see `default_n_samples`), and also finds interactions no part of which
+    shows by itself, such as parities.
 
     Args:
         forward_func: the model, or any function of its inputs.
@@ -34,3 +37,10 @@ class Spex(ProxySpex):
 
     def __init__(self, forward_func: Callable[..., Any], approximator: Approximator | None = None) -> None:
         super().__init__(forward_func, SpexApproximator() if approximator is None else approximator)
+
+    def default_n_samples(self, n_players: int) -> int:
+        """Return the evaluations of three groups of 64 bins at degree 5, and never more than ``2**n``.
+
+        For 20 players 5,321, for 100 7,791, for 1,000 10,641.
+        """
+        return min(_DEFAULT.minimum_budget(n_players), 2 ** min(n_players, 62))

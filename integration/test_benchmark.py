@@ -1,0 +1,60 @@
+"""The benchmark script runs and prints every line; its figures are no test."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+SCRIPT = Path(__file__).parent / "benchmark_spine.py"
+MEASURED = (
+    "spectrum to SII of order 2",
+    "trees of depth 5 to their spectrum",
+    "adapter outside the model",
+    "KernelShap outside the model",
+    "KernelShap to adapter",
+    "ProxySpex, all of it",
+    "KernelShap to ProxySpex",
+    "ProxySpex() outside the model",
+    "ProxySpex.as_published() outside the model",
+    "as published to ProxySpex()",
+    "ProxySpex() R² on 2,000 held-out masks",
+    "ProxySpex.as_published() R² on 2,000 held-out masks",
+    "runs in which ProxySpex() has the larger R²",
+)
+
+
+def printed(*arguments: str) -> list[str]:
+    command = [sys.executable, str(SCRIPT), *arguments]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=220, check=False)
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout.splitlines()
+
+
+def test_every_line_is_printed():
+    header, *lines = printed("--repeats", "1")
+    assert header.split() == ["measurement", "median", "target"]
+    assert len(lines) == len(MEASURED)
+    for line, what in zip(lines, MEASURED, strict=True):
+        assert what in line
+    with_target = [line for line in lines if "=" in line.split("  ", 2)[-1] or "> published" in line]
+    assert all(line.endswith("reached") for line in with_target)
+    assert len(with_target) == 5
+
+
+def test_games_from_a_folder(tmp_path):
+    rng = np.random.default_rng(0)
+    (tmp_path / "family").mkdir()
+    for name in ("a", "b"):
+        np.savez(tmp_path / "family" / f"{name}.npz", n_players=10, values=rng.normal(size=2**10).cumsum())
+    header, *lines = printed("--games", str(tmp_path))
+    assert header.split() == ["games", "evals", "method", "SV", "error", "SII", "error", "true", "R²"]
+    assert [line.split()[:3] for line in lines] == [
+        ["family", budget, method]
+        for budget in ("286", "596")
+        for method in ("KernelShap", "ProxySpex()", 'ProxySpex("bernoulli")')
+    ]
+    errors = [float(line.split()[3]) for line in lines]
+    assert all(error > 0 for error in errors)

@@ -1,0 +1,60 @@
+"""The demo and the command line, as a user starts them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+
+import pytest
+
+import captum_spex
+
+
+def run(*command: str) -> str:
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout
+
+
+@pytest.fixture(scope="module")
+def report():
+    program = shutil.which("captum-spex", path=sysconfig.get_path("scripts"))
+    assert program is not None
+    return run(program, "demo")
+
+
+def test_the_demo_prints_every_section(report):
+    for heading in (
+        "A network trained on scikit-learn's breast-cancer data",
+        "Shapley values, the largest",
+        "Interactions of order 2 (SII)",
+        "Interactions of order 3 (SII)",
+        "R² that the explainer reports",
+    ):
+        assert heading in report
+
+
+def test_the_demo_is_more_faithful_than_kernel_shap(report):
+    ours, linear = (float(figure) for figure in re.search(r"masks held out +(\S+) +(\S+)", report).groups())
+    assert 1 >= ours > linear > 0
+
+
+def test_both_explainers_sum_to_the_same_difference(report):
+    ours, rival = (float(figure) for figure in re.search(r"sum over all features +(\S+) +(\S+)", report).groups())
+    present, absent = (
+        float(figure) for figure in re.search(r"'benign': (\S+?);.*? patient's (\S+?)\.\n", report).groups()
+    )
+    assert ours == pytest.approx(present - absent, abs=2e-3)
+    assert rival == pytest.approx(present - absent, abs=2e-3)
+
+
+def test_a_smaller_budget_and_another_seed():
+    report = run(sys.executable, "-m", "captum_spex.cli", "demo", "--budget", "128", "--seed", "1")
+    assert re.search(r"model evaluations +128 +128\n", report)
+
+
+def test_version():
+    assert run(sys.executable, "-m", "captum_spex.cli", "--version") == f"captum-spex {captum_spex.__version__}\n"

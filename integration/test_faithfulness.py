@@ -1,0 +1,42 @@
+"""What is reported as faithfulness is true, on games made to deceive a surrogate."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import captum_spex
+from captum_spex.approximators import ProxySpex
+
+N_PLAYERS, N_EVALUATIONS = 20, 500
+
+
+def parity(order):
+    return lambda masks: 1.0 - 2.0 * (masks[:, :order].sum(axis=1) % 2)
+
+
+def true_r_squared(game, result) -> float:
+    masks = np.random.default_rng(5).random((4000, N_PLAYERS)) < 0.5
+    truth = game(masks)
+    return float(1 - ((truth - result.model(masks)) ** 2).mean() / truth.var())
+
+
+@pytest.mark.parametrize("order", [6, 8])
+@pytest.mark.parametrize("design", ["bernoulli", "spread"])
+def test_a_parity_that_is_not_found_is_not_claimed(design, order):
+    game = parity(order)
+    result = captum_spex.explain(
+        game, N_PLAYERS, budget=N_EVALUATIONS, approximator=ProxySpex(design=design), random_state=0
+    )
+    assert true_r_squared(game, result) < 0.1
+    assert result.faithfulness < 0.1
+
+
+@pytest.mark.parametrize("design", ["bernoulli", "spread"])
+def test_the_parity_of_two_players_is_found(design):
+    game = parity(2)
+    result = captum_spex.explain(
+        game, N_PLAYERS, budget=N_EVALUATIONS, approximator=ProxySpex(design=design), random_state=0
+    )
+    assert result[(0, 1)] == pytest.approx(4.0, abs=0.01)
+    assert true_r_squared(game, result) > 0.99

@@ -1,0 +1,93 @@
+"""`ProxySpex` inside Captum's ``LLMAttribution``, against ``ShapleyValues`` on language models of a few weights."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from captum.attr import LLMAttribution, LLMAttributionResult, ShapleyValues, TextTemplateInput, TextTokenInput
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from captum_spex import Interactions
+from captum_spex.attr import ProxySpex
+
+WORDS = ["a", "good", "film", "with", "bad", "actors", "is", "not", "my", "story", "never", "fails"]
+TARGET = "never fails"
+
+
+def small_gpt2() -> torch.nn.Module:
+    config = GPT2Config(vocab_size=32, n_positions=64, n_embd=32, n_layer=2, n_head=4, bos_token_id=2, eos_token_id=2)
+    return GPT2LMHeadModel(config)
+
+
+def small_llama() -> torch.nn.Module:
+    config = LlamaConfig(
+        vocab_size=32, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4
+    )
+    return LlamaForCausalLM(config)
+
+
+@pytest.fixture(params=[small_gpt2, small_llama])
+def model(request):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = request.param()
+        for weights in network.parameters():  # the usual start is so small that the words hardly matter
+            if weights.dim() == 2:
+                torch.nn.init.normal_(weights, std=0.3)
+    return network.eval()
+
+
+@pytest.fixture
+def tokenizer():
+    vocabulary = {word: number for number, word in enumerate(["<pad>", "<unk>", "</s>", *WORDS])}
+    words = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    return PreTrainedTokenizerFast(tokenizer_object=words, pad_token="<pad>", unk_token="<unk>", eos_token="</s>")
+
+
+def text_input(kind, tokenizer):
+    if kind == "tokens":
+        return TextTokenInput("a good film not bad", tokenizer)
+    return TextTemplateInput("a {} film with {} {} is my {}", ["good", "bad", "actors", "story"])
+
+
+def attributed(method, tokenizer, given, **options) -> LLMAttributionResult:
+    return LLMAttribution(method, tokenizer).attribute(given, target=TARGET, forward_in_tokens=False, **options)
+
+
+@pytest.mark.parametrize("kind", ["tokens", "template"])
+def test_sequence_and_token_attributions_are_those_of_shapley_values(model, tokenizer, kind):
+    given = text_input(kind, tokenizer)
+    exact = attributed(ShapleyValues(model), tokenizer, given)
+    ours = attributed(ProxySpex(model), tokenizer, given)
+    assert ours.token_attr.shape == (2, given.n_itp_features)
+    torch.testing.assert_close(ours.seq_attr, exact.seq_attr, rtol=0, atol=1e-5)
+    torch.testing.assert_close(ours.token_attr, exact.token_attr, rtol=0, atol=1e-5)
+    assert exact.seq_attr.abs().max() > 0.1  # the words matter, so equality says something
+    assert ours.input_tokens == exact.input_tokens
+
+
+def test_a_budget_below_all_masks_still_sums_to_the_difference(model, tokenizer):
+    given = TextTokenInput("a good film with bad actors is not my story", tokenizer)
+    ours = attributed(ProxySpex(model), tokenizer, given, n_samples=64, random_state=0)
+    exact = attributed(ProxySpex(model), tokenizer, given, n_samples=1024)
+    torch.testing.assert_close(ours.seq_attr.sum(), exact.seq_attr.sum(), rtol=0, atol=1e-4)
+    torch.testing.assert_close(ours.token_attr.sum(dim=1), exact.token_attr.sum(dim=1), rtol=0, atol=1e-4)
+    torch.testing.assert_close(exact.token_attr.sum(dim=0), exact.seq_attr, rtol=0, atol=1e-4)
+
+
+def test_interactions_of_words_come_from_a_plain_forward_function(model, tokenizer):
+    ids = torch.tensor([tokenizer.encode("a good film not bad")])
+    target = tokenizer.encode("fails")[0]
+
+    def log_probability(rows):
+        return model(rows).logits[:, -1].log_softmax(dim=-1)[:, target]
+
+    _, interactions = ProxySpex(log_probability).attribute(ids, return_interactions=True, perturbations_per_eval=8)
+    assert isinstance(interactions, Interactions)
+    assert interactions.n_evaluations == 32
+    without = torch.where(torch.tensor([[True, True, False, False, True]]), ids, 0)
+    with torch.no_grad():
+        expected = float(log_probability(without))
+    assert float(interactions.model([[True, True, False, False, True]])[0]) == pytest.approx(expected, abs=1e-5)
