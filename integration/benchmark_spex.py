@@ -159,18 +159,18 @@ def quality(truth: Spectrum, found: Spectrum) -> tuple[float, float]:
     return r2, len(wanted.intersection(largest)) / len(wanted)
 
 
-def speed() -> None:
-    """Decode and refit at 2**8 bins, three groups, degree 5, against the reference in the same run."""
-    print("decode and refit, 2**8 bins, 3 groups, degree 5, 50 planted terms, noise 5 %")
+def speed(players: Sequence[int], bits: int) -> None:
+    """Decode and refit with three groups and degree 5, against the reference in the same run."""
+    print(f"decode and refit, 2**{bits} bins, 3 groups, degree 5, 50 planted terms, noise 5 %")
     print(
         f"{'players':>8} {'evaluations':>12} {'ours s':>8} {'reference s':>12} {'ratio':>7} {'R² ours':>8} {'ref':>8}"
     )
-    for n in (100, 1000):
+    for n in players:
         truth = planted(n, 50, DEGREE, seed=n)
-        settings = Spex(degree=DEGREE, bits=8, n_groups=GROUPS)
-        run_ours(truth, 0.05, reference_budget(n, 8), 1, settings)  # tables of the field are made once
-        ours = run_ours(truth, 0.05, reference_budget(n, 8), 0, settings)
-        theirs = run_reference(truth, 0.05, 8, 0)
+        settings = Spex(degree=DEGREE, bits=bits, n_groups=GROUPS)
+        run_ours(truth, 0.05, reference_budget(n, bits), 1, settings)  # tables of the field are made once
+        ours = run_ours(truth, 0.05, reference_budget(n, bits), 0, settings)
+        theirs = run_reference(truth, 0.05, bits, 0)
         ratio = theirs.seconds / ours.seconds
         r2s = [quality(truth, outcome.spectrum)[0] for outcome in (ours, theirs)]
         reached = "reached" if ratio >= 20 else "NOT reached"
@@ -181,7 +181,9 @@ def speed() -> None:
         )
 
 
-def compare(paths: Sequence[Path], bits: Sequence[int], seeds: Sequence[int]) -> list[dict[str, object]]:
+def compare(
+    paths: Sequence[Path], noises: Sequence[float], bits: Sequence[int], seeds: Sequence[int]
+) -> list[dict[str, object]]:
     """Measure R² and recall of both over measured spectra, noises and budgets."""
     rows: list[dict[str, object]] = []
     print(
@@ -190,7 +192,7 @@ def compare(paths: Sequence[Path], bits: Sequence[int], seeds: Sequence[int]) ->
     )
     for path in paths:
         truth = read_spectrum(path)
-        for noise in NOISES:
+        for noise in noises:
             for b in bits:
                 budget = reference_budget(truth.n_players, b)
                 ours = [run_ours(truth, noise, budget, seed, Spex()) for seed in seeds]
@@ -217,8 +219,9 @@ def draw(rows: list[dict[str, object]], file: Path) -> None:
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(len(NOISES), 2, figsize=(10, 9), squeeze=False, sharex=True)
-    for line, noise in enumerate(NOISES):
+    noises = list(dict.fromkeys(row["noise"] for row in rows))
+    figure, axes = plt.subplots(len(noises), 2, figsize=(10, 3 * len(noises)), squeeze=False, sharex=True)
+    for line, noise in enumerate(noises):
         for column, (name, title) in enumerate((("r2", "R² on fresh masks"), ("recall", "recall of planted terms"))):
             axis = axes[line][column]
             for color, spectrum in zip(
@@ -282,11 +285,14 @@ def quality_of_terms(truth: Spectrum, found: Spectrum) -> float:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("speed")
+    of_speed = commands.add_parser("speed")
+    of_speed.add_argument("--players", type=int, nargs="*", default=[100, 1000])
+    of_speed.add_argument("--bits", type=int, default=8)
     of_quality = commands.add_parser("quality")
     of_quality.add_argument("--spectra", type=Path, required=True)
     of_quality.add_argument("--only", nargs="*", help="names of spectra (default: all)")
     of_quality.add_argument("--bits", type=int, nargs="*", default=[3, 4, 5, 6, 7, 8])
+    of_quality.add_argument("--noises", type=float, nargs="*", default=NOISES)
     of_quality.add_argument("--seeds", type=int, default=1)
     of_quality.add_argument("--plot", type=Path)
     of_growth = commands.add_parser("growth")
@@ -296,12 +302,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"captum_spex {captum_spex.__version__}, numpy {np.__version__}")
     if chosen.command == "quality":
         paths = sorted(path for path in chosen.spectra.glob("*.json") if not chosen.only or path.stem in chosen.only)
-        rows = compare(paths, chosen.bits, range(chosen.seeds))
+        rows = compare(paths, chosen.noises, chosen.bits, range(chosen.seeds))
         if chosen.plot:
             draw(rows, chosen.plot)
         return
     actions: dict[str, Callable[[], None]] = {
-        "speed": speed,
+        "speed": lambda: speed(chosen.players, chosen.bits),
         "growth": lambda: growth(chosen.largest),
         "growth-one": lambda: growth_one(chosen.n),
     }

@@ -8,6 +8,8 @@ import numpy as np
 from hypothesis import strategies as st
 from oracles import code
 
+from captum_spex.model import Spectrum
+
 Game = Callable[[np.ndarray], np.ndarray]
 
 
@@ -63,3 +65,21 @@ class Counting:
 def codes(masks: np.ndarray) -> list[int]:
     """One integer per mask, of any width."""
     return [code(np.flatnonzero(mask).tolist()) for mask in masks]
+
+
+def planted_spectrum(n: int, n_terms: int, degree: int, seed: int) -> Spectrum:
+    """A mean and ``n_terms`` random terms of order 1 to ``degree``, with coefficients of 0.5 to 2 of either sign."""
+    rng = np.random.default_rng(seed)
+    terms = {(): rng.normal()}
+    while len(terms) <= n_terms:
+        order = rng.integers(1, degree + 1)
+        players = tuple(sorted(rng.choice(n, order, replace=False).tolist()))
+        terms[players] = rng.choice([-1, 1]) * rng.uniform(0.5, 2)
+    return Spectrum.from_terms(terms, n)
+
+
+def random_network(n: int, seed: int, width: int = 12) -> Game:
+    """A random network with one layer: main effects, and interactions of all orders among all players."""
+    rng = np.random.default_rng(seed)
+    inner, shift, outer = rng.normal(size=(n, width)) * 3 / np.sqrt(n), rng.normal(size=width), rng.normal(size=width)
+    return lambda masks: np.tanh((masks - 0.5) @ inner + shift) @ outer

@@ -17,7 +17,7 @@ from torch.testing import assert_close
 
 from captum_spex import Interactions
 from captum_spex import approximators as algorithms
-from captum_spex.attr import ProxySpex
+from captum_spex.attr import ProxySpex, Spex
 from captum_spex.attr._attribution import default_n_samples
 
 FEW_TREES = algorithms.ProxySpex(trees=algorithms.BoostedTrees(n_trees=30, learning_rate=0.3))
@@ -491,3 +491,61 @@ def test_the_default_number_of_samples_is_used():
     model = Recorded(lambda x: x[:, 0] * x[:, 7])
     ProxySpex(model, FEW_TREES).attribute(torch.ones(1, 12), perturbations_per_eval=100)
     assert sum(model.rows) == default_n_samples(12) == 512
+
+
+# --- Spex -------------------------------------------------------------------------------------------------------------
+
+
+def test_spex_has_the_arguments_of_proxyspex():
+    assert inspect.signature(Spex.attribute) == inspect.signature(ProxySpex.attribute)
+    assert inspect.signature(Spex) == inspect.signature(ProxySpex)
+    assert isinstance(Spex(MODEL).approximator, algorithms.Spex)
+    assert Spex.get_name() == "Spex"
+
+
+@pytest.mark.parametrize("mask", [None, torch.tensor([[0, 0, 1, 2, 1]])], ids=["elements", "groups"])
+def test_spex_agrees_where_every_mask_is_evaluated(mask):
+    ours = Spex(MODEL).attribute(X, target=1, feature_mask=mask, perturbations_per_eval=16)
+    assert_close(ours, exact_captum(MODEL, X, target=1, feature_mask=mask), atol=1e-5, rtol=1e-5)
+
+
+def test_spex_finds_an_interaction_among_many_features():
+    def forward(x):
+        return 0.5 * x[:, 2] + 3 * x[:, 7] * x[:, 40] - x[:, 11] * x[:, 30] * x[:, 63]
+
+    model = Recorded(forward)
+    x = torch.tensor([1.0, 2.0])[:, None].expand(2, 64)
+    arguments = {"n_samples": 2000, "perturbations_per_eval": 128, "random_state": 0}
+    attributions, found = Spex(model).attribute(x, return_interactions=True, max_order=3, **arguments)
+    assert sum(model.rows) == 2 * 2000
+    expected = torch.zeros(2, 64)
+    for row, scale in enumerate((1.0, 2.0)):
+        expected[row, 2] = 0.5 * scale
+        expected[row, [7, 40]] = 1.5 * scale**2
+        expected[row, [11, 30, 63]] = -(scale**3) / 3
+        assert_allclose([found[row][(7, 40)], found[row][(11, 30, 63)]], [3 * scale**2, -(scale**3)], atol=1e-5)
+    assert_close(attributions, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_spex_explains_a_network_of_many_features():
+    net = network(64, 1)
+    x = tensor(2, 64)
+    ours = Spex(net).attribute(x, n_samples=3000, perturbations_per_eval=512, random_state=0)
+    gap = (net(x) - net(torch.zeros(2, 64)))[:, 0].detach()
+    assert_close(ours.sum(dim=1), gap, atol=1e-4, rtol=1e-4)
+
+
+def test_spex_says_what_it_needs():
+    model = Recorded(MODEL)
+    with pytest.raises(ValueError, match=r"got 100; allowed is at least \d+ for 64 players"):
+        Spex(model).attribute(torch.ones(1, 64), n_samples=100)
+    assert model.rows == []
+
+
+def test_spex_with_settings():
+    net = network(20, 1)
+    method = Spex(net, approximator=algorithms.Spex(degree=2, bits=4))
+    _, found = method.attribute(
+        tensor(1, 20), n_samples=1000, perturbations_per_eval=512, random_state=0, return_interactions=True
+    )
+    assert (found.diagnostics["degree"], found.diagnostics["bits"]) == (2, 4)

@@ -15,7 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import captum_spex
 from captum_spex import sampling
-from captum_spex.approximators import BoostedTrees, Exact, ProxySpex
+from captum_spex.approximators import BoostedTrees, Exact, ProxySpex, Spex
 from captum_spex.approximators._validation import folds, r_squared
 from captum_spex.errors import BudgetError, UnknownNameError
 from captum_spex.model import Spectrum
@@ -29,11 +29,18 @@ ESTIMATORS = {
     "two settings": ProxySpex(trees=(FEW_TREES, BoostedTrees(n_trees=20, learning_rate=0.5, max_depth=2))),
 }
 PUBLISHED = ProxySpex(design="bernoulli", trees=FEW_TREES, refit="energy", put_back=False)
-ALL = {"exact": Exact(), **ESTIMATORS, "as published": PUBLISHED}
+ALL = {"exact": Exact(), **ESTIMATORS, "as published": PUBLISHED, "spex": Spex()}
 SMALL_INDICES = ("SV", "BII", "k-SII", "FSII", "Moebius", "Fourier", "BII(p=0.3)")
 
 estimators = pytest.mark.parametrize("estimator", ESTIMATORS.values(), ids=ESTIMATORS)
 approximators = pytest.mark.parametrize("approximator", ALL.values(), ids=ALL)
+putting_back = pytest.mark.parametrize("approximator", [*ESTIMATORS.values(), ALL["spex"]], ids=[*ESTIMATORS, "spex"])
+
+
+def smallest_budget(approximator, n):
+    """What an approximator asks for at least; 2**n evaluations are enough for any."""
+    asked = {Exact: lambda: 2**n, Spex: lambda: approximator.minimum_budget(n)}.get(type(approximator), lambda: 2)()
+    return min(asked, 2**n)
 
 
 def explain(game, n, budget, **settings):
@@ -100,11 +107,12 @@ def test_exact_answers_are_linear(seed, index):
 # --- every budget -----------------------------------------------------------------------------------------------------
 
 
-@estimators
+@putting_back
 @pytest.mark.parametrize("index", ["SV", "SII"])
 @pytest.mark.parametrize("budget", [2, 3, 5, 12, 20, 61, 200, 255])
-def test_shapley_values_always_sum_to_what_there_is_to_share(estimator, index, budget):
-    result = explain(smooth_game, 8, budget, index=index, approximator=estimator)
+def test_shapley_values_always_sum_to_what_there_is_to_share(approximator, index, budget):
+    enough = max(budget, smallest_budget(approximator, 8))
+    result = explain(smooth_game, 8, enough, index=index, approximator=approximator)
     ends = smooth_game(np.array([[True] * 8, [False] * 8]))
     assert_allclose(result.first_order().sum(), ends[0] - ends[1], rtol=1e-9)
     assert_allclose(result.baseline, ends[1], atol=1e-9)
@@ -123,8 +131,9 @@ def test_efficiency_for_any_number_of_players(index, n, budget, seed):
 @approximators
 @pytest.mark.parametrize("budget", [2, 3, 5, 12, 100, 256, 1000])
 def test_the_budget_is_kept_and_both_ends_are_seen(approximator, budget):
-    if isinstance(approximator, Exact) and budget < 256:
-        with pytest.raises(BudgetError, match=rf"`budget`: got {budget}; allowed is at least 2\*\*8 = 256"):
+    smallest = smallest_budget(approximator, 8)
+    if budget < smallest:
+        with pytest.raises(BudgetError, match=rf"`budget`: got {budget}; allowed is at least .*{smallest}"):
             explain(smooth_game, 8, budget, approximator=approximator)
         return
     game = Counting(smooth_game)
@@ -135,10 +144,10 @@ def test_the_budget_is_kept_and_both_ends_are_seen(approximator, budget):
     assert (seen == 8).sum() == (seen == 0).sum() == 1
 
 
-@estimators
-def test_the_recovered_game_repeats_what_was_seen(estimator):
+@putting_back
+def test_the_recovered_game_repeats_what_was_seen(approximator):
     game = Counting(smooth_game)
-    result = explain(game, 12, 150, approximator=estimator)
+    result = explain(game, 12, 150, approximator=approximator)
     assert_allclose(result.model(game.masks), smooth_game(game.masks), atol=1e-9)
 
 
@@ -208,8 +217,8 @@ def test_global_random_states_are_neither_read_nor_written(approximator):
         return kind, keys.tolist(), rest, torch.get_rng_state().tolist(), random.getstate()
 
     def run():
-        n, budget = (8, 256) if isinstance(approximator, Exact) else (10, 80)
-        return explain(smooth_game, n, budget, approximator=approximator)
+        budget = max(80, smallest_budget(approximator, 8))
+        return explain(smooth_game, 8, budget, approximator=approximator)
 
     before = states()
     first = run()

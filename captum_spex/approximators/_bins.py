@@ -10,8 +10,8 @@ from captum_spex.approximators._layout import Layout
 from captum_spex.model.spectrum import walsh_hadamard
 from captum_spex.supports import Floats, Ints, Supports
 
-NOISE_FLOOR = 1e-26
-"""Variance of rounding errors, for values that are scaled to at most 1."""
+NOISE_FLOOR = 1e-22
+"""What rounding errors and the jitter of a fit stay below in variance, for values that are scaled to at most 1."""
 
 _BLOCK = 1 << 22
 
@@ -35,6 +35,10 @@ class Signature:
     def take(self, rows: np.ndarray) -> Signature:
         """Return the terms at ``rows``."""
         return Signature(self.supports.take(rows), self.bins[rows], self.signs[rows])
+
+    def at_delays(self, delays: np.ndarray) -> Signature:
+        """Return the signature at some of the delays only."""
+        return Signature(self.supports, self.bins, self.signs[:, delays])
 
     def with_more(self, other: Signature) -> Signature:
         """Return these terms and others."""
@@ -72,9 +76,18 @@ class Bins:
         return cls(layout, np.ascontiguousarray(spectra.transpose(0, 2, 1)))
 
     @property
+    def n_delays(self) -> int:
+        """Number of delays whose measurements are here."""
+        return self.amplitudes.shape[2]
+
+    @property
     def n_samples(self) -> int:
         """Number of masks behind the bins."""
-        return self.layout.n_structured
+        return self.amplitudes.size
+
+    def at_delays(self, delays: np.ndarray) -> Bins:
+        """Return the measurements at some of the delays only: some of the masks."""
+        return Bins(self.layout, self.amplitudes[:, :, delays])
 
     @property
     def noise(self) -> float:
@@ -88,14 +101,14 @@ class Bins:
     def correlations(self, terms: Signature) -> Floats:
         """Return the mean of value times character over all masks, for every term."""
         result = np.empty(len(terms))
-        step = max(1, _BLOCK // self.layout.n_delays)
+        step = max(1, _BLOCK // self.n_delays)
         for start in range(0, len(terms), step):
             rows = slice(start, start + step)
-            summed = np.zeros((len(terms.bins[rows]), self.layout.n_delays))
+            summed = np.zeros((len(terms.bins[rows]), self.n_delays))
             for group in range(self.layout.n_groups):
                 summed += self.amplitudes[group][terms.bins[rows, group]]
             result[rows] = np.einsum("kd,kd->k", summed, terms.signs[rows])
-        return result / (self.layout.n_groups * self.layout.n_delays)
+        return result / (self.layout.n_groups * self.n_delays)
 
     def shares(self, terms: Signature) -> Floats:
         """Return the share of its bin's energy that every term alone explains, ``(n_terms, n_groups)``."""
@@ -103,7 +116,7 @@ class Bins:
         for group in range(self.layout.n_groups):
             seen = self.amplitudes[group][terms.bins[:, group]]
             energy = np.einsum("kd,kd->k", seen, seen)
-            explained = np.einsum("kd,kd->k", seen, terms.signs) ** 2 / self.layout.n_delays
+            explained = np.einsum("kd,kd->k", seen, terms.signs) ** 2 / self.n_delays
             shares[:, group] = explained / np.where(energy > 0, energy, 1.0)
         return np.minimum(shares, 1.0)
 
@@ -113,7 +126,7 @@ class Bins:
         for group in range(self.layout.n_groups):
             together += terms.bins[:, None, group] == terms.bins[None, :, group]
         products = terms.signs @ terms.signs.T
-        return together * products / (self.layout.n_groups * self.layout.n_delays)
+        return together * products / (self.layout.n_groups * self.n_delays)
 
     def without(self, terms: Signature, coefficients: Floats) -> Bins:
         """Return the bins of the residual after the terms."""

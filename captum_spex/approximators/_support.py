@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +16,9 @@ _POOL = 60_000  # candidate terms looked at in a round
 _PAIRED_PLAYERS = 200  # players up to which all pairs are candidates
 _ROUNDS = 12
 _RIDGE_PLAYERS = 4000
-_PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)
+_PENALTIES = (1e-6, 1e-2, 1e-1, 1.0, 4.0)
+_FOLDS = 5
+_JITTER = 1e-12
 
 
 def grow(bins: Bins, fit: Fit) -> Fit:
@@ -85,40 +86,65 @@ class Answer:
     terms: Signature
     penalties: Floats
 
-    def solve(self, bins: Bins, values: Floats | None = None) -> Spectrum:
+    def solve(self, bins: Bins, extra: Floats | None = None) -> Spectrum:
         """Fit to all masks of the groups and, if their values are given, to the extra masks."""
-        layout = bins.layout
         gram = bins.gram(self.terms) * bins.n_samples
         right = bins.correlations(self.terms) * bins.n_samples
-        if values is not None and len(values):
-            signs = layout.extra_signs(self.terms.supports)
+        if extra is not None and len(extra):
+            signs = bins.layout.extra_signs(self.terms.supports)
             gram += signs @ signs.T
-            right += signs @ values
-        np.fill_diagonal(gram, gram.diagonal() + self.penalties + 1e-12 * bins.n_samples)
-        return Spectrum(self.terms.supports, cho_solve(cho_factor(gram, lower=True), right))
+            right += signs @ extra
+        return Spectrum(self.terms.supports, _solved(gram, right, self.penalties, bins.n_samples))
+
+    def delay_error(self, bins: Bins) -> float:
+        """Return the squared error on the masks of delays that were left out of the fit, a fifth of them at a time."""
+        error = 0.0
+        for fold in range(_FOLDS):
+            left_out = np.arange(bins.n_delays) % _FOLDS == fold
+            kept, terms = bins.at_delays(~left_out), self.terms.at_delays(~left_out)
+            gram, right = kept.gram(terms) * kept.n_samples, kept.correlations(terms) * kept.n_samples
+            coefficients = _solved(gram, right, self.penalties, kept.n_samples)
+            unseen = bins.at_delays(left_out).without(self.terms.at_delays(left_out), coefficients)
+            error += float((unseen.amplitudes**2).sum())
+        return error
 
 
-def answers(bins: Bins, decoded: Fit, grown: Fit) -> Sequence[Answer]:
-    """Return the ways to answer between which the extra masks decide."""
+def answers(bins: Bins, decoded: Fit, grown: Fit) -> list[Answer]:
+    """Return the ways to answer, between which the extra masks decide.
+
+    The first cannot be far wrong: main effects only or the mean only, whichever predicts left-out delays better.
+    """
     layout = bins.layout
     n = layout.n_players
     constant = Signature.of(Supports.from_sets([()], n), layout)
-    ways = [_plain("empty", constant)]
-    if n <= _RIDGE_PLAYERS:
-        single = Signature.of(Supports.all_of_order(1, n), layout)
-        ways += _with_main_effects("linear", constant, single, bins)
-        ways += _with_main_effects("decoded, grown, with all main effects", grown.terms, single, bins)
-    ways += [_plain("decoded", decoded.terms), _plain("decoded and grown", grown.terms)]
-    return ways
+    empty = _plain("empty", constant)
+    rich = [_plain("decoded", decoded.terms), _plain("decoded and grown", grown.terms)]
+    if n > _RIDGE_PLAYERS:
+        return [empty, *rich]
+    single = Signature.of(Supports.all_of_order(1, n), layout)
+    linear = _with_main_effects("linear", constant, single, bins)
+    everything = _with_main_effects("decoded, grown, with all main effects", grown.terms, single, bins)
+    return [_best([empty, linear], bins), *rich, everything]
 
 
 def _plain(name: str, terms: Signature) -> Answer:
     return Answer(name, terms, np.zeros(len(terms)))
 
 
-def _with_main_effects(name: str, terms: Signature, single: Signature, bins: Bins) -> list[Answer]:
-    """Add all single players that are not terms yet, under each of several penalties."""
+def _with_main_effects(name: str, terms: Signature, single: Signature, bins: Bins) -> Answer:
+    """Add all single players that are not terms yet, shrunk as predictions for left-out delays are best."""
     more = single.take(np.flatnonzero(single.supports.find(terms.supports) < 0))
     together = terms.with_more(more)
     weak = np.concatenate([np.zeros(len(terms)), np.full(len(more), float(bins.n_samples))])
-    return [Answer(f"{name} (penalty {penalty:g})", together, penalty * weak) for penalty in _PENALTIES]
+    ways = [Answer(name, together, penalty * weak) for penalty in _PENALTIES]
+    return _best(ways, bins)
+
+
+def _best(ways: list[Answer], bins: Bins) -> Answer:
+    return min(ways, key=lambda way: way.delay_error(bins))
+
+
+def _solved(gram: Floats, right: Floats, penalties: Floats, n_samples: int) -> Floats:
+    """Solve the normal equations, in place."""
+    np.fill_diagonal(gram, gram.diagonal() + penalties + _JITTER * n_samples)
+    return cho_solve(cho_factor(gram, lower=True, overwrite_a=True), right)

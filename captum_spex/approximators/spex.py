@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from captum_spex.approximators._bins import Bins
+from captum_spex.approximators._bins import NOISE_FLOOR, Bins
 from captum_spex.approximators._code import LARGEST_CORRECTION, Code
 from captum_spex.approximators._layout import Layout
 from captum_spex.approximators._peeling import decode
@@ -119,27 +119,30 @@ class Spex:
 
 
 def _cost(code: Code, bits: int, n_groups: int) -> int:
-    """Return the distinct masks of the groups, which share those without a combination, and the full mask."""
+    """Return the distinct masks of the groups, which share those without a combination, the full mask, and extra ones.
+
+    Without extra masks nothing could decide between the ways to answer.
+    """
     n_delays = code.n_parity + 1
-    return (n_groups * n_delays << bits) - (n_groups - 1) * n_delays + 1
+    return (n_groups * n_delays << bits) - (n_groups - 1) * n_delays + 1 + _FEWEST_EXTRA
 
 
 def _recover(facts: dict[str, Any], layout: Layout, values: Floats) -> Recovered:
     full, extra = values[layout.n_structured], values[layout.n_structured + 1 :]
-    scale = float(np.abs(values).max())
+    center = float(values[0]) if not np.ptp(values) else float(values.mean())
+    constant = Spectrum.from_terms({(): center}, layout.n_players)
     if not np.ptp(values):
-        constant = Spectrum.from_terms({(): float(values[0])}, layout.n_players)
         return Recovered(GameModel((constant,)), 1.0, {**facts, "answer": "constant values"})
-    bins = Bins.transform(layout, values / scale)
+    scale = float(np.abs(values - center).max())
+    extra = (extra - center) / scale
+    bins = Bins.transform(layout, (values - center) / scale)
     decoded = decode(bins)
     grown = grow(bins, decoded)
     ways = answers(bins, decoded, grown)
-    predictions = [way.solve(bins) for way in ways]
-    errors = [_held_out_error(layout, spectrum, extra / scale) for spectrum in predictions]
-    best = int(np.argmin(errors)) if len(extra) >= _FEWEST_EXTRA else len(ways) - 1
-    held_out = _predict_extra(layout, predictions[best]) * scale
-    spectrum = ways[best].solve(bins, extra / scale).scaled(scale)
-    faithfulness = r_squared(extra, held_out) if len(extra) >= _FEWEST_EXTRA else float("nan")
+    held_out = np.stack([_predict_extra(layout, way.solve(bins)) for way in ways])
+    best = _choose((held_out - extra) ** 2)
+    spectrum = Spectrum.sum([ways[best].solve(bins, extra).scaled(scale), constant], layout.n_players)
+    faithfulness = r_squared(extra, held_out[best]) if len(extra) >= _FEWEST_EXTRA else float("nan")
     return Recovered(
         GameModel((spectrum, _corrections(layout, spectrum, values, float(full)))),
         faithfulness,
@@ -151,8 +154,18 @@ def _predict_extra(layout: Layout, spectrum: Spectrum) -> Floats:
     return spectrum.values @ layout.extra_signs(spectrum.sets)
 
 
-def _held_out_error(layout: Layout, spectrum: Spectrum, extra: Floats) -> float:
-    return float(((_predict_extra(layout, spectrum) - extra) ** 2).sum())
+def _choose(errors: Floats) -> int:
+    """Return the way with the smallest mean of squared errors ``(n_ways, n_extra)``.
+
+    The first, careful way gives place only to one that is better by more than a standard error: with few extra masks
+    something richer often looks better than it is. Of ways that are all exact, the first is taken.
+    """
+    if errors.shape[1] < _FEWEST_EXTRA:
+        return 0
+    floored = np.maximum(errors, NOISE_FLOOR)
+    best = int(floored.mean(axis=1).argmin())
+    gain = floored[0] - floored[best]
+    return best if gain.sum() > gain.std() * np.sqrt(len(gain)) else 0
 
 
 def _corrections(layout: Layout, spectrum: Spectrum, values: Floats, full: float) -> ObservedCorrections:
