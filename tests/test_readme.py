@@ -14,7 +14,7 @@ from captum_spex import Interactions
 
 README = Path(__file__).parent.parent / "README.md"
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-CAPTUM, OURS, ANY_GAME = 0, 1, 2
+CAPTUM, OURS, ANY_GAME, SPEX = range(4)
 
 
 @pytest.fixture
@@ -31,8 +31,8 @@ def run(block, names):
     return names
 
 
-def test_there_are_three_examples():
-    assert len(BLOCKS) == 3
+def test_there_are_four_examples():
+    assert len(BLOCKS) == 4
 
 
 def test_captums_own_example(names):
@@ -66,3 +66,8 @@ def test_any_game():
     assert result.n_evaluations == 300
     assert result.faithfulness > 0.99
     assert_allclose(result.model([[True] * 20]), [3.0], atol=1e-9)
+
+
+def test_a_parity_among_a_thousand_players():
+    names = run(SPEX, run(ANY_GAME, {}))
+    assert names["found"].top(1) == {(7, 501, 998): pytest.approx(-0.5)}
