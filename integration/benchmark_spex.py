@@ -262,7 +262,8 @@ def growth(largest: int) -> None:
     print("50 planted terms of degree 1-3, noise 5 %, at most 60,000 evaluations")
     print(
         f"{'players':>9} {'evaluations':>12} {'recall':>7} {'R² said':>8} {'masks s':>8} "
-        f"{'decode s':>9} {'peak GiB':>9}"
+        f"{'decode s':>9} {'peak GiB':>9}",
+        flush=True,
     )
     for n in (10**3, 10**4, 10**5, 10**6):
         if n <= largest:
@@ -315,7 +316,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     of_growth.add_argument("--largest", type=int, default=10**6)
     commands.add_parser("growth-one").add_argument("n", type=int)
     chosen = parser.parse_args(arguments)
-    print(f"captum_spex {captum_spex.__version__}, numpy {np.__version__}")
+    if chosen.command != "growth-one":
+        print(f"captum_spex {captum_spex.__version__}, numpy {np.__version__}")
     if chosen.command == "quality":
         paths = sorted(path for path in chosen.spectra.glob("*.json") if not chosen.only or path.stem in chosen.only)
         rows = compare(paths, chosen.noises, chosen.bits, range(chosen.seeds))
