@@ -18,6 +18,7 @@ PENALTIES = (1e-6, 1e-3, 1e-2, 5e-2, 2e-1, 1.0)
 """Ridge penalties tried, from nearly none to the prior's own size."""
 
 _MOST_TERMS = 4000  # terms refitted at most: their Gram matrix is factorised
+_MOST_CELLS = 100_000_000  # cells of the matrix of terms and masks: 800 MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +40,8 @@ class WeightedRidge:
     @classmethod
     def prepare(cls, spectrum: Spectrum, n_terms: int, masks: Masks, values: Floats) -> WeightedRidge:
         """Set up the regression on the constant and the ``n_terms`` largest other terms."""
-        terms = spectrum.select(np.flatnonzero(spectrum.orders > 0)[: min(n_terms, _MOST_TERMS)])
+        most = min(n_terms, _MOST_TERMS, _MOST_CELLS // len(masks))
+        terms = spectrum.select(np.flatnonzero(spectrum.orders > 0)[:most])
         # The sample's mean is not yet the constant term; what is between them may be as large as all terms together.
         constant = Spectrum.from_terms({(): float(np.abs(terms.values).sum())}, spectrum.n_players)
         prior = Spectrum.sum([terms, constant], spectrum.n_players)
