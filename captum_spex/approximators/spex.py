@@ -97,8 +97,8 @@ class Spex:
             )
         comfortable = [choice for choice in choices if choice[1] >= _COMFORTABLE_BITS]
         degree, bits, n_groups = comfortable[0] if comfortable else max(choices, key=lambda choice: choice[1])
-        needed = 8 * n_groups * (Code(problem.n_players, degree).n_parity + 1) << bits
-        if needed > _MOST_BYTES:
+        needed = _bytes_needed(Code(problem.n_players, degree), bits, n_groups)
+        if needed > _MOST_BYTES:  # only bits that were asked for get here
             raise ArgumentError(
                 "bits",
                 f"{bits}, whose bins need {needed / 2**30:.1f} GiB",
@@ -114,8 +114,14 @@ class Spex:
             for n_groups in (_GROUPS if self.n_groups is None else (self.n_groups,))
             for bits in (range(_FEWEST_BITS, 25) if self.bits is None else (self.bits,))
             if _cost(code, bits, n_groups) <= problem.budget
+            and (self.bits is not None or _bytes_needed(code, bits, n_groups) <= _MOST_BYTES)
         ]
         return max(fitting)[1:] if fitting else None
+
+
+def _bytes_needed(code: Code, bits: int, n_groups: int) -> int:
+    """Return the memory of the bins."""
+    return 8 * n_groups * (code.n_parity + 1) << bits
 
 
 def _cost(code: Code, bits: int, n_groups: int) -> int:
