@@ -8,8 +8,13 @@ class ArgumentError(ValueError):
 
     def __init__(self, argument: str, got: str, allowed: str, hint: str = "") -> None:
         self.argument = argument
+        self._parts = (got, allowed, hint)
         message = f"`{argument}`: got {got}; allowed is {allowed}."
         super().__init__(f"{message} {hint}" if hint else message)
+
+    def renamed(self, argument: str) -> ArgumentError:
+        """Return the same error about an argument that the caller knows by another name."""
+        return type(self)(argument, *self._parts)
 
 
 class BudgetError(ArgumentError):

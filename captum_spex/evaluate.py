@@ -43,7 +43,6 @@ class Evaluator:
         budget: int,
         batch_size: int | None = None,
         show_progress: bool = False,
-        label: str = "evaluations",
     ) -> None:
         if not callable(game):
             raise ArgumentError("game", f"a {type(game).__name__}", "a callable from masks to values")
@@ -52,15 +51,14 @@ class Evaluator:
         self._budget = budget
         self._batch_size = checked_positive("batch_size", DEFAULT_BATCH_SIZE if batch_size is None else batch_size)
         self._show_progress = show_progress
-        self._label = label
-        self._keys: Keys = np.zeros(0, dtype=np.uint64)
-        self._values: Floats = np.zeros((0, 0))
+        self._chunks: list[tuple[Keys, Floats]] = []  # joined when they are read: a game may have many batches
+        self._n_evaluations = 0
         self._has_outputs = False
 
     @property
     def n_evaluations(self) -> int:
         """Number of distinct masks evaluated so far."""
-        return len(self._keys)
+        return self._n_evaluations
 
     @property
     def has_outputs(self) -> bool:
@@ -81,22 +79,30 @@ class Evaluator:
         source = _ArrayBlocks(as_masks(masks, self._n_players)) if not isinstance(masks, MaskBlocks) else masks
         keys = source.keys()
         distinct, inverse = first_rows(keys)
-        new = distinct[find_rows(keys[distinct], self._keys) < 0]
+        new = distinct[find_rows(keys[distinct], self._known()[0]) < 0]
         left = self._budget - self.n_evaluations
         if len(new) > left:
             raise BudgetError("masks", f"{len(new)} new masks", f"{left}, what the budget of {self._budget} leaves")
         self._evaluate(source, new, keys)
-        return self._values[find_rows(keys[distinct], self._keys)][inverse]
+        known_keys, values = self._known()
+        return values[find_rows(keys[distinct], known_keys)][inverse]
+
+    def _known(self) -> tuple[Keys, Floats]:
+        """Join what was evaluated so far."""
+        if not self._chunks:
+            return np.zeros(0, dtype=np.uint64), np.zeros((0, 0))
+        keys, values = zip(*self._chunks, strict=True)
+        self._chunks = [(np.concatenate(keys), np.concatenate(values))]
+        return self._chunks[0]
 
     def _evaluate(self, source: MaskBlocks | _ArrayBlocks, rows: NDArray[np.intp], keys: Keys) -> None:
         batch_size = max(1, min(self._batch_size, _BATCH_BYTES // max(1, self._n_players // 8)))
-        with tqdm(total=len(rows), desc=self._label, unit="eval", disable=not self._show_progress) as bar:
+        with tqdm(total=len(rows), desc="evaluations", unit="eval", disable=not self._show_progress) as bar:
             for start in range(0, len(rows), batch_size):
                 chosen = rows[start : start + batch_size]
                 values = self._call(source.block(chosen))
-                known = self._values if self.n_evaluations else np.zeros((0, values.shape[1]))
-                self._values = np.concatenate([known, values])
-                self._keys = np.concatenate([self._keys, keys[chosen]])
+                self._chunks.append((keys[chosen], values))
+                self._n_evaluations += len(chosen)
                 bar.update(len(chosen))
 
     def _call(self, batch: Masks | PackedMasks) -> Floats:
@@ -125,9 +131,10 @@ class Evaluator:
                 f"allowed is ({len(batch)},) or ({len(batch)}, n_outputs)."
             )
         n_outputs = values.size // len(batch)
-        if self.n_evaluations and n_outputs != self._values.shape[1]:
+        before = self._chunks[0][1].shape[1] if self._chunks else n_outputs
+        if n_outputs != before:
             raise GameError(
-                f"`game`: returned {n_outputs} outputs per mask after {self._values.shape[1]} in the batches before; "
+                f"`game`: returned {n_outputs} outputs per mask after {before} in the batches before; "
                 "a game must keep its number of outputs."
             )
         self._has_outputs = n_outputs > 1
@@ -187,11 +194,15 @@ def checked_budget(argument: str, value: Any) -> int:
     return int(value)
 
 
-def _as_numbers(raw: ArrayLike) -> Floats:
+def _as_numbers(raw: Any) -> Floats:
     """Turn what a game returned (arrays, lists, torch tensors on any device) into float64."""
     detach = getattr(raw, "detach", None)
     if detach is not None:
-        raw = detach().cpu().double()  # numpy has no bfloat16
+        raw = detach().cpu()
+        raw = raw if raw.is_complex() else raw.double()  # numpy has no bfloat16
+    if raw is None or np.iscomplexobj(raw):
+        came = "None" if raw is None else "complex numbers"
+        raise GameError(f"`game`: returned {came}; allowed are real numbers, one row for each mask.")
     try:
         return np.asarray(raw, dtype=np.float64)
     except (TypeError, ValueError) as error:

@@ -13,6 +13,7 @@ from captum_spex.game import Game
 from captum_spex.indices import resolve_index
 from captum_spex.interactions import MAX_TERMS, Interactions
 
+_MOST_ENUMERATED = 26  # players whose masks, all of them, fit into memory
 RandomState = int | np.random.Generator | np.random.SeedSequence | None
 
 
@@ -88,14 +89,22 @@ def _run(
     evaluator: Evaluator, problem: Problem, approximator: Approximator | None, random_state: RandomState
 ) -> list[Recovered]:
     algorithm = ProxySpex() if approximator is None else approximator
-    if not callable(getattr(algorithm, "start", None)):
+    if isinstance(algorithm, type) or not callable(getattr(algorithm, "start", None)):
         raise ArgumentError("approximator", repr(approximator), "an approximator such as `ProxySpex()` or `Exact()`")
-    if problem.n_players < 63 and 2**problem.n_players <= problem.budget:
+    if problem.n_players <= _MOST_ENUMERATED and 2**problem.n_players <= problem.budget:
         algorithm = Exact()
-    run = algorithm.start(problem, np.random.default_rng(random_state))
+    run = algorithm.start(problem, _generator(random_state))
     while (masks := run.ask()) is not None:
         run.tell(evaluator(masks))
     return run.result()
+
+
+def _generator(random_state: RandomState) -> np.random.Generator:
+    try:
+        return np.random.default_rng(random_state)
+    except (TypeError, ValueError):
+        allowed = "None, an integer of at least 0, or a NumPy `Generator` or `SeedSequence`"
+        raise ArgumentError("random_state", repr(random_state), allowed) from None
 
 
 def _checked_names(names: Sequence[str] | None, n_players: int) -> tuple[str, ...] | None:

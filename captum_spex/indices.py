@@ -45,7 +45,7 @@ NAMES = (
 )  # fmt: skip
 """Allowed index names, as shapiq spells them; ``"BII(p=0.3)"`` is the p-weighted Banzhaf interaction index."""
 
-_WEIGHTED_BANZHAF = re.compile(r"BII\(p=([0-9.]+)\)")
+_WEIGHTED_BANZHAF = re.compile(r"BII\(p=([0-9]*\.?[0-9]+)\)")
 _MIDDLE, _ABSENT, _PRESENT = Fraction(0), Fraction(1), Fraction(-1)  # the points p = 1/2, 0, 1 as x = 1 - 2p
 
 

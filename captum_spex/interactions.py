@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from captum_spex.errors import ArgumentError, OrderError
+from captum_spex.evaluate import checked_positive
 from captum_spex.indices import Index, IndexTerms, resolve_index
 from captum_spex.model import GameModel, Spectrum
 from captum_spex.supports import Floats, Supports
@@ -39,8 +40,8 @@ class Interactions(IndexTerms):
         values: float64 ``(n_terms,)``, aligned with iteration and with ``supports``.
         std_errors: standard errors aligned with ``values``, or ``None`` where the algorithm gives none.
         n_evaluations: number of masks that were evaluated.
-        faithfulness: R² of the recovered game on uniformly random masks that were not used to fit it; 1.0 if every
-            mask was evaluated, NaN if too few were to hold any out.
+        faithfulness: R² of predictions for uniformly random masks by fits that did not see them; 1.0 if every mask was
+            evaluated, NaN if too few were to hold any out.
         model: the recovered game, callable on any masks.
         names: names of the players, or ``None``.
         n_left_out: how many terms of order 2 and more were left out (``max_terms``).
@@ -131,6 +132,7 @@ class Interactions(IndexTerms):
             UnknownNameError: if the index is unknown.
             OrderError: if ``max_order`` is not between 1 and ``n_players``.
         """
+        checked_positive("max_terms", max_terms)
         resolved = resolve_index(index, self.max_order if max_order is None else max_order, self.n_players)
         return Interactions.from_model(
             self.model,
@@ -197,15 +199,23 @@ class Interactions(IndexTerms):
         Raises:
             ArgumentError: if the content is not a result that this version can read.
         """
-        is_text = isinstance(source, str) and source.lstrip().startswith("{")
+        is_text = isinstance(source, str) and source.lstrip()[:1] in ("{", "[")
         text = str(source) if is_text else Path(source).read_text(encoding="utf-8")
         try:
             content = json.loads(text)
         except json.JSONDecodeError as error:
             raise ArgumentError("source", f"text that is no JSON ({error})", "what `to_json` wrote") from None
-        if content.get("format") != _FORMAT or content.get("version") != _VERSION:
-            came = f"format {content.get('format')!r}, version {content.get('version')!r}"
+        header = (content.get("format"), content.get("version")) if isinstance(content, dict) else (None, None)
+        if header != (_FORMAT, _VERSION):
+            came = f"format {header[0]!r}, version {header[1]!r}"
             raise ArgumentError("source", came, f"format {_FORMAT!r}, version {_VERSION}")
+        try:
+            return cls._from_content(content)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ArgumentError("source", f"damaged content ({error!r})", "what `to_json` wrote") from error
+
+    @classmethod
+    def _from_content(cls, content: dict[str, Any]) -> Interactions:
         supports = Supports.from_sets((term for term, _ in content["terms"]), content["n_players"])
         values = np.array([value for _, value in content["terms"]], dtype=np.float64)
         index = Index(content["index"], content["max_order"])
@@ -260,7 +270,7 @@ class Interactions(IndexTerms):
         largest = max(abs(value) for value in top.values()) or 1.0
         title = "main effects" if order == 1 else f"interactions of order {order}"
         rows = [
-            f"  {name:<{width}}  {value:>+12.6g}  {'█' * max(1, round(_BAR_WIDTH * abs(value) / largest))}"
+            f"  {name:<{width}}  {value:>+12.6g}  {'█' * round(_BAR_WIDTH * abs(value) / largest)}".rstrip()
             for name, value in zip(names, top.values(), strict=True)
         ]
         return ["", title, *rows]

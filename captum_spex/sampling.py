@@ -20,9 +20,10 @@ _BLOCK = 32  # pairs chosen per step when spreading
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """Distinct masks, the first two full and empty; ``uniform`` marks those drawn as uniformly random masks.
+    """Distinct masks, the first two full and empty; ``uniform`` marks those that stand for uniformly random masks.
 
-    Faithfulness is defined on uniformly random masks, so it is measured on the rows marked.
+    Faithfulness is defined on uniformly random masks, so it is measured on the rows marked. In a spread design these
+    are masks of binomial size, less the sizes that are enumerated, and more distant from each other than by chance.
     """
 
     masks: Masks

@@ -9,7 +9,7 @@ from operator import index as as_index
 import numpy as np
 import sparse
 
-from captum_spex.errors import OrderError
+from captum_spex.errors import ArgumentError, OrderError
 from captum_spex.supports import Floats, Supports
 
 _LARGEST_LINEAR_INDEX = np.iinfo(np.int64).max
@@ -93,6 +93,8 @@ class Terms(Mapping[tuple[int, ...], float]):
 
     def top(self, k: int = 10, order: int | None = None) -> dict[tuple[int, ...], float]:
         """Return the ``k`` terms of largest absolute value, of one order if ``order`` is given."""
+        if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 0:
+            raise ArgumentError("k", repr(k), "a number of terms, 0 or more")
         rows = np.arange(len(self)) if order is None else np.flatnonzero(self.orders == order)
         chosen = rows[:k]
         return dict(zip(self.sets.take(chosen).tuples(), self.values[chosen].tolist(), strict=True))

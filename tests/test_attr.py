@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import re
 import warnings
 
 import numpy as np
@@ -467,7 +468,7 @@ def test_the_algorithm_may_be_chosen():
     net = network(4, 1)
     ours = ProxySpex(net, approximator=algorithms.Exact()).attribute(tensor(2, 4))
     assert_close(ours, ProxySpex(net).attribute(tensor(2, 4)))
-    with pytest.raises(ValueError, match="`budget`: got 15; allowed is at least"):
+    with pytest.raises(ValueError, match="`n_samples`: got 15; allowed is at least"):
         ProxySpex(net, approximator=algorithms.Exact()).attribute(tensor(2, 4), n_samples=15)
 
 
@@ -549,3 +550,37 @@ def test_spex_with_settings():
         tensor(1, 20), n_samples=1000, perturbations_per_eval=512, random_state=0, return_interactions=True
     )
     assert (found.diagnostics["degree"], found.diagnostics["bits"]) == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "baseline"),
+    [
+        (torch.tensor([[3, 4]]), 0.5),
+        (torch.tensor([[True, True]]), 0.5),
+        (torch.tensor([[3, 4]], dtype=torch.uint8), -1),
+    ],
+)
+def test_a_baseline_that_the_inputs_dtype_cannot_hold_is_kept(inputs, baseline):
+    attributions = ProxySpex(lambda x: x.float().sum(dim=1)).attribute(inputs, baselines=baseline)
+    assert_close(attributions, inputs.float() - baseline)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "said"),
+    [
+        ({"feature_names": ["a"]}, "`feature_names`: got 1 names"),
+        ({"interaction_index": "foo"}, "`interaction_index`: got 'foo'"),
+        ({"feature_mask": [[0, 1, 2, 3]]}, "`feature_mask`: got a list"),
+        ({"baselines": (None,)}, "`baselines`: got a NoneType"),
+        ({"random_state": -1}, "`random_state`: got -1"),
+    ],
+)
+def test_errors_use_captums_words(keywords, said):
+    with pytest.raises(ValueError, match=re.escape(said)):
+        ProxySpex(network(4, 1)).attribute(tensor(1, 4), **keywords)
+
+
+@pytest.mark.parametrize("output", [None, "text", {"logits": 1}, torch.ones(2) * 1j])
+def test_a_model_must_return_numbers(output):
+    with pytest.raises(ValueError, match="`forward_func`: returned"):
+        ProxySpex(lambda x: output).attribute(tensor(2, 4))

@@ -165,10 +165,10 @@ def test_after_a_failure_only_what_is_missing_is_evaluated():
 
 
 def test_the_progress_bar_goes_to_standard_error(capsys):
-    Evaluator(size_of, 3, budget=8, show_progress=True, label="masks of size 3")(all_masks(3))
+    Evaluator(size_of, 3, budget=8, show_progress=True)(all_masks(3))
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert "masks of size 3" in shown.err
+    assert "evaluations" in shown.err
     assert "8/8" in shown.err
     Evaluator(size_of, 3, budget=8)(all_masks(3))
     assert capsys.readouterr().err == ""
@@ -252,3 +252,17 @@ def test_blocks_and_arrays_share_what_was_evaluated():
     evaluate(all_masks(3)[[7, 2]])
     assert_allclose(evaluate(Blocks()).ravel(), size_of(all_masks(3)))
     assert game.n_rows == game.n_distinct == 8
+
+
+@pytest.mark.parametrize(
+    ("values", "came"), [(None, "returned None"), (np.ones(8) * 1j, "complex"), (torch.ones(8) * 1j, "complex")]
+)
+def test_values_are_real_numbers(values, came):
+    with pytest.raises(GameError, match=came):
+        Evaluator(lambda masks: values, 3, budget=8)(all_masks(3))
+
+
+def test_many_small_batches_are_kept_in_order():
+    evaluator = Evaluator(size_of, 10, budget=1024, batch_size=1)
+    assert_allclose(evaluator(all_masks(10)).ravel(), all_masks(10).sum(axis=1))
+    assert evaluator.n_evaluations == 1024

@@ -12,7 +12,7 @@ from captum_spex.approximators._peeling import Fit
 from captum_spex.model import Spectrum
 from captum_spex.supports import Floats, Supports
 
-_POOL = 60_000  # candidate terms looked at in a round
+_POOL = 60_000  # supersets of found terms looked at in a round
 _PAIRED_PLAYERS = 200  # players up to which all pairs are candidates
 _ROUNDS = 12
 _RIDGE_PLAYERS = 4000
@@ -112,7 +112,8 @@ class Answer:
 def answers(bins: Bins, decoded: Fit, grown: Fit) -> list[Answer]:
     """Return the ways to answer, between which the extra masks decide.
 
-    The first cannot be far wrong: main effects only or the mean only, whichever predicts left-out delays better.
+    The first cannot be far wrong: main effects only (if players are not too many to fit them all) or the mean only,
+    whichever predicts left-out delays better.
     """
     layout = bins.layout
     n = layout.n_players

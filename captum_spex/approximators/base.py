@@ -29,7 +29,7 @@ class Recovered:
 
     Attributes:
         model: the recovered game.
-        faithfulness: R² of the model on uniformly random masks that were not used to fit it; NaN if too few masks
+        faithfulness: R² of predictions for uniformly random masks by fits that did not see them; NaN if too few masks
             were evaluated to hold any out.
         diagnostics: what the algorithm chose, for people.
     """

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -46,7 +46,8 @@ class ProxySpex:
             coalitions, the rest spread in complementary pairs), or ``"auto"``: Bernoulli for the indices that weigh
             all masks alike (Banzhaf, Fourier), spread for the others.
         trees: settings of the boosted trees; of several, the best on held-out masks is used.
-        refit: ``"validated"`` as described, or ``"energy"``: keep the terms that hold 95 % of the energy.
+        refit: ``"validated"`` as described, or ``"energy"``, as published: keep the terms larger than the one at which
+            95 % of the energy is reached (so a single term that holds it all is lost), and refit them by ridge.
         put_back: whether observed values replace the model's.
 
     Example:
@@ -103,9 +104,18 @@ class ProxySpex:
         return enumerate_and_spread(n, budget, rng, level=affordable_level(n, budget, index.max_order))
 
     def _recover(self, design: Design, seed: int, masks: Masks, values: Floats) -> Recovered:
-        if len(masks) < _FEWEST_VALIDATED or not np.ptp(values):
-            return self._without_validation(masks, values)
-        honest = design.uniform.sum() >= _FEWEST_VALIDATED
+        honest = bool(design.uniform.sum() >= _FEWEST_VALIDATED)
+        if len(masks) < _FEWEST_VALIDATED or values.min() == values.max():
+            return self._without_validation(masks, values, honest)
+        center, scale = _units(values)
+        spectrum, recovered = self._fit(design, honest, seed, masks, (values - center) / scale)
+        constant = Spectrum.from_terms({(): center}, masks.shape[1])
+        in_units = Spectrum.sum([spectrum.scaled(scale), constant], masks.shape[1])
+        return Recovered(self._model(in_units, masks, values), **recovered)
+
+    def _fit(
+        self, design: Design, honest: bool, seed: int, masks: Masks, values: Floats
+    ) -> tuple[Spectrum, dict[str, Any]]:
         held_out = np.flatnonzero(design.uniform) if honest else np.arange(2, len(masks))
         # The same folds for every output: outputs of one game are recovered alike.
         # With many masks, fewer of the five folds say enough.
@@ -114,11 +124,10 @@ class ProxySpex:
         choice, predicted = self._validate(masks, values, split)
         rows = np.concatenate(split)
         spectrum = choice.fit(masks, values)
-        return Recovered(
-            self._model(spectrum, masks, values),
-            faithfulness=r_squared(values[rows], predicted[rows]) if honest else float("nan"),
-            diagnostics={"trees": choice.trees, "refit": choice.describe(), "n_terms": len(spectrum)},
-        )
+        return spectrum, {
+            "faithfulness": r_squared(values[rows], predicted[rows]) if honest else float("nan"),
+            "diagnostics": {"trees": choice.trees, "refit": choice.describe(), "n_terms": len(spectrum)},
+        }
 
     def _validate(self, masks: Masks, values: Floats, split: Sequence[np.ndarray]) -> tuple[_Choice, Floats]:
         """Return the choice with the smallest squared error on held-out masks, and its held-out predictions."""
@@ -137,18 +146,24 @@ class ProxySpex:
             raise RuntimeError("no settings to choose from")
         return best[1], best[2]
 
-    def _without_validation(self, masks: Masks, values: Floats) -> Recovered:
-        """Too few masks to hold any out, or a constant game: the mean, and what was seen."""
-        spectrum = Spectrum.from_terms({(): float(values.mean())}, masks.shape[1])
-        constant = not np.ptp(values)
+    def _without_validation(self, masks: Masks, values: Floats, honest: bool) -> Recovered:
+        """Too few masks to hold any out, or constant values: the middle, and what was seen."""
+        constant = values.min() == values.max()
+        spectrum = Spectrum.from_terms({(): float(values[0]) if constant else _units(values)[0]}, masks.shape[1])
         reason = "constant values" if constant else "too few masks to validate a surrogate"
-        faithfulness = 1.0 if constant else float("nan")
+        faithfulness = 1.0 if constant and honest else float("nan")
         return Recovered(self._model(spectrum, masks, values), faithfulness, {"refit": reason})
 
     def _model(self, spectrum: Spectrum, masks: Masks, values: Floats) -> GameModel:
         if not self.put_back:
             return GameModel((spectrum,))
         return GameModel((spectrum, ObservedCorrections(masks, values - spectrum(masks))))
+
+
+def _units(values: Floats) -> tuple[float, float]:
+    """Return center and scale: every step between works on numbers of size 1, whatever the game's units."""
+    center = float(values.min() / 2 + values.max() / 2)
+    return center, float(np.abs(values - center).max())
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from captum_spex.explain import RandomState, explain
 from captum_spex.interactions import Interactions
 
 _FEWEST_SAMPLES = 512
+_CAPTUMS_WORDS = {"budget": "n_samples", "index": "interaction_index", "names": "feature_names"}
 
 
 def default_n_samples(n_players: int) -> int:
@@ -65,7 +66,7 @@ class SpexAttribution(_captum.ShapleyValueSampling):  # type: ignore[misc]
     ) -> Any:
         game = self._game(inputs, baselines, target, additional_forward_args, feature_mask, multi_output)
         budget = self.default_n_samples(game.n_players) if n_samples is None else checked_budget("n_samples", n_samples)
-        results = explain(
+        results = _explain_in_captums_words(
             game,
             game.n_players,
             budget=budget,
@@ -104,6 +105,16 @@ class SpexAttribution(_captum.ShapleyValueSampling):  # type: ignore[misc]
             additional_forward_args=_captum.format_additional_forward_args(additional_forward_args),
             multi_output=multi_output,
         )
+
+
+def _explain_in_captums_words(*arguments: Any, **keywords: Any) -> Interactions | list[Interactions]:
+    """Call `explain`; errors name the arguments as they are called here."""
+    try:
+        return explain(*arguments, **keywords)
+    except ArgumentError as error:
+        if error.argument not in _CAPTUMS_WORDS:
+            raise
+        raise error.renamed(_CAPTUMS_WORDS[error.argument]) from None
 
 
 def _checked_inputs(inputs: Any) -> tuple[Tensor, ...]:

@@ -59,7 +59,7 @@ class TensorGame:
                 _captum.expand_target(self.target, n_masks),
                 _captum.expand_additional_forward_args(self.additional_forward_args, n_masks),
             )
-        return self._rows(torch.as_tensor(output).detach(), n_masks)
+        return self._rows(_as_tensor(output), n_masks)
 
     def _perturbed(self, masks: Masks) -> tuple[Tensor, ...]:
         present = torch.from_numpy(masks)
@@ -108,14 +108,16 @@ def players_of(feature_mask: Any, inputs: tuple[Tensor, ...]) -> tuple[tuple[Ten
     Returns:
         For every input a tensor ``(1 or batch, ...)`` of players on the input's device, and their number.
     """
+    given = feature_mask if isinstance(feature_mask, tuple) else (feature_mask,)
+    if feature_mask is not None and not all(isinstance(mask, Tensor) for mask in given):
+        raise MaskError("feature_mask", f"a {type(given[0]).__name__}", "a tensor of integer ids, or a tuple of them")
     masks = _captum.format_feature_mask(feature_mask, inputs)
     if len(masks) != len(inputs):
         raise MaskError("feature_mask", f"{len(masks)} tensors", f"one for each of the {len(inputs)} inputs")
     for position, (mask, tensor) in enumerate(zip(masks, inputs, strict=True)):
         name = f"feature_mask[{position}]" if len(inputs) > 1 else "feature_mask"
-        if not isinstance(mask, Tensor) or mask.is_floating_point() or mask.is_complex() or mask.dtype == torch.bool:
-            came = f"dtype {mask.dtype}" if isinstance(mask, Tensor) else f"a {type(mask).__name__}"
-            raise MaskError(name, came, "a tensor of integer group ids")
+        if mask.is_floating_point() or mask.is_complex() or mask.dtype == torch.bool:
+            raise MaskError(name, f"dtype {mask.dtype}", "a tensor of integer group ids")
         if not _broadcasts(mask, tensor):
             raise MaskError(
                 name,
@@ -149,13 +151,34 @@ def baselines_of(baselines: Any, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ..
                 f"shape {tuple(baseline.shape)}",
                 f"a shape that broadcasts to the input's {tuple(tensor.shape)}",
             )
-        if baseline is not None and not isinstance(baseline, Tensor | int | float):
+        if baselines is not None and not isinstance(baseline, Tensor | int | float):
             raise ArgumentError("baselines", f"a {type(baseline).__name__}", "a tensor or a number for each input")
     formatted = _captum.format_baseline(baselines, inputs)
     return tuple(
-        torch.as_tensor(baseline, dtype=tensor.dtype, device=tensor.device)
+        _in_dtype_of(tensor, torch.as_tensor(baseline, device=tensor.device))
         for baseline, tensor in zip(formatted, inputs, strict=True)
     )
+
+
+def _in_dtype_of(tensor: Tensor, baseline: Tensor) -> Tensor:
+    """Cast a baseline to its input's dtype, unless that is no floating one and the baseline would be changed."""
+    cast = baseline.to(tensor.dtype)
+    keeps = tensor.is_floating_point() or torch.equal(cast.to(baseline.dtype), baseline)
+    # With a dimension of its own a number takes part in type promotion, so that uint8 and -1 become int64.
+    return cast if keeps else baseline.reshape(baseline.shape or (1,))
+
+
+def _as_tensor(output: Any) -> Tensor:
+    """Turn what a model returned into a tensor of real numbers."""
+    try:
+        tensor = torch.as_tensor(output).detach()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise GameError(
+            f"`forward_func`: returned a {type(output).__name__}; it must return a tensor or a number."
+        ) from error
+    if tensor.is_complex():
+        raise GameError(f"`forward_func`: returned dtype {tensor.dtype}; outputs must be real.")
+    return tensor
 
 
 def _broadcasts(tensor: Tensor, to: Tensor) -> bool:
