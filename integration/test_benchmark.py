@@ -30,7 +30,7 @@ MEASURED = (
 
 def printed(script: Path, *arguments: str) -> list[str]:
     command = [sys.executable, str(script), *arguments]
-    finished = subprocess.run(command, capture_output=True, text=True, timeout=220, check=False)
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     assert finished.returncode == 0, finished.stderr
     return finished.stdout.splitlines()
 
