@@ -155,9 +155,13 @@ def quality(truth: Spectrum, found: Spectrum) -> tuple[float, float]:
     masks = np.random.default_rng(987654).random((TEST_MASKS, truth.n_players)) < 0.5
     values = truth(masks)
     r2 = 1 - float(((found(masks) - values) ** 2).mean() / values.var())
+    return r2, recall_of(truth, found)
+
+
+def recall_of(truth: Spectrum, found: Spectrum) -> float:
+    """Return the share of planted terms among as many of the largest terms found."""
     wanted = {term for term in truth if term}
-    largest = [term for term in found if term][: len(wanted)]
-    return r2, len(wanted.intersection(largest)) / len(wanted)
+    return len(wanted.intersection([term for term in found if term][: len(wanted)])) / len(wanted)
 
 
 def speed(players: Sequence[int], bits: int, limit: float) -> None:
@@ -283,19 +287,13 @@ def growth_one(n: int) -> None:
     start = time.perf_counter()
     recovered = run.result()[0]
     decoded = time.perf_counter() - start
-    recall = quality_of_terms(truth, recovered.model.parts[0])
+    recall = recall_of(truth, recovered.model.parts[0])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(
         f"{n:>9,} {evaluator.n_evaluations:>12,} {recall:>7.2f} {recovered.faithfulness:>8.4f} {laid_out:>8.1f} "
         f"{decoded:>9.1f} {peak:>9.2f}",
         flush=True,
     )
-
-
-def quality_of_terms(truth: Spectrum, found: Spectrum) -> float:
-    """Return the share of planted terms among as many of the largest terms found."""
-    wanted = {term for term in truth if term}
-    return len(wanted.intersection([term for term in found if term][: len(wanted)])) / len(wanted)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
