@@ -87,6 +87,22 @@ class Evaluator:
         known_keys, values = self._known()
         return values[find_rows(keys[distinct], known_keys)][inverse]
 
+    def again(self, masks: Masks) -> Floats:
+        """Return the values of another evaluation of masks; each counts, and what was known of them stays.
+
+        Raises:
+            BudgetError: if the budget has fewer evaluations left.
+        """
+        left = self._budget - self.n_evaluations
+        if len(masks) > left:
+            raise BudgetError("masks", f"{len(masks)} masks", f"{left}, what the budget of {self._budget} leaves")
+        batches = [masks[start : start + self._batch_size] for start in range(0, len(masks), self._batch_size)]
+        values = []
+        for batch in batches:
+            values.append(self._call(batch))
+            self._n_evaluations += len(batch)
+        return np.concatenate(values)
+
     def _known(self) -> tuple[Keys, Floats]:
         """Join what was evaluated so far."""
         if not self._chunks:

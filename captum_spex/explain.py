@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
-from captum_spex.approximators import Approximator, Exact, Problem, ProxySpex, Recovered
+from captum_spex.approximators import Again, Approximator, Exact, Problem, ProxySpex, Recovered
 from captum_spex.errors import ArgumentError
 from captum_spex.evaluate import Evaluator, checked_budget, checked_positive
 from captum_spex.game import Game
-from captum_spex.indices import resolve_index
+from captum_spex.indices import Index, resolve_index
 from captum_spex.interactions import MAX_TERMS, Interactions
 
 _MOST_ENUMERATED = 26  # players whose masks, all of them, fit into memory
+_LARGEST_SOUGHT = 10_000  # evaluations, unless `max_budget` says otherwise
 RandomState = int | np.random.Generator | np.random.SeedSequence | None
 
 
@@ -21,7 +24,9 @@ def explain(
     game: Game,
     n_players: int,
     *,
-    budget: int,
+    budget: int | Literal["auto"],
+    target_faithfulness: float = 0.95,
+    max_budget: int | None = None,
     index: str = "SII",
     max_order: int = 2,
     approximator: Approximator | None = None,
@@ -38,7 +43,11 @@ def explain(
             ``(n_masks, n_outputs)``.
         n_players: number of players.
         budget: largest number of masks to evaluate, at least 2. From ``2**n_players`` on, every mask is evaluated
-            and the answer is exact.
+            and the answer is exact. ``"auto"``: evaluate in growing rounds until the faithfulness exceeds the target
+            with 95 % confidence; ``diagnostics["curve"]`` of the result lists evaluations, faithfulness and its lower
+            bound after every round.
+        target_faithfulness: where ``budget="auto"`` stops, between 0 and 1.
+        max_budget: largest number of masks that ``budget="auto"`` evaluates; default 10,000.
         index: an interaction index, see `captum_spex.indices.NAMES`.
         max_order: largest order of an interaction, 1 to ``n_players``.
         approximator: the algorithm; default `ProxySpex()`.
@@ -52,6 +61,7 @@ def explain(
         The interactions; a list of them, one for each output, if the game has several.
 
     Raises:
+        ArgumentError: if an argument cannot be used: ``target_faithfulness`` outside (0, 1), unknown players' names...
         BudgetError: if ``budget`` is no integer of at least 2, or too small for the algorithm.
         UnknownNameError: if the index is unknown.
         OrderError: if ``max_order`` is not between 1 and ``n_players``.
@@ -65,7 +75,7 @@ def explain(
     """
     n_players = checked_positive("n_players", n_players)
     resolved = resolve_index(index, max_order, n_players)
-    problem = Problem(n_players, checked_budget("budget", budget), resolved)
+    problem = _problem(n_players, budget, target_faithfulness, max_budget, resolved)
     checked_positive("max_terms", max_terms)
     checked_names = _checked_names(names, n_players)
     evaluator = Evaluator(game, n_players, budget=problem.budget, batch_size=batch_size, show_progress=show_progress)
@@ -85,17 +95,36 @@ def explain(
     return results if evaluator.has_outputs else results[0]
 
 
+def _problem(
+    n_players: int, budget: int | str, target_faithfulness: float, max_budget: int | None, index: Index
+) -> Problem:
+    if budget != "auto":
+        if max_budget is not None:
+            raise ArgumentError("max_budget", repr(max_budget), 'None, unless `budget="auto"`')
+        return Problem(n_players, checked_budget("budget", budget), index)
+    is_number = isinstance(target_faithfulness, float | int | np.floating) and not isinstance(target_faithfulness, bool)
+    if not is_number or not 0 < target_faithfulness < 1:
+        raise ArgumentError("target_faithfulness", repr(target_faithfulness), "a number between 0 and 1")
+    most = checked_budget("max_budget", _LARGEST_SOUGHT if max_budget is None else max_budget)
+    return Problem(n_players, most, index, float(target_faithfulness))
+
+
 def _run(
     evaluator: Evaluator, problem: Problem, approximator: Approximator | None, random_state: RandomState
 ) -> list[Recovered]:
     algorithm = ProxySpex() if approximator is None else approximator
     if isinstance(algorithm, type) or not callable(getattr(algorithm, "start", None)):
         raise ArgumentError("approximator", repr(approximator), "an approximator such as `ProxySpex()` or `Exact()`")
-    if problem.n_players <= _MOST_ENUMERATED and 2**problem.n_players <= problem.budget:
-        algorithm = Exact()
+    if problem.target is not None and not isinstance(algorithm, ProxySpex):
+        raise ArgumentError("budget", '"auto"', "a number of evaluations, unless the approximator is `ProxySpex`")
+    noisy = isinstance(algorithm, ProxySpex) and algorithm.noisy
+    if not noisy and problem.n_players <= _MOST_ENUMERATED and 2**problem.n_players <= problem.budget:
+        if problem.target is None:
+            algorithm = Exact()
+        problem = replace(problem, budget=2**problem.n_players)
     run = algorithm.start(problem, _generator(random_state))
     while (masks := run.ask()) is not None:
-        run.tell(evaluator(masks))
+        run.tell(evaluator.again(masks.masks) if isinstance(masks, Again) else evaluator(masks))
     return run.result()
 
 

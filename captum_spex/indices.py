@@ -104,6 +104,23 @@ class Functional:
             total += float(w) * _taylor_of_powers(inside, outside, float((1 - x) / 2), k)
         return total
 
+    def rule(self, n_nodes: int) -> list[tuple[float, float]]:
+        """Return inclusion probabilities and weights that stand for the functional.
+
+        Values at points stand for themselves; a density and derivatives are applied to the polynomial through
+        ``n_nodes`` Gauss-Lobatto nodes, 0 and 1 among them, so they are exact up to degree ``n_nodes - 1`` (a constant
+        density up to ``2 n_nodes - 3``).
+        """
+        direct = [(float((1 - x) / 2), float(weight)) for x, k, weight in self.points if k == 0]
+        rest = Functional(self.density, tuple(point for point in self.points if point[1] > 0))
+        if not rest.density and not rest.points:
+            return direct
+        inner = np.polynomial.legendre.Legendre.basis(n_nodes - 1).deriv().roots()
+        nodes = np.concatenate([[-1.0], np.sort(inner.real), [1.0]])
+        moments = [float(rest.of_character(r)) for r in range(n_nodes)]
+        weights = np.linalg.solve(np.vander(nodes, increasing=True).T, moments)
+        return [*direct, *zip(((1 - nodes) / 2).tolist(), weights.tolist(), strict=True)]
+
 
 @dataclass(frozen=True)
 class Index:

@@ -139,3 +139,14 @@ def codes_to_masks(codes: NDArray[np.uint64], n_players: int) -> Masks:
     """Return the masks whose players are the set bits of ``codes`` (at most 64 players)."""
     octets = np.ascontiguousarray(codes, dtype="<u8").view(np.uint8).reshape(-1, 8)
     return np.unpackbits(octets, axis=1, count=n_players, bitorder="little").astype(np.bool_)
+
+
+def masks_to_hex(masks: Masks) -> list[str]:
+    """Return every mask as hexadecimal text, player ``i`` in bit ``i % 8`` of byte ``i // 8``."""
+    return [row.tobytes().hex() for row in np.packbits(masks, axis=1, bitorder="little")]
+
+
+def masks_from_hex(texts: list[str], n_players: int) -> Masks:
+    """Read what `masks_to_hex` returned."""
+    packed = np.frombuffer(bytes.fromhex("".join(texts)), dtype=np.uint8).reshape(len(texts), -(-n_players // 8))
+    return PackedMasks(packed, n_players).unpack()

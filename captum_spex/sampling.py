@@ -7,27 +7,47 @@ from dataclasses import dataclass
 from math import comb
 
 import numpy as np
+from scipy.stats import binom
 
-from captum_spex.masks import Masks, all_masks, codes_to_masks, find_rows, first_rows, mask_keys
-from captum_spex.supports import Supports
+from captum_spex.masks import Masks, all_masks, codes_to_masks, first_rows, mask_keys
+from captum_spex.supports import Floats, Supports
 
 _CODED_PLAYERS = 24  # players up to which "all masks not yet drawn" can be listed
 _SPREAD_PLAYERS = 64  # with more players random masks are spread by themselves
 _DRAWS = 10  # candidates per chosen mask when spreading
 _SCARCE = 64  # spread masks below which none is spent on sizes drawn uniformly
+_SIZED_PLAYERS = 4096  # players up to which a drawn mask has exactly the size that was drawn
+_BINOMIAL_SHARE = 0.5  # of the spread pairs; the others have uniform sizes
 _BLOCK = 32  # pairs chosen per step when spreading
 
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """Distinct masks, the first two full and empty; ``uniform`` marks those that stand for uniformly random masks.
+    """Distinct masks, the first two full and empty, and how each came about.
 
-    Faithfulness is defined on uniformly random masks, so it is measured on the rows marked. In a spread design these
-    are masks of binomial size, less the sizes that are enumerated, and more distant from each other than by chance.
+    ``odds`` ``(n_masks,)`` is 0 for a mask that was enumerated or chosen on purpose; for one that was drawn, how much
+    likelier a uniformly random mask has its size than a mask drawn so.
     """
 
     masks: Masks
-    uniform: np.ndarray
+    odds: Floats
+
+    @property
+    def weights(self) -> Floats:
+        """How much of all uniformly random masks each mask stands for: they sum to 1.
+
+        Faithfulness is defined on uniformly random masks, so it is measured as a mean with these weights. A mask that
+        was not drawn stands for itself, those that were drawn share the rest.
+        """
+        weights = np.full(len(self.masks), 0.5 ** self.masks.shape[1])
+        if self.odds.any():
+            drawn = self.odds > 0
+            weights[drawn] = self.odds[drawn] / self.odds.sum() * max(0.0, 1 - weights[~drawn].sum())
+        return np.asarray(weights / weights.sum()) if weights.any() else np.full(len(weights), 1 / len(weights))
+
+    def extended(self, chosen: Masks) -> Design:
+        """Return the design with masks that were chosen on purpose behind."""
+        return Design(np.concatenate([self.masks, chosen]), np.concatenate([self.odds, np.zeros(len(chosen))]))
 
 
 def exhaustive(n_players: int) -> Design:
@@ -35,48 +55,62 @@ def exhaustive(n_players: int) -> Design:
     masks = all_masks(n_players)
     masks[[0, -1]] = masks[[-1, 0]]
     masks[[1, -1]] = masks[[-1, 1]]  # full, empty, and the rest
-    return Design(masks, np.ones(len(masks), dtype=bool))
+    return Design(masks, np.zeros(len(masks)))
 
 
-def bernoulli(n_players: int, n_masks: int, rng: np.random.Generator) -> Design:
-    """Draw distinct uniformly random masks: every player is present with probability 1/2."""
+def bernoulli(n_players: int, n_masks: int, rng: np.random.Generator, *, taken: Design | None = None) -> Design:
+    """Draw distinct uniformly random masks, behind those ``taken`` before: every player is present with odds 1 to 1."""
 
     def draw(count: int) -> Masks:
         bits = rng.integers(0, 256, size=(count, -(-n_players // 8)), dtype=np.uint8)
         return np.unpackbits(bits, axis=1, count=n_players).astype(np.bool_)
 
-    masks = _fill(_ends(n_players), n_masks, draw, rng)
-    uniform = np.arange(n_masks) >= 2
-    return Design(masks, uniform)
+    start = Design(_ends(n_players), np.zeros(2)) if taken is None else taken
+    masks = _fill(start.masks, n_masks, draw, rng)
+    return Design(masks, np.concatenate([start.odds, np.ones(n_masks - len(start.masks))]))
 
 
-def enumerate_and_spread(n_players: int, n_masks: int, rng: np.random.Generator, *, level: int) -> Design:
+def enumerate_and_spread(
+    n_players: int, n_masks: int, rng: np.random.Generator, *, level: int, taken: Design | None = None
+) -> Design:
     """Take every coalition of at most ``level`` players present or absent, and spread the rest in pairs.
 
     The rest are complementary pairs, half of them of binomial size and half of a size drawn uniformly, each the most
     distant of ten draws from the masks already chosen. The smallest and largest coalitions carry nearly all the
-    weight of Shapley-type indices, the middle ones tell about interactions of high order.
+    weight of Shapley-type indices, the middle ones tell about interactions of high order. Masks that are ``taken``
+    already, by an earlier design, come first and count.
 
     Raises:
         ValueError: if the masks to enumerate are more than ``n_masks`` (see `affordable_level`).
     """
-    enumerated = _enumerated(n_players, level)
-    if len(enumerated) > n_masks:
-        raise ValueError(f"`level`: {level} enumerates {len(enumerated)} masks, more than `n_masks` = {n_masks}")
-    scarce = n_masks - len(enumerated) < _SCARCE  # then all go where faithfulness is measured
-    drawer = _PairDrawer(n_players, level, 1.0 if scarce else 0.5, rng)
-    masks = _fill(enumerated, n_masks, drawer, rng)
-    return Design(masks, drawer.was_uniform(masks))
+    before = Design(np.zeros((0, n_players), dtype=np.bool_), np.zeros(0)) if taken is None else taken
+    start = np.concatenate([before.masks, _enumerated(n_players, level)])
+    start = start[first_rows(mask_keys(start))[0]]
+    if len(start) > n_masks:
+        raise ValueError(f"`level`: {level} enumerates {len(start)} masks, more than `n_masks` = {n_masks}")
+    scarce = n_masks - len(start) < _SCARCE  # then all go where faithfulness is measured
+    drawer = _PairDrawer(n_players, level, 1.0 if scarce else _BINOMIAL_SHARE, rng)
+    drawer.chosen = before.masks
+    masks = _fill(start, n_masks, drawer, rng)
+    sizes = masks.sum(axis=1)
+    odds = drawer.odds()[sizes]
+    odds[: len(before.odds)] = before.odds
+    odds[len(before.odds) : len(start)] = 0
+    odds[np.minimum(sizes, n_players - sizes) <= level] = 0  # enumerated now, even if drawn before
+    return Design(masks, odds)
 
 
-def affordable_level(n_players: int, n_masks: int, max_order: int) -> int:
+def affordable_level(n_players: int, n_masks: int, max_order: int, *, taken: Design | None = None) -> int:
     """Return the level of `enumerate_and_spread` that measurements recommend: 2, 1, or 0 when masks are scarce.
 
-    Level 2 pays once pairs are asked for and their enumeration leaves half of the masks for the rest.
+    Level 2 pays once pairs are asked for and their enumeration leaves half of the masks for the rest, those that
+    were ``taken`` before counted among the rest.
     """
-    if max_order >= 2 and n_masks >= 2 * (2 + 2 * n_players + n_players * (n_players - 1)) and n_players >= 5:
+    before = 0 if taken is None else len(taken.masks)
+    pairs, singles = 2 + 2 * n_players + n_players * (n_players - 1), 2 + 2 * n_players
+    if max_order >= 2 and n_masks >= max(2 * pairs, before + pairs) and n_players >= 5:
         return 2
-    return 1 if n_masks >= 1.33 * (2 + 2 * n_players) and n_players >= 3 else 0
+    return 1 if n_masks >= max(1.33 * singles, before + singles) and n_players >= 3 else 0
 
 
 def _ends(n_players: int) -> Masks:
@@ -119,7 +153,7 @@ def _complete(masks: Masks, n_masks: int, rng: np.random.Generator) -> Masks:
 
 
 class _PairDrawer:
-    """Draws complementary pairs for `enumerate_and_spread` and remembers the ones of binomial size."""
+    """Draws complementary pairs for `enumerate_and_spread`."""
 
     def __init__(self, n_players: int, level: int, binomial_share: float, rng: np.random.Generator) -> None:
         self.n_players = n_players
@@ -127,38 +161,40 @@ class _PairDrawer:
         self.rng = rng
         self.binomial_share = binomial_share
         self.chosen: Masks = np.zeros((0, n_players), dtype=np.bool_)
-        self.uniform: list[Masks] = []
 
     def __call__(self, count: int) -> Masks:
-        blocks: list[Masks] = []
         n_pairs = -(-count // 2)
         draws = _DRAWS if self.n_players <= _SPREAD_PLAYERS else 1
-        for start in range(0, n_pairs, _BLOCK):
-            blocks.append(self._block(min(_BLOCK, n_pairs - start), draws))
-        return np.concatenate(blocks)
+        steps = range(0, n_pairs, _BLOCK)
+        return np.concatenate([self._block(min(_BLOCK, n_pairs - start), draws) for start in steps])
 
-    def was_uniform(self, masks: Masks) -> np.ndarray:
-        """Tell which masks were drawn with binomial size."""
-        if not self.uniform:
-            return np.zeros(len(masks), dtype=bool)
-        drawn = np.concatenate(self.uniform)
-        return find_rows(mask_keys(masks), np.unique(mask_keys(drawn))) >= 0
+    def odds(self) -> Floats:
+        """Return for every size how much likelier a uniformly random mask has it than a mask drawn here."""
+        sizes = np.arange(self.n_players + 1)
+        inside = (sizes >= self.smallest) & (sizes <= self.n_players - self.smallest)
+        uniform = np.where(inside, binom.pmf(sizes, self.n_players, 0.5), 0.0)
+        tails = (1 - uniform.sum()) / 2  # what is clipped comes to the two ends
+        drawn = uniform.copy()
+        drawn[[self.smallest, self.n_players - self.smallest]] += tails
+        mixed = self.binomial_share * drawn + (1 - self.binomial_share) * inside / inside.sum()
+        return np.divide(uniform, mixed, out=np.zeros_like(uniform), where=mixed > 0)
 
     def _block(self, n_pairs: int, draws: int) -> Masks:
         n, low, high = self.n_players, self.smallest, self.n_players - self.smallest
-        binomial = self.rng.random(n_pairs) < self.binomial_share
         sizes = np.where(
-            binomial,
+            self.rng.random(n_pairs) < self.binomial_share,
             np.clip(self.rng.binomial(n, 0.5, n_pairs), low, high),
             self.rng.integers(low, high + 1, n_pairs),
         )
-        ranks = self.rng.random((n_pairs, draws, n)).argsort(axis=2)
-        candidates = ranks < sizes[:, None, None]
-        picked = candidates[np.arange(n_pairs), self._loneliest(candidates)]
-        pairs = np.stack([picked, ~picked], axis=1)
-        self.chosen = np.concatenate([self.chosen, picked])
-        self.uniform.append(pairs[binomial].reshape(-1, n))
-        return pairs.reshape(-1, n)
+        if n > _SIZED_PLAYERS:  # too many to sort: sizes are met on average
+            picked = self.rng.random((n_pairs, n), dtype=np.float32) < (sizes / n)[:, None]
+        else:
+            ranks = self.rng.random((n_pairs, draws, n)).argsort(axis=2)
+            candidates = ranks < sizes[:, None, None]
+            picked = candidates[np.arange(n_pairs), self._loneliest(candidates)]
+        if draws > 1:
+            self.chosen = np.concatenate([self.chosen, picked])
+        return np.stack([picked, ~picked], axis=1).reshape(-1, n)
 
     def _loneliest(self, candidates: Masks) -> np.ndarray:
         """For every pair, the draw that is farthest from the masks chosen so far and their complements."""

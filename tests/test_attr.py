@@ -21,7 +21,7 @@ from captum_spex import approximators as algorithms
 from captum_spex.attr import ProxySpex, Spex
 from captum_spex.attr._attribution import default_n_samples
 
-FEW_TREES = algorithms.ProxySpex(trees=algorithms.BoostedTrees(n_trees=30, learning_rate=0.3))
+QUICK = algorithms.ProxySpex(algorithms.GaussianProcess(n_steps=10, links=False))
 
 
 def network(n_inputs, n_outputs, seed=0):
@@ -181,7 +181,7 @@ def test_one_value_for_the_whole_batch(reduce):
 def test_estimates_are_close_when_features_are_many():
     net = network(11, 1)
     x = tensor(2, 11)
-    ours = ProxySpex(net, FEW_TREES).attribute(x, n_samples=500, perturbations_per_eval=500, random_state=0)
+    ours = ProxySpex(net, QUICK).attribute(x, n_samples=500, perturbations_per_eval=500, random_state=0)
     truth = ProxySpex(net).attribute(x, n_samples=2**11, perturbations_per_eval=2**11)
     assert_close(ours, truth, atol=0.02, rtol=0.0)
     gap = (net(x) - net(torch.zeros(2, 11)))[:, 0].detach()
@@ -258,14 +258,14 @@ def test_batch_sizes_do_not_change_the_answer(size):
 
     def run(perturbations):
         arguments = {"target": 1, "n_samples": 60, "perturbations_per_eval": perturbations, "random_state": 4}
-        return ProxySpex(lambda x: net(x).double().round(decimals=4), FEW_TREES).attribute(x, **arguments)
+        return ProxySpex(lambda x: net(x).double().round(decimals=4), QUICK).attribute(x, **arguments)
 
     assert_close(run(size), run(1), atol=0.0, rtol=0.0)
 
 
 def test_rows_of_the_model_are_counted_per_example():
     model = Recorded(network(12, 1))
-    ProxySpex(model, FEW_TREES).attribute(tensor(3, 12), n_samples=50, perturbations_per_eval=8)
+    ProxySpex(model, QUICK).attribute(tensor(3, 12), n_samples=50, perturbations_per_eval=8)
     assert sum(model.rows) == 3 * 50
     assert max(model.rows) == 3 * 8
     model.rows.clear()
@@ -490,7 +490,7 @@ def test_the_default_number_of_samples(n_players, expected):
 
 def test_the_default_number_of_samples_is_used():
     model = Recorded(lambda x: x[:, 0] * x[:, 7])
-    ProxySpex(model, FEW_TREES).attribute(torch.ones(1, 12), perturbations_per_eval=100)
+    ProxySpex(model, QUICK).attribute(torch.ones(1, 12), perturbations_per_eval=100)
     assert sum(model.rows) == default_n_samples(12) == 512
 
 

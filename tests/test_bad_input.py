@@ -8,6 +8,8 @@ import torch
 from games import Counting, smooth_game
 
 import captum_spex
+from captum_spex.approximators import ProxySpex as ProxySpexApproximator
+from captum_spex.approximators import Spex
 from captum_spex.attr import ProxySpex
 from captum_spex.errors import ArgumentError, BudgetError, GameError, MaskError, OrderError, UnknownNameError
 
@@ -39,6 +41,28 @@ RANGE = "an integer of at least"
         ({"batch_size": 0}, ArgumentError, rf"`batch_size`: got 0; allowed is {RANGE} 1"),
         ({"batch_size": 2.5}, ArgumentError, rf"`batch_size`: got 2.5; allowed is {RANGE} 1"),
         ({"names": ["a"]}, ArgumentError, "`names`: got 1 names; allowed is one for each of the 9 players"),
+        ({"budget": "all"}, BudgetError, rf"`budget`: got 'all'; allowed is {RANGE} 2"),
+        ({"max_budget": 90}, ArgumentError, '`max_budget`: got 90; allowed is None, unless `budget="auto"`'),
+        ({"budget": "auto", "max_budget": 1}, BudgetError, rf"`max_budget`: got 1; allowed is {RANGE} 2"),
+        (
+            {"budget": "auto", "max_budget": 63},
+            BudgetError,
+            "`max_budget`: got 63; allowed is at least 64, the size of",
+        ),
+        *[
+            ({"budget": "auto", "target_faithfulness": wrong}, ArgumentError, "`target_faithfulness`: got .* between 0")
+            for wrong in (0, 1.0, -0.5, 2, float("nan"), True, "0.9", None)
+        ],
+        (
+            {"budget": "auto", "approximator": Spex(), "max_budget": 100},
+            ArgumentError,
+            '`budget`: got "auto"; allowed is a number of evaluations, unless the approximator is `ProxySpex`',
+        ),
+        (
+            {"approximator": ProxySpexApproximator(rounds=3)},
+            BudgetError,
+            "`budget`: got 50; allowed is at least 96, 32",
+        ),
         (
             {"approximator": "proxyspex"},
             ArgumentError,

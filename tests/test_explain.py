@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import re
+from dataclasses import replace
 
 import numpy as np
 import oracles
@@ -15,32 +17,53 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import captum_spex
 from captum_spex import sampling
-from captum_spex.approximators import BoostedTrees, Exact, ProxySpex, Spex
+from captum_spex.approximators import (
+    BoostedTrees,
+    Exact,
+    GaussianProcess,
+    ProxySpex,
+    PublishedTrees,
+    Spex,
+    _published,
+)
 from captum_spex.approximators._validation import folds, r_squared
-from captum_spex.errors import BudgetError, UnknownNameError
+from captum_spex.errors import ArgumentError, BudgetError, UnknownNameError
 from captum_spex.model import Spectrum
 
 FEW_TREES = BoostedTrees(n_trees=30, learning_rate=0.3)
+FEW_STEPS = GaussianProcess(n_steps=10)
 ESTIMATORS = {
-    "auto": ProxySpex(trees=FEW_TREES),
-    "bernoulli": ProxySpex(design="bernoulli", trees=FEW_TREES),
-    "spread": ProxySpex(design="spread", trees=FEW_TREES),
-    "energy": ProxySpex(refit="energy", trees=FEW_TREES),
-    "two settings": ProxySpex(trees=(FEW_TREES, BoostedTrees(n_trees=20, learning_rate=0.5, max_depth=2))),
+    "auto": ProxySpex((FEW_STEPS, FEW_TREES)),
+    "bernoulli": ProxySpex(FEW_STEPS, design="bernoulli"),
+    "spread": ProxySpex(FEW_STEPS, design="spread"),
+    "plain process": ProxySpex(GaussianProcess(n_steps=10, terms=False, links=False)),
+    "trees": ProxySpex(FEW_TREES),
+    "published trees": ProxySpex(PublishedTrees()),
+    "two settings": ProxySpex((FEW_TREES, BoostedTrees(n_trees=20, learning_rate=0.5, max_depth=2))),
 }
-PUBLISHED = ProxySpex(design="bernoulli", trees=FEW_TREES, refit="energy", put_back=False)
-ALL = {"exact": Exact(), **ESTIMATORS, "as published": PUBLISHED, "spex": Spex()}
+ROUNDS = ProxySpex(FEW_STEPS, rounds=2)
+PUBLISHED = ProxySpex.as_published()
+PUBLISHED_GRID = _published._GRID
+ALL = {"exact": Exact(), **ESTIMATORS, "rounds": ROUNDS, "as published": PUBLISHED, "spex": Spex()}
 SMALL_INDICES = ("SV", "BII", "k-SII", "FSII", "Moebius", "Fourier", "BII(p=0.3)")
 
 estimators = pytest.mark.parametrize("estimator", ESTIMATORS.values(), ids=ESTIMATORS)
 approximators = pytest.mark.parametrize("approximator", ALL.values(), ids=ALL)
-putting_back = pytest.mark.parametrize("approximator", [*ESTIMATORS.values(), ALL["spex"]], ids=[*ESTIMATORS, "spex"])
+PUTTING_BACK = {name: one for name, one in ALL.items() if name not in ("exact", "as published")}
+putting_back = pytest.mark.parametrize("approximator", PUTTING_BACK.values(), ids=PUTTING_BACK)
+
+
+@pytest.fixture(autouse=True)
+def few_published_trees(monkeypatch):
+    """The published choice among twelve settings takes seconds: two small ones stand in."""
+    monkeypatch.setattr(_published, "_GRID", (FEW_TREES, BoostedTrees(n_trees=20, learning_rate=0.5, max_depth=2)))
 
 
 def smallest_budget(approximator, n):
     """What an approximator asks for at least; 2**n evaluations are enough for any."""
-    asked = {Exact: lambda: 2**n, Spex: lambda: approximator.minimum_budget(n)}.get(type(approximator), lambda: 2)()
-    return min(asked, 2**n)
+    if isinstance(approximator, ProxySpex):
+        return 2 if approximator.rounds in (1, "auto") else 32 * approximator.rounds
+    return min(2**n, approximator.minimum_budget(n) if isinstance(approximator, Spex) else 2**n)
 
 
 def explain(game, n, budget, **settings):
@@ -169,6 +192,8 @@ def test_answers_converge(estimator):
 @estimators
 @pytest.mark.parametrize("budget", [5, 40, 120])
 def test_outputs_together_are_outputs_one_by_one(estimator, budget):
+    """Where the masks are planned at once: further rounds are guided by the first output."""
+    estimator = replace(estimator, rounds=1)
     parts = [smooth_game, lambda masks: masks[:, 2] * 1.0 - masks[:, 5], lambda masks: np.full(len(masks), 3.0)]
     game = Counting(lambda masks: np.stack([part(masks) for part in parts], axis=1))
     together = explain(game, 10, budget, approximator=estimator)
@@ -179,6 +204,14 @@ def test_outputs_together_are_outputs_one_by_one(estimator, budget):
         assert list(alone) == list(result)
         assert_allclose(result.values, alone.values, atol=1e-12)
         assert_allclose(result.faithfulness, alone.faithfulness)
+
+
+@pytest.mark.parametrize(("factor", "shift"), [(2.0, 1.0), (-3.0, 2.0)])
+def test_outputs_that_differ_by_units_get_the_same_answer_in_their_units(factor, shift):
+    parts = [smooth_game, lambda masks: factor * smooth_game(masks) + shift]
+    one, two = explain(lambda masks: np.stack([part(masks) for part in parts], axis=1), 12, 80)
+    assert_allclose(table_of(two, 12), factor * table_of(one, 12), atol=1e-6)
+    assert_allclose(two.faithfulness, one.faithfulness, atol=1e-6)
 
 
 def test_one_output_in_a_column_is_one_result():
@@ -228,6 +261,36 @@ def test_global_random_states_are_neither_read_nor_written(approximator):
     assert_array_equal(run().values, first.values)
 
 
+def test_noisy_games_are_evaluated_again_within_the_budget():
+    game = Counting(smooth_game)
+    result = explain(game, 12, 100, approximator=ProxySpex(FEW_STEPS, noisy=True))
+    assert game.n_rows == result.n_evaluations == 100
+    assert game.n_distinct == 90
+    seen = np.unique(game.masks, axis=0)
+    assert_allclose(result.model(seen), smooth_game(seen), atol=1e-9)  # values that repeat are no noise
+
+
+@pytest.mark.parametrize("estimator", ["auto", "spread", "trees"])
+def test_noise_is_not_put_back(estimator):
+    noise = np.random.default_rng(0)
+
+    def game(masks):
+        return masks[:, 0] + masks[:, 1] * masks[:, 2] + noise.normal(scale=0.5, size=len(masks))
+
+    proxy = ESTIMATORS[estimator].proxy
+    calm, hasty = (
+        explain(game, 10, 300, index="BII", approximator=ProxySpex(proxy, noisy=noisy)) for noisy in (True, False)
+    )
+    fresh = np.random.default_rng(1).random((500, 10)) < 0.5
+    truth = fresh[:, 0] + fresh[:, 1] * fresh[:, 2]
+
+    def put_back(result):
+        return np.sqrt((result.model.parts[-1].corrections ** 2).mean())
+
+    assert put_back(calm) < 0.7 * put_back(hasty)
+    assert r_squared(truth, calm.model(fresh)) > max(0.6, r_squared(truth, hasty.model(fresh)))
+
+
 @approximators
 def test_a_run_leaves_the_description_as_it_was(approximator):
     before = repr(approximator)
@@ -235,6 +298,46 @@ def test_a_run_leaves_the_description_as_it_was(approximator):
     assert repr(approximator) == before
     with pytest.raises(AttributeError):
         approximator.design = "spread"
+
+
+# --- until the faithfulness is enough ---------------------------------------------------------------------------------
+
+
+@estimators
+def test_no_more_is_evaluated_than_the_target_needs(estimator):
+    game = Counting(smooth_game)
+    result = explain(game, 12, "auto", target_faithfulness=0.6, max_budget=600, approximator=estimator)
+    curve = result.diagnostics["curve"]
+    assert [size for size, *_ in curve] == [64, 96, 144, 216, 324, 486, 600][: len(curve)]
+    assert game.n_rows == game.n_distinct == result.n_evaluations == curve[-1][0] < 600
+    assert [lower >= 0.6 for *_, lower in curve] == [False] * (len(curve) - 1) + [True]
+    assert all(lower < faithfulness < 1 for _, faithfulness, lower in curve)
+    assert curve[-1][1] == result.faithfulness
+    assert_allclose(result.model(game.masks), smooth_game(game.masks), atol=1e-9)
+
+
+def test_all_is_spent_on_a_target_that_is_not_reached():
+    game = Counting(lambda masks: np.random.default_rng(1).normal(size=len(masks)))
+    result = explain(game, 12, "auto", max_budget=150, approximator=ESTIMATORS["auto"])
+    assert game.n_rows == result.n_evaluations == 150
+    assert [size for size, *_ in result.diagnostics["curve"]] == [64, 96, 144, 150]
+    assert result.faithfulness < 0.3
+
+
+@pytest.mark.parametrize("n", [12, 16, 20, 25])
+def test_every_budget_can_be_sought(n):
+    result = explain(smooth_game, n, "auto", target_faithfulness=0.9999, max_budget=2000, approximator=ALL["trees"])
+    assert result.n_evaluations == 2000
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 6])
+def test_a_target_that_takes_every_mask_is_exact(n):
+    table = random_table(n, seed=3)
+    result = explain(oracles.as_game(table), n, "auto", target_faithfulness=0.999, max_order=1)
+    expected = oracles.INDICES["SII"](table, n, 1)
+    assert_allclose([result[players] for players in expected], list(expected.values()), atol=1e-9)
+    assert result.n_evaluations == 2**n
+    assert result.faithfulness == 1.0
 
 
 # --- games that are easy ----------------------------------------------------------------------------------------------
@@ -257,13 +360,22 @@ def test_a_single_player(approximator):
 
 
 @pytest.mark.parametrize("index", ["SII", "BII", "FSII"])
-@pytest.mark.parametrize("n", [20, 60])
-def test_linear_games_are_recovered(index, n):
+@pytest.mark.parametrize(("n", "tolerance"), [(20, 1e-4), (60, 4e-3)])
+def test_linear_games_are_recovered(index, n, tolerance):
     weights = np.random.default_rng(1).normal(size=n)
-    result = explain(lambda masks: masks @ weights, n, 200, index=index, approximator=ESTIMATORS["auto"])
-    assert_allclose(result.first_order(), weights, atol=1e-3)
-    assert_allclose([value for players, value in result.items() if len(players) == 2], 0.0, atol=1e-3)
+    result = explain(lambda masks: masks @ weights, n, 200, index=index, approximator=ProxySpex())
+    assert_allclose(result.first_order(), weights, atol=tolerance)
+    assert_allclose([value for players, value in result.items() if len(players) == 2], 0.0, atol=1e-4)
     assert result.faithfulness > 0.9999
+
+
+@pytest.mark.parametrize("index", ["SII", "BII"])
+def test_players_that_do_nothing_get_next_to_nothing(index):
+    result = explain(lambda masks: smooth_game(masks[:, :8]), 12, 300, index=index, approximator=ProxySpex())
+    null = [value for players, value in result.items() if max(players) >= 8]
+    assert_allclose(null, 0.0, atol=0.05)
+    assert np.abs(null).mean() < 0.005
+    assert result[(0,)] > 1.5
 
 
 @pytest.mark.parametrize("index", ["SII", "BII"])
@@ -289,16 +401,32 @@ def test_faithfulness_is_what_fresh_masks_say():
     assert_allclose(result.faithfulness, r_squared(smooth_game(fresh), result.model(fresh)), atol=0.05)
 
 
+@pytest.mark.parametrize("n", [30, 300, 1000])
+def test_faithfulness_is_what_fresh_masks_say_however_far_the_ends_are(n):
+    """The full and the empty mask are among the masks evaluated, but hardly ever among uniformly random ones."""
+    directions = np.random.default_rng(1).normal(size=(n, 40))
+
+    def game(masks):
+        return (masks.sum(axis=1) - n / 2) * 2 / np.sqrt(n) + np.sin(20 * (masks @ directions)).sum(axis=1) / np.sqrt(
+            20
+        )
+
+    result = explain(game, n, 400, index="SV", max_order=1, approximator=ESTIMATORS["plain process"])
+    fresh = np.random.default_rng(99).random((3000, n)) < 0.5
+    assert_allclose(result.faithfulness, r_squared(game(fresh), result.model(fresh)), atol=0.13)
+
+
 def test_too_few_masks_for_a_faithfulness():
     result = explain(smooth_game, 20, 12)
     assert np.isnan(result.faithfulness)
-    assert result.diagnostics["refit"] == "too few masks to validate a surrogate"
+    assert result.diagnostics["proxy"] == "too few masks to learn from"
 
 
 def test_what_was_chosen_is_in_the_diagnostics():
-    result = explain(smooth_game, 20, 200, approximator=ESTIMATORS["two settings"])
-    assert result.diagnostics["trees"] in ESTIMATORS["two settings"].trees
-    assert result.diagnostics["n_terms"] > 0
+    process = explain(smooth_game, 20, 200, approximator=ESTIMATORS["plain process"])
+    assert re.fullmatch(r"[01]\.\d\d x Gaussian process", process.diagnostics["proxy"])
+    assert process.diagnostics["lower"] < process.faithfulness < 1.0
+    assert "boosted trees" in explain(smooth_game, 20, 200, approximator=ESTIMATORS["trees"]).diagnostics["proxy"]
     assert explain(smooth_game, 8, 256).diagnostics == {"method": "enumeration"}
 
 
@@ -311,15 +439,22 @@ def test_more_players_than_bits():
 
 def test_the_published_settings():
     published = ProxySpex.as_published()
-    assert (published.design, published.refit, published.put_back, len(published.trees)) == (
-        "bernoulli",
-        "energy",
-        False,
-        12,
-    )
-    assert {(trees.max_depth, trees.n_trees, trees.learning_rate) for trees in published.trees} == {
+    assert published == ProxySpex(PublishedTrees(), design="bernoulli", put_back=False)
+    assert {(trees.max_depth, trees.n_trees, trees.learning_rate) for trees in PUBLISHED_GRID} == {
         (depth, n_trees, rate) for depth in (3, 5) for n_trees in (500, 1000, 5000) for rate in (0.01, 0.1)
     }
+
+
+def test_published_trees_keep_fewer_terms_than_were_fitted():
+    masks = np.random.default_rng(0).random((300, 10)) < 0.5
+    spectrum, left_out, chosen = PublishedTrees().fit(
+        masks, smooth_game(masks), folds(masks, 5, np.random.default_rng(0))
+    )
+    fitted = chosen.fit(masks, smooth_game(masks))
+    assert 3 < len(spectrum) < len(fitted)
+    assert set(spectrum) <= set(fitted)
+    assert 0.6 < r_squared(smooth_game(masks), left_out) < r_squared(smooth_game(masks), fitted(masks)) < 1.0
+    assert r_squared(smooth_game(masks), spectrum(masks)) > 0.8
 
 
 def test_without_putting_back_the_model_is_its_spectrum():
@@ -332,7 +467,7 @@ def test_without_putting_back_the_model_is_its_spectrum():
     ("settings", "message"),
     [
         ({"design": "latin"}, r'`design`: got \'latin\'; allowed is "auto", "bernoulli", "spread"'),
-        ({"refit": "lasso"}, r'`refit`: got \'lasso\'; allowed is "validated", "energy"'),
+        ({"proxy": "lasso"}, r'`proxy`: got \'lasso\'; allowed is "auto", "gaussian-process", "boosted-trees"'),
     ],
 )
 def test_unknown_settings_list_the_known_ones(settings, message):
@@ -340,10 +475,47 @@ def test_unknown_settings_list_the_known_ones(settings, message):
         ProxySpex(**settings)
 
 
-@pytest.mark.parametrize("trees", [(), "lightgbm", (BoostedTrees(), 3)])
-def test_trees_of_another_kind(trees):
-    with pytest.raises((ValueError, TypeError), match="`trees`: got"):
-        ProxySpex(trees=trees)
+@pytest.mark.parametrize("proxy", [(), None, BoostedTrees, (FEW_TREES, 3), (FEW_TREES, "gaussian-process")])
+def test_proxies_of_another_kind(proxy):
+    with pytest.raises(
+        ArgumentError, match=r"`proxy`: got .*; allowed is a name, or `GaussianProcess`, `BoostedTrees`"
+    ):
+        ProxySpex(proxy)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"rounds": 0}, "`rounds`: got 0; allowed is an integer of at least 1"),
+        ({"rounds": 2, "proxy": "boosted-trees"}, "`rounds`: got 2; allowed is 1, as only a Gaussian process chooses"),
+        ({"device": "tpu"}, "`device`: got 'tpu'; allowed is \"cpu\""),
+        ({"device": "mps"}, "`device`: got 'mps'; allowed is \"cpu\""),
+        ({"device": "cuda:99"}, "`device`: got 'cuda:99'; allowed is \"cpu\".* Here is no such device"),
+    ],
+)
+def test_settings_that_cannot_be(settings, message):
+    with pytest.raises(ArgumentError, match=message):
+        ProxySpex(**settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"n_steps": 0}, "`n_steps`: got 0; allowed is an integer of at least 1"),
+        ({"max_rows": 1.5}, "`max_rows`: got 1.5"),
+        ({"learning_rate": 0.0}, "`learning_rate`: got 0.0; allowed is a positive number"),
+        ({"n_inducing": -1}, "`n_inducing`: got -1"),
+    ],
+)
+def test_processes_that_cannot_be(settings, message):
+    with pytest.raises(ArgumentError, match=message):
+        GaussianProcess(**settings)
+
+
+def test_proxies_by_name_are_those_with_default_settings():
+    named = explain(smooth_game, 12, 60, approximator=ProxySpex("gaussian-process"))
+    set_out = explain(smooth_game, 12, 60, approximator=ProxySpex((GaussianProcess(),)))
+    assert_array_equal(named.values, set_out.values)
 
 
 # --- validation -------------------------------------------------------------------------------------------------------
@@ -382,6 +554,25 @@ def test_a_game_that_looks_constant_is_not_called_faithful():
 def test_units_do_not_matter(unit):
     result = explain(lambda masks: unit * np.random.default_rng(1).normal(size=len(masks)), 20, 300)
     assert result.faithfulness < 0.1
+
+
+@estimators
+@pytest.mark.parametrize(("factor", "shift"), [(1e-3, 0.0), (1e6, 0.0), (1.0, 100.0), (-1.0, 0.0)])
+def test_answers_come_in_the_units_of_the_game(estimator, factor, shift):
+    plain = explain(smooth_game, 10, 60, approximator=estimator)
+    moved = explain(lambda masks: factor * smooth_game(masks) + shift, 10, 60, approximator=estimator)
+    scale = np.abs(plain.values).max()
+    assert_allclose(table_of(moved, 10) / factor, table_of(plain, 10), atol=1e-3 * scale)
+    assert_allclose(moved.baseline, factor * plain.baseline + shift, atol=1e-9 * abs(factor))
+    assert_allclose(moved.faithfulness, plain.faithfulness, atol=2e-3)
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e200])
+def test_answers_in_extreme_units(unit):
+    plain = explain(smooth_game, 10, 60, approximator=ESTIMATORS["auto"])
+    moved = explain(lambda masks: unit * smooth_game(masks), 10, 60, approximator=ESTIMATORS["auto"])
+    assert_allclose(table_of(moved, 10) / unit, table_of(plain, 10), atol=1e-6)
+    assert_allclose(moved.faithfulness, plain.faithfulness, atol=1e-6)
 
 
 def test_an_approximator_is_an_object():

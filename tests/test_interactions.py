@@ -12,16 +12,17 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import captum_spex
 from captum_spex import Interactions
-from captum_spex.approximators import BoostedTrees, ProxySpex
+from captum_spex.approximators import BoostedTrees, GaussianProcess, ProxySpex
 from captum_spex.errors import ArgumentError, OrderError, UnknownNameError
 from captum_spex.masks import all_masks
 
 NAMES = ("age", "area", "bmi", "dose", "eye", "fat", "gene", "hair", "iron")
-TREES = ProxySpex(trees=BoostedTrees(n_trees=30, learning_rate=0.3))
+TREES = ProxySpex(BoostedTrees(n_trees=30, learning_rate=0.3))
+PROCESS = ProxySpex(GaussianProcess(n_steps=10))
 
 
-def estimate(budget=150, n=9, **settings):
-    return captum_spex.explain(smooth_game, n, budget=budget, approximator=TREES, random_state=0, **settings)
+def estimate(budget=150, n=9, approximator=PROCESS, **settings):
+    return captum_spex.explain(smooth_game, n, budget=budget, approximator=approximator, random_state=0, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +36,9 @@ def assert_same(one, two):
     for name in ("index", "max_order", "n_players", "baseline", "n_evaluations", "names", "n_left_out"):
         assert getattr(one, name) == getattr(two, name), name
     assert_array_equal(one.faithfulness, two.faithfulness)  # NaN equals NaN here
+    assert (one.std_errors is None) == (two.std_errors is None)
+    if one.std_errors is not None:
+        assert_allclose(one.std_errors, two.std_errors, rtol=1e-9)
     masks = all_masks(one.n_players) if one.n_players < 12 else np.eye(one.n_players, dtype=bool)
     assert_allclose(one.model(masks), two.model(masks), rtol=1e-12, atol=1e-12)
 
@@ -43,7 +47,15 @@ def assert_same(one, two):
 
 
 @pytest.mark.parametrize(
-    "settings", [{"names": NAMES}, {"budget": 5}, {"budget": 512}, {"index": "FSII", "max_order": 3}]
+    "settings",
+    [
+        {"names": NAMES},
+        {"budget": 5},
+        {"budget": 512},
+        {"index": "FSII", "max_order": 3},
+        {"approximator": TREES},
+        {"approximator": ProxySpex(GaussianProcess(n_steps=10, links=False), noisy=True)},
+    ],
 )
 def test_json_there_and_back(settings, tmp_path):
     result = estimate(**settings)
@@ -53,6 +65,7 @@ def test_json_there_and_back(settings, tmp_path):
     for source in (text, path, str(path), "\n " + text):
         again = Interactions.from_json(source)
         assert_same(again, result)
+        assert (again.model.posterior is None) == (result.model.posterior is None)
         assert dict(again.to("BII")) == pytest.approx(dict(result.to("BII")), abs=1e-9)
 
 
@@ -89,7 +102,7 @@ def test_json_of_a_file_that_is_not_there(tmp_path):
 @pytest.mark.parametrize(("index", "order"), [("FSII", 3), ("BII", 2), ("SV", 1), ("Moebius", 2), ("k-SII", 9)])
 def test_another_index_is_what_would_have_been_computed(index, order):
     game = Counting(smooth_game)
-    first = captum_spex.explain(game, 9, budget=150, approximator=ProxySpex("spread", TREES.trees), random_state=0)
+    first = captum_spex.explain(game, 9, budget=150, approximator=ProxySpex(TREES.proxy, "spread"), random_state=0)
     rows = game.n_rows
     other = first.to(index, max_order=order)
     assert game.n_rows == rows
@@ -167,7 +180,7 @@ def test_sets_that_are_not_listed_are_zero_unless_terms_were_left_out():
         lambda masks: masks[:, 0] * masks[:, 1],
         70,
         budget=100,
-        approximator=ProxySpex(put_back=False, trees=TREES.trees),
+        approximator=ProxySpex(TREES.proxy, put_back=False),
     )
     unlisted = next((i, j) for i in range(70) for j in range(i) if (i, j) not in sparse)
     assert sparse[unlisted] == 0.0
@@ -216,7 +229,50 @@ def test_frozen(result):
     for name in ("values", "names", "faithfulness", "anything"):
         with pytest.raises(AttributeError, match=f"`{name}` cannot be set: Interactions is frozen"):
             setattr(result, name, None)
+        assert getattr(result, name, None) is not None or name == "anything"
+
+
+# --- standard errors --------------------------------------------------------------------------------------------------
+
+
+def test_standard_errors_stand_beside_the_values(result):
+    errors = result.std_errors
+    assert errors.shape == result.values.shape
+    assert (errors > 0).all()
+    assert result.std_errors is errors  # computed once
+    truth = estimate(budget=512)
+    gaps = np.array([truth[players] for players in result]) - result.values
+    assert (np.abs(gaps) < 1.64 * errors).mean() > 0.75
+    assert np.sqrt((errors**2).mean()) < 5 * np.sqrt((gaps**2).mean())
+
+
+def test_standard_errors_shrink(result):
+    few, many = estimate(budget=80), estimate(budget=400)
+    assert many.std_errors.mean() < result.std_errors.mean() < few.std_errors.mean()
+
+
+def test_standard_errors_have_the_units_of_the_values(result):
+    tenfold = captum_spex.explain(
+        lambda masks: 10 * smooth_game(masks), 9, budget=150, approximator=PROCESS, random_state=0
+    )
+    assert_allclose(tenfold.std_errors.mean(), 10 * result.std_errors.mean(), rtol=1e-2)
+
+
+def test_standard_errors_of_another_index_are_its_own(result):
+    banzhaf = result.to("BII", max_order=1)
+    assert banzhaf.std_errors.shape == (9,)
+    assert_allclose(banzhaf.std_errors, result.model.std_errors(captum_spex.indices.Index("BII", 1), banzhaf.sets))
+
+
+def test_standard_errors_of_exact_answers_are_zero():
+    assert_array_equal(estimate(budget=512).std_errors, 0.0)
+
+
+@pytest.mark.parametrize("settings", [{"approximator": TREES}, {"budget": 5}])
+def test_no_standard_errors_without_a_process(settings):
+    result = estimate(**settings)
     assert result.std_errors is None
+    assert "std_error" not in result.to_dataframe()
 
 
 # --- showing ----------------------------------------------------------------------------------------------------------
@@ -263,10 +319,11 @@ def test_names_of_terms(result):
 
 def test_data_frame(result):
     frame = result.to_dataframe()
-    assert list(frame.columns) == ["players", "name", "order", "value"]
+    assert list(frame.columns) == ["players", "name", "order", "value", "std_error"]
     assert frame["players"].tolist() == list(result)
     assert_array_equal(frame["value"], result.values)
     assert_array_equal(frame["order"], result.orders)
+    assert_array_equal(frame["std_error"], result.std_errors)
     assert frame["name"][0] == result.name_of(next(iter(result)))
 
 

@@ -10,6 +10,7 @@ from games import codes
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import binom
 
 from captum_spex.masks import all_masks
 from captum_spex.sampling import affordable_level, bernoulli, enumerate_and_spread, exhaustive
@@ -36,7 +37,9 @@ def assert_lawful(design, n, n_masks):
     assert masks[0].all()
     assert not masks[1].any()
     assert len(set(codes(masks))) == n_masks
-    assert design.uniform.shape == (n_masks,)
+    assert design.odds.shape == design.weights.shape == (n_masks,)
+    assert (design.weights >= 0).all()
+    assert_allclose(design.weights.sum(), 1.0)
 
 
 @pytest.mark.parametrize("name", DESIGNS)
@@ -53,7 +56,7 @@ def test_nearly_all_masks(name, n, missing):
 
 
 @pytest.mark.parametrize("name", DESIGNS)
-@pytest.mark.parametrize(("n", "n_masks"), [(30, 2), (30, 3), (64, 200), (65, 201), (500, 300), (2000, 64)])
+@pytest.mark.parametrize(("n", "n_masks"), [(30, 2), (30, 3), (64, 200), (65, 201), (500, 300), (2000, 2), (2000, 64)])
 def test_many_players(name, n, n_masks):
     assert_lawful(DESIGNS[name](n, n_masks, np.random.default_rng(0)), n, n_masks)
 
@@ -69,7 +72,7 @@ def test_the_same_seed_draws_the_same_masks(name):
 def test_all_of_them(n):
     design = exhaustive(n)
     assert_lawful(design, n, 2**n)
-    assert design.uniform.all()
+    assert_allclose(design.weights, np.full(2**n, 0.5**n))
     assert set(codes(design.masks)) == set(codes(all_masks(n)))
 
 
@@ -80,7 +83,7 @@ def test_small_and_large_coalitions_are_all_there(n, level):
     assert_lawful(design, n, enumerated)
     sizes = design.masks.sum(axis=1)
     assert_array_equal(np.minimum(sizes, n - sizes) <= level, np.ones(enumerated, dtype=bool))
-    assert not design.uniform.any()
+    assert not design.odds.any()
 
 
 def test_an_enumeration_that_does_not_fit():
@@ -96,17 +99,98 @@ def test_the_rest_comes_in_complementary_pairs():
 
 def test_uniformly_random_masks_hold_every_player_half_of_the_time():
     design = bernoulli(50, 4002, np.random.default_rng(0))
-    assert design.uniform.sum() == 4000
     assert_allclose(design.masks[2:].mean(axis=0), np.full(50, 0.5), atol=0.04)
     assert_allclose(np.cov(design.masks[2:].T), np.eye(50) / 4, atol=0.03)
 
 
-def test_marked_spread_masks_have_the_sizes_of_uniformly_random_ones():
-    design = enumerate_and_spread(30, 2000, np.random.default_rng(0), level=1)
-    sizes = design.masks[design.uniform].sum(axis=1)
-    assert 700 < len(sizes) < 1200
-    assert_allclose([sizes.mean(), sizes.std()], [15, np.sqrt(30) / 2], rtol=0.08)
-    assert design.masks[~design.uniform].sum(axis=1).std() > 6
+# --- what a mask stands for -------------------------------------------------------------------------------------------
+
+
+def assert_sizes_are_binomial(masks, weights, tolerance):
+    """Whether weighted masks have the sizes of uniformly random ones."""
+    n = masks.shape[1]
+    sizes, expected = masks.sum(axis=1), binom.cdf(np.arange(n + 1), n, 0.5)
+    mean = weights @ sizes
+    assert_allclose([mean, weights @ (sizes - mean) ** 2], [n / 2, n / 4], rtol=tolerance)
+    assert_allclose(np.bincount(sizes, weights, minlength=n + 1).cumsum(), expected, atol=tolerance / 3)
+
+
+@pytest.mark.parametrize("n", [3, 10])
+@pytest.mark.parametrize("n_masks", [3, 5, 8])
+def test_uniformly_random_masks_stand_for_as_much_each(n, n_masks):
+    weights = bernoulli(n, n_masks, np.random.default_rng(0)).weights
+    assert_allclose(weights[:2], 0.5**n)
+    assert_allclose(weights[2:], (1 - 2 * 0.5**n) / (n_masks - 2))
+
+
+@pytest.mark.parametrize(
+    ("n", "n_masks", "level"), [(10, 200, 1), (10, 300, 2), (30, 200, 1), (6, 20, 1), (300, 70, 0)]
+)
+def test_masks_that_were_enumerated_stand_for_themselves(n, n_masks, level):
+    design = enumerate_and_spread(n, n_masks, np.random.default_rng(0), level=level)
+    sizes = design.masks.sum(axis=1)
+    enumerated = np.minimum(sizes, n - sizes) <= level
+    assert 0 < enumerated.sum() < n_masks
+    assert_allclose(design.weights[enumerated], 0.5**n)
+    assert_array_equal(design.odds[enumerated], 0.0)
+    assert (design.odds[~enumerated] > 0).all()
+
+
+@pytest.mark.parametrize(("n", "level"), [(30, 0), (30, 1), (30, 2), (61, 1), (100, 1)])
+def test_weighted_spread_masks_have_the_sizes_of_uniformly_random_ones(n, level):
+    design = enumerate_and_spread(n, 4000, np.random.default_rng(0), level=level)
+    assert design.masks.sum(axis=1).std() > 1.3 * np.sqrt(n) / 2  # without the weights they are spread wider
+    assert_sizes_are_binomial(design.masks, design.weights, 0.15)
+
+
+def test_weighted_spread_masks_are_unbiased():
+    n, runs = 14, 60
+    designs = [enumerate_and_spread(n, 300, np.random.default_rng(seed), level=1) for seed in range(runs)]
+    masks, weights = (np.concatenate([getattr(one, name) for one in designs]) for name in ("masks", "weights"))
+    assert_sizes_are_binomial(masks, weights / runs, 0.02)
+    assert_allclose(weights @ masks / runs, np.full(n, 0.5), rtol=0.01)
+
+
+# --- more masks behind those of an earlier design ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [7, 12, 70])
+@pytest.mark.parametrize("name", DESIGNS)
+def test_a_design_that_is_continued(name, n):
+    continued = {"bernoulli": bernoulli}.get(name, lambda *args, **more: enumerate_and_spread(*args, level=0, **more))
+    rng = np.random.default_rng(0)
+    first = DESIGNS[name](n, 40, rng)
+    second = continued(n, 90, rng, taken=first)
+    third = continued(n, 128, rng, taken=second)
+    assert_lawful(second, n, 90)
+    assert_lawful(third, n, 128)
+    assert_array_equal(third.masks[:90], second.masks)
+    assert_array_equal(second.masks[:40], first.masks)
+    assert_array_equal(second.odds[2:40], first.odds[2:])
+
+
+def test_what_was_drawn_before_and_is_enumerated_now_stands_for_itself():
+    n = 8
+    first = bernoulli(n, 60, np.random.default_rng(0))
+    design = enumerate_and_spread(n, 150, np.random.default_rng(1), level=2, taken=first)
+    assert_lawful(design, n, 150)
+    sizes = design.masks.sum(axis=1)
+    small = np.minimum(sizes, n - sizes) <= 2
+    assert small[2:60].any()
+    assert small.sum() == 2 * (1 + 8 + 28)
+    assert_allclose(design.weights[small], 0.5**n)
+    assert_array_equal(design.odds[:60][~small[:60]], 1.0)
+
+
+def test_masks_chosen_on_purpose_stand_for_themselves():
+    first = bernoulli(10, 40, np.random.default_rng(0))
+    masks = all_masks(10)
+    chosen = masks[~np.isin(codes(masks), codes(first.masks))][:5]
+    design = first.extended(chosen)
+    assert_lawful(design, 10, 45)
+    assert_array_equal(design.masks[40:], chosen)
+    assert_allclose(design.weights[40:], 0.5**10)
+    assert_lawful(enumerate_and_spread(10, 60, np.random.default_rng(0), level=0, taken=design), 10, 60)
 
 
 def test_levels_that_pay():

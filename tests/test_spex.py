@@ -103,7 +103,7 @@ def test_parities_without_a_visible_part_are_found(order):
     result = explain(game, n, budget)
     assert_allclose([result.spectrum[players] for players in sets], 1.0, atol=1e-8)
     assert faith(result, game, n) > 1 - 1e-12
-    assert faith(explain(game, n, budget, ProxySpex(trees=BoostedTrees(n_trees=30, learning_rate=0.3))), game, n) < 0.3
+    assert faith(explain(game, n, budget, ProxySpex(BoostedTrees(n_trees=30, learning_rate=0.3))), game, n) < 0.3
 
 
 @pytest.mark.parametrize("n", [40, 300])

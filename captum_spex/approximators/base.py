@@ -21,6 +21,8 @@ class Problem:
     n_players: int
     budget: int
     index: Index
+    target: float | None = None
+    """Faithfulness at which to stop before the budget is spent."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,17 @@ class Recovered:
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, eq=False)
+class Again:
+    """Masks to evaluate once more, to see how far the values repeat; they count as evaluations."""
+
+    masks: Masks
+
+
 class Run(Protocol):
     """The state of one run: ``ask``, evaluate, ``tell``, until ``ask`` returns ``None``; then ``result``."""
 
-    def ask(self) -> Masks | MaskBlocks | None:
+    def ask(self) -> Masks | MaskBlocks | Again | None:
         """Return the next masks to evaluate, or ``None`` when nothing more is wanted."""
 
     def tell(self, values: Floats) -> None:

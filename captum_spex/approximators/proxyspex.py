@@ -1,54 +1,67 @@
-"""ProxySPEX: a fitted surrogate whose Fourier spectrum is read off."""
+"""ProxySPEX: a fitted surrogate whose spectrum and indices are read off, and which chooses what to ask next."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import partial
-from itertools import product
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from math import ceil
 from typing import Any, Literal, get_args
 
 import numpy as np
+import torch
 
+from captum_spex.approximators._adaptive import most_informative
 from captum_spex.approximators._boosted import BoostedTrees
-from captum_spex.approximators._refit import PENALTIES, WeightedRidge, refit_energy
-from captum_spex.approximators._validation import folds, r_squared
-from captum_spex.approximators.base import Problem, Recovered, Run, SingleRound
-from captum_spex.errors import ArgumentError, UnknownNameError
+from captum_spex.approximators._gaussian import GaussianProcess
+from captum_spex.approximators._published import PublishedTrees
+from captum_spex.approximators._recovery import FEWEST_MASKS, Observations, Proxy, Recoverer
+from captum_spex.approximators.base import Again, Problem, Recovered, Run
+from captum_spex.errors import ArgumentError, BudgetError, UnknownNameError
+from captum_spex.evaluate import checked_positive
 from captum_spex.masks import Masks
-from captum_spex.model import GameModel, ObservedCorrections, Spectrum
 from captum_spex.sampling import Design, affordable_level, bernoulli, enumerate_and_spread
 from captum_spex.supports import Floats
 
 DesignName = Literal["auto", "bernoulli", "spread"]
-RefitName = Literal["validated", "energy"]
+ProxyName = Literal["auto", "gaussian-process", "boosted-trees"]
 
 _UNIFORM_INDICES = ("BV", "BII", "FBII", "Fourier")
-_SUPPORT_SIZES = (0.5, 2.0)  # candidate supports, in terms per evaluated mask
-_N_FOLDS = 5
-_VALIDATED_MASKS = 3000  # fits on held-out folds stop when they have seen about as many masks
-_FEWEST_VALIDATED = 16  # masks below which holding some out says nothing
-_PUBLISHED_ENERGY = 0.95
+_PROXIES: dict[str, tuple[Proxy, ...]] = {
+    "auto": (GaussianProcess(), BoostedTrees()),
+    "gaussian-process": (GaussianProcess(),),
+    "boosted-trees": (BoostedTrees(),),
+}
+_FIRST_SHARE = 0.5  # of the budget that goes to the fixed design when there are several rounds
+_CANDIDATES = 400  # masks among which an adaptive round chooses, their complements not counted
+_PER_ROUND = 2 * FEWEST_MASKS  # fewest masks for each of several rounds
+_ADAPTIVE_ROUNDS, _ADAPTIVE_PLAYERS = 3, 20
+_ADAPTIVE_SHARE = 0.75  # of a round's masks that are chosen; the others follow the fixed design
+_FIRST_ROUND, _PER_PLAYER = 64, 4  # masks of the first round when the budget is sought
+_GROWTH = 1.5  # from one such round to the next
+_REPLICATES = 0.1  # of the budget that goes to second evaluations of a noisy game
+_FEWEST_REPLICATES, _MOST_REPLICATES = 8, 256
 
 
 @dataclass(frozen=True)
 class ProxySpex:
-    """ProxySPEX: fit boosted trees to the evaluated masks, read off their spectrum, refit it, put back what was seen.
-
-    The trees' exact spectrum proposes the terms. How many of them are kept, and how strongly their coefficients are
-    shrunk when they are refitted (or whether the trees are left as they are, or main effects say it all), is decided
-    by predictions for held-out masks. The values that were observed replace the model's on the masks evaluated, so
-    first-order Shapley values always sum to ``f(all) - f(none)``, and the estimate becomes exact as the budget
-    approaches ``2**n_players``.
+    """ProxySPEX: fit a surrogate to the evaluated masks, read off its spectrum and indices, put back what was seen.
 
     Attributes:
+        proxy: what stands in for the game: ``"gaussian-process"``, ``"boosted-trees"``, ``"auto"`` for both, weighted
+            by what they predict out of sample; or `GaussianProcess`, `BoostedTrees`, `PublishedTrees` with settings,
+            or a tuple of them.
         design: which masks to evaluate: ``"bernoulli"`` (uniformly random), ``"spread"`` (all small and large
             coalitions, the rest spread in complementary pairs), or ``"auto"``: Bernoulli for the indices that weigh
             all masks alike (Banzhaf, Fourier), spread for the others.
-        trees: settings of the boosted trees; of several, the best on held-out masks is used.
-        refit: ``"validated"`` as described, or ``"energy"``, as published: keep the terms larger than the one at which
-            95 % of the energy is reached (so a single term that holds it all is lost), and refit them by ridge.
-        put_back: whether observed values replace the model's.
+        rounds: 1 plans all masks at once. With more, half of the budget follows the design, and the surrogate chooses
+            most masks of the further rounds: those that reduce the variance of the index asked for most. ``"auto"``
+            is 3 where that was measured to win: interactions of at most 20 players, from a budget too small to
+            enumerate all pairs; else 1.
+        noisy: whether evaluating a mask again may give another value. Then a tenth of the budget is spent on second
+            evaluations, and what was seen is put back only as far as it is not noise.
+        put_back: whether observed values replace the surrogate's, so that first-order Shapley values always sum to
+            ``f(all) - f(none)`` and the estimate becomes exact as the budget approaches ``2**n_players``.
+        device: where the Gaussian process is fitted, as torch names it; default: the CPU.
 
     Example:
         >>> import captum_spex
@@ -61,166 +74,233 @@ class ProxySpex:
         Butler et al., "ProxySPEX", NeurIPS 2025, arXiv 2505.17495.
     """
 
+    proxy: ProxyName | Proxy | tuple[Proxy, ...] = "auto"
     design: DesignName = "auto"
-    trees: BoostedTrees | tuple[BoostedTrees, ...] = field(default_factory=BoostedTrees)
-    refit: RefitName = "validated"
+    rounds: int | Literal["auto"] = "auto"
+    noisy: bool = False
     put_back: bool = True
+    device: str | torch.device | None = None
 
     def __post_init__(self) -> None:
-        for name, allowed in (("design", get_args(DesignName)), ("refit", get_args(RefitName))):
-            if getattr(self, name) not in allowed:
-                raise UnknownNameError(name, repr(getattr(self, name)), ", ".join(f'"{a}"' for a in allowed))
-        if not self._candidates or not all(isinstance(trees, BoostedTrees) for trees in self._candidates):
-            raise ArgumentError("trees", repr(self.trees), "`BoostedTrees` or a tuple of them")
+        if self.design not in get_args(DesignName):
+            raise UnknownNameError("design", repr(self.design), ", ".join(f'"{name}"' for name in get_args(DesignName)))
+        if isinstance(self.proxy, str) and self.proxy not in _PROXIES:
+            raise UnknownNameError("proxy", repr(self.proxy), ", ".join(f'"{name}"' for name in _PROXIES))
+        if not self._proxies or not all(isinstance(proxy, Proxy) for proxy in self._proxies):
+            names = "a name, or `GaussianProcess`, `BoostedTrees`, `PublishedTrees`, or a tuple of them"
+            raise ArgumentError("proxy", repr(self.proxy), names)
+        if isinstance(self.rounds, str) and self.rounds != "auto":
+            raise ArgumentError("rounds", repr(self.rounds), 'a number of rounds, or "auto"')
+        if self.rounds != "auto" and checked_positive("rounds", self.rounds) > 1 and not self._has_process:
+            raise ArgumentError("rounds", str(self.rounds), "1, as only a Gaussian process chooses masks")
+        for name in ("noisy", "put_back"):
+            if not isinstance(getattr(self, name), bool):
+                raise ArgumentError(name, repr(getattr(self, name)), "True or False")
+        _checked_device(self.device)
 
     @classmethod
     def as_published(cls) -> ProxySpex:
-        """Return the method with its published settings, for comparison: slower, and not convergent.
+        """Return the method with its published settings, for comparison: see `PublishedTrees`.
 
-        Uniformly random masks; 5-fold choice among twelve LightGBM settings (depth 3 or 5; 500, 1,000 or 5,000 trees;
-        learning rate 0.01 or 0.1); 95 % of the energy; ridge; observed values are not put back. The faithfulness is
-        that of the trees on held-out masks, before the cut.
+        Uniformly random masks; observed values are not put back. The faithfulness is that of the trees on held-out
+        masks, before the cut.
         """
-        grid = tuple(
-            BoostedTrees(n_trees, rate, depth, num_leaves=31, min_child_samples=20, subsample=1.0)
-            for depth, n_trees, rate in product((3, 5), (500, 1000, 5000), (0.01, 0.1))
-        )
-        return cls(design="bernoulli", trees=grid, refit="energy", put_back=False)
+        return cls(proxy=PublishedTrees(), design="bernoulli", put_back=False)
 
     def start(self, problem: Problem, rng: np.random.Generator) -> Run:
-        """Plan the masks of a run."""
-        design = self._design(problem, rng)
-        return SingleRound(design.masks, partial(self._recover, design, int(rng.integers(2**63))))
+        """Plan a run.
+
+        Raises:
+            BudgetError: if the budget cannot fill ``rounds``, or the first round when the budget is sought.
+        """
+        rounds = 1 if self.rounds == "auto" or problem.target is not None else self.rounds
+        if rounds > 1 and problem.budget < _PER_ROUND * rounds:
+            needed = f"at least {_PER_ROUND * rounds}, {_PER_ROUND} for each of `rounds`"
+            raise BudgetError("budget", str(problem.budget), needed, "Use fewer `rounds`.")
+        if problem.target is not None and problem.budget < first_round(problem.n_players):
+            needed = f"at least {first_round(problem.n_players)}, the size of the first round"
+            raise BudgetError("max_budget", str(problem.budget), needed)
+        return _Run(self, problem, rng, int(rng.integers(2**63)), _Plan.of(self, problem))
 
     @property
-    def _candidates(self) -> tuple[BoostedTrees, ...]:
-        return (self.trees,) if isinstance(self.trees, BoostedTrees) else tuple(self.trees)
+    def _proxies(self) -> tuple[Proxy, ...]:
+        if isinstance(self.proxy, str):
+            return _PROXIES.get(self.proxy, ())
+        return self.proxy if isinstance(self.proxy, tuple) else (self.proxy,)
 
-    def _design(self, problem: Problem, rng: np.random.Generator) -> Design:
+    @property
+    def _has_process(self) -> bool:
+        return any(isinstance(proxy, GaussianProcess) for proxy in self._proxies)
+
+    def n_rounds(self, problem: Problem) -> int:
+        """Return the number of rounds of a run whose budget is given."""
+        if self.rounds != "auto":
+            return self.rounds
         n, budget, index = problem.n_players, problem.budget, problem.index
-        uniform = index.name in _UNIFORM_INDICES or index.name.startswith("BII")
-        if self.design == "bernoulli" or (self.design == "auto" and uniform):
-            return bernoulli(n, budget, rng)
-        return enumerate_and_spread(n, budget, rng, level=affordable_level(n, budget, index.max_order))
+        scarce = index.max_order > 1 and affordable_level(n, budget, index.max_order) == 1
+        wins = scarce and n <= _ADAPTIVE_PLAYERS and budget >= _PER_ROUND * _ADAPTIVE_ROUNDS
+        return _ADAPTIVE_ROUNDS if wins and self._has_process and self.spreads(problem) else 1
 
-    def _recover(self, design: Design, seed: int, masks: Masks, values: Floats) -> Recovered:
-        honest = bool(design.uniform.sum() >= _FEWEST_VALIDATED)
-        if len(masks) < _FEWEST_VALIDATED or values.min() == values.max():
-            return self._without_validation(masks, values, honest)
-        center, scale = _units(values)
-        spectrum, recovered = self._fit(design, honest, seed, masks, (values - center) / scale)
-        constant = Spectrum.from_terms({(): center}, masks.shape[1])
-        in_units = Spectrum.sum([spectrum.scaled(scale), constant], masks.shape[1])
-        return Recovered(self._model(in_units, masks, values), **recovered)
+    def spreads(self, problem: Problem) -> bool:
+        """Tell whether the masks are spread, or uniformly random."""
+        name = problem.index.name
+        uniform = name in _UNIFORM_INDICES or name.startswith("BII")
+        return self.design == "spread" or (self.design == "auto" and not uniform)
 
-    def _fit(
-        self, design: Design, honest: bool, seed: int, masks: Masks, values: Floats
-    ) -> tuple[Spectrum, dict[str, Any]]:
-        held_out = np.flatnonzero(design.uniform) if honest else np.arange(2, len(masks))
-        # The same folds for every output: outputs of one game are recovered alike.
-        # With many masks, fewer of the five folds say enough.
-        split = [held_out[rows] for rows in folds(masks[held_out], _N_FOLDS, np.random.default_rng(seed))]
-        split = split[: max(1, _VALIDATED_MASKS // len(masks))]
-        choice, predicted = self._validate(masks, values, split)
-        rows = np.concatenate(split)
-        spectrum = choice.fit(masks, values)
-        return spectrum, {
-            "faithfulness": r_squared(values[rows], predicted[rows]) if honest else float("nan"),
-            "diagnostics": {"trees": choice.trees, "refit": choice.describe(), "n_terms": len(spectrum)},
-        }
-
-    def _validate(self, masks: Masks, values: Floats, split: Sequence[np.ndarray]) -> tuple[_Choice, Floats]:
-        """Return the choice with the smallest squared error on held-out masks, and its held-out predictions."""
-        best: tuple[float, _Choice, Floats] | None = None
-        for trees in self._candidates:
-            choices = _choices(trees, self.refit)
-            predicted = np.full((len(choices), len(values)), np.nan)
-            for held_out in split:
-                kept = np.setdiff1d(np.arange(len(values)), held_out)
-                predicted[:, held_out] = _predict_all(choices, masks[kept], values[kept], masks[held_out])
-            errors = np.nansum((predicted - values) ** 2, axis=1)
-            winner = int(errors.argmin())
-            if best is None or errors[winner] < best[0]:
-                best = float(errors[winner]), choices[winner], predicted[winner]
-        if best is None:
-            raise RuntimeError("no settings to choose from")
-        return best[1], best[2]
-
-    def _without_validation(self, masks: Masks, values: Floats, honest: bool) -> Recovered:
-        """Too few masks to hold any out, or constant values: the middle, and what was seen."""
-        constant = values.min() == values.max()
-        spectrum = Spectrum.from_terms({(): float(values[0]) if constant else _units(values)[0]}, masks.shape[1])
-        reason = "constant values" if constant else "too few masks to validate a surrogate"
-        faithfulness = 1.0 if constant and honest else float("nan")
-        return Recovered(self._model(spectrum, masks, values), faithfulness, {"refit": reason})
-
-    def _model(self, spectrum: Spectrum, masks: Masks, values: Floats) -> GameModel:
-        if not self.put_back:
-            return GameModel((spectrum,))
-        return GameModel((spectrum, ObservedCorrections(masks, values - spectrum(masks))))
+    def recoverer(self, seed: int) -> Recoverer:
+        """Return what recovers games from observations."""
+        return Recoverer(self._proxies, self.put_back, _checked_device(self.device), seed)
 
 
-def _units(values: Floats) -> tuple[float, float]:
-    """Return center and scale: every step between works on numbers of size 1, whatever the game's units."""
-    center = float(values.min() / 2 + values.max() / 2)
-    return center, float(np.abs(values - center).max())
+def first_round(n_players: int) -> int:
+    """Return how many masks are evaluated before a faithfulness is looked at, when the budget is sought."""
+    return min(max(_FIRST_ROUND, _PER_PLAYER * n_players), 2 ** min(n_players, 62))
 
 
 @dataclass(frozen=True)
-class _Choice:
-    """One way from fitted trees to a spectrum: the refit of ``size`` terms per mask under ``penalty``, or none."""
+class _Plan:
+    """How many distinct masks there are after every round, and how many second evaluations at the end."""
 
-    trees: BoostedTrees
-    kind: Literal["none", "main effects", "ridge", "energy"]
-    size: float = 0.0
-    penalty: float = 0.0
+    sizes: Sequence[int]
+    replicates: int
 
-    def fit(self, masks: Masks, values: Floats) -> Spectrum:
-        """Fit the trees and refit their spectrum."""
-        if self.kind == "main effects":
-            return WeightedRidge.main_effects(masks, values).solve(self.penalty)
-        spectrum = self.trees.fit(masks, values)
-        if self.kind == "none":
-            return spectrum
-        if self.kind == "energy":
-            return refit_energy(spectrum, _PUBLISHED_ENERGY, masks, values)
-        ridge = WeightedRidge.prepare(spectrum, round(self.size * len(masks)), masks, values)
-        return ridge.solve(self.penalty) if len(ridge.prior) > 1 else spectrum
-
-    def describe(self) -> str:
-        """Say what was chosen."""
-        return {
-            "none": "none, the trees as fitted",
-            "main effects": f"ridge on the main effects only, penalty {self.penalty:g}",
-            "ridge": f"ridge on {self.size:g} terms per mask, penalty {self.penalty:g}",
-            "energy": f"ridge on {_PUBLISHED_ENERGY:.0%} of the energy",
-        }[self.kind]
+    @classmethod
+    def of(cls, description: ProxySpex, problem: Problem) -> _Plan:
+        budget, replicates = problem.budget, 0
+        if description.noisy:
+            wanted = int(np.clip(_REPLICATES * budget, _FEWEST_REPLICATES, _MOST_REPLICATES))
+            replicates = min(wanted, budget // 3)
+        budget = min(budget - replicates, 2 ** min(problem.n_players, 62))
+        if problem.target is not None:
+            sizes = [min(first_round(problem.n_players), budget)]
+            while sizes[-1] < budget:
+                sizes.append(min(ceil(_GROWTH * sizes[-1]), budget))
+            return cls(sizes, replicates)
+        n_rounds = description.n_rounds(problem)
+        if n_rounds == 1:
+            return cls([budget], replicates)
+        first = int(_FIRST_SHARE * budget) & ~1
+        steps = np.linspace(first, budget, n_rounds).round().astype(int).tolist()
+        return cls([*(size & ~1 for size in steps[:-1]), budget], replicates)
 
 
-def _choices(trees: BoostedTrees, refit: RefitName) -> list[_Choice]:
-    if refit == "energy":
-        return [_Choice(trees, "energy")]
-    ridges = [_Choice(trees, "ridge", size, penalty) for size, penalty in product(_SUPPORT_SIZES, PENALTIES)]
-    linear = [_Choice(trees, "main effects", penalty=penalty) for penalty in PENALTIES]
-    return [_Choice(trees, "none"), *linear, *ridges]
+@dataclass
+class _Run:
+    """A run in one round or several."""
+
+    description: ProxySpex
+    problem: Problem
+    rng: np.random.Generator
+    seed: int
+    plan: _Plan
+    design: Design | None = None
+    values: Floats | None = None
+    second: Floats | None = None
+    again: np.ndarray | None = None
+    n_rounds: int = 0
+    curve: list[tuple[int, float, float]] = field(default_factory=list)
+    recovered: list[Recovered] | None = None
+
+    def ask(self) -> Masks | Again | None:
+        """Return the next masks, or the masks to evaluate once more."""
+        if self.again is not None:
+            return None
+        before = 0 if self.values is None else len(self.values)
+        if self.n_rounds == len(self.plan.sizes) or (before and self._reached()):
+            return self._replicates()
+        self.recovered = None
+        self.design = self._grown(self.plan.sizes[self.n_rounds])
+        self.n_rounds += 1
+        return self.design.masks[before:]
+
+    def tell(self, values: Floats) -> None:
+        """Receive the values of the masks asked for last."""
+        if self.again is not None:
+            self.second = values
+        else:
+            self.values = values if self.values is None else np.concatenate([self.values, values])
+
+    def result(self) -> list[Recovered]:
+        """Recover every output."""
+        if self.recovered is None:
+            self.recovered = self.description.recoverer(self.seed)(self._observations())
+        if self.problem.target is None:
+            return self.recovered
+        if not self.curve or self.curve[-1][0] < len(self._observations().masks):
+            self._reached()
+        return [replace(one, diagnostics={**one.diagnostics, "curve": self.curve}) for one in self.recovered]
+
+    def _reached(self) -> bool:
+        """Whether every output's faithfulness is above the target with confidence, after the masks so far."""
+        if self.problem.target is None:
+            return False
+        self.recovered = self.description.recoverer(self.seed)(self._observations())
+        lowest = min(self.recovered, key=lambda one: one.diagnostics.get("lower", float("-inf")))
+        self.curve.append((len(self._observations().masks), lowest.faithfulness, lowest.diagnostics["lower"]))
+        return bool(lowest.diagnostics["lower"] >= self.problem.target)
+
+    def _replicates(self) -> Again | None:
+        if not self.plan.replicates or self.values is None or self.design is None:
+            return None
+        count = min(self.plan.replicates, len(self.design.masks))
+        self.again = self.rng.choice(len(self.design.masks), count, replace=False)
+        self.recovered = None
+        return Again(self.design.masks[self.again])
+
+    def _observations(self) -> Observations:
+        if self.design is None or self.values is None:
+            raise RuntimeError("`result` was called before the values were told")
+        values, noise = self.values, np.zeros_like(self.values)
+        if self.again is not None and self.second is not None:
+            values = values.copy()
+            noise[:] = ((values[self.again] - self.second) ** 2).mean(axis=0) / 2
+            values[self.again] = (values[self.again] + self.second) / 2
+            noise[self.again] /= 2
+        return Observations(self.design.masks, values, self.design.weights, noise)
+
+    def _grown(self, size: int) -> Design:
+        """The design of the next round, which begins with the masks taken so far."""
+        if self.design is None or self.problem.target is not None:
+            index = self.problem.index
+            level = affordable_level(self.problem.n_players, size, index.max_order, taken=self.design)
+            return self._fixed(size, level, self.design)
+        new = size - len(self.design.masks)
+        return self._fixed(size, 0, self.design.extended(self._chosen(int(_ADAPTIVE_SHARE * new) & ~1)))
+
+    def _fixed(self, size: int, level: int, taken: Design | None) -> Design:
+        n = self.problem.n_players
+        if not self.description.spreads(self.problem):
+            return bernoulli(n, size, self.rng, taken=taken)
+        return enumerate_and_spread(n, size, self.rng, level=level, taken=taken)
+
+    def _chosen(self, count: int) -> Masks:
+        """The masks that the surrogate of the first output wants."""
+        n, index = self.problem.n_players, self.problem.index
+        guide = self.description.recoverer(self.seed).guide(self._observations())
+        if guide is None or guide.posterior is None:
+            return np.zeros((0, n), dtype=np.bool_)
+        terms = guide.index_terms(index)
+        strongest = np.argsort(-np.abs(terms.values), kind="stable")
+        pool = self._fixed(min(2 * _CANDIDATES, 2 ** min(n, 30)), 0, None).masks
+        if n > 2:
+            pairs = self.rng.permuted(np.tile(np.arange(n) < 2, (_CANDIDATES, 1)), axis=1)
+            pool = np.concatenate([pool, pairs])
+        return most_informative(guide.posterior, index, terms.sets.take(strongest), pool, count)
 
 
-def _predict_all(choices: Sequence[_Choice], masks: Masks, values: Floats, others: Masks) -> Floats:
-    """Predict other masks by every choice; the trees are fitted once, and every support factorised once a penalty."""
-    if choices[0].kind == "energy":
-        # As published, the settings of the trees are chosen by the error of the trees themselves.
-        return choices[0].trees.fit(masks, values)(others)[None]
-    return np.concatenate(list(_predictions(choices[0].trees, masks, values, others)))
+def _checked_device(device: Any) -> torch.device:
+    """Return a device that exists and knows double precision.
 
-
-def _predictions(trees: BoostedTrees, masks: Masks, values: Floats, others: Masks) -> Iterator[Floats]:
-    spectrum = trees.fit(masks, values)
-    plain = spectrum(others)[None]
-    yield plain
-    yield WeightedRidge.main_effects(masks, values).predict_path(others, PENALTIES)
-    for size in _SUPPORT_SIZES:
-        ridge = WeightedRidge.prepare(spectrum, round(size * len(masks)), masks, values)
-        if len(ridge.prior) > 1:
-            yield ridge.predict_path(others, PENALTIES)
-        else:  # the trees found nothing: there is nothing to refit
-            yield np.repeat(plain, len(PENALTIES), axis=0)
+    Raises:
+        ArgumentError: otherwise.
+    """
+    n_gpus = torch.cuda.device_count()
+    allowed = ", ".join(['"cpu"', *(f'"cuda:{number}"' for number in range(n_gpus))])
+    try:
+        checked = torch.device("cpu" if device is None else device)
+    except (RuntimeError, TypeError):
+        raise ArgumentError("device", repr(device), allowed) from None
+    known = checked.type == "cpu" or (checked.type == "cuda" and (checked.index or 0) < n_gpus)
+    if not known:
+        raise ArgumentError("device", repr(device), allowed, "Here is no such device.")
+    return checked

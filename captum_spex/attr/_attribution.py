@@ -42,6 +42,10 @@ class SpexAttribution(_captum.ShapleyValueSampling):  # type: ignore[misc]
         """Return the number of evaluations that is used when none is given."""
         return default_n_samples(n_players)
 
+    def _approximator_on(self, device: torch.device) -> Approximator:
+        """Return the algorithm, set to compute where the inputs are if it can."""
+        return self.approximator
+
     def attribute_future(self) -> None:
         """Asynchronous attribution is not offered."""
         raise NotImplementedError(f"attribute_future is not implemented for {self.get_name()}")
@@ -72,7 +76,7 @@ class SpexAttribution(_captum.ShapleyValueSampling):  # type: ignore[misc]
             budget=budget,
             index=interaction_index,
             max_order=min(max_order, game.n_players) if max_order == 2 else max_order,
-            approximator=self.approximator,
+            approximator=self._approximator_on(game.inputs[0].device),
             random_state=random_state,
             batch_size=checked_positive("perturbations_per_eval", perturbations_per_eval),
             show_progress=show_progress,

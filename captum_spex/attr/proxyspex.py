@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
+
+import torch
 
 from captum_spex.approximators import Approximator
 from captum_spex.approximators import ProxySpex as ProxySpexApproximator
@@ -34,6 +37,13 @@ class ProxySpex(SpexAttribution):
 
     def __init__(self, forward_func: Callable[..., Any], approximator: Approximator | None = None) -> None:
         super().__init__(forward_func, ProxySpexApproximator() if approximator is None else approximator)
+
+    def _approximator_on(self, device: torch.device) -> Approximator:
+        """Fit the Gaussian process on the GPU of the inputs, unless a device was chosen."""
+        algorithm = self.approximator
+        if device.type == "cuda" and isinstance(algorithm, ProxySpexApproximator) and algorithm.device is None:
+            return replace(algorithm, device=device)
+        return algorithm
 
     @log_usage(part_of_slo=True)  # type: ignore[untyped-decorator]
     def attribute(

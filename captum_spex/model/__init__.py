@@ -1,9 +1,23 @@
 """The recovered game: a sum of parts, each of which knows its interaction indices in closed form."""
 
 from captum_spex.model.game_model import GameModel
+from captum_spex.model.kernel import KernelExpansion, ProductKernel
+from captum_spex.model.linked import Link, LinkedExpansion
 from captum_spex.model.observed import ObservedCorrections
 from captum_spex.model.part import Part
+from captum_spex.model.posterior import Posterior
 from captum_spex.model.spectrum import Spectrum
 from captum_spex.model.trees import TreeEnsemble
 
-__all__ = ["GameModel", "ObservedCorrections", "Part", "Spectrum", "TreeEnsemble"]
+__all__ = [
+    "GameModel",
+    "KernelExpansion",
+    "Link",
+    "LinkedExpansion",
+    "ObservedCorrections",
+    "Part",
+    "Posterior",
+    "ProductKernel",
+    "Spectrum",
+    "TreeEnsemble",
+]

@@ -11,22 +11,29 @@ from numpy.typing import ArrayLike
 
 from captum_spex.indices import Index, IndexTerms
 from captum_spex.masks import as_masks
+from captum_spex.model.kernel import KernelExpansion, extended_by_one
+from captum_spex.model.linked import LinkedExpansion
 from captum_spex.model.observed import ObservedCorrections
 from captum_spex.model.part import Part
+from captum_spex.model.posterior import Posterior
 from captum_spex.model.spectrum import Spectrum
 from captum_spex.supports import Floats, Supports
 
-ALL_SETS_LIMIT = 1_000_000
-"""Sets of one order up to which every one of them gets its index; beyond, those that the spectrum suggests."""
+ALL_PAIRS_LIMIT = 1_000_000
+"""Pairs up to which every one of them gets its index."""
 
-_PART_KINDS: dict[str, type[Spectrum] | type[ObservedCorrections]] = {
-    kind.kind: kind for kind in (Spectrum, ObservedCorrections)
+ALL_SETS_LIMIT = 50_000
+"""Sets of an order above 2 up to which every one of them gets its index."""
+
+_GROWN_SETS = 20_000  # beyond the limits: sets grown from the strongest of the order below
+_PART_KINDS: dict[str, type[Spectrum] | type[KernelExpansion] | type[LinkedExpansion] | type[ObservedCorrections]] = {
+    kind.kind: kind for kind in (Spectrum, KernelExpansion, LinkedExpansion, ObservedCorrections)
 }
 
 
 @dataclass(frozen=True, eq=False)
 class GameModel:
-    """What was recovered of a game: ``parts`` that add up to it.
+    """What was recovered of a game: ``parts`` that add up to it, and the ``posterior`` behind its error bars, if any.
 
     Example:
         >>> model = GameModel((Spectrum.from_terms({(): 1.0, (0, 1): 2.0}, n_players=3),))
@@ -35,6 +42,7 @@ class GameModel:
     """
 
     parts: tuple[Part, ...]
+    posterior: Posterior | None = None
 
     @property
     def n_players(self) -> int:
@@ -49,13 +57,33 @@ class GameModel:
     def index_terms(self, index: Index) -> IndexTerms:
         """Return the index of every set of order 1 and of every candidate of higher order, exact for this model.
 
-        Candidates are all sets of an order while there are at most `ALL_SETS_LIMIT` of them; beyond, the sets below
-        a term of the spectrum.
+        Candidates are all sets of an order while there are at most `ALL_PAIRS_LIMIT` pairs, or `ALL_SETS_LIMIT` of a
+        higher order. Beyond: the sets below the largest Fourier terms of the parts, and, where a part concerns all
+        sets, those that add a player to one of the strongest sets of the order below, about 20,000 of them.
         """
-        candidates = self._candidates(index.max_order)
-        values = np.sum([part.index_at(index, candidates) for part in self.parts], axis=0)
+        chosen = [Supports.all_of_order(1, self.n_players)]
+        values = [self._index_at(index, chosen[0])]
+        for order in range(2, index.max_order + 1):
+            chosen.append(self._candidates(order, chosen[-1], values[-1]))
+            values.append(self._index_at(index, chosen[-1]))
         baseline = sum(part.baseline(index) for part in self.parts)
-        return IndexTerms(index, candidates, values, baseline)
+        return IndexTerms(index, Supports.concatenate(chosen), np.concatenate(values), baseline)
+
+    def std_errors(self, index: Index, supports: Supports) -> Floats | None:
+        """Return the standard error of the index of every set, ``None`` where there is no posterior.
+
+        0 if every mask was observed.
+        """
+        observed = [part for part in self.parts if isinstance(part, ObservedCorrections)]
+        if observed and len(observed[0].masks).bit_length() == self.n_players + 1:
+            return np.zeros(len(supports))
+        return None if self.posterior is None else self.posterior.std_errors(index, supports)
+
+    def n_sets(self, max_order: int) -> int | None:
+        """Return how many sets up to an order may have an index at all; ``None`` if only the terms listed can."""
+        if not self._grows:
+            return None
+        return sum(comb(self.n_players, order) for order in range(1, max_order + 1))
 
     def spectrum(self, max_terms: int) -> Spectrum:
         """Return the ``max_terms`` largest Fourier terms, for display."""
@@ -64,22 +92,33 @@ class GameModel:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the model as plain lists and numbers, for JSON."""
-        return {"parts": [{"kind": part.kind, **part.to_dict()} for part in self.parts]}
+        parts = [{"kind": part.kind, **part.to_dict()} for part in self.parts]
+        return {"parts": parts, "posterior": self.posterior.to_dict() if self.posterior else None}
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> GameModel:
         """Read what `to_dict` returned."""
-        return cls(tuple(_PART_KINDS[part["kind"]].from_dict(part) for part in content["parts"]))
+        posterior = content.get("posterior")
+        parts = tuple(_PART_KINDS[part["kind"]].from_dict(part) for part in content["parts"])
+        return cls(parts, Posterior.from_dict(posterior) if posterior else None)
 
-    def _candidates(self, max_order: int) -> Supports:
-        suggested = [part.candidates(max_order) for part in self.parts]
-        named = [supports for supports in suggested if supports is not None]
-        n = self.n_players
-        chosen = [Supports.all_of_order(1, n)]
-        union = Supports.concatenate(named).unique()[0] if named else None
-        for order in range(2, max_order + 1):
-            if len(named) < len(suggested) and comb(n, order) <= ALL_SETS_LIMIT:
-                chosen.append(Supports.all_of_order(order, n))
-            elif union is not None:
-                chosen.append(union.take(np.flatnonzero(union.orders == order)))
-        return Supports.concatenate(chosen)
+    @property
+    def _grows(self) -> bool:
+        """Whether strong sets hint at others: so in all parts but corrections, which concern all sets alike."""
+        return any(part.concerns_all and not isinstance(part, ObservedCorrections) for part in self.parts)
+
+    def _index_at(self, index: Index, supports: Supports) -> Floats:
+        return np.asarray(np.sum([part.index_at(index, supports) for part in self.parts], axis=0))
+
+    def _candidates(self, order: int, below: Supports, values: Floats) -> Supports:
+        """The sets of one order that get an index, given those of the order below and their values."""
+        concerns_all = any(part.concerns_all for part in self.parts)
+        if concerns_all and comb(self.n_players, order) <= (ALL_PAIRS_LIMIT if order == 2 else ALL_SETS_LIMIT):
+            return Supports.all_of_order(order, self.n_players)
+        found = Supports.concatenate([part.candidates(order) for part in self.parts])
+        found = found.take(np.flatnonzero(found.orders == order))
+        if self._grows:
+            most = max(1, (ALL_PAIRS_LIMIT if order == 2 else _GROWN_SETS) // self.n_players)
+            strongest = np.argsort(-np.abs(values), kind="stable")[:most]
+            found = Supports.concatenate([found, extended_by_one(below.take(strongest))])
+        return found.unique()[0]

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from captum_spex.indices import Index
-from captum_spex.masks import Masks, find_rows, mask_keys
+from captum_spex.masks import Masks, find_rows, mask_keys, masks_from_hex, masks_to_hex
 from captum_spex.model.spectrum import Spectrum
 from captum_spex.supports import Floats, Supports
 
@@ -30,6 +30,7 @@ class ObservedCorrections:
     """
 
     kind: ClassVar[str] = "observed"
+    concerns_all: ClassVar[bool] = True
 
     def __init__(self, masks: Masks, corrections: Floats) -> None:
         self.masks = masks
@@ -69,8 +70,9 @@ class ObservedCorrections:
                     values[rows] += self._weighted_counts(weights, block[:, list(columns)])
         return values
 
-    def candidates(self, max_order: int) -> None:
-        """Any set may have an index: a single corrected mask concerns them all."""
+    def candidates(self, max_order: int) -> Supports:
+        """Suggest no set: a single corrected mask concerns them all alike."""
+        return Supports.from_sets([], self.n_players)
 
     def largest_terms(self, max_terms: int) -> Spectrum:
         """Return the spectrum of the corrections, where the players are few enough to have any to speak of.
@@ -83,18 +85,19 @@ class ObservedCorrections:
         table[self.masks @ (1 << np.arange(self.n_players))] = self.corrections
         return Spectrum.from_values(table, self.n_players).largest_terms(max_terms)
 
+    def scaled(self, factor: float) -> ObservedCorrections:
+        """Return ``factor`` times the corrections."""
+        return ObservedCorrections(self.masks, factor * self.corrections)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the masks, packed and in hexadecimal, and the corrections, for JSON."""
-        packed = np.packbits(self.masks, axis=1, bitorder="little")
-        masks = [row.tobytes().hex() for row in packed]
+        masks = masks_to_hex(self.masks)
         return {"n_players": self.n_players, "masks": masks, "corrections": self.corrections.tolist()}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> ObservedCorrections:
         """Read what `to_dict` returned."""
-        packed = np.frombuffer(bytes.fromhex("".join(content["masks"])), dtype=np.uint8)
-        rows = packed.reshape(len(content["masks"]), -1)
-        masks = np.unpackbits(rows, axis=1, count=content["n_players"], bitorder="little").astype(np.bool_)
+        masks = masks_from_hex(content["masks"], content["n_players"])
         return cls(masks, np.array(content["corrections"], dtype=np.float64))
 
     def _weighted_counts(self, weights: Floats, block: np.ndarray) -> Floats:

@@ -16,6 +16,8 @@ class Part(Protocol):
     """A summand of a recovered game. Indices are linear, so the index of a sum is the sum of the parts' indices."""
 
     kind: ClassVar[str]
+    concerns_all: ClassVar[bool]
+    """Whether any set of players may have an index other than 0, or only the `candidates`."""
 
     @property
     def n_players(self) -> int:
@@ -30,11 +32,14 @@ class Part(Protocol):
     def index_at(self, index: Index, supports: Supports) -> Floats:
         """Return this part's share of the index of every set, all of order 1 to ``index.max_order``."""
 
-    def candidates(self, max_order: int) -> Supports | None:
-        """Return the sets on which this part's indices can differ from 0; ``None`` means any set."""
+    def candidates(self, max_order: int) -> Supports:
+        """Return the sets on which this part's indices differ from 0, or are likely to be the largest."""
 
     def largest_terms(self, max_terms: int) -> Spectrum:
         """Return about the ``max_terms`` largest Fourier terms of this part."""
+
+    def scaled(self, factor: float) -> Part:
+        """Return ``factor`` times this part."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the part as plain lists and numbers, for JSON."""

@@ -35,6 +35,7 @@ class Spectrum(Terms):
     """
 
     kind: ClassVar[str] = "spectrum"
+    concerns_all: ClassVar[bool] = False
 
     @classmethod
     def from_terms(cls, terms: Mapping[tuple[int, ...], float], n_players: int) -> Spectrum:

@@ -1,0 +1,272 @@
+"""From evaluated masks to recovered games: surrogates fitted, combined, checked, and what was seen put back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from captum_spex.approximators._boosted import BoostedTrees, boosted_surrogate
+from captum_spex.approximators._combine import Combination, combine
+from captum_spex.approximators._conditioning import Conditioned
+from captum_spex.approximators._gaussian import GaussianProcess, Learner, expansion, kernels_of
+from captum_spex.approximators._published import PublishedTrees
+from captum_spex.approximators._surrogate import Surrogate
+from captum_spex.approximators._validation import Quality, folds, quality
+from captum_spex.approximators.base import Recovered
+from captum_spex.masks import Masks, all_masks
+from captum_spex.model import GameModel, ObservedCorrections, Part, Posterior, Spectrum
+from captum_spex.supports import Floats, Ints, Supports
+
+Proxy = GaussianProcess | BoostedTrees | PublishedTrees
+
+FEWEST_MASKS = 16
+"""Masks below which nothing can be learnt."""
+
+_N_FOLDS = 5
+_ALIKE = 0.7  # correlation from which outputs share a kernel
+_MOST_PLAYERS, _SCREENED_PLAYERS = 5000, 2000
+_SCREENED_TERMS = 5000
+_SPREAD_MASKS = 2048  # on which the variance of a model is taken
+_TINY = 1e-12
+_CALIBRATION = 1.3  # hyper-parameters are taken as known: intervals are that much too short (measured)
+
+
+@dataclass(frozen=True, eq=False)
+class Observations:
+    """What was evaluated: distinct masks, their values ``(n_masks, n_outputs)``, and how noisy these are.
+
+    Attributes:
+        importance: how much of all uniformly random masks each mask stands for, ``(n_masks,)``, sums to 1.
+        noise: variance of each value about the game's mean there, ``(n_masks, n_outputs)``.
+    """
+
+    masks: Masks
+    values: Floats
+    importance: Floats
+    noise: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class _Output:
+    """One output of what was seen, and the center and scale in which it was learnt."""
+
+    seen: Observations
+    column: int
+    center: float
+    scale: float
+
+    @property
+    def values(self) -> Floats:
+        return self.seen.values[:, self.column]
+
+    @property
+    def relative_noise(self) -> Floats:
+        return self.seen.noise[:, self.column] / self.scale / self.scale
+
+    @property
+    def standardised(self) -> Floats:
+        return (self.values - self.center) / self.scale
+
+
+@dataclass(frozen=True, eq=False)
+class Recoverer:
+    """Recovers games from observations by the given proxies; the same seed gives the same result."""
+
+    proxies: Sequence[Proxy]
+    put_back: bool
+    device: torch.device
+    seed: int
+
+    def __call__(self, seen: Observations) -> list[Recovered]:
+        """Recover every output; outputs that go together share their kernel."""
+        if len(seen.masks) == 2 ** seen.masks.shape[1] and not seen.noise.any():
+            return [_enumerated(seen, column) for column in range(seen.values.shape[1])]
+        found: dict[int, Recovered] = {}
+        for columns in _groups(seen.values):
+            group = replace(seen, values=seen.values[:, columns], noise=seen.noise[:, columns])
+            found.update(zip(columns, self._group(group), strict=True))
+        return [found[column] for column in sorted(found)]
+
+    def _group(self, seen: Observations) -> list[Recovered]:
+        if len(seen.masks) < FEWEST_MASKS or (np.ptp(seen.values, axis=0) == 0).any():
+            return [self._unlearnt(seen, column) for column in range(seen.values.shape[1])]
+        centers, scales = _units(seen.values)
+        values, noise = (seen.values - centers) / scales, (seen.noise / scales / scales).mean(axis=1)
+        players = _screened(seen.masks, values)
+        surrogates = self.surrogates(seen.masks[:, players], values, noise)
+        if len(players) < seen.masks.shape[1]:
+            surrogates = [_among_all(surrogate, players, seen.masks.shape[1]) for surrogate in surrogates]
+        return [
+            self._one(_Output(seen, column, float(centers[column]), float(scales[column])), surrogates)
+            for column in range(values.shape[1])
+        ]
+
+    def guide(self, seen: Observations) -> GameModel | None:
+        """Return a quick fit of the first output that can vary, to choose masks by; ``None`` if all are constant."""
+        varying = np.flatnonzero(np.ptp(seen.values, axis=0) > 0)
+        settings = [proxy for proxy in self.proxies if isinstance(proxy, GaussianProcess)]
+        if not len(varying) or not settings:
+            return None
+        column = int(varying[0])
+        centers, scales = _units(seen.values[:, [column]])
+        values, noise = (seen.values[:, [column]] - centers) / scales, seen.noise[:, column] / scales / scales
+        rng = np.random.default_rng(self.seed)
+        conditioned = Learner(settings[0], seen.masks, values, noise, rng, self.device).quick()
+        return GameModel(expansion(conditioned, 0), _process(seen.masks, conditioned, noise, 1.0))
+
+    def surrogates(self, masks: Masks, values: Floats, noise: Floats) -> list[Surrogate]:
+        """Fit every proxy to standardised values ``(n_masks, n_outputs)``."""
+        rng = np.random.default_rng(self.seed)
+        found: list[Surrogate] = []
+        for proxy in self.proxies:
+            if isinstance(proxy, GaussianProcess):
+                learner = Learner(proxy, masks, values, noise, rng, self.device)
+                linked = learner.linked() if proxy.links else None
+                found += [learner.plain(), *([linked] if linked else [])]
+                continue
+            split = folds(masks, _N_FOLDS, rng)
+            if isinstance(proxy, PublishedTrees):
+                fits = [proxy.fit(masks, column, split) for column in values.T]
+                left_out = np.stack([fit[1] for fit in fits], axis=1)
+                found.append(Surrogate(f"published, {fits[0][2]}", [(fit[0],) for fit in fits], left_out, left_out))
+                continue
+            rival = min((one.left_out for one in found), key=lambda p: ((p - values) ** 2).sum(), default=None)
+            trees = boosted_surrogate(proxy, masks, values, split, rival)
+            found += [trees] if trees else []
+        return found
+
+    def _one(self, output: _Output, surrogates: Sequence[Surrogate]) -> Recovered:
+        chosen = combine(surrogates, output.standardised, output.column)
+        fitted = _fitted(output, surrogates, chosen)
+        n = output.seen.masks.shape[1]
+        masks = all_masks(n) if 2**n <= _SPREAD_MASKS else np.random.default_rng(0).random((_SPREAD_MASKS, n)) < 0.5
+        spread = float((fitted(masks) / output.scale).var())
+        measured = quality(output.standardised, chosen, output.seen.importance, output.relative_noise, spread)
+        model = self._put_back(output, fitted, surrogates, chosen) if self.put_back else fitted
+        return Recovered(model, measured.r_squared, _described(surrogates, chosen, measured))
+
+    def _put_back(
+        self, output: _Output, fitted: GameModel, surrogates: Sequence[Surrogate], chosen: Combination
+    ) -> GameModel:
+        masks = output.seen.masks
+        posterior, corrections = None, output.values - fitted(masks)
+        left = float(((output.standardised - chosen.left_out) ** 2).mean() - output.relative_noise.mean())
+        own = max(left, _TINY)  # how much of the game the surrogates cannot tell, noise apart
+        for surrogate in surrogates:
+            if surrogate.conditioned is not None:
+                posterior = _posterior(output, surrogate, surrogate.conditioned, chosen)
+                own = posterior.nugget
+        corrections *= own / (own + output.relative_noise)
+        return GameModel((*fitted.parts, ObservedCorrections(masks, corrections)), posterior)
+
+    def _unlearnt(self, seen: Observations, column: int) -> Recovered:
+        """Too few masks to learn from, or constant values: the middle, and what was seen."""
+        values = seen.values[:, column]
+        constant = np.ptp(values) == 0
+        middle = float(values[0] if constant else values.min() / 2 + values.max() / 2)
+        parts: tuple[Part, ...] = (Spectrum.from_terms({(): middle}, seen.masks.shape[1]),)
+        if self.put_back:
+            parts = (*parts, ObservedCorrections(seen.masks, values - middle))
+        reason = "constant values" if constant else "too few masks to learn from"
+        faithfulness = 1.0 if constant and len(values) >= FEWEST_MASKS else float("nan")
+        return Recovered(GameModel(parts), faithfulness, {"proxy": reason, "lower": faithfulness})
+
+
+def _enumerated(seen: Observations, column: int) -> Recovered:
+    """Every value was seen: the game is its own observations."""
+    model = GameModel((ObservedCorrections(seen.masks, seen.values[:, column]),))
+    return Recovered(model, 1.0, {"proxy": "none, every mask was evaluated", "lower": 1.0})
+
+
+def _units(values: Floats) -> tuple[Floats, Floats]:
+    """Return center and scale of every output: every step between works on numbers of size 1, whatever the units."""
+    middles = values.min(axis=0) / 2 + values.max(axis=0) / 2
+    widths = np.abs(values - middles).max(axis=0)
+    standardised = (values - middles) / widths
+    return middles + widths * standardised.mean(axis=0), widths * standardised.std(axis=0)
+
+
+def _screened(masks: Masks, values: Floats) -> Ints:
+    """Return all players; of more than 5,000, the 2,000 whose presence goes along with the values most."""
+    n_players = masks.shape[1]
+    if n_players <= _MOST_PLAYERS:
+        return np.arange(n_players)
+    centered = values - values.mean(axis=0)
+    power, presence = np.zeros(n_players), masks.mean(axis=0)
+    for column in centered.T:
+        power += (masks.T @ column) ** 2 / np.maximum(presence * (1 - presence), 1e-12)
+    return np.sort(np.argpartition(-power, _SCREENED_PLAYERS)[:_SCREENED_PLAYERS])
+
+
+def _among_all(surrogate: Surrogate, players: Ints, n_players: int) -> Surrogate:
+    """Write what was fitted to some players as a spectrum over all: its largest terms."""
+    parts = []
+    for own in surrogate.parts:
+        spectra = [part.largest_terms(_SCREENED_TERMS) for part in own]
+        moved = [
+            Spectrum(Supports(n_players, one.sets.indptr, players[one.sets.players]), one.values) for one in spectra
+        ]
+        parts.append((Spectrum.sum(moved, n_players),))
+    return replace(surrogate, parts=parts, conditioned=None)
+
+
+def _groups(values: Floats) -> list[list[int]]:
+    """Gather the outputs that are correlated with the first of their group: they share players that matter."""
+    middles = values.min(axis=0) / 2 + values.max(axis=0) / 2
+    widths = np.abs(values - middles).max(axis=0)
+    relative = (values - middles) / np.where(widths > 0, widths, 1.0)
+    spread = relative.std(axis=0)
+    standardised = (relative - relative.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    left, groups = list(range(values.shape[1])), []
+    while left:
+        alike = np.abs(standardised[:, left].T @ standardised[:, left[0]]) / len(values) >= _ALIKE
+        group = [left[0]] + [column for column, same in zip(left[1:], alike[1:], strict=True) if same]
+        if spread[left[0]] == 0:
+            group = [left[0]]
+        groups.append(group)
+        left = [column for column in left if column not in group]
+    return groups
+
+
+def _fitted(output: _Output, surrogates: Sequence[Surrogate], chosen: Combination) -> GameModel:
+    """The weighted sum of the surrogates, in the game's units."""
+    n_players = output.seen.masks.shape[1]
+    weighted = [
+        part.scaled(weight * output.scale)
+        for number, weight in chosen.weights.items()
+        for part in surrogates[number].parts[output.column]
+    ]
+    spectra = [part for part in weighted if isinstance(part, Spectrum)]
+    constant = Spectrum.from_terms({(): output.center}, n_players)
+    others = [part for part in weighted if not isinstance(part, Spectrum)]
+    return GameModel((Spectrum.sum([constant, *spectra], n_players), *others))
+
+
+def _posterior(output: _Output, surrogate: Surrogate, conditioned: Conditioned, chosen: Combination) -> Posterior:
+    """The process as the source of error bars, scaled to the errors that the chosen combination makes out of sample."""
+    own = float(((output.standardised - surrogate.left_out[:, output.column]) ** 2).mean())
+    made = float(((output.standardised - chosen.left_out) ** 2).mean())
+    scale = _CALIBRATION * output.scale * (np.sqrt(made / own) if own > 0 else 1.0)
+    return _process(output.seen.masks, conditioned, output.relative_noise, float(scale))
+
+
+def _process(masks: Masks, conditioned: Conditioned, noise: Floats, scale: float) -> Posterior:
+    hyper, terms = conditioned.process.hyper, conditioned.process.terms
+    return Posterior(
+        masks=masks,
+        kernels=kernels_of(hyper),
+        linear=np.exp(hyper.linear.detach().cpu().double().numpy()),
+        terms=Spectrum.from_terms({}, masks.shape[1]) if terms is None else Spectrum(terms.sets, terms.variances),
+        nugget=hyper.nugget,
+        noise=noise,
+        scale=scale,
+    )
+
+
+def _described(surrogates: Sequence[Surrogate], chosen: Combination, measured: Quality) -> dict[str, Any]:
+    names = [f"{weight:.2f} x {surrogates[number].name}" for number, weight in chosen.weights.items()]
+    return {"proxy": " + ".join(names), "lower": measured.lower}

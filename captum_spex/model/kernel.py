@@ -1,0 +1,287 @@
+"""Kernel expansion: a sum of product kernels around masks, and the closed form of all its interaction indices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy.special import roots_legendre
+
+from captum_spex.indices import Functional, Index
+from captum_spex.masks import Masks, masks_from_hex, masks_to_hex
+from captum_spex.model.spectrum import Spectrum
+from captum_spex.supports import Floats, Ints, Supports
+
+_FEWEST_NODES, _MOST_NODES = 8, 128
+_NODES_TOLERANCE = 1e-11
+_LARGEST_DECAY = 15.0  # a factor of 3e-7
+_BLOCK = 1 << 22  # cells of a block of predictions or of products
+_ALL_PAIRS_SHARE = 0.05  # of all pairs: from here on one matrix product is faster than pair by pair
+_BEAM = 500  # terms of one degree that are extended by a player
+_HIGHEST_DEGREE = 8
+
+
+@dataclass(frozen=True, eq=False)
+class ProductKernel:
+    r"""The kernel :math:`k(m, m') = a \exp(-\sum_i w_i [m_i \ne m'_i])`: ``amplitude`` and ``decays`` ``(n_players,)``.
+
+    Every player multiplies it by :math:`1` or :math:`e^{-w_i}`, so whatever is summed over coalitions factorises.
+    """
+
+    amplitude: float
+    decays: Floats
+
+    def __post_init__(self) -> None:
+        """Cut decays where a factor is nothing and its reciprocal eats all digits."""
+        object.__setattr__(self, "decays", np.minimum(self.decays, _LARGEST_DECAY))
+
+    @property
+    def mean(self) -> float:
+        """The mean over all masks of the kernel around any one of them."""
+        return float(self.amplitude * np.exp(np.log1p((np.exp(-self.decays) - 1) / 2).sum()))
+
+    def between(self, masks: Masks, others: Masks) -> Floats:
+        """Return the kernel of every pair of masks, ``(n_masks, n_others)``."""
+        left, right = np.where(masks, 1.0, -1.0), np.where(others, 1.0, -1.0)
+        distances = (self.decays.sum() - (left * self.decays) @ right.T) / 2
+        return np.asarray(self.amplitude * np.exp(-np.maximum(distances, 0.0)))
+
+    def factors(self, masks: Masks, p: float) -> tuple[Floats, Floats]:
+        r"""Return what :math:`\mathbb E_p\,k(T, m)` is made of, when every player is in T with probability p.
+
+        The product of the players' factors :math:`q_i = (1-p)\,k_i(0) + p\,k_i(1)`, ``(n_masks,)``, and the ratios
+        :math:`(k_i(1) - k_i(0)) / q_i`, ``(n_masks, n_players)``. A ratio takes a player into the set S of an index;
+        it is also the logarithmic derivative of the factor in p.
+        """
+        away = np.exp(-self.decays)
+        own = np.log(p + (1 - p) * away)  # of a player that the mask holds
+        other = np.log((1 - p) + p * away)
+        logarithms = masks @ (own - other) + other.sum()
+        rise = (1 - away) / np.exp(own), (away - 1) / np.exp(other)
+        return np.asarray(self.amplitude * np.exp(logarithms)), np.where(masks, rise[0], rise[1])
+
+
+class KernelExpansion:
+    r"""The game :math:`f(m) = \sum_t \alpha_t \sum_c k_c(m, m_t)` with product kernels :math:`k_c`.
+
+    For a set S and players outside S present with probability p, the polynomial :math:`g_S(p)` behind all
+    interaction indices (see `captum_spex.indices`) is a product over players, divided by the factors of S.
+    Densities are integrated by Gauss-Legendre quadrature, with as many nodes as make the single players' indices
+    stand still to 11 digits (8 nearly always); Taylor coefficients are exact. All pairs cost one matrix product a
+    node.
+
+    Example:
+        >>> masks = np.array([[True, True, False]])
+        >>> part = KernelExpansion(masks, np.array([1.0]), (ProductKernel(1.0, np.array([1.0, 0.5, 0.0])),))
+        >>> part(np.array([[True, True, True]]))
+        array([1.])
+    """
+
+    kind: ClassVar[str] = "kernel"
+    concerns_all: ClassVar[bool] = True
+
+    def __init__(self, masks: Masks, weights: Floats, kernels: tuple[ProductKernel, ...]) -> None:
+        self.masks = masks
+        self.weights = weights
+        self.kernels = kernels
+
+    @property
+    def n_players(self) -> int:
+        """Number of players of the game."""
+        return self.masks.shape[1]
+
+    def __call__(self, masks: Masks) -> Floats:
+        """Return the value of every mask."""
+        values = np.zeros(len(masks))
+        step = max(1, _BLOCK // max(1, len(self.masks)))
+        for start in range(0, len(masks), step):
+            block = masks[start : start + step]
+            for kernel in self.kernels:
+                values[start : start + step] += kernel.between(block, self.masks) @ self.weights
+        return values
+
+    def baseline(self, index: Index) -> float:
+        """Return the index of the empty set."""
+        return float(self.apply(index.functional(0), np.zeros((1, 0), dtype=np.int64))[0])
+
+    def index_at(self, index: Index, supports: Supports) -> Floats:
+        """Return the index of every set in ``supports``."""
+        values = np.zeros(len(supports))
+        for order, rows, block in supports.by_order():
+            values[rows] = self.apply(index.functional(order), block)
+        return values
+
+    def candidates(self, max_order: int) -> Supports:
+        """Return the sets below the largest Fourier terms."""
+        return self.largest_terms(_BEAM).candidates(max_order)
+
+    def scaled(self, factor: float) -> KernelExpansion:
+        """Return ``factor`` times the game."""
+        return KernelExpansion(self.masks, factor * self.weights, self.kernels)
+
+    def largest_terms(self, max_terms: int) -> Spectrum:
+        r"""Return about the ``max_terms`` largest Fourier terms.
+
+        .. math:: F(S) = \sum_c a_c \prod_i \frac{1 + e^{-w_{ci}}}{2} \prod_{i \in S} \tanh \frac{w_{ci}}{2}
+                  \sum_t \alpha_t (-1)^{|S \cap m_t|}
+
+        All single players and pairs are computed (of many players, pairs with a large term only); higher degrees are
+        grown from the largest terms of the degree below, one player at a time.
+        """
+        n, wanted = self.n_players, max(_BEAM, max_terms)
+        top = Spectrum.from_terms({(): self._constant()}, n)
+        spectra = [top]
+        for degree in range(1, min(n, _HIGHEST_DEGREE) + 1):
+            parents = top.select(np.arange(min(len(top), n if degree == 2 else wanted))).sets
+            if not len(parents):
+                break
+            top = self._extended(parents, wanted)
+            spectra.append(top)
+        return Spectrum.sum(spectra, n).largest_terms(max_terms)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the masks, packed and in hexadecimal, weights and kernels, for JSON."""
+        kernels = [{"amplitude": k.amplitude, "decays": k.decays.tolist()} for k in self.kernels]
+        masks = masks_to_hex(self.masks)
+        return {"n_players": self.n_players, "masks": masks, "weights": self.weights.tolist(), "kernels": kernels}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> KernelExpansion:
+        """Read what `to_dict` returned."""
+        kernels = tuple(ProductKernel(k["amplitude"], np.array(k["decays"])) for k in content["kernels"])
+        masks = masks_from_hex(content["masks"], content["n_players"])
+        return cls(masks, np.array(content["weights"], dtype=np.float64), kernels)
+
+    def _constant(self) -> float:
+        return float(self.weights.sum() * sum(kernel.mean for kernel in self.kernels))
+
+    def _extended(self, parents: Supports, wanted: int) -> Spectrum:
+        """The largest Fourier terms among the sets that have one player more than a set in ``parents``."""
+        signs = np.where(self.masks, -1.0, 1.0)
+        block = next(parents.by_order())[2]
+        characters = np.ones((len(block), len(signs)))
+        for column in block.T:
+            characters *= signs.T[column]
+        coefficients = (characters * self.weights) @ signs
+        size = np.zeros_like(coefficients)
+        for kernel in self.kernels:
+            rates = np.tanh(kernel.decays / 2)
+            size += kernel.mean * rates[block].prod(axis=1)[:, None] * rates
+        coefficients *= size
+        np.put_along_axis(coefficients, block, 0.0, axis=1)  # a player that is in the set already
+        # Every set comes up once for each of its players.
+        most = min(coefficients.size, wanted * (block.shape[1] + 1))
+        flat = np.argpartition(-np.abs(coefficients), most - 1, axis=None)[:most]
+        flat = flat[coefficients.ravel()[flat] != 0]
+        parent, player = np.divmod(flat, self.n_players)
+        sets = Supports.from_blocks([np.sort(np.column_stack([block[parent], player]), axis=1)], self.n_players)
+        distinct, which = sets.unique()
+        values = np.zeros(len(distinct))
+        values[which] = coefficients.ravel()[flat]
+        return Spectrum(distinct, values).largest_terms(wanted)
+
+    def apply(self, functional: Functional, block: Ints) -> Floats:
+        """Apply a functional to the polynomials of the sets ``block`` ``(n_sets, order)``."""
+        values = np.zeros(len(block))
+        if functional.density:
+            values += self._integrated(self._nodes(functional), block)
+        for x, k, weight in functional.points:
+            values += float(weight) * self._taylor(float((1 - x) / 2), k, block)
+        return values
+
+    def _nodes(self, functional: Functional) -> list[tuple[float, float]]:
+        """Return nodes and weights that integrate the density times any polynomial of this part."""
+        singles = np.arange(self.n_players)[:, None]
+        size = _FEWEST_NODES + len(functional.density) // 2
+        rule = _gauss_legendre(functional, size)
+        values = self._integrated(rule, singles)
+        while size < _MOST_NODES:
+            size *= 2
+            finer = _gauss_legendre(functional, size)
+            check = self._integrated(finer, singles)
+            if np.abs(check - values).max(initial=0.0) <= _NODES_TOLERANCE * np.abs(check).max(initial=0.0):
+                return rule
+            rule, values = finer, check
+        return rule
+
+    def _integrated(self, rule: list[tuple[float, float]], block: Ints) -> Floats:
+        return np.asarray(np.sum([weight * self._taylor(p, 0, block) for p, weight in rule], axis=0))
+
+    def _taylor(self, p: float, k: int, block: Ints) -> Floats:
+        r"""Return the Taylor coefficient of order ``k`` at ``p`` of every set's polynomial.
+
+        With ratios :math:`r_i`, the polynomial at :math:`p + z` is
+        :math:`c \prod_{i \in S} r_i \prod_{i \notin S} (1 + r_i z)`; the players of S are divided out of the product
+        over all players as geometric series in :math:`z`.
+        """
+        total = np.zeros(len(block))
+        for kernel in self.kernels:
+            factor, ratios = kernel.factors(self.masks, p)
+            symmetric = _elementary_symmetric(ratios, k)
+            for j in range(k + 1):
+                weights = (-1.0) ** j * self.weights * factor * symmetric[k - j]
+                for extra in _compositions(j, block.shape[1]):
+                    total += _weighted_products(weights, ratios, block, extra)
+        return total
+
+
+def extended_by_one(supports: Supports) -> Supports:
+    """Return the distinct sets that have one player more than a set in ``supports`` (all of one order)."""
+    n = supports.n_players
+    blocks = [block for _, _, block in supports.by_order()]
+    if not blocks:
+        return supports
+    parents = blocks[0]
+    grown = np.column_stack([np.repeat(parents, n, axis=0), np.tile(np.arange(n), len(parents))])
+    fresh = (grown[:, :-1] != grown[:, -1:]).all(axis=1)
+    return Supports.from_blocks([np.sort(grown[fresh], axis=1)], n).unique()[0]
+
+
+def _gauss_legendre(functional: Functional, size: int) -> list[tuple[float, float]]:
+    nodes, weights = roots_legendre(size)
+    density = np.polynomial.polynomial.polyval(-nodes, [float(c) for c in functional.density])
+    return list(zip(((1 + nodes) / 2).tolist(), (weights / 2 * density).tolist(), strict=True))
+
+
+def _elementary_symmetric(ratios: Floats, highest: int) -> list[Floats]:
+    """Return the elementary symmetric polynomials of every row, orders 0 to ``highest``, by Newton's identities."""
+    found = [np.ones(len(ratios))]
+    sums = [(ratios**j).sum(axis=1) for j in range(1, highest + 1)]
+    for k in range(1, highest + 1):
+        found.append(np.sum([(-1.0) ** (j - 1) * found[k - j] * sums[j - 1] for j in range(1, k + 1)], axis=0) / k)
+    return found
+
+
+def _compositions(total: int, parts: int) -> Iterator[tuple[int, ...]]:
+    """Yield all tuples of ``parts`` non-negative integers that sum to ``total``."""
+    if parts == 0:
+        if total == 0:
+            yield ()
+        return
+    for first in range(total + 1):
+        for rest in _compositions(total - first, parts - 1):
+            yield first, *rest
+
+
+def _weighted_products(weights: Floats, ratios: Floats, block: Ints, extra: tuple[int, ...]) -> Floats:
+    r"""Return :math:`\sum_t c_t \prod_j r_{t, S_j}^{1 + e_j}` for every row S of ``block``."""
+    n_sets, order = block.shape
+    if order == 0:
+        return np.full(n_sets, weights.sum())
+    powers = [ratios if e == 0 else ratios ** (1 + e) for e in extra]
+    if order == 1:
+        return np.asarray((weights @ powers[0])[block[:, 0]])
+    if order == 2 and n_sets >= _ALL_PAIRS_SHARE * ratios.shape[1] ** 2:
+        return np.asarray((powers[0].T @ (weights[:, None] * powers[1]))[block[:, 0], block[:, 1]])
+    sums = np.empty(n_sets)
+    columns = [np.ascontiguousarray(power.T) for power in powers]
+    step = max(1, _BLOCK // max(1, len(weights)))
+    for start in range(0, n_sets, step):
+        chosen = block[start : start + step]
+        together = columns[0][chosen[:, 0]]
+        for position in range(1, order):
+            together *= columns[position][chosen[:, position]]
+        sums[start : start + step] = together @ weights
+    return sums

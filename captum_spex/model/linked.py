@@ -1,0 +1,271 @@
+"""Linked game: a kernel expansion seen through a monotone link, as when a score is squashed to a probability."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from math import factorial
+from typing import Any, ClassVar
+
+import numpy as np
+
+from captum_spex.indices import Functional, Index
+from captum_spex.masks import Masks, all_masks
+from captum_spex.model.kernel import KernelExpansion
+from captum_spex.model.observed import ObservedCorrections
+from captum_spex.model.spectrum import Spectrum, parities
+from captum_spex.supports import Floats, Ints, Supports
+
+ENUMERATED_PLAYERS = 16
+"""Players up to which a linked game is tabulated, so that its indices are exact."""
+
+_WORK = 3e9  # multiplications spent on the differences of the sets of one order
+_FEWEST, _MOST = 8, 512  # random coalitions at every inclusion probability
+_NODES = 8  # inclusion probabilities, 0 and 1 among them
+_LOOKUP = 60  # multiplications that one value of the link is worth
+_MOST_SUPERSETS = 1_000_000  # by which derivatives are summed; beyond, they are those of a polynomial through the nodes
+_MOST_SAMPLED = 20_000  # sets of one order whose differences are averaged
+_BLOCK = 1 << 21  # cells of a block of differences
+_SPECTRUM_MASKS = 1 << 14
+_SPECTRUM_TERMS = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Link:
+    """A monotone function from latent scores to values: linear between the knots, constant outside."""
+
+    latents: Floats
+    values: Floats
+
+    def __call__(self, latents: Floats) -> Floats:
+        """Return the values of latent scores of any shape."""
+        return np.asarray(np.interp(latents, self.latents, self.values))
+
+
+class LinkedExpansion:
+    r"""The game :math:`f(m) = w\,h(g(m))`: a monotone link h of a latent game g, itself linear plus a kernel expansion.
+
+    Up to 16 players the game is tabulated and its indices are exact. Beyond, the polynomial
+    :math:`g_S(p) = \mathbb E_p \Delta_S f(T)` behind an index (see `captum_spex.indices`) is taken at eight inclusion
+    probabilities (Gauss-Lobatto, so at 0 and 1 exactly) as the mean of the differences themselves over random
+    coalitions T, the same for all sets, with the latent game's differences, whose index is known in closed form, as
+    control variate. All differences at one coalition follow from sums of characters, so all sets share one matrix
+    product. A null player gets exactly 0, and first-order Shapley values are made to sum to ``f(all) - f(none)``.
+    """
+
+    kind: ClassVar[str] = "linked"
+    concerns_all: ClassVar[bool] = True
+
+    def __init__(self, linear: Spectrum, kernel: KernelExpansion, link: Link, weight: float = 1.0) -> None:
+        self.linear = linear
+        self.kernel = kernel
+        self.link = link
+        self.weight = weight
+
+    @property
+    def n_players(self) -> int:
+        """Number of players of the game."""
+        return self.kernel.n_players
+
+    def __call__(self, masks: Masks) -> Floats:
+        """Return the value of every mask."""
+        return self.weight * self._unweighted(masks)
+
+    def _unweighted(self, masks: Masks) -> Floats:
+        return self.link(self.linear(masks) + self.kernel(masks))
+
+    def scaled(self, factor: float) -> LinkedExpansion:
+        """Return ``factor`` times the game."""
+        return LinkedExpansion(self.linear, self.kernel, self.link, factor * self.weight)
+
+    def baseline(self, index: Index) -> float:
+        """Return the index of the empty set."""
+        if self._table is not None:
+            return self._table.baseline(index)
+        return float(self._sampled(index.functional(0), np.zeros((1, 0), dtype=np.int64))[0])
+
+    def index_at(self, index: Index, supports: Supports) -> Floats:
+        """Return the index of every set in ``supports``."""
+        if self._table is not None:
+            return self._table.index_at(index, supports)
+        values = np.zeros(len(supports))
+        for order, rows, block in supports.by_order():
+            values[rows] = self._sampled(index.functional(order), block)
+        return values
+
+    def candidates(self, max_order: int) -> Supports:
+        """Return the sets below the largest Fourier terms of the latent game."""
+        return self.kernel.candidates(max_order)
+
+    def largest_terms(self, max_terms: int) -> Spectrum:
+        """Return about the ``max_terms`` largest Fourier terms.
+
+        Beyond 16 players: the terms of the latent game that are largest, with coefficients fitted by least squares to
+        the values of 16,384 random masks.
+        """
+        n = self.n_players
+        if self._table is not None:
+            return Spectrum.from_values(self._table.corrections, n).largest_terms(max_terms)
+        masks = np.random.default_rng(0).random((_SPECTRUM_MASKS, n)) < 0.5
+        latent = Spectrum.sum([self.linear, self.kernel.largest_terms(_SPECTRUM_TERMS)], n)
+        supports = latent.largest_terms(_SPECTRUM_TERMS).sets
+        signs = 1.0 - 2.0 * parities(masks, supports)
+        gram = signs @ signs.T
+        gram.flat[:: len(gram) + 1] += 1e-6 * len(masks)
+        fitted = Spectrum(supports, np.asarray(np.linalg.solve(gram, signs @ self(masks)), dtype=np.float64))
+        return fitted.largest_terms(max_terms)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the latent game, the link's knots and the weight, for JSON."""
+        link = {"latents": self.link.latents.tolist(), "values": self.link.values.tolist()}
+        parts = {"linear": self.linear.to_dict(), "kernel": self.kernel.to_dict()}
+        return {"n_players": self.n_players, "weight": self.weight, "link": link, **parts}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> LinkedExpansion:
+        """Read what `to_dict` returned."""
+        link = Link(np.array(content["link"]["latents"]), np.array(content["link"]["values"]))
+        linear, kernel = Spectrum.from_dict(content["linear"]), KernelExpansion.from_dict(content["kernel"])
+        return cls(linear, kernel, link, content["weight"])
+
+    @cached_property
+    def _table(self) -> ObservedCorrections | None:
+        """The values of all masks, where they are few."""
+        if self.n_players > ENUMERATED_PLAYERS:
+            return None
+        masks = all_masks(self.n_players)
+        return ObservedCorrections(masks, self(masks))
+
+    def _sampled(self, functional: Functional, block: Ints) -> Floats:
+        """Apply a functional to the polynomials of the sets ``block``."""
+        derivatives = [point for point in functional.points if point[1] > 0]
+        if derivatives and len(block) * self.n_players ** max(k for _, k, _ in derivatives) <= _MOST_SUPERSETS:
+            points = tuple(point for point in functional.points if point[1] == 0)
+            estimate = self._averaged(Functional(functional.density, points), block)
+            for x, k, weight in derivatives:
+                supersets, rows = _supersets(block, k, self.n_players)
+                found = self._averaged(Functional(points=((x, 0, weight),)), supersets)
+                estimate += np.bincount(rows, weights=found, minlength=len(block)) / factorial(k)
+            return self.weight * estimate
+        estimate = self._averaged(functional, block)
+        if block.shape == (self.n_players, 1) and functional == Functional(density=(Fraction(1),)):
+            ends = self._unweighted(np.repeat([[True], [False]], self.n_players, axis=1))
+            doubt = np.abs(estimate) / max(np.abs(estimate).sum(), np.finfo(np.float64).tiny)
+            estimate += (ends[0] - ends[1] - estimate.sum()) * doubt
+        return self.weight * estimate
+
+    def _averaged(self, functional: Functional, block: Ints) -> Floats:
+        """Average differences over coalitions; of very many sets, of those with the strongest latent index.
+
+        The others get their latent index times the slope of the link that the strongest have in common.
+        """
+        exact = self.kernel.apply(functional, block) + self._linear_index(functional, block)
+        if len(block) <= _MOST_SAMPLED:
+            return self._corrected(functional, block, exact)[0]
+        rows = np.argpartition(-np.abs(exact), _MOST_SAMPLED)[:_MOST_SAMPLED]
+        estimate, slope = self._corrected(functional, block[rows], exact[rows])
+        values = slope * exact
+        values[rows] = estimate
+        return values
+
+    def _corrected(self, functional: Functional, block: Ints, exact: Floats) -> tuple[Floats, float]:
+        """Return the averages, with the latent game as control variate, and the common slope."""
+        estimate, control, both, squares = np.zeros((4, len(block)))
+        uniform = self._uniform(*block.shape)
+        for p, weight in functional.rule(_NODES):
+            coalitions = uniform < p if 0 < p < 1 else np.full((1, self.n_players), p == 1)
+            for rows, values, latents in self._differences(coalitions, block):
+                estimate[rows] += weight * values.mean(axis=0)
+                control[rows] += weight * latents.mean(axis=0)
+                both[rows] += abs(weight) * (values * latents).mean(axis=0)
+                squares[rows] += abs(weight) * (latents**2).mean(axis=0)
+        slopes = np.divide(both, squares, out=np.zeros_like(both), where=squares > 0)
+        return estimate + slopes * (exact - control), float(both.sum() / max(squares.sum(), np.finfo(np.float64).tiny))
+
+    def _linear_index(self, functional: Functional, block: Ints) -> Floats:
+        if block.shape[1] > 1:
+            return np.zeros(len(block))
+        own = float(functional.of_character(0))
+        if block.shape[1] == 1:
+            return -2 * own * self._slopes[block[:, 0]]
+        constant = self.linear.values[self.linear.orders == 0].sum()
+        return np.array([own * constant + float(functional.of_character(1)) * self._slopes.sum()])
+
+    @cached_property
+    def _slopes(self) -> Floats:
+        """The latent game's linear coefficients, ``(n_players,)``."""
+        slopes = np.zeros(self.n_players)
+        singles = np.flatnonzero(self.linear.orders == 1)
+        slopes[self.linear.sets.players[self.linear.sets.indptr[singles]]] = self.linear.values[singles]
+        return slopes
+
+    def _uniform(self, n_sets: int, order: int) -> Floats:
+        """Uniform numbers whose coalitions ``u < p`` grow with p: the same at all probabilities and for all sets."""
+        flips = 1 << order
+        cost = _NODES * flips * max(1, n_sets) * (len(self.kernel.masks) / 2 + _LOOKUP)
+        half = int(np.clip(_WORK / cost, _FEWEST, _MOST)) // 2
+        drawn = np.random.default_rng(0).random((half, self.n_players))
+        return np.concatenate([drawn, 1 - drawn])
+
+    def _differences(self, coalitions: Masks, block: Ints) -> Iterator[tuple[slice, Floats, Floats]]:
+        r"""Yield :math:`\Delta_S` of the values and of the latents at coalitions, for runs of sets ``block``.
+
+        Flipping the players F of a coalition T multiplies its kernel with a center by
+        :math:`\prod_{i \in F} (\cosh w_i - \chi_i(T) \chi_i(m_t) \sinh w_i)`, so all flips of all sets follow from
+        the characters' sums :math:`\sum_t \alpha_t k(T, m_t) \chi_H(m_t)` for :math:`H \subseteq S`.
+        """
+        signs, centers = np.where(coalitions, -1.0, 1.0), np.where(self.kernel.masks, -1.0, 1.0)
+        around = [kernel.between(coalitions, self.kernel.masks) * self.kernel.weights for kernel in self.kernel.kernels]
+        base = self.linear(coalitions)
+        order = block.shape[1]
+        step = max(1, _BLOCK // (max(len(coalitions), len(centers)) << order))
+        for start in range(0, len(block), step):
+            sets = block[start : start + step]
+            latents = _flipped_linear(base, self._slopes, signs, sets)
+            for kernel, weights in zip(self.kernel.kernels, around, strict=True):
+                latents += _flipped_kernel(kernel.decays, weights, signs, centers, sets)
+            sign = np.array([(-1.0) ** int(flips).bit_count() for flips in range(1 << order)])
+            present = (-signs[:, sets]).prod(axis=2)
+            values = np.tensordot(sign, self.link(latents), axes=1) * present
+            yield slice(start, start + len(sets)), values, np.tensordot(sign, latents, axes=1) * present
+
+
+def _supersets(block: Ints, more: int, n_players: int) -> tuple[Ints, Ints]:
+    """Return every set with ``more`` further players, in any order, and the row of ``block`` that it came from."""
+    rows = np.arange(len(block))
+    for _ in range(more):
+        grown = np.column_stack([np.repeat(block, n_players, axis=0), np.tile(np.arange(n_players), len(block))])
+        fresh = (grown[:, :-1] != grown[:, -1:]).all(axis=1)
+        block, rows = grown[fresh], np.repeat(rows, n_players)[fresh]
+    return block, rows
+
+
+def _flipped_linear(base: Floats, linear: Floats, signs: Floats, sets: Ints) -> Floats:
+    """The linear part after every subset of flips, ``(2**order, n_coalitions, n_sets)``."""
+    latents = np.repeat(base[None, :, None], len(sets), axis=2)
+    for column in sets.T:
+        latents = np.concatenate([latents, latents - 2 * linear[column] * signs[:, column]])
+    return latents
+
+
+def _flipped_kernel(decays: Floats, weights: Floats, signs: Floats, centers: Floats, sets: Ints) -> Floats:
+    """One kernel's part after every subset of flips, ``(2**order, n_coalitions, n_sets)``."""
+    order = sets.shape[1]
+    sums = np.empty((1 << order, len(signs), len(sets)))
+    singles = weights @ centers
+    for subset in range(1 << order):  # bit j: player j of the set is in H
+        members = [sets[:, j] for j in range(order) if subset >> j & 1]
+        if not members:
+            sums[0] = weights.sum(axis=1)[:, None]
+        elif len(members) == 1:
+            sums[subset] = singles[:, members[0]]
+        else:
+            sums[subset] = weights @ np.prod([centers[:, column] for column in members], axis=0)
+        for column in members:
+            sums[subset] *= -np.sinh(decays[column]) * signs[:, column]
+    for j, column in enumerate(sets.T):
+        halves = sums.reshape(-1, 2, 1 << j, *sums.shape[1:])
+        halves[:, 1] += np.cosh(decays[column]) * halves[:, 0]
+    return sums

@@ -1,0 +1,211 @@
+"""Posterior: how far the interaction indices of a game may be from those recovered, by a Gaussian process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy.linalg import cho_factor, solve_triangular
+from scipy.special import gammaln
+
+from captum_spex.indices import Functional, Index
+from captum_spex.masks import Masks, masks_from_hex, masks_to_hex
+from captum_spex.model.kernel import ProductKernel
+from captum_spex.model.spectrum import Spectrum, parities
+from captum_spex.supports import Floats, Supports
+
+_NODES = 10
+_WORK = 4e10  # multiplications spent on the errors of one order
+_STRONGEST = 2000  # sets whose errors use all observations whatever it costs
+_BLOCK = 1 << 22
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    r"""A Gaussian process conditioned on the values of ``masks``.
+
+    The covariance is a sum of product kernels, ``linear`` variances :math:`l_i` of the players' signs, variances of
+    single Fourier ``terms``, and a ``nugget`` :math:`s^2`, different in every mask. The nugget is a property of the
+    game, not noise: it is known where the game was evaluated, up to the ``noise`` of evaluation. An index is a linear
+    functional of the game, so its variance given the observations is
+
+    .. math:: \operatorname{Var} I(S) - q_S^T (K + s^2 + \text{noise})^{-1} q_S, \qquad
+              q_S(t) = \operatorname{Cov}(I(S), f(m_t)) = I_S[k(\cdot, m_t)] + s^2 c_S(m_t)
+
+    with the index's own coefficient :math:`c_S` of every coalition, all in closed form. ``scale`` multiplies the
+    standard errors: it holds the units and what calibration adds.
+
+    References:
+        Rasmussen, Williams, "Gaussian Processes for Machine Learning", 2006, equation 2.26.
+        O'Hagan, "Bayes-Hermite quadrature", 1991 (variances of linear functionals of a process).
+    """
+
+    masks: Masks
+    kernels: tuple[ProductKernel, ...]
+    linear: Floats
+    terms: Spectrum
+    nugget: float
+    noise: Floats
+    scale: float = 1.0
+    _cache: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def n_players(self) -> int:
+        """Number of players of the game."""
+        return self.masks.shape[1]
+
+    def std_errors(self, index: Index, supports: Supports) -> Floats:
+        """Return the standard error of the index of every set.
+
+        Where there are too many sets and observations, all but the first 2,000 sets (the strongest, in a result) are
+        given fewer of the observations, which makes their errors larger, never smaller.
+        """
+        errors = np.zeros(len(supports))
+        for order, rows, block in supports.by_order():
+            sets = Supports.from_blocks([block], self.n_players)
+            affordable = int(np.sqrt(_WORK / max(1, len(rows))))
+            exact = len(rows) if affordable >= len(self.masks) else min(len(rows), _STRONGEST)
+            errors[rows[:exact]] = self._errors(index, order, sets.take(np.arange(exact)), self)
+            if exact < len(rows):
+                chosen = np.random.default_rng(0).permutation(len(self.masks))[: max(64, affordable)]
+                fewer = self.restricted(np.sort(chosen))
+                errors[rows[exact:]] = self._errors(index, order, sets.take(np.arange(exact, len(rows))), fewer)
+        return errors
+
+    def restricted(self, rows: np.ndarray) -> Posterior:
+        """Return the process conditioned on some of the observations."""
+        return Posterior(
+            self.masks[rows], self.kernels, self.linear, self.terms, self.nugget, self.noise[rows], self.scale
+        )
+
+    def covariance(self, masks: Masks, others: Masks) -> Floats:
+        """Return the prior covariance of the values of masks, without the nugget."""
+        left, right = np.where(masks, -1.0, 1.0), np.where(others, -1.0, 1.0)
+        total = (left * self.linear) @ right.T
+        for kernel in self.kernels:
+            total += kernel.between(masks, others)
+        if len(self.terms):
+            characters = [1.0 - 2.0 * parities(side, self.terms.sets) for side in (masks, others)]
+            total += characters[0].T @ (self.terms.values[:, None] * characters[1])
+        return np.asarray(total)
+
+    def whitened(self, covariances: Floats) -> Floats:
+        """Return :math:`L^{-1} q` for covariances with the observations, ``(n_masks, n)``: their squares add up."""
+        return np.asarray(solve_triangular(self._factor, covariances, lower=True, check_finite=False))
+
+    def index_covariance(self, index: Index, supports: Supports, masks: Masks) -> Floats:
+        """Return the prior covariance of the values of masks with the indices of sets of one order."""
+        order, _, block = next(supports.by_order())
+        functional = index.functional(order)
+        total = self._of_linear(functional, block, masks)
+        for p, weight in functional.rule(_NODES):
+            for kernel in self.kernels:
+                factor, ratios = kernel.factors(masks, p)
+                product = np.repeat((weight * factor)[:, None], len(block), axis=1)
+                for column in block.T:
+                    product *= ratios[:, column]
+                total += product
+        if len(self.terms):
+            weights = self._term_weights(index, order, supports)
+            characters = 1.0 - 2.0 * parities(masks, self.terms.sets)
+            total += characters.T @ (self.terms.values[:, None] * weights)
+        inside = sum((masks[:, column].astype(np.int64) for column in block.T), np.zeros((len(masks), 1), np.int64))
+        coefficients = index.coalition_weights(order, self.n_players)[inside, masks.sum(axis=1)[:, None]]
+        return np.asarray(total + self.nugget * coefficients)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the process as plain lists and numbers, for JSON."""
+        return {
+            "n_players": self.n_players,
+            "masks": masks_to_hex(self.masks),
+            "kernels": [{"amplitude": k.amplitude, "decays": k.decays.tolist()} for k in self.kernels],
+            "linear": self.linear.tolist(),
+            "terms": self.terms.to_dict(),
+            "nugget": self.nugget,
+            "noise": self.noise.tolist(),
+            "scale": self.scale,
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Posterior:
+        """Read what `to_dict` returned."""
+        kernels = tuple(ProductKernel(k["amplitude"], np.array(k["decays"])) for k in content["kernels"])
+        return cls(
+            masks_from_hex(content["masks"], content["n_players"]),
+            kernels,
+            np.array(content["linear"], dtype=np.float64),
+            Spectrum.from_dict(content["terms"]),
+            content["nugget"],
+            np.array(content["noise"], dtype=np.float64),
+            content["scale"],
+        )
+
+    @property
+    def _factor(self) -> Floats:
+        """The Cholesky factor of the observations' covariance."""
+        if "factor" not in self._cache:
+            total = self.covariance(self.masks, self.masks)
+            total.flat[:: len(total) + 1] += self.nugget + self.noise + 1e-8 * total.diagonal().mean()
+            self._cache["factor"] = cho_factor(total, lower=True, overwrite_a=True, check_finite=False)[0]
+        return np.asarray(self._cache["factor"])
+
+    def _errors(self, index: Index, order: int, supports: Supports, given: Posterior) -> Floats:
+        variances = self.prior_variances(index, order, supports)
+        step = max(1, _BLOCK // len(given.masks))
+        for start in range(0, len(supports), step):
+            rows = np.arange(start, min(start + step, len(supports)))
+            seen = given.whitened(given.index_covariance(index, supports.take(rows), given.masks))
+            variances[rows] -= (seen**2).sum(axis=0)
+        return self.scale * np.sqrt(np.maximum(variances, 0.0))
+
+    def prior_variances(self, index: Index, order: int, supports: Supports) -> Floats:
+        """Return the variance of the index of sets of one order before anything was observed."""
+        block = next(supports.by_order())[2]
+        functional = index.functional(order)
+        variances = np.full(len(block), self.nugget * _sum_of_squares(index, order, self.n_players))
+        if order == 1:
+            variances += 4 * float(functional.of_character(0)) ** 2 * self.linear[block[:, 0]]
+        rule = functional.rule(_NODES)
+        for p, weight in rule:
+            for other, other_weight in rule:
+                same = p * other + (1 - p) * (1 - other)
+                for kernel in self.kernels:
+                    away = np.exp(-kernel.decays)
+                    factors = same + (1 - same) * away
+                    ratios = 2 * (1 - away) / factors
+                    product = kernel.amplitude * np.exp(np.log(factors).sum())
+                    variances += weight * other_weight * product * ratios[block].prod(axis=1)
+        if len(self.terms):
+            variances += self.terms.values @ self._term_weights(index, order, supports) ** 2
+        return variances
+
+    def _of_linear(self, functional: Functional, block: np.ndarray, masks: Masks) -> Floats:
+        if block.shape[1] != 1:
+            return np.zeros((len(masks), len(block)))
+        players = block[:, 0]
+        signs = np.where(masks[:, players], -1.0, 1.0)
+        return np.asarray(-2 * float(functional.of_character(0)) * self.linear[players] * signs)
+
+    def _term_weights(self, index: Index, order: int, supports: Supports) -> Floats:
+        """The weight of every term's coefficient in every index, ``(n_terms, n_sets)``."""
+        weights = np.zeros((len(self.terms), len(supports)))
+        below, parents = self.terms.sets.subsets(order)
+        columns = below.find(supports)
+        of_degree = index.fourier_weights(order, int(self.terms.orders.max(initial=0)))
+        known = columns >= 0
+        weights[parents[known], columns[known]] = of_degree[self.terms.orders[parents[known]]]
+        return weights
+
+
+def _sum_of_squares(index: Index, order: int, n_players: int) -> float:
+    """The sum over all coalitions of the squared weight of a coalition in the index of a set."""
+    weights = np.abs(index.coalition_weights(order, n_players))
+    a, size = np.nonzero(weights)
+    outside = n_players - order
+    counts = (
+        gammaln(order + 1) - gammaln(a + 1) - gammaln(order - a + 1)
+        + gammaln(outside + 1) - gammaln(size - a + 1) - gammaln(outside - size + a + 1)
+    )  # fmt: skip
+    return float(np.exp(counts + 2 * np.log(weights[a, size])).sum())
