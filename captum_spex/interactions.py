@@ -276,18 +276,26 @@ class Interactions(IndexTerms):
         )
 
     def _table(self, order: int) -> list[str]:
-        top = self.top(_TABLE_ROWS, order=order)
-        if not top:
+        chosen = self.sets.take(np.flatnonzero(self.orders == order)[:_TABLE_ROWS])
+        if not len(chosen):
             return []
-        names = [_shortened(self.name_of(players)) for players in top]
+        values = [self[players] for players in chosen.tuples()]
+        names = [_shortened(self.name_of(players)) for players in chosen.tuples()]
         width = max(len(name) for name in names)
-        largest = max(abs(value) for value in top.values()) or 1.0
+        largest = max(abs(value) for value in values) or 1.0
         title = "main effects" if order == 1 else f"interactions of order {order}"
         rows = [
-            f"  {name:<{width}}  {value:>+12.6g}  {'█' * round(_BAR_WIDTH * abs(value) / largest)}".rstrip()
-            for name, value in zip(names, top.values(), strict=True)
+            f"  {name:<{width}}  {value:>+12.6g}{error}  {'█' * round(_BAR_WIDTH * abs(value) / largest)}".rstrip()
+            for name, value, error in zip(names, values, self._doubts(chosen), strict=True)
         ]
         return ["", title, *rows]
+
+    def _doubts(self, supports: Supports) -> list[str]:
+        """The standard errors of a few sets as text; nothing where there are none, or all are 0."""
+        errors = self.model.std_errors(Index(self.index, self.max_order), supports)
+        if errors is None or not errors.any():
+            return [""] * len(supports)
+        return [f" ± {error:<8.2g}" for error in errors]
 
 
 def _shortened(name: str) -> str:

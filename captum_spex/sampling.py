@@ -138,7 +138,7 @@ def _fill(start: Masks, n_masks: int, draw: Callable[[int], Masks], rng: np.rand
             return masks[:n_masks]
         masks = np.concatenate([masks, draw(missing + missing // 8 + 2)])
         masks = masks[first_rows(mask_keys(masks))[0]]
-    return _complete(masks, n_masks, rng)
+    return masks[:n_masks] if len(masks) >= n_masks else _complete(masks, n_masks, rng)
 
 
 def _complete(masks: Masks, n_masks: int, rng: np.random.Generator) -> Masks:

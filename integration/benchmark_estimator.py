@@ -23,7 +23,7 @@ from functools import partial
 from math import comb, exp, log
 from pathlib import Path
 from statistics import geometric_mean, median
-from typing import Any
+from typing import Any, Literal
 
 import made_games
 import numpy as np
@@ -146,7 +146,7 @@ def shares_covered(game: KnownGame, result: Interactions) -> tuple[float, float]
     return float(held.mean()), float(held[result.orders == 1].mean())
 
 
-def measured(game: KnownGame, budget: int, rounds: int, seed: int) -> Figures:
+def measured(game: KnownGame, budget: int, rounds: int | Literal["auto"], seed: int) -> Figures:
     """Explain one known game by SII of order 2 and, apart from that, by Shapley values."""
     values = partial(look_up, game.table)
     options: dict[str, Any] = {"approximator": ProxySpex(rounds=rounds), "random_state": seed}
@@ -164,7 +164,11 @@ def beside(ratio: float | None, target: float) -> str:
 
 
 def cell_line(
-    family: str, budget: int, rounds: int, runs: Sequence[Figures], ratios: dict[str, dict[int, list[float]]]
+    family: str,
+    budget: int,
+    rounds: int | Literal["auto"],
+    runs: Sequence[Figures],
+    ratios: dict[str, dict[int | str, list[float]]],
 ) -> str:
     """Return the line of a family and a budget; also note the ratios to the rivals."""
     single, alone, both, r2, _, covered, covered_single, spent = np.mean([list(vars(run).values()) for run in runs], 0)
@@ -179,7 +183,7 @@ def cell_line(
         if ratio is not None:
             ratios.setdefault(name, {}).setdefault(rounds, []).append(ratio)
     return (
-        f"{family:<25} {budget:>5} {rounds:>6} {len(runs):>4} | "
+        f"{family:<25} {budget:>5} {rounds!s:>6} {len(runs):>4} | "
         f"{single:>9.3g} {beside(found['SV'], SV_TARGET)} {alone:>9.3g} {beside(found['SV alone'], SV_TARGET)} "
         f"{sv_rival or '-':>9} | {both:>9.3g} {beside(found['SII'], SII_TARGET)} {sii_rival or '-':>9} | {r2:>7.4f} "
         f"{gaps.mean():>+7.3f} {np.abs(gaps).mean():>6.3f} {np.abs(gaps).max():>6.3f} | "
@@ -188,7 +192,7 @@ def cell_line(
 
 
 def game_lines(
-    folder: Path, rounds: Sequence[int], instances: int | None, seeds: int, only: Sequence[str] | None
+    folder: Path, rounds: Sequence[int | Literal["auto"]], instances: int | None, seeds: int, only: Sequence[str] | None
 ) -> Iterator[str]:
     """Measure every family of known games at every budget, with equal evaluations for every number of rounds."""
     yield "rivals: means over 30 games (SII) and 8 games (SV) of a family; ours: over the games in the folder"
@@ -199,7 +203,7 @@ def game_lines(
         f"{'ratio':>5}     {'rival':>9} | {'SII error':>9} {'ratio':>5}     {'rival':>9} | {'true R²':>7} "
         f"{'gap':>7} {'size':>6} {'most':>6} | {'cover':>5} {'singles':>7} | {'own s':>6}"
     )
-    ratios: dict[str, dict[int, list[float]]] = {}
+    ratios: dict[str, dict[int | str, list[float]]] = {}
     for family in sorted({path.parent for path in folder.glob("*/*.npz")}):
         if only and family.name not in only:
             continue
@@ -489,7 +493,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     games = command("games", None)
     games.add_argument("--games", type=Path, required=True, help="folder of folders of complete tables")
     games.add_argument("--only", nargs="+", help="names of families (default: all)")
-    games.add_argument("--rounds", type=int, nargs="+", default=[1], help="of ProxySpex (default: 1)")
+    games.add_argument("--rounds", type=_rounds, nargs="+", default=["auto"], help="of ProxySpex (default: auto)")
     command("evaluations", 3).add_argument("--names", nargs="+", default=EVALUATION_GAMES, choices=made_games.NAMES)
     command("planted", 3).add_argument("--spectra", type=Path, help="folder of measured spectra")
     speed = command("speed", 1)
@@ -518,6 +522,11 @@ def lines_of(chosen: argparse.Namespace) -> Iterator[Any]:
         "memory-one": lambda c: memory_lines(c.n, c.budget),
     }
     return actions[chosen.command](chosen)
+
+
+def _rounds(text: str) -> int | Literal["auto"]:
+    """Read a number of rounds from the command line."""
+    return "auto" if text == "auto" else int(text)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -116,7 +116,7 @@ def quality_of(truth: Floats, left_out: Floats, reused: Floats, weights: Floats,
 @pytest.mark.parametrize(("spread", "whole"), [(50.0, 16.0), (1.0, 1 + 0.5 * 2 / 3 + 0.25 * 3 + 0.25 * 3)])
 def test_quality_by_hand(spread: float, whole: float) -> None:
     truth, weights = np.array([4.0, -4.0, -4.0]), np.array([0.5, 0.25, 0.25])
-    measured = quality_of(truth, truth + [1.0, 2.0, 0.0], truth + [0.0, 1.0, 3.0], weights, spread)
+    measured = quality_of(truth, truth + np.array([1.0, 2, 0]), truth + np.array([0.0, 1, 3]), weights, spread)
     assert_allclose(measured.r_squared, 1 - (0.5 * 2 / 3 + 0.25 * 3 + 0.25 * 3) / whole)
     dark = np.array([1.0, 4.0, 0.0])
     doubt = 1.645 * np.sqrt(sum((w * (e - dark @ weights)) ** 2 for w, e in zip(weights, dark, strict=True)))

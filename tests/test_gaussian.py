@@ -466,7 +466,7 @@ def test_parts_are_the_predictions_of_the_process(settings: dict[str, int]) -> N
         assert surrogate.left_out.shape == surrogate.reused.shape == (len(masks), 2)
         for column, parts in enumerate(surrogate.parts):
             fitted = np.sum([part(masks) for part in parts], axis=0)
-            assert ((fitted - taught.values[:, column]) ** 2).mean() < 0.05
+            assert ((fitted - taught.values[:, column]) ** 2).mean() < 0.08
             assert ((surrogate.left_out[:, column] - taught.values[:, column]) ** 2).mean() < 0.5
 
 

@@ -14,6 +14,8 @@ from captum_spex.supports import Floats
 
 _WORTH_A_PART = 0.02  # share by which the squared error must fall for one more surrogate
 _WORTH_A_WEIGHT = 0.02
+_ENDS = 2  # the full and the empty mask come first: under heavy tails they would decide alone
+_LARGEST_SUM = 1.2  # of the weights: a surrogate predicts values of about the right size
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,13 +37,14 @@ def combine(surrogates: Sequence[Surrogate], truth: Floats, column: int) -> Comb
     tried: list[tuple[float, Combination]] = []
     for size in range(1, len(surrogates) + 1):
         for chosen in combinations(range(len(surrogates)), size):
-            weights, _ = nnls(predictions[:, chosen], truth)
+            weights, _ = nnls(predictions[_ENDS:, chosen], truth[_ENDS:])
+            weights *= min(1.0, _LARGEST_SUM / max(weights.sum(), _LARGEST_SUM))
             if size > 1 and weights.min() < _WORTH_A_WEIGHT:
                 continue
             left_out = predictions[:, chosen] @ weights
             reused = np.stack([surrogates[number].reused[:, column] for number in chosen], axis=1) @ weights
             kept = {number: weight for number, weight in zip(chosen, weights.tolist(), strict=True) if weight > 0}
             combination = Combination(kept, left_out, reused)
-            tried.append((float(((truth - left_out) ** 2).mean()), combination))
+            tried.append((float(((truth - left_out)[_ENDS:] ** 2).mean()), combination))
     costs = [error * (1 + _WORTH_A_PART) ** max(0, len(one.weights) - 1) for error, one in tried]
     return tried[int(np.argmin(costs))][1]

@@ -21,8 +21,8 @@ from captum_spex.masks import Masks
 from captum_spex.model import KernelExpansion, Link, LinkedExpansion, Part, ProductKernel, Spectrum
 from captum_spex.supports import Floats, Ints, Supports
 
-_RETUNED_STEPS, _RETUNED_RATE = 15, 0.1
-_FEWEST_RETUNED = 512  # masks below which found terms leave the kernel as it is
+_RETUNED_STEPS, _RETUNED_RATE = 10, 0.15
+_FEWEST_RETUNED = 256  # masks below which found terms leave the kernel as it is
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class GaussianProcess:
         n_inducing: number of inducing masks.
     """
 
-    n_steps: int = 40
-    learning_rate: float = 0.15
+    n_steps: int = 20
+    learning_rate: float = 0.25
     max_rows: int = 768
     terms: bool = True
     links: bool = True

@@ -256,17 +256,18 @@ def _posterior(output: _Output, surrogate: Surrogate, conditioned: Conditioned, 
 
 def _process(masks: Masks, conditioned: Conditioned, noise: Floats, scale: float) -> Posterior:
     hyper, terms = conditioned.process.hyper, conditioned.process.terms
+    n_used = len(conditioned.centers)  # the inducing masks, where there are too many: larger errors, never smaller
     return Posterior(
-        masks=masks,
+        masks=masks[:n_used],
         kernels=kernels_of(hyper),
         linear=np.exp(hyper.linear.detach().cpu().double().numpy()),
         terms=Spectrum.from_terms({}, masks.shape[1]) if terms is None else Spectrum(terms.sets, terms.variances),
         nugget=hyper.nugget,
-        noise=noise,
+        noise=noise[:n_used],
         scale=scale,
     )
 
 
 def _described(surrogates: Sequence[Surrogate], chosen: Combination, measured: Quality) -> dict[str, Any]:
     names = [f"{weight:.2f} x {surrogates[number].name}" for number, weight in chosen.weights.items()]
-    return {"proxy": " + ".join(names), "lower": measured.lower}
+    return {"proxy": " + ".join(names) or "nothing was found", "lower": measured.lower}

@@ -22,7 +22,7 @@ _SHORTLIST = 400  # candidates of one degree whose evidence is computed exactly
 _BEAM = 2000
 _STRONG_PLAYERS = 30  # by main effect: their pairs are extended too
 _HIGHEST_DEGREE = 5
-_STRICTNESS = 6.0  # beyond what the largest of the candidates of a kind reaches by chance
+_STRICTNESS = 4.0  # beyond what the largest of the candidates of a kind reaches by chance
 _MOST_ROWS = 1536  # masks on which terms are searched
 _MOST_CELLS = 2_000_000  # (parent, player) cells of a beam step
 

@@ -59,7 +59,8 @@ class GameModel:
 
         Candidates are all sets of an order while there are at most `ALL_PAIRS_LIMIT` pairs, or `ALL_SETS_LIMIT` of a
         higher order. Beyond: the sets below the largest Fourier terms of the parts, and, where a part concerns all
-        sets, those that add a player to one of the strongest sets of the order below, about 20,000 of them.
+        sets, those that add a player to one of the strongest sets of the order below: about a million pairs, or 20,000
+        sets of a higher order.
         """
         chosen = [Supports.all_of_order(1, self.n_players)]
         values = [self._index_at(index, chosen[0])]
@@ -72,10 +73,11 @@ class GameModel:
     def std_errors(self, index: Index, supports: Supports) -> Floats | None:
         """Return the standard error of the index of every set, ``None`` where there is no posterior.
 
-        0 if every mask was observed.
+        0 if every mask was observed, without noise.
         """
         observed = [part for part in self.parts if isinstance(part, ObservedCorrections)]
-        if observed and len(observed[0].masks).bit_length() == self.n_players + 1:
+        everything = bool(observed) and len(observed[0].masks).bit_length() == self.n_players + 1
+        if everything and (self.posterior is None or not self.posterior.noise.any()):
             return np.zeros(len(supports))
         return None if self.posterior is None else self.posterior.std_errors(index, supports)
 

@@ -262,7 +262,10 @@ def _flipped_kernel(decays: Floats, weights: Floats, signs: Floats, centers: Flo
         elif len(members) == 1:
             sums[subset] = singles[:, members[0]]
         else:
-            sums[subset] = weights @ np.prod([centers[:, column] for column in members], axis=0)
+            characters = centers[:, members[0]]
+            for column in members[1:]:
+                characters *= centers[:, column]
+            sums[subset] = weights @ characters
         for column in members:
             sums[subset] *= -np.sinh(decays[column]) * signs[:, column]
     for j, column in enumerate(sets.T):
