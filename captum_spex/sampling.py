@@ -100,15 +100,15 @@ def enumerate_and_spread(
     return Design(masks, odds)
 
 
-def affordable_level(n_players: int, n_masks: int, max_order: int, *, taken: Design | None = None) -> int:
+def affordable_level(n_players: int, n_masks: int, *, taken: Design | None = None) -> int:
     """Return the level of `enumerate_and_spread` that measurements recommend: 2, 1, or 0 when masks are scarce.
 
-    Level 2 pays once pairs are asked for and their enumeration leaves half of the masks for the rest, those that
-    were ``taken`` before counted among the rest.
+    Level 2 pays once the enumeration of pairs leaves half of the masks for the rest, those that were ``taken`` before
+    counted among the rest. So it does for Shapley values too.
     """
     before = 0 if taken is None else len(taken.masks)
     pairs, singles = 2 + 2 * n_players + n_players * (n_players - 1), 2 + 2 * n_players
-    if max_order >= 2 and n_masks >= max(2 * pairs, before + pairs) and n_players >= 5:
+    if n_masks >= max(2 * pairs, before + pairs) and n_players >= 5:
         return 2
     return 1 if n_masks >= max(1.33 * singles, before + singles) and n_players >= 3 else 0
 

@@ -213,12 +213,12 @@ def test_later_rounds_ask_for_pairs_of_complements() -> None:
     assert sum(2**12 - 1 - code in second for code in second) >= 48
 
 
-def test_several_rounds_where_pairs_are_wanted_and_masks_are_scarce() -> None:
+def test_several_rounds_where_masks_are_scarce() -> None:
     def n_rounds(budget: int, n: int = 12, index: str = "SII", max_order: int = 2, **settings: Any) -> int:
         return ProxySpex(**settings).n_rounds(Problem(n, budget, resolve_index(index, max_order, n)))
 
-    assert n_rounds(150) == n_rounds(150, design="spread", index="BII") == 3
-    assert n_rounds(150, index="BII") == n_rounds(150, max_order=1) == n_rounds(150, proxy="boosted-trees") == 1
+    assert n_rounds(150) == n_rounds(150, max_order=1) == n_rounds(150, design="spread", index="BII") == 3
+    assert n_rounds(150, index="BII") == n_rounds(150, proxy="boosted-trees") == 1
     assert n_rounds(30) == n_rounds(2000) == n_rounds(300, n=60) == n_rounds(150, rounds=1) == 1
 
 

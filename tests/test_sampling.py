@@ -24,7 +24,7 @@ def spread(level):
 
 
 def automatic(n, n_masks, rng):
-    return enumerate_and_spread(n, n_masks, rng, level=affordable_level(n, n_masks, 2))
+    return enumerate_and_spread(n, n_masks, rng, level=affordable_level(n, n_masks))
 
 
 DESIGNS = {"bernoulli": bernoulli, "spread 0": spread(0), "automatic": automatic}
@@ -194,8 +194,7 @@ def test_masks_chosen_on_purpose_stand_for_themselves():
 
 
 def test_levels_that_pay():
-    assert affordable_level(10, 1000, 2) == 2
-    assert affordable_level(10, 1000, 1) == 1
-    assert affordable_level(10, 100, 2) == 1
-    assert affordable_level(100, 100, 2) == 0
-    assert affordable_level(2, 4, 2) == 0
+    assert affordable_level(10, 1000) == 2
+    assert affordable_level(10, 100) == 1
+    assert affordable_level(100, 100) == 0
+    assert affordable_level(2, 4) == 0

@@ -18,7 +18,7 @@ from captum_spex.supports import Floats, Supports
 _RETUNES = 3
 _ROUNDS = 12  # between retunes
 _PER_ROUND = 40
-_SHORTLIST = 400  # candidates of one degree whose evidence is computed exactly
+_SHORTLIST = 160  # candidates of one degree whose evidence is computed exactly
 _BEAM = 2000
 _STRONG_PLAYERS = 30  # by main effect: their pairs are extended too
 _HIGHEST_DEGREE = 5

@@ -55,7 +55,7 @@ class ProxySpex:
             all masks alike (Banzhaf, Fourier), spread for the others.
         rounds: 1 plans all masks at once. With more, half of the budget follows the design, and the surrogate chooses
             most masks of the further rounds: those that reduce the variance of the index asked for most. ``"auto"``
-            is 3 where that was measured to win: interactions of at most 20 players, from a budget too small to
+            is 3 where that was measured to win: spread masks of at most 20 players, from a budget too small to
             enumerate all pairs; else 1.
         noisy: whether evaluating a mask again may give another value. Then a tenth of the budget is spent on second
             evaluations, and what was seen is put back only as far as it is not noise.
@@ -136,9 +136,9 @@ class ProxySpex:
         """Return the number of rounds of a run whose budget is given."""
         if self.rounds != "auto":
             return self.rounds
-        n, budget, index = problem.n_players, problem.budget, problem.index
-        scarce = index.max_order > 1 and affordable_level(n, budget, index.max_order) == 1
-        wins = scarce and n <= _ADAPTIVE_PLAYERS and budget >= _PER_ROUND * _ADAPTIVE_ROUNDS
+        n, budget = problem.n_players, problem.budget
+        scarce = affordable_level(n, budget) == 1 and budget >= _PER_ROUND * _ADAPTIVE_ROUNDS
+        wins = scarce and n <= _ADAPTIVE_PLAYERS
         return _ADAPTIVE_ROUNDS if wins and self._has_process and self.spreads(problem) else 1
 
     def spreads(self, problem: Problem) -> bool:
@@ -261,8 +261,7 @@ class _Run:
     def _grown(self, size: int) -> Design:
         """The design of the next round, which begins with the masks taken so far."""
         if self.design is None or self.problem.target is not None:
-            index = self.problem.index
-            level = affordable_level(self.problem.n_players, size, index.max_order, taken=self.design)
+            level = affordable_level(self.problem.n_players, size, taken=self.design)
             return self._fixed(size, level, self.design)
         new = size - len(self.design.masks)
         return self._fixed(size, 0, self.design.extended(self._chosen(int(_ADAPTIVE_SHARE * new) & ~1)))
