@@ -191,13 +191,18 @@ def _units(values: Floats) -> tuple[Floats, Floats]:
 
 
 def _screened(masks: Masks, values: Floats) -> Ints:
-    """Return all players; of more than 5,000, the 2,000 whose presence goes along with the values most."""
+    """Return all players; of more than 5,000, the 2,000 whose presence goes along with the values most.
+
+    Beyond what the size of the mask explains: where sizes vary, all players go along with it.
+    """
     n_players = masks.shape[1]
     if n_players <= _MOST_PLAYERS:
         return np.arange(n_players)
-    centered = values - values.mean(axis=0)
+    sizes = masks.mean(axis=1) - 0.5
+    by_size = np.stack([np.ones(len(masks)), sizes, sizes**2], axis=1)
+    beyond = values - by_size @ np.linalg.lstsq(by_size, values)[0]
     power, presence = np.zeros(n_players), masks.mean(axis=0)
-    for column in centered.T:
+    for column in beyond.T:
         power += (masks.T @ column) ** 2 / np.maximum(presence * (1 - presence), 1e-12)
     return np.sort(np.argpartition(-power, _SCREENED_PLAYERS)[:_SCREENED_PLAYERS])
 
