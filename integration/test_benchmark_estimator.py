@@ -35,7 +35,7 @@ def test_known_games(printed, tables, monkeypatch):
     monkeypatch.setitem(benchmark.SV_RIVALS, "image_vit_n16", {64: 1e-9})
     *_, header, known, other, sv, alone, sii = printed("games", "--games", tables, "--instances", 1)
     assert header.startswith("games")
-    assert known.split()[:4] == ["image_vit_n16", "64", "1", "1"]
+    assert known.split()[:4] == ["image_vit_n16", "64", "auto", "1"]
     assert [cell for cell in known.split() if cell in ("yes", "no")] == ["no", "no", "yes"]
     assert not {"yes", "no"}.intersection(other.split())
     assert len({line.count("|") for line in (header, known, other)}) == 1
