@@ -93,7 +93,9 @@ class Learner:
         whole = self._conditioned(hyper, terms, self.values)
         left_out = whole.left_out.copy()
         for held_out, learnt_on in self._halves(order):
-            other = self._conditioned(self._hyper(learnt_on, self.values), terms, self.values)
+            # Learnt afresh without the terms, the kernel would have to tell what they tell: it is only retuned.
+            there = self._retuned(hyper, terms, learnt_on) if terms else self._hyper(learnt_on, self.values)
+            other = self._conditioned(there, terms, self.values)
             left_out[held_out] = other.left_out[held_out]
         parts = [expansion(whole, column) for column in range(self.values.shape[1])]
         name = "Gaussian process" + (f" with {len(terms.sets)} terms" if terms else "")
