@@ -23,7 +23,7 @@ class TermPrior:
 
     def characters(self, masks: Masks, like: Tensor) -> Tensor:
         """Return the terms' signs, ``(n_terms, n_masks)``."""
-        return torch.from_numpy(parities(masks, self.sets)).to(like) * -2 + 1
+        return characters_of(self.sets, masks, like)
 
     def covariance(self, masks: Masks, others: Masks, like: Tensor) -> Tensor:
         """Return what the terms add to the covariance of masks with others."""
@@ -94,6 +94,11 @@ class Solver:
         return _inducing(process, masks, y, spread, self.n_inducing)
 
 
+def characters_of(sets: Supports, masks: Masks, like: Tensor) -> Tensor:
+    """Return the signs of sets on masks, ``(n_sets, n_masks)``."""
+    return torch.from_numpy(parities(masks, sets)).to(like) * -2 + 1
+
+
 def signs_of(masks: Masks, like: Tensor) -> Tensor:
     """Return masks as signs, +1 for an absent player and -1 for a present one, like the characters."""
     return 1 - 2 * torch.from_numpy(masks).to(like)
@@ -117,7 +122,7 @@ def _exact(process: Process, masks: Masks, y: Tensor, spread: Tensor) -> Conditi
     # The residual of a left-out pair solves the pair's block of the inverse: Rasmussen, Williams 5.12 for two rows.
     variances = 1 / (own - between**2 / other)
     residuals = variances[:, None] * (weights - (between / other)[:, None] * weights[partner])
-    return Conditioned(process, masks, _numpy(weights), _numpy(y - residuals), _numpy(variances))
+    return Conditioned(process, masks, as_array(weights), as_array(y - residuals), as_array(variances))
 
 
 def _inducing(process: Process, masks: Masks, y: Tensor, spread: Tensor, n_inducing: int) -> Conditioned:
@@ -149,8 +154,9 @@ def _inducing(process: Process, masks: Masks, y: Tensor, spread: Tensor, n_induc
         variances[rows] = spread[rows] * (1 - other) / whole
         pull = (between / spread[others] / whole)[:, None] * residuals[others]
         left_out[rows] = y[rows] - ((1 - other) / whole)[:, None] * residuals[rows] - pull
-    return Conditioned(process, centers, _numpy(weights), _numpy(left_out), _numpy(variances))
+    return Conditioned(process, centers, as_array(weights), as_array(left_out), as_array(variances))
 
 
-def _numpy(tensor: Tensor) -> Floats:
+def as_array(tensor: Tensor) -> Floats:
+    """Return a tensor from any device as a float64 array."""
     return tensor.detach().cpu().double().numpy()

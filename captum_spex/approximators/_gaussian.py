@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from captum_spex.approximators._conditioning import Conditioned, Process, Solver, TermPrior, signs_of
+from captum_spex.approximators._conditioning import Conditioned, Process, Solver, TermPrior, as_array, signs_of
 from captum_spex.approximators._evidence import Hyperparameters, maximise_evidence
 from captum_spex.approximators._sparse_terms import find_terms
 from captum_spex.approximators._surrogate import Surrogate
@@ -188,7 +188,7 @@ def expansion(conditioned: Conditioned, column: int) -> tuple[Spectrum, KernelEx
     masks, weights = conditioned.centers, conditioned.weights[:, column]
     hyper, n = conditioned.process.hyper, masks.shape[1]
     signs = np.where(masks, -1.0, 1.0)
-    linear = Spectrum(Supports.all_of_order(1, n), np.exp(_numpy(hyper.linear)) * (weights @ signs))
+    linear = Spectrum(Supports.all_of_order(1, n), np.exp(as_array(hyper.linear)) * (weights @ signs))
     spectra = [linear]
     terms = conditioned.process.terms
     if terms is not None:
@@ -199,10 +199,6 @@ def expansion(conditioned: Conditioned, column: int) -> tuple[Spectrum, KernelEx
 
 def kernels_of(hyper: Hyperparameters) -> tuple[ProductKernel, ProductKernel]:
     """Return the two product kernels."""
-    near, far, ratio, _ = np.exp(_numpy(hyper.shared))
-    decays = np.exp(_numpy(hyper.decays))
+    near, far, ratio, _ = np.exp(as_array(hyper.shared))
+    decays = np.exp(as_array(hyper.decays))
     return ProductKernel(float(near), decays), ProductKernel(float(far), float(ratio) * decays)
-
-
-def _numpy(tensor: Tensor) -> Floats:
-    return tensor.detach().cpu().double().numpy()

@@ -11,7 +11,7 @@ import torch
 
 from captum_spex.approximators._boosted import BoostedTrees, boosted_surrogate
 from captum_spex.approximators._combine import Combination, combine
-from captum_spex.approximators._conditioning import Conditioned
+from captum_spex.approximators._conditioning import Conditioned, as_array
 from captum_spex.approximators._gaussian import GaussianProcess, Learner, expansion, kernels_of
 from captum_spex.approximators._published import PublishedTrees
 from captum_spex.approximators._surrogate import Surrogate
@@ -265,7 +265,7 @@ def _process(masks: Masks, conditioned: Conditioned, noise: Floats, scale: float
     return Posterior(
         masks=masks[:n_used],
         kernels=kernels_of(hyper),
-        linear=np.exp(hyper.linear.detach().cpu().double().numpy()),
+        linear=np.exp(as_array(hyper.linear)),
         terms=Spectrum.from_terms({}, masks.shape[1]) if terms is None else Spectrum(terms.sets, terms.variances),
         nugget=hyper.nugget,
         noise=noise[:n_used],

@@ -9,10 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from captum_spex.approximators._conditioning import Process, TermPrior, signs_of
+from captum_spex.approximators._conditioning import Process, TermPrior, characters_of, signs_of
 from captum_spex.approximators._evidence import Hyperparameters, factorised
 from captum_spex.masks import Masks, first_rows
-from captum_spex.model.spectrum import parities
 from captum_spex.supports import Floats, Supports
 
 _RETUNES = 3
@@ -88,7 +87,7 @@ class _Search:
     def restarted(self, hyper: Hyperparameters) -> _Search:
         """Factorise anew under another kernel; the terms' variances become the squares of their means."""
         fresh = _Search.start(hyper, self.masks, self.targets, self.prior())
-        characters = fresh._characters(fresh.prior().sets)
+        characters = characters_of(fresh.prior().sets, self.masks, self.targets)
         means = characters @ (fresh.inverse @ self.targets) * torch.tensor(self.variances).to(self.targets)[:, None]
         squares = (means**2).mean(dim=1).clamp_(min=1e-10)
         fresh.variances = squares.double().cpu().tolist()
@@ -97,11 +96,11 @@ class _Search:
     def add_best(self) -> bool:
         """Add up to 40 terms in the order of their evidence; say whether any was found."""
         sets = self._shortlist()
-        characters = self._characters(sets)
+        characters = characters_of(sets, self.masks, self.targets)
         solved = characters @ self.inverse
         gram = solved @ characters.T
         found = solved @ self.targets
-        known = {players: row for row, players in enumerate(self.sets)}
+        known = set(self.sets)
         names = sets.tuples()
         added: list[tuple[int, float]] = []
         free = torch.tensor([name not in known for name in names], device=gram.device)
@@ -126,9 +125,6 @@ class _Search:
             self.sets.append(names[which])
             self.variances.append(variance)
         return bool(added)
-
-    def _characters(self, sets: Supports) -> Tensor:
-        return torch.from_numpy(parities(self.masks, sets)).to(self.targets) * -2 + 1
 
     def _limits(self, sets: Supports) -> Floats:
         """The squared z-score that every candidate must exceed."""
@@ -175,7 +171,7 @@ class _Search:
 
     def _grown(self, parents: Supports, solved: Tensor) -> Supports:
         parents = parents.take(np.arange(min(len(parents), max(1, _MOST_CELLS // self.masks.shape[1]))))
-        characters = self._characters(parents)
+        characters = characters_of(parents, self.masks, self.targets)
         power = torch.zeros((len(parents), self.masks.shape[1])).to(solved)
         for column in solved.T:
             power += ((characters * column) @ self.signs) ** 2

@@ -62,6 +62,15 @@ class ProductKernel:
         rise = (1 - away) / np.exp(own), (away - 1) / np.exp(other)
         return np.asarray(self.amplitude * np.exp(logarithms)), np.where(masks, rise[0], rise[1])
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the kernel as plain numbers, for JSON."""
+        return {"amplitude": self.amplitude, "decays": self.decays.tolist()}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> ProductKernel:
+        """Read what `to_dict` returned."""
+        return cls(content["amplitude"], np.array(content["decays"]))
+
 
 class KernelExpansion:
     r"""The game :math:`f(m) = \sum_t \alpha_t \sum_c k_c(m, m_t)` with product kernels :math:`k_c`.
@@ -143,14 +152,14 @@ class KernelExpansion:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the masks, packed and in hexadecimal, weights and kernels, for JSON."""
-        kernels = [{"amplitude": k.amplitude, "decays": k.decays.tolist()} for k in self.kernels]
+        kernels = [kernel.to_dict() for kernel in self.kernels]
         masks = masks_to_hex(self.masks)
         return {"n_players": self.n_players, "masks": masks, "weights": self.weights.tolist(), "kernels": kernels}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> KernelExpansion:
         """Read what `to_dict` returned."""
-        kernels = tuple(ProductKernel(k["amplitude"], np.array(k["decays"])) for k in content["kernels"])
+        kernels = tuple(ProductKernel.from_dict(kernel) for kernel in content["kernels"])
         masks = masks_from_hex(content["masks"], content["n_players"])
         return cls(masks, np.array(content["weights"], dtype=np.float64), kernels)
 
@@ -233,10 +242,18 @@ def extended_by_one(supports: Supports) -> Supports:
     blocks = [block for _, _, block in supports.by_order()]
     if not blocks:
         return supports
-    parents = blocks[0]
-    grown = np.column_stack([np.repeat(parents, n, axis=0), np.tile(np.arange(n), len(parents))])
-    fresh = (grown[:, :-1] != grown[:, -1:]).all(axis=1)
-    return Supports.from_blocks([np.sort(grown[fresh], axis=1)], n).unique()[0]
+    grown, _ = supersets(blocks[0], 1, n)
+    return Supports.from_blocks([np.sort(grown, axis=1)], n).unique()[0]
+
+
+def supersets(block: Ints, more: int, n_players: int) -> tuple[Ints, Ints]:
+    """Return every set with ``more`` further players, in any order, and the row of ``block`` that it came from."""
+    rows = np.arange(len(block))
+    for _ in range(more):
+        grown = np.column_stack([np.repeat(block, n_players, axis=0), np.tile(np.arange(n_players), len(block))])
+        fresh = (grown[:, :-1] != grown[:, -1:]).all(axis=1)
+        block, rows = grown[fresh], np.repeat(rows, n_players)[fresh]
+    return block, rows
 
 
 def _gauss_legendre(functional: Functional, size: int) -> list[tuple[float, float]]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from captum_spex.indices import Functional, Index
 from captum_spex.masks import Masks, all_masks
-from captum_spex.model.kernel import KernelExpansion
+from captum_spex.model.kernel import KernelExpansion, supersets
 from captum_spex.model.observed import ObservedCorrections
 from captum_spex.model.spectrum import Spectrum, parities
 from captum_spex.supports import Floats, Ints, Supports
@@ -145,8 +145,8 @@ class LinkedExpansion:
             points = tuple(point for point in functional.points if point[1] == 0)
             estimate = self._averaged(Functional(functional.density, points), block)
             for x, k, weight in derivatives:
-                supersets, rows = _supersets(block, k, self.n_players)
-                found = self._averaged(Functional(points=((x, 0, weight),)), supersets)
+                larger, rows = supersets(block, k, self.n_players)
+                found = self._averaged(Functional(points=((x, 0, weight),)), larger)
                 estimate += np.bincount(rows, weights=found, minlength=len(block)) / factorial(k)
             return self.weight * estimate
         estimate = self._averaged(functional, block)
@@ -230,16 +230,6 @@ class LinkedExpansion:
             present = (-signs[:, sets]).prod(axis=2)
             values = np.tensordot(sign, self.link(latents), axes=1) * present
             yield slice(start, start + len(sets)), values, np.tensordot(sign, latents, axes=1) * present
-
-
-def _supersets(block: Ints, more: int, n_players: int) -> tuple[Ints, Ints]:
-    """Return every set with ``more`` further players, in any order, and the row of ``block`` that it came from."""
-    rows = np.arange(len(block))
-    for _ in range(more):
-        grown = np.column_stack([np.repeat(block, n_players, axis=0), np.tile(np.arange(n_players), len(block))])
-        fresh = (grown[:, :-1] != grown[:, -1:]).all(axis=1)
-        block, rows = grown[fresh], np.repeat(rows, n_players)[fresh]
-    return block, rows
 
 
 def _flipped_linear(base: Floats, linear: Floats, signs: Floats, sets: Ints) -> Floats:

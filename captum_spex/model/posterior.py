@@ -120,7 +120,7 @@ class Posterior:
         return {
             "n_players": self.n_players,
             "masks": masks_to_hex(self.masks),
-            "kernels": [{"amplitude": k.amplitude, "decays": k.decays.tolist()} for k in self.kernels],
+            "kernels": [kernel.to_dict() for kernel in self.kernels],
             "linear": self.linear.tolist(),
             "terms": self.terms.to_dict(),
             "nugget": self.nugget,
@@ -131,7 +131,7 @@ class Posterior:
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Posterior:
         """Read what `to_dict` returned."""
-        kernels = tuple(ProductKernel(k["amplitude"], np.array(k["decays"])) for k in content["kernels"])
+        kernels = tuple(ProductKernel.from_dict(kernel) for kernel in content["kernels"])
         return cls(
             masks_from_hex(content["masks"], content["n_players"]),
             kernels,
