@@ -10,6 +10,7 @@ from scipy.linalg import cho_factor, cho_solve
 from captum_spex.approximators._bins import NOISE_FLOOR, Bins, Signature
 from captum_spex.approximators._peeling import Fit
 from captum_spex.model import Spectrum
+from captum_spex.model.kernel import supersets
 from captum_spex.supports import Floats, Supports
 
 _POOL = 60_000  # supersets of found terms looked at in a round
@@ -65,16 +66,9 @@ def _pool(fit: Fit) -> Supports:
 
 def _supersets(sets: Supports) -> Supports:
     """All sets with one player more."""
-    blocks = [Supports.from_sets([], sets.n_players)]
-    everyone = np.arange(sets.n_players)
-    for order, _, block in sets.by_order():
-        if order:
-            longer = np.empty((len(block), sets.n_players, order + 1), dtype=np.int64)
-            longer[:, :, :order] = block[:, None]
-            longer[:, :, order] = everyone
-            flat = longer.reshape(-1, order + 1)
-            flat = flat[~(flat[:, :order] == flat[:, order:]).any(axis=1)]
-            blocks.append(Supports.from_blocks([np.sort(flat, axis=1)], sets.n_players))
+    n = sets.n_players
+    grown = [np.sort(supersets(block, 1, n)[0], axis=1) for order, _, block in sets.by_order() if order]
+    blocks = [Supports.from_sets([], n), *(Supports.from_blocks([block], n) for block in grown)]
     return Supports.concatenate(blocks)
 
 
