@@ -33,5 +33,9 @@ class MaskError(ArgumentError):
     """Masks, feature masks or players that do not fit the game."""
 
 
+class StoreError(ArgumentError):
+    """A file of evaluated masks that cannot be used."""
+
+
 class GameError(ValueError):
     """A game that returned values which cannot be used (wrong length, NaN, another number of outputs)."""

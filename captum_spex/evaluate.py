@@ -1,8 +1,10 @@
-"""The only place where a game is called: distinct masks, batches, budget, progress, checks."""
+"""The only place where a game is called: distinct masks, batches, budget, store, progress, checks."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from tqdm.auto import tqdm
 from captum_spex.errors import ArgumentError, BudgetError, GameError
 from captum_spex.game import Game
 from captum_spex.masks import Keys, MaskBlocks, Masks, PackedMasks, as_masks, find_rows, first_rows, mask_keys
+from captum_spex.store import Store
 from captum_spex.supports import Floats
 
 DEFAULT_BATCH_SIZE = 1024
@@ -26,8 +29,10 @@ class Evaluator:
         game: the value function.
         n_players: width of the masks.
         budget: largest number of distinct masks that may be evaluated.
-        batch_size: masks per call of the game; default 1,024.
-        show_progress: show a progress bar on standard error.
+        batch_size: masks per call of the game; default: the batches that the game's method ``plan_batches`` returns,
+            else 1,024.
+        show_progress: show a progress bar on standard error, until `close` is called.
+        store: an open store, which is asked first and told every batch before the next is evaluated.
 
     Example:
         >>> evaluator = Evaluator(lambda masks: masks.sum(axis=1), n_players=2, budget=4)
@@ -43,17 +48,33 @@ class Evaluator:
         budget: int,
         batch_size: int | None = None,
         show_progress: bool = False,
+        store: Store | None = None,
     ) -> None:
         if not callable(game):
             raise ArgumentError("game", f"a {type(game).__name__}", "a callable from masks to values")
         self._game = game
         self._n_players = n_players
         self._budget = budget
+        self._plan = getattr(game, "plan_batches", None) if batch_size is None else None
         self._batch_size = checked_positive("batch_size", DEFAULT_BATCH_SIZE if batch_size is None else batch_size)
-        self._show_progress = show_progress
+        self._bar = tqdm(total=0, desc="evaluations", unit="eval", disable=not show_progress)
+        self._store = store
         self._chunks: list[tuple[Keys, Floats]] = []  # joined when they are read: a game may have many batches
         self._n_evaluations = 0
+        self._n_replicates = 0
         self._has_outputs = False
+
+    def close(self) -> None:
+        """End the progress bar."""
+        self._bar.close()
+
+    def __enter__(self) -> Evaluator:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     @property
     def n_evaluations(self) -> int:
@@ -96,11 +117,8 @@ class Evaluator:
         left = self._budget - self.n_evaluations
         if len(masks) > left:
             raise BudgetError("masks", f"{len(masks)} masks", f"{left}, what the budget of {self._budget} leaves")
-        batches = [masks[start : start + self._batch_size] for start in range(0, len(masks), self._batch_size)]
-        values = []
-        for batch in batches:
-            values.append(self._call(batch))
-            self._n_evaluations += len(batch)
+        self._expect(len(masks))
+        values = [self._replicate(masks[rows]) for rows in self._batches(_ArrayBlocks(masks), np.arange(len(masks)))]
         return np.concatenate(values)
 
     def _known(self) -> tuple[Keys, Floats]:
@@ -111,15 +129,63 @@ class Evaluator:
         self._chunks = [(np.concatenate(keys), np.concatenate(values))]
         return self._chunks[0]
 
+    def _expect(self, n_more: int) -> None:
+        self._bar.total += n_more
+        self._bar.refresh()
+
     def _evaluate(self, source: MaskBlocks | _ArrayBlocks, rows: NDArray[np.intp], keys: Keys) -> None:
-        batch_size = max(1, min(self._batch_size, _BATCH_BYTES // max(1, self._n_players // 8)))
-        with tqdm(total=len(rows), desc="evaluations", unit="eval", disable=not self._show_progress) as bar:
-            for start in range(0, len(rows), batch_size):
-                chosen = rows[start : start + batch_size]
-                values = self._call(source.block(chosen))
-                self._chunks.append((keys[chosen], values))
-                self._n_evaluations += len(chosen)
-                bar.update(len(chosen))
+        self._expect(len(rows))
+        for chosen in self._batches(source, rows):
+            values = self._batch_values(source, chosen, keys[chosen])
+            self._chunks.append((keys[chosen], values))
+            self._count(len(chosen))
+
+    def _count(self, n_evaluations: int) -> None:
+        self._n_evaluations += n_evaluations
+        self._bar.update(n_evaluations)
+
+    def _batches(self, source: MaskBlocks | _ArrayBlocks, rows: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
+        """Split rows into the calls of the game, whatever of them is stored: so a resumed run repeats its batches."""
+        largest = max(1, _BATCH_BYTES // max(1, self._n_players // 8))
+        size = largest if self._plan is not None else min(self._batch_size, largest)
+        for start in range(0, len(rows), size):
+            block = rows[start : start + size]
+            if self._plan is None:
+                yield block
+                continue
+            masks = source.block(block)
+            batches = list(self._plan(masks.unpack() if isinstance(masks, PackedMasks) else masks))
+            if not batches or not np.array_equal(np.sort(np.concatenate(batches)), np.arange(len(block))):
+                raise GameError("`game.plan_batches`: must return arrays of row numbers that hold every row once.")
+            yield from (block[batch] for batch in batches)
+
+    def _batch_values(self, source: MaskBlocks | _ArrayBlocks, rows: NDArray[np.intp], keys: Keys) -> Floats:
+        if self._store is None:
+            return self._call(source.block(rows))
+        found, stored = self._store.find(keys)
+        if found.all():
+            self._has_outputs = stored.shape[1] > 1
+            return stored
+        missing = source.block(rows[~found])
+        fresh = self._call(missing)
+        self._store.add(_packed(missing), fresh)
+        if not found.any():
+            return fresh
+        values = np.empty((len(rows), fresh.shape[1]))
+        values[found], values[~found] = stored, fresh
+        return values
+
+    def _replicate(self, batch: Masks) -> Floats:
+        """Evaluate a batch whatever is known of it; the store knows these by their number."""
+        self._n_replicates += 1
+        packed = PackedMasks.of(batch)
+        values = None if self._store is None else self._store.find_replicate(self._n_replicates, packed)
+        if values is None:
+            values = self._call(batch)
+            if self._store is not None:
+                self._store.add(packed, values, self._n_replicates)
+        self._count(len(batch))
+        return values
 
     def _call(self, batch: Masks | PackedMasks) -> Floats:
         try:
@@ -162,6 +228,10 @@ class Evaluator:
                 f"`game`: returned {wrong} for the mask with {describe_mask(_row(batch, row))}; values must be finite. "
                 f"{self.n_evaluations} evaluations were done before this batch."
             )
+
+
+def _packed(batch: Masks | PackedMasks) -> PackedMasks:
+    return batch if isinstance(batch, PackedMasks) else PackedMasks.of(batch)
 
 
 @dataclass(frozen=True, eq=False)

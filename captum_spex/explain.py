@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Literal
 
@@ -14,15 +16,17 @@ from captum_spex.evaluate import Evaluator, checked_budget, checked_positive
 from captum_spex.game import Game
 from captum_spex.indices import Index, resolve_index
 from captum_spex.interactions import MAX_TERMS, Interactions
+from captum_spex.store import Store
 
 _MOST_ENUMERATED = 26  # players whose masks, all of them, fit into memory
 _LARGEST_SOUGHT = 10_000  # evaluations, unless `max_budget` says otherwise
+StoreArgument = str | os.PathLike[str] | Store | None
 RandomState = int | np.random.Generator | np.random.SeedSequence | None
 
 
 def explain(
     game: Game,
-    n_players: int,
+    n_players: int | None = None,
     *,
     budget: int | Literal["auto"],
     target_faithfulness: float = 0.95,
@@ -35,13 +39,14 @@ def explain(
     show_progress: bool = False,
     names: Sequence[str] | None = None,
     max_terms: int = MAX_TERMS,
+    store: StoreArgument = None,
 ) -> Interactions | list[Interactions]:
     """Find the players, and the groups of players, that drive a game.
 
     Args:
         game: callable from masks ``(n_masks, n_players)``, ``True`` = present, to values ``(n_masks,)`` or
             ``(n_masks, n_outputs)``.
-        n_players: number of players.
+        n_players: number of players; default: the game's attribute ``n_players``.
         budget: largest number of masks to evaluate, at least 2. From ``2**n_players`` on, every mask is evaluated
             and the answer is exact. ``"auto"``: evaluate in growing rounds until the faithfulness exceeds the target
             with 95 % confidence; ``diagnostics["curve"]`` of the result lists evaluations, faithfulness and its lower
@@ -52,10 +57,13 @@ def explain(
         max_order: largest order of an interaction, 1 to ``n_players``.
         approximator: the algorithm; default `ProxySpex()`.
         random_state: seed or generator; the same seed gives the same masks and the same result.
-        batch_size: masks per call of the game; default 1,024.
+        batch_size: masks per call of the game; default: as the game's method ``plan_batches`` says, else 1,024.
         show_progress: show a progress bar.
-        names: names of the players, for display.
+        names: names of the players, for display; default: the game's attribute ``names``.
         max_terms: how many terms of order 2 and more to keep, the largest first; all of order 1 are kept.
+        store: a file in which every evaluated batch is kept before the next is evaluated, so that a run that was
+            stopped goes on where it was: a path, for a game with an attribute ``fingerprint`` (`captum_spex.games`,
+            the adapters' torch modules), or a `captum_spex.store.Store`.
 
     Returns:
         The interactions; a list of them, one for each output, if the game has several.
@@ -65,6 +73,7 @@ def explain(
         BudgetError: if ``budget`` is no integer of at least 2, or too small for the algorithm.
         UnknownNameError: if the index is unknown.
         OrderError: if ``max_order`` is not between 1 and ``n_players``.
+        StoreError: if the store belongs to another game or another program, is damaged, or cannot be written.
         GameError: if the game returns values that cannot be used.
 
     Example:
@@ -73,13 +82,20 @@ def explain(
         >>> result[(0, 2)], result.n_evaluations, result.faithfulness
         (3.0, 8, 1.0)
     """
-    n_players = checked_positive("n_players", n_players)
+    n_players = checked_positive("n_players", getattr(game, "n_players", None) if n_players is None else n_players)
     resolved = resolve_index(index, max_order, n_players)
     problem = _problem(n_players, budget, target_faithfulness, max_budget, resolved)
     checked_positive("max_terms", max_terms)
-    checked_names = _checked_names(names, n_players)
-    evaluator = Evaluator(game, n_players, budget=problem.budget, batch_size=batch_size, show_progress=show_progress)
-    recovered = _run(evaluator, problem, approximator, random_state)
+    checked_names = _checked_names(getattr(game, "names", None) if names is None else names, n_players)
+    if batch_size is not None:
+        checked_positive("batch_size", batch_size)
+    with (
+        _opened(store, game, n_players) as kept,
+        Evaluator(
+            game, n_players, budget=problem.budget, batch_size=batch_size, show_progress=show_progress, store=kept
+        ) as evaluator,
+    ):
+        recovered = _run(evaluator, problem, approximator, random_state)
     results = [
         Interactions.from_model(
             one.model,
@@ -93,6 +109,12 @@ def explain(
         for one in recovered
     ]
     return results if evaluator.has_outputs else results[0]
+
+
+def _opened(store: StoreArgument, game: Game, n_players: int) -> Store | nullcontext[None]:
+    if store is None:
+        return nullcontext()
+    return (store if isinstance(store, Store) else Store(store)).open(game, n_players)
 
 
 def _problem(

@@ -99,6 +99,11 @@ class PackedMasks:
     packed: NDArray[np.uint8]
     n_players: int
 
+    @classmethod
+    def of(cls, masks: Masks) -> PackedMasks:
+        """Pack a bool array."""
+        return cls(np.packbits(masks, axis=1, bitorder="little"), masks.shape[1])
+
     def __len__(self) -> int:
         return len(self.packed)
 
@@ -143,7 +148,7 @@ def codes_to_masks(codes: NDArray[np.uint64], n_players: int) -> Masks:
 
 def masks_to_hex(masks: Masks) -> list[str]:
     """Return every mask as hexadecimal text, player ``i`` in bit ``i % 8`` of byte ``i // 8``."""
-    return [row.tobytes().hex() for row in np.packbits(masks, axis=1, bitorder="little")]
+    return [row.tobytes().hex() for row in PackedMasks.of(masks).packed]
 
 
 def masks_from_hex(texts: list[str], n_players: int) -> Masks:

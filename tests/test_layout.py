@@ -11,7 +11,7 @@ import captum_spex
 
 PACKAGE = Path(captum_spex.__file__).parent
 LAYERS = (
-    "errors", "masks", "supports", "terms", "indices", "game", "evaluate", "sampling", "model", "interactions",
+    "errors", "masks", "supports", "terms", "indices", "game", "store", "evaluate", "sampling", "model", "interactions",
     "approximators", "explain", "games", "attr", "explainers", "demo", "cli",
 )  # fmt: skip
 """A module imports only from its own layer and from those before it."""
