@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from math import ceil, log2
 from typing import Literal
 
 import numpy as np
@@ -19,16 +20,26 @@ from captum_spex.interactions import MAX_TERMS, Interactions
 from captum_spex.store import Store
 
 _MOST_ENUMERATED = 26  # players whose masks, all of them, fit into memory
+_FEWEST_EVALUATIONS = 512
 _LARGEST_SOUGHT = 10_000  # evaluations, unless `max_budget` says otherwise
 StoreArgument = str | os.PathLike[str] | Store | None
 RandomState = int | np.random.Generator | np.random.SeedSequence | None
+
+
+def default_budget(n_players: int) -> int:
+    """Return the number of evaluations that is used when none is given.
+
+    ``max(512, 4 n log2(n))``, the smallest multiple that the ProxySPEX paper studies, and never more than ``2**n``.
+    """
+    wanted = max(_FEWEST_EVALUATIONS, ceil(4 * n_players * log2(max(n_players, 2))))
+    return max(2, min(wanted, 2 ** min(n_players, 62)))
 
 
 def explain(
     game: Game,
     n_players: int | None = None,
     *,
-    budget: int | Literal["auto"],
+    budget: int | Literal["auto"] | None = None,
     target_faithfulness: float = 0.95,
     max_budget: int | None = None,
     index: str = "SII",
@@ -50,7 +61,7 @@ def explain(
         budget: largest number of masks to evaluate, at least 2. From ``2**n_players`` on, every mask is evaluated
             and the answer is exact. ``"auto"``: evaluate in growing rounds until the faithfulness exceeds the target
             with 95 % confidence; ``diagnostics["curve"]`` of the result lists evaluations, faithfulness and its lower
-            bound after every round.
+            bound after every round. Default: `default_budget`.
         target_faithfulness: where ``budget="auto"`` stops, between 0 and 1.
         max_budget: largest number of masks that ``budget="auto"`` evaluates; default 10,000.
         index: an interaction index, see `captum_spex.indices.NAMES`.
@@ -59,7 +70,7 @@ def explain(
         random_state: seed or generator; the same seed gives the same masks and the same result.
         batch_size: masks per call of the game; default: as the game's method ``plan_batches`` says, else 1,024.
         show_progress: show a progress bar.
-        names: names of the players, for display; default: the game's attribute ``names``.
+        names: names of the players, for display; default: ``names`` of a game that also has ``n_players``.
         max_terms: how many terms of order 2 and more to keep, the largest first; all of order 1 are kept.
         store: a file in which every evaluated batch is kept before the next is evaluated, so that a run that was
             stopped goes on where it was: a path, for a game with an attribute ``fingerprint`` (`captum_spex.games`,
@@ -82,11 +93,14 @@ def explain(
         >>> result[(0, 2)], result.n_evaluations, result.faithfulness
         (3.0, 8, 1.0)
     """
-    n_players = checked_positive("n_players", getattr(game, "n_players", None) if n_players is None else n_players)
+    own = getattr(game, "n_players", None)
+    n_players = checked_positive("n_players", own if n_players is None else n_players)
+    names = getattr(game, "names", None) if names is None and n_players == own else names
     resolved = resolve_index(index, max_order, n_players)
+    budget = default_budget(n_players) if budget is None else budget
     problem = _problem(n_players, budget, target_faithfulness, max_budget, resolved)
     checked_positive("max_terms", max_terms)
-    checked_names = _checked_names(getattr(game, "names", None) if names is None else names, n_players)
+    checked_names = _checked_names(names, n_players)
     if batch_size is not None:
         checked_positive("batch_size", batch_size)
     with (

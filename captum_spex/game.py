@@ -12,6 +12,14 @@ from captum_spex.masks import Masks
 class Game(Protocol):
     """A value function: masks in, one value (or one row of outputs) per mask out. A plain function is a game too.
 
+    A game may also have some of these:
+
+    - ``n_players`` and ``names``, for `captum_spex.explain` to take them from there;
+    - ``plan_batches(masks)``, which returns arrays of row numbers: the rows of each call;
+    - ``fingerprint``, a text or a mapping of texts that tells it from all other games: without one, a store must be
+      given it;
+    - ``evaluate_packed(masks)``, to receive the masks of very many players as `captum_spex.masks.PackedMasks`.
+
     Example:
         >>> import numpy as np
         >>> def game(masks):

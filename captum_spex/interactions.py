@@ -169,6 +169,11 @@ class Interactions(IndexTerms):
         """Return a term's players in words, joined by ``x``."""
         return " x ".join(self.names[player] if self.names else str(player) for player in players)
 
+    def errors_of(self, supports: Supports) -> Floats | None:
+        """Return the standard errors of a few sets; ``None`` where there are none, or all are 0."""
+        errors = self.model.std_errors(Index(self.index, self.max_order), supports)
+        return None if errors is None or not errors.any() else errors
+
     def to_dataframe(self) -> pandas.DataFrame:
         """Return one row per term: ``players``, ``name``, ``order``, ``value`` and, where known, ``std_error``."""
         import pandas
@@ -292,10 +297,8 @@ class Interactions(IndexTerms):
 
     def _doubts(self, supports: Supports) -> list[str]:
         """The standard errors of a few sets as text; nothing where there are none, or all are 0."""
-        errors = self.model.std_errors(Index(self.index, self.max_order), supports)
-        if errors is None or not errors.any():
-            return [""] * len(supports)
-        return [f" ± {error:<8.2g}" for error in errors]
+        errors = self.errors_of(supports)
+        return [""] * len(supports) if errors is None else [f" ± {error:<8.2g}" for error in errors]
 
 
 def _shortened(name: str) -> str:

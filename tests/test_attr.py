@@ -19,7 +19,7 @@ from torch.testing import assert_close
 from captum_spex import Interactions
 from captum_spex import approximators as algorithms
 from captum_spex.attr import ProxySpex, Spex
-from captum_spex.attr._attribution import default_n_samples
+from captum_spex.explain import default_budget
 
 QUICK = algorithms.ProxySpex(algorithms.GaussianProcess(n_steps=10, links=False))
 
@@ -485,13 +485,13 @@ def test_the_same_model_as_a_game():
     ("n_players", "expected"), [(1, 2), (3, 8), (9, 512), (10, 512), (30, 589), (100, 2658), (10**6, 79726275)]
 )
 def test_the_default_number_of_samples(n_players, expected):
-    assert default_n_samples(n_players) == expected
+    assert default_budget(n_players) == expected
 
 
 def test_the_default_number_of_samples_is_used():
     model = Recorded(lambda x: x[:, 0] * x[:, 7])
     ProxySpex(model, QUICK).attribute(torch.ones(1, 12), perturbations_per_eval=100)
-    assert sum(model.rows) == default_n_samples(12) == 512
+    assert sum(model.rows) == default_budget(12) == 512
 
 
 # --- Spex -------------------------------------------------------------------------------------------------------------

@@ -11,8 +11,8 @@ import captum_spex
 
 PACKAGE = Path(captum_spex.__file__).parent
 LAYERS = (
-    "errors", "masks", "supports", "terms", "indices", "game", "store", "evaluate", "sampling", "model", "interactions",
-    "approximators", "explain", "games", "attr", "explainers", "demo", "cli",
+    "errors", "masks", "supports", "terms", "indices", "game", "store", "fingerprint", "evaluate", "sampling", "model",
+    "interactions", "approximators", "explain", "games", "attr", "explainers", "demo", "cli",
 )  # fmt: skip
 """A module imports only from its own layer and from those before it."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import ceil, log2
 from typing import Any
 
 import numpy as np
@@ -15,20 +14,10 @@ from captum_spex.attr import _captum
 from captum_spex.attr._tensor_game import TensorGame, baselines_of, players_of
 from captum_spex.errors import ArgumentError
 from captum_spex.evaluate import checked_budget, checked_positive
-from captum_spex.explain import RandomState, explain
+from captum_spex.explain import RandomState, StoreArgument, default_budget, explain
 from captum_spex.interactions import Interactions
 
-_FEWEST_SAMPLES = 512
 _CAPTUMS_WORDS = {"budget": "n_samples", "index": "interaction_index", "names": "feature_names"}
-
-
-def default_n_samples(n_players: int) -> int:
-    """Return the number of evaluations that is used when none is given.
-
-    ``max(512, 4 n log2(n))``, the smallest multiple that the ProxySPEX paper studies, and never more than ``2**n``.
-    """
-    wanted = max(_FEWEST_SAMPLES, ceil(4 * n_players * log2(max(n_players, 2))))
-    return max(2, min(wanted, 2 ** min(n_players, 62)))
 
 
 class SpexAttribution(_captum.ShapleyValueSampling):  # type: ignore[misc]
@@ -40,7 +29,7 @@ class SpexAttribution(_captum.ShapleyValueSampling):  # type: ignore[misc]
 
     def default_n_samples(self, n_players: int) -> int:
         """Return the number of evaluations that is used when none is given."""
-        return default_n_samples(n_players)
+        return default_budget(n_players)
 
     def _approximator_on(self, device: torch.device) -> Approximator:
         """Return the algorithm, set to compute where the inputs are if it can."""
@@ -67,6 +56,7 @@ class SpexAttribution(_captum.ShapleyValueSampling):  # type: ignore[misc]
         random_state: RandomState,
         multi_output: bool | None,
         feature_names: Sequence[str] | None,
+        store: StoreArgument,
     ) -> Any:
         game = self._game(inputs, baselines, target, additional_forward_args, feature_mask, multi_output)
         budget = self.default_n_samples(game.n_players) if n_samples is None else checked_budget("n_samples", n_samples)
@@ -81,6 +71,7 @@ class SpexAttribution(_captum.ShapleyValueSampling):  # type: ignore[misc]
             batch_size=checked_positive("perturbations_per_eval", perturbations_per_eval),
             show_progress=show_progress,
             names=feature_names,
+            store=store,
         )
         flat = results if isinstance(results, list) else [results]
         attributions = _attributions(flat, game, return_input_shape, _captum.is_tuple(inputs))

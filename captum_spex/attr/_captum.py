@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from captum._utils.common import (
     _expand_additional_forward_args as expand_additional_forward_args,
 )
@@ -13,7 +15,7 @@ from captum._utils.common import _format_output as format_output
 from captum._utils.common import _format_tensor_into_tuples as format_tensor_into_tuples
 from captum._utils.common import _is_tuple as is_tuple
 from captum._utils.common import _run_forward as run_forward
-from captum.attr import PerturbationAttribution, ShapleyValueSampling
+from captum.attr import InterpretableInput, PerturbationAttribution, ShapleyValueSampling
 from captum.attr._core.llm_attr import BaseLLMAttribution
 from captum.log import log_usage
 
@@ -21,6 +23,7 @@ __all__ = [
     "BaseLLMAttribution",
     "PerturbationAttribution",
     "ShapleyValueSampling",
+    "content_of",
     "expand_additional_forward_args",
     "expand_target",
     "format_additional_forward_args",
@@ -28,7 +31,24 @@ __all__ = [
     "format_feature_mask",
     "format_output",
     "format_tensor_into_tuples",
+    "identity_of",
     "is_tuple",
     "log_usage",
     "run_forward",
 ]
+
+
+def identity_of(model: Any) -> tuple[Any, ...]:
+    """Return what identifies a model; of Captum's wrapper of a language model, that model and what is made of it."""
+    if isinstance(model, BaseLLMAttribution):
+        return getattr(model, "model", model), getattr(model, "attr_target", None)
+    return (model,)
+
+
+def content_of(argument: Any) -> Any:
+    """Return what an argument of a model says; of Captum's interpretable inputs, what the model gets of them."""
+    if isinstance(argument, InterpretableInput):
+        present = argument.to_tensor()
+        ends = [argument.to_model_input(present), argument.to_model_input(0 * present)]
+        return type(argument).__qualname__, argument.values, ends
+    return argument

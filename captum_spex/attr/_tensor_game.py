@@ -11,6 +11,7 @@ from torch import Tensor
 
 from captum_spex.attr import _captum
 from captum_spex.errors import ArgumentError, GameError, MaskError
+from captum_spex.fingerprint import digest
 from captum_spex.masks import Masks
 
 
@@ -48,6 +49,26 @@ class TensorGame:
     def n_examples(self) -> int:
         """Batch size of the inputs."""
         return len(self.inputs[0])
+
+    @property
+    def fingerprint(self) -> dict[str, str] | None:
+        """What tells this game from others; ``None`` for a model that is no torch module, nor a method of one."""
+        from captum_spex import __version__
+
+        model = getattr(self.forward_func, "__self__", self.forward_func)
+        method = getattr(self.forward_func, "__name__", "")
+        try:
+            return {
+                "captum_spex": __version__,
+                "model": f"{type(model).__qualname__} {method} {digest(*_captum.identity_of(model))}",
+                "inputs": digest(self.inputs),
+                "baselines": digest(self.baselines),
+                "feature_mask": digest(self.players),
+                "target": repr(self.target) if not isinstance(self.target, Tensor) else digest(self.target),
+                "additional_forward_args": digest(*map(_captum.content_of, self.additional_forward_args or ())),
+            }
+        except TypeError:
+            return None
 
     def __call__(self, masks: Masks) -> Tensor:
         """Return the outputs under every mask, float64 on the CPU, ``(n_masks, examples * outputs)``."""

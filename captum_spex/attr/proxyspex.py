@@ -12,7 +12,7 @@ from captum_spex.approximators import Approximator
 from captum_spex.approximators import ProxySpex as ProxySpexApproximator
 from captum_spex.attr._attribution import SpexAttribution
 from captum_spex.attr._captum import log_usage
-from captum_spex.explain import RandomState
+from captum_spex.explain import RandomState, StoreArgument
 
 
 class ProxySpex(SpexAttribution):
@@ -64,6 +64,7 @@ class ProxySpex(SpexAttribution):
         random_state: RandomState = None,
         multi_output: bool | None = None,
         feature_names: Sequence[str] | None = None,
+        store: StoreArgument = None,
     ) -> Any:
         """Attribute the output to features, and on request to groups of features.
 
@@ -90,6 +91,9 @@ class ProxySpex(SpexAttribution):
             multi_output: explain every output of a model with several (no target). Default: only inside
                 ``LLMAttribution``.
             feature_names: names of the players, for the interactions. Default: None
+            store: a file in which every evaluated batch is kept, so that a run that was stopped goes on where it was:
+                a path, if ``forward_func`` is a torch module or a method of one, else a `captum_spex.store.Store`
+                with a fingerprint. Default: None
 
         Returns:
             *Tensor* or *tuple[Tensor, ...]* of **attributions** in the shape of the inputs (outputs, if several, after
@@ -119,4 +123,5 @@ class ProxySpex(SpexAttribution):
             random_state,
             multi_output,
             feature_names,
+            store,
         )
