@@ -1,0 +1,1 @@
+"""Ready-made games: what is removed, how, and what of the model's answer is observed."""

@@ -1,0 +1,176 @@
+"""What all games over a text share: masks to rows, batches of equal work, memory, identity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from inspect import signature
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from captum_spex.errors import ArgumentError, UnknownNameError
+from captum_spex.evaluate import checked_positive
+from captum_spex.fingerprint import digest
+from captum_spex.games.text._ablation import Rows, checked_ablation, template_of
+from captum_spex.games.text._limit import check_length
+from captum_spex.games.text._prompt import Prompt
+from captum_spex.games.text._tokens import tokens_of
+from captum_spex.games.text._units import Span
+from captum_spex.masks import Masks
+from captum_spex.supports import Floats
+
+_TOKENS_PER_BATCH = {"cpu": 2048}
+_TOKENS_PER_BATCH_ELSEWHERE = 65536
+_MEMORY_ENDS = ("out of memory", "can't allocate memory", "not enough memory")
+
+
+class TextGame:
+    """Base of the games whose players are parts of a text: masks in, what the model says about the rest out.
+
+    Attributes:
+        text: the text to explain.
+        n_players, names, spans: its players: how many, as text, and as (first character, one after the last).
+        ablation: what stands in place of absent players.
+        fingerprint: what tells this game from others, for a store.
+        tokens_per_batch: the most tokens, filling included, that the model receives at once. It is halved when the
+            memory does not suffice.
+        output: which number of the model's answer is the value.
+    """
+
+    output: str
+
+    def __init__(
+        self,
+        model: nn.Module,
+        tokenizer: Any,
+        prompt: Prompt,
+        *,
+        unit: str | Sequence[Span],
+        ablation: str | None,
+        replacement: str | None,
+        tokens_per_batch: int | None,
+        compile: bool,  # noqa: A002  # torch's own word
+    ) -> None:
+        tokens = tokens_of(tokenizer, prompt, unit)
+        self.text = prompt.text
+        self.n_players = tokens.n_players
+        self.names = tokens.names
+        self.spans = tokens.spans
+        self.device = torch.device(getattr(model, "device", None) or next(model.parameters()).device)
+        default = _TOKENS_PER_BATCH.get(self.device.type, _TOKENS_PER_BATCH_ELSEWHERE)
+        given = default if tokens_per_batch is None else tokens_per_batch
+        self.tokens_per_batch = checked_positive("tokens_per_batch", given)
+        self._prompt = prompt
+        self.ablation = checked_ablation(tokenizer, ablation, replacement)
+        self._template = template_of(tokenizer, tokens, self.ablation, replacement)
+        check_length(model, tokenizer, tokens, self._template)
+        self._model = model
+        self._forward: Any = torch.compile(model, dynamic=True) if compile else model
+        self._accepted = frozenset(signature(model.forward).parameters)
+
+    def __call__(self, masks: Masks) -> Floats:
+        """Return the values, float64 ``(n_masks,)``, or ``(n_masks, n_outputs)`` where there are several outputs."""
+        masks = np.asarray(masks, dtype=np.bool_)
+        batches = self.plan_batches(masks)
+        with torch.inference_mode():
+            values = [self._within_memory(masks[rows]).to("cpu", torch.float64) for rows in batches]
+        together = torch.cat(values).numpy()
+        ordered = np.empty_like(together)
+        ordered[np.concatenate(batches)] = together
+        return ordered[:, 0] if ordered.shape[1] == 1 else ordered
+
+    def plan_batches(self, masks: Masks) -> list[NDArray[np.intp]]:
+        """Return the rows of each call of the model: from long to short, as many as `tokens_per_batch` allows."""
+        lengths = self._lengths(masks)
+        order = np.argsort(-lengths, kind="stable")
+        batches, start = [], 0
+        while start < len(order):
+            size = max(1, self.tokens_per_batch // int(max(1, lengths[order[start]])))
+            batches.append(order[start : start + size])
+            start += size
+        return batches
+
+    @property
+    def fingerprint(self) -> dict[str, str]:
+        """What tells this game from others: the model's weights, the text, what is asked and what is removed how."""
+        from captum_spex import __version__
+
+        template, prompt = self._template, self._prompt
+        parts = (template.ids, template.types, template.players, template.of_absent, template.hides)
+        name = getattr(getattr(self._model, "config", None), "name_or_path", "")
+        return {
+            "captum_spex": __version__,
+            "game": type(self).__name__,
+            "model": f"{name or type(self._model).__name__} {digest(self._model)}",
+            "text": prompt.text,
+            "around it": "\n".join([prompt.before, prompt.after, prompt.second or ""]),
+            "ablation": self.ablation,
+            "tokens": digest(*parts),
+            **self._question(),
+        }
+
+    def _question(self) -> Mapping[str, str]:
+        """What is asked of the model, for the fingerprint."""
+        raise NotImplementedError
+
+    def _values(self, masks: Masks) -> Tensor:
+        """Return the values of one call of the model, ``(n_masks, n_outputs)``."""
+        raise NotImplementedError
+
+    def _lengths(self, masks: Masks) -> NDArray[np.int64]:
+        """Return the number of tokens that the model reads for every mask."""
+        return self._template.lengths(masks)
+
+    def _within_memory(self, masks: Masks) -> Tensor:
+        """Return the values; where the memory does not suffice, in halves, and in smaller batches from then on."""
+        try:
+            return self._values(masks)
+        except RuntimeError as error:
+            if len(masks) == 1 or not _is_memory_end(error):
+                raise
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        half = len(masks) // 2
+        self.tokens_per_batch = max(1, min(self.tokens_per_batch, half * int(self._lengths(masks).max())))
+        return torch.cat([self._within_memory(masks[:half]), self._within_memory(masks[half:])])
+
+    def _tensors(self, rows: Rows) -> dict[str, Tensor]:
+        """Return what every model takes: tokens, attention mask and, where the model knows them, token types."""
+        tensors = {"input_ids": self._tensor(rows.ids), "attention_mask": self._tensor(rows.attention)}
+        if rows.types is not None and "token_type_ids" in self._accepted:
+            tensors["token_type_ids"] = self._tensor(rows.types)
+        return tensors
+
+    def _tensor(self, array: NDArray[Any]) -> Tensor:
+        return torch.tensor(array).to(self.device)
+
+
+def checked_model(model: Any, tokenizer: Any) -> None:
+    """Check that a model and its tokenizer can be asked."""
+    if not isinstance(model, nn.Module):
+        raise ArgumentError("model", f"a {type(model).__name__}", "a torch module of the library transformers")
+    if not callable(tokenizer):
+        raise ArgumentError("tokenizer", f"a {type(tokenizer).__name__}", "the model's tokenizer")
+    if model.training:
+        hint = "Call `model.eval()`: in training mode its answers are random."
+        raise ArgumentError("model", "a model in training mode", "a model in evaluation mode", hint)
+
+
+def filler(model: nn.Module) -> int:
+    """Return the token that fills rows up: the model's own, by which some find the last word."""
+    token = getattr(getattr(model, "config", None), "pad_token_id", None)
+    return 0 if token is None else int(token)
+
+
+def one_of(argument: str, value: Any, allowed: tuple[str, ...]) -> str:
+    """Return a name if it is one of the allowed ones."""
+    if value not in allowed:
+        raise UnknownNameError(argument, repr(value), ", ".join(map(repr, allowed)))
+    return str(value)
+
+
+def _is_memory_end(error: RuntimeError) -> bool:
+    return isinstance(error, torch.cuda.OutOfMemoryError) or any(words in str(error) for words in _MEMORY_ENDS)

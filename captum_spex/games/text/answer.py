@@ -1,0 +1,256 @@
+"""A causal language model's answer as a game."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from captum_spex.errors import ArgumentError
+from captum_spex.evaluate import checked_positive
+from captum_spex.games.text._ablation import Ablation, Template, checked_ablation
+from captum_spex.games.text._game import TextGame, checked_model, filler, one_of
+from captum_spex.games.text._limit import token_limit
+from captum_spex.games.text._prompt import Prompt, prompt_of
+from captum_spex.games.text._tokens import FIXED
+from captum_spex.games.text._units import Span
+from captum_spex.masks import Masks
+
+_OUTPUTS = ("mean", "sum", "tokens")
+_TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-6}
+_HALF_TOLERANCE = 3e-2  # of models that compute in 16 bits
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How the model is called: what saves work, as far as that is exact.
+
+    Attributes:
+        aligned: whether rows end together, so that logits are computed for the answer only.
+        n_cached: how many fixed tokens at the beginning are encoded once, for all rows.
+    """
+
+    aligned: bool
+    n_cached: int
+
+
+class AnswerGame(TextGame):
+    """How probable a causal language model finds an answer when parts of the text before it are removed.
+
+    The value is the log-probability of the answer's tokens, each given the text and the answer before it.
+
+    Rows are aligned at the answer, so that logits are computed for it only, and fixed tokens at the beginning (a system
+    prompt, a chat template, ``prefix``) are encoded once and kept as keys and values. Both are used only if the model,
+    asked about the whole text and about the empty one, then gives the same values as without.
+
+    Args:
+        model: a causal language model of the library transformers, in evaluation mode, on any device and in any
+            precision.
+        tokenizer: its fast tokenizer.
+        text: the text to explain.
+        answer: the answer, as it follows the prompt (with the space before it, if one belongs there); default: what
+            the model generates, always taking the most probable token.
+        max_new_tokens: the most tokens of a generated answer.
+        output: ``"mean"`` or ``"sum"`` over the tokens of the answer, or ``"tokens"``: one output for each of them.
+        unit, ablation, replacement, tokens_per_batch, compile: see `ClassificationGame`. The default ablation of a
+            tokenizer without mask token is ``"delete"``; ``"hide"`` needs a fixed token between text and answer.
+        prefix, suffix: texts before and after that are never removed.
+        system: a system prompt, never removed; implies ``chat``.
+        chat: whether to put the text into the tokenizer's chat template.
+        prefix_cache: whether fixed tokens at the beginning may be encoded once.
+
+    Attributes:
+        answer: the answer.
+        answer_tokens: its tokens as text.
+
+    Raises:
+        ArgumentError: an argument that cannot be used, among them a text that is longer than the model reads.
+
+    Example:
+        >>> from transformers import GPT2Config, GPT2LMHeadModel
+        >>> from captum_spex.games.text import AnswerGame, embedded_model
+        >>> tokenizer = embedded_model()[1]                       # any tokenizer; a network that has learnt nothing
+        >>> config = GPT2Config(vocab_size=len(tokenizer), n_positions=64, n_embd=16, n_layer=1, n_head=2)
+        >>> game = AnswerGame(GPT2LMHeadModel(config).eval(), tokenizer, "a good film", answer="yes", suffix=" :")
+        >>> game.n_players, game.names
+        (3, ('a', 'good', 'film'))
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        tokenizer: Any,
+        text: str,
+        *,
+        answer: str | None = None,
+        max_new_tokens: int = 16,
+        output: Literal["mean", "sum", "tokens"] = "mean",
+        unit: str | Sequence[Span] = "word",
+        ablation: Ablation | None = None,
+        replacement: str | None = None,
+        prefix: str = "",
+        suffix: str = "",
+        system: str | None = None,
+        chat: bool = False,
+        prefix_cache: bool = True,
+        tokens_per_batch: int | None = None,
+        compile: bool = False,  # noqa: A002  # torch's own word
+    ) -> None:
+        checked_model(model, tokenizer)
+        _check_causal(model)
+        self.output = one_of("output", output, _OUTPUTS)
+        checked_positive("max_new_tokens", max_new_tokens)
+        prompt = prompt_of(tokenizer, text, prefix=prefix, suffix=suffix, system=system, chat=chat)
+        if checked_ablation(tokenizer, ablation, replacement) in ("delete", "hide"):
+            prompt = _with_beginning(prompt, tokenizer)
+        super().__init__(
+            model,
+            tokenizer,
+            prompt,
+            unit=unit,
+            ablation=ablation,
+            replacement=replacement,
+            tokens_per_batch=tokens_per_batch,
+            compile=compile,
+        )
+        if self._template.hides and self._template.players[-1] != FIXED:
+            came = (
+                "'hide' for a text right before the answer, which the model predicts from the last token, hidden or not"
+            )
+            raise ArgumentError("ablation", came, "another ablation, or a `suffix`")
+        self._answer = self._generated(max_new_tokens) if answer is None else _tokens_of_answer(tokenizer, answer)
+        self.answer = tokenizer.decode(self._answer) if answer is None else answer
+        self.answer_tokens = tuple(tokenizer.decode([token]) for token in self._answer)
+        self._template = self._template.followed_by(self._answer)
+        _check_room(self._template, len(self._answer), token_limit(model, tokenizer))
+        self._cache: Any = None  # keys and values of the first tokens
+        self._way = self._exact_way(prefix_cache)
+
+    def _question(self) -> Mapping[str, str]:
+        return {"answer": repr(self.answer_tokens), "output": self.output}
+
+    def _lengths(self, masks: Masks) -> NDArray[np.int64]:
+        return self._template.lengths(masks) - self._way.n_cached
+
+    def _values(self, masks: Masks) -> Tensor:
+        log_probs = self._log_probs(masks, self._way)
+        if self.output == "tokens":
+            return log_probs
+        return (log_probs.mean(dim=1) if self.output == "mean" else log_probs.sum(dim=1))[:, None]
+
+    def _log_probs(self, masks: Masks, way: _Way) -> Tensor:
+        """Return the log-probability of each token of the answer, float32 ``(n_masks, n_tokens)``."""
+        logits = self._aligned_logits(masks, way) if way.aligned else self._plain_logits(masks)
+        answer = self._tensor(self._answer).expand(len(masks), -1)
+        return logits.gather(2, answer[:, :, None])[:, :, 0] - logits.logsumexp(dim=2)
+
+    def _plain_logits(self, masks: Masks) -> Tensor:
+        """Logits where the answer is predicted; rows begin together, and the model counts their tokens itself."""
+        rows = self._template.rows(masks, fill=filler(self._model))
+        tensors = self._tensors(rows)
+        if self._template.hides and "position_ids" in self._accepted:
+            tensors["position_ids"] = self._tensor(rows.positions)
+        logits: Tensor = self._forward(**tensors).logits
+        ends = self._tensor(self._template.lengths(masks))[:, None]
+        places = ends + torch.arange(-len(self._answer) - 1, -1, device=self.device)
+        return logits[torch.arange(len(masks), device=self.device)[:, None], places].float()
+
+    def _aligned_logits(self, masks: Masks, way: _Way) -> Tensor:
+        """The same; rows end together, positions are told, and the first tokens come from the cache."""
+        template = self._template.after(way.n_cached)
+        rows = template.rows(masks, fill=filler(self._model), align="right")
+        seen = np.pad(rows.attention, ((0, 0), (way.n_cached, 0)), constant_values=1)
+        tensors = self._tensors(replace(rows, attention=seen))
+        if way.n_cached:
+            cache = copy.deepcopy(self._encoded(way.n_cached))
+            cache.batch_repeat_interleave(len(masks))
+            tensors["past_key_values"] = cache
+        n_answer = len(self._answer)
+        logits: Tensor = self._forward(
+            **tensors,
+            position_ids=self._tensor(rows.positions + way.n_cached),
+            logits_to_keep=n_answer + 1,
+            use_cache=bool(way.n_cached),
+        ).logits
+        return logits[:, -n_answer - 1 : -1].float()
+
+    def _encoded(self, n_tokens: int) -> Any:
+        """Return the keys and values of the first tokens, computed once."""
+        if self._cache is None:
+            ids = self._tensor(self._template.ids[None, :n_tokens])
+            self._cache = self._model(input_ids=ids, use_cache=True).past_key_values
+        return self._cache
+
+    def _exact_way(self, prefix_cache: bool) -> _Way:
+        """Return the cheapest way to call the model that gives the values of the plain one."""
+        ends = np.repeat([[True], [False]], self.n_players, axis=1)
+        n_fixed = int(np.argmax(self._template.players != FIXED))
+        plain = _Way(aligned=False, n_cached=0)
+        ways = [_Way(True, n_fixed - 1)] if prefix_cache and n_fixed > 1 else []  # the last predicts, it is not cached
+        if not self._accepted.issuperset(("position_ids", "logits_to_keep")):
+            return plain
+        with torch.inference_mode():
+            wanted = torch.cat([self._log_probs(ends[:1], plain), self._log_probs(ends[1:], plain)])
+            for way in [*ways, _Way(aligned=True, n_cached=0)]:
+                if self._agrees(ends, way, wanted):
+                    return way
+        self._cache = None
+        return plain
+
+    def _agrees(self, masks: Masks, way: _Way, wanted: Tensor) -> bool:
+        try:
+            values = self._log_probs(masks, way)
+        except (TypeError, ValueError, AttributeError, IndexError, NotImplementedError):
+            return False  # a model with a cache, or a signature, of its own
+        tolerance = _TOLERANCE.get(next(self._model.parameters()).dtype, _HALF_TOLERANCE)
+        return bool(torch.allclose(values, wanted, atol=tolerance, rtol=tolerance))
+
+    def _generated(self, max_new_tokens: int) -> NDArray[np.int64]:
+        rows = self._template.rows(np.ones((1, self.n_players), dtype=np.bool_))
+        tensors = self._tensors(rows)
+        tensors.pop("token_type_ids", None)
+        model: Any = self._model
+        with torch.inference_mode():
+            row = model.generate(
+                **tensors, max_new_tokens=max_new_tokens, do_sample=False, num_beams=1, pad_token_id=filler(model)
+            )
+        new = row[0, rows.ids.shape[1] :].cpu().numpy().astype(np.int64)
+        ends = np.atleast_1d(np.asarray(model.generation_config.eos_token_id, dtype=object)).tolist()
+        while len(new) and new[-1] in ends:
+            new = new[:-1]
+        if not len(new):
+            raise ArgumentError("answer", "None, and the model generates no answer", "the answer to explain")
+        return new
+
+
+def _check_causal(model: Any) -> None:
+    config = getattr(model, "config", None)
+    if getattr(config, "is_encoder_decoder", False) or not callable(getattr(model, "generate", None)):
+        came = f"a {type(model).__name__}"
+        raise ArgumentError("model", came, "a causal language model, as `AutoModelForCausalLM` loads them")
+
+
+def _with_beginning(prompt: Prompt, tokenizer: Any) -> Prompt:
+    """Put the token that begins a text before one without any fixed token, so that something is always left."""
+    nothing_fixed = not prompt.before and not prompt.after and not tokenizer.num_special_tokens_to_add()
+    beginning = getattr(tokenizer, "bos_token", None)
+    return replace(prompt, before=beginning) if nothing_fixed and beginning else prompt
+
+
+def _tokens_of_answer(tokenizer: Any, answer: Any) -> NDArray[np.int64]:
+    ids = tokenizer(answer, add_special_tokens=False)["input_ids"] if isinstance(answer, str) else []
+    if not ids:
+        raise ArgumentError("answer", repr(answer), "a text of at least one token, or None for a generated one")
+    return np.asarray(ids, dtype=np.int64)
+
+
+def _check_room(template: Template, n_answer: int, limit: int | None) -> None:
+    if limit is not None and template.longest() > limit:
+        came = f"{template.longest() - n_answer} tokens before an answer of {n_answer}"
+        raise ArgumentError("text", came, f"at most {limit} tokens together, what the model reads")

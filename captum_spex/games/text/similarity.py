@@ -1,0 +1,116 @@
+"""An encoder's similarity of a text to a query as a game."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from captum_spex.errors import ArgumentError, GameError
+from captum_spex.fingerprint import digest
+from captum_spex.games.text._ablation import Ablation
+from captum_spex.games.text._game import TextGame, checked_model, filler, one_of
+from captum_spex.games.text._prompt import prompt_of
+from captum_spex.games.text._units import Span
+from captum_spex.masks import Masks
+
+_OUTPUTS = ("cosine", "dot")
+_POOLINGS = ("mean", "first", "last")
+
+
+class SimilarityGame(TextGame):
+    """How similar an encoder finds a text to a query when parts of the text are removed.
+
+    Args:
+        model: an encoder of the library transformers, in evaluation mode, on any device and in any precision.
+        tokenizer: its fast tokenizer.
+        text: the text to explain.
+        query: the text to compare with, or its embedding ``(n_features,)``; never removed.
+        output: ``"cosine"`` or ``"dot"`` product of the embeddings.
+        pooling: how the last hidden states make an embedding: their ``"mean"`` over the tokens at which the model may
+            look, the ``"first"`` or the ``"last"`` of them.
+        unit, ablation, replacement, prefix, suffix, tokens_per_batch, compile: see `ClassificationGame`.
+
+    Raises:
+        ArgumentError: an argument that cannot be used, among them a text that is longer than the model reads.
+        GameError: if the model returns no hidden states.
+
+    Example:
+        >>> from captum_spex.games.text import SimilarityGame, embedded_model
+        >>> classifier, tokenizer = embedded_model()
+        >>> game = SimilarityGame(classifier.base_model, tokenizer, "a good film", "a good film", ablation="delete")
+        >>> import numpy as np
+        >>> game(np.array([[True, True, True]])).round(4)
+        array([1.])
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        tokenizer: Any,
+        text: str,
+        query: str | Tensor,
+        *,
+        output: Literal["cosine", "dot"] = "cosine",
+        pooling: Literal["mean", "first", "last"] = "mean",
+        unit: str | Sequence[Span] = "word",
+        ablation: Ablation | None = None,
+        replacement: str | None = None,
+        prefix: str = "",
+        suffix: str = "",
+        tokens_per_batch: int | None = None,
+        compile: bool = False,  # noqa: A002  # torch's own word
+    ) -> None:
+        checked_model(model, tokenizer)
+        self.output = one_of("output", output, _OUTPUTS)
+        self._pooling = one_of("pooling", pooling, _POOLINGS)
+        prompt = prompt_of(tokenizer, text, prefix=prefix, suffix=suffix)
+        super().__init__(
+            model,
+            tokenizer,
+            prompt,
+            unit=unit,
+            ablation=ablation,
+            replacement=replacement,
+            tokens_per_batch=tokens_per_batch,
+            compile=compile,
+        )
+        self._query = self._query_embedding(query, tokenizer)
+
+    def _question(self) -> Mapping[str, str]:
+        return {"query": digest(self._query), "output": self.output, "pooling": self._pooling}
+
+    def _query_embedding(self, query: str | Tensor, tokenizer: Any) -> Tensor:
+        if isinstance(query, Tensor):
+            embedding = query.detach().float().to(self.device)
+            if embedding.dim() != 1:
+                raise ArgumentError("query", f"shape {tuple(query.shape)}", "a text, or one embedding (n_features,)")
+        elif isinstance(query, str) and query.strip():
+            inputs = tokenizer(query, return_tensors="pt", truncation=False, verbose=False).to(self.device)
+            with torch.inference_mode():
+                embedding = self._embeddings(
+                    {"input_ids": inputs["input_ids"], "attention_mask": inputs["attention_mask"]}
+                )[0]
+        else:
+            raise ArgumentError("query", repr(query), "a text, or one embedding (n_features,)")
+        return nn.functional.normalize(embedding, dim=0) if self.output == "cosine" else embedding
+
+    def _embeddings(self, tensors: dict[str, Tensor]) -> Tensor:
+        states = getattr(self._forward(**tensors), "last_hidden_state", None)
+        if states is None:
+            hint = "`AutoModel.from_pretrained(...)` returns them, as does `model.base_model` of a model with a head."
+            raise GameError(f"`model`: a {type(self._model).__name__} returns no `last_hidden_state`. {hint}")
+        seen = tensors["attention_mask"].to(states.dtype)
+        if self._pooling == "mean":
+            return ((states * seen[:, :, None]).sum(dim=1) / seen.sum(dim=1, keepdim=True)).float()
+        places = torch.arange(seen.shape[1], device=seen.device) * (seen > 0)
+        chosen = places.argmax(dim=1) if self._pooling == "last" else (seen > 0).int().argmax(dim=1)
+        return states[torch.arange(len(states), device=states.device), chosen].float()
+
+    def _values(self, masks: Masks) -> Tensor:
+        embeddings = self._embeddings(self._tensors(self._template.rows(masks, fill=filler(self._model))))
+        if self.output == "cosine":
+            embeddings = nn.functional.normalize(embeddings, dim=1)
+        return (embeddings @ self._query)[:, None]
