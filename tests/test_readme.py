@@ -14,7 +14,7 @@ from captum_spex import Interactions
 
 README = Path(__file__).parent.parent / "README.md"
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-CAPTUM, OURS, ANY_GAME, SPEX = range(4)
+CAPTUM, OURS, TEXT, ANY_GAME, SPEX = range(5)
 
 
 @pytest.fixture
@@ -31,8 +31,16 @@ def run(block, names):
     return names
 
 
-def test_there_are_four_examples():
-    assert len(BLOCKS) == 4
+def test_there_are_five_examples():
+    assert len(BLOCKS) == 5
+
+
+def test_the_text(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    result = run(TEXT, {})["result"]
+    assert result.name_of(next(iter(result.top(1, order=2)))) == "never x fails"
+    assert "never x fails" in capsys.readouterr().out
+    assert [path.name for path in tmp_path.iterdir()] == ["review.db"]
 
 
 def test_captums_own_example(names):
