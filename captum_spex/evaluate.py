@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -56,12 +58,14 @@ class Evaluator:
         self._n_players = n_players
         self._budget = budget
         self._plan = getattr(game, "plan_batches", None) if batch_size is None else None
+        self._answer_each: Callable[[Masks], Any] | None = getattr(game, "answer_each", None)
         self._batch_size = checked_positive("batch_size", DEFAULT_BATCH_SIZE if batch_size is None else batch_size)
         self._bar = tqdm(total=0, desc="evaluations", unit="eval", disable=not show_progress)
         self._store = store
+        self._layout(None if store is None else store.layout)
         self._chunks: list[tuple[Keys, Floats]] = []  # joined when they are read: a game may have many batches
         self._n_evaluations = 0
-        self._n_replicates = 0
+        self._again: dict[int, int] = {}  # how often masks were evaluated again, by their keys
         self._has_outputs = False
 
     def close(self) -> None:
@@ -118,8 +122,13 @@ class Evaluator:
         if len(masks) > left:
             raise BudgetError("masks", f"{len(masks)} masks", f"{left}, what the budget of {self._budget} leaves")
         self._expect(len(masks))
-        values = [self._replicate(masks[rows]) for rows in self._batches(_ArrayBlocks(masks), np.arange(len(masks)))]
-        return np.concatenate(values)
+        keys, source = mask_keys(masks), _ArrayBlocks(masks)
+        batches = list(self._batches(source, np.arange(len(masks))))
+        values = np.concatenate([self._replicate(masks[rows], keys[rows]) for rows in batches])
+        return values[np.argsort(np.concatenate(batches))]
+
+    def _stored_outputs(self) -> int | None:
+        return None if self._store is None else self._store.n_outputs
 
     def _known(self) -> tuple[Keys, Floats]:
         """Join what was evaluated so far."""
@@ -135,10 +144,55 @@ class Evaluator:
 
     def _evaluate(self, source: MaskBlocks | _ArrayBlocks, rows: NDArray[np.intp], keys: Keys) -> None:
         self._expect(len(rows))
-        for chosen in self._batches(source, rows):
-            values = self._batch_values(source, chosen, keys[chosen])
-            self._chunks.append((keys[chosen], values))
-            self._count(len(chosen))
+        way = self._batched if self._answer_each is None else self._streamed
+        with closing(way(source, rows, keys)) as evaluated:  # a failure ends what is under way
+            for chosen, values in evaluated:
+                self._chunks.append((keys[chosen], values))
+                self._count(len(chosen))
+
+    def _batched(
+        self, source: MaskBlocks | _ArrayBlocks, rows: NDArray[np.intp], keys: Keys
+    ) -> Generator[tuple[NDArray[np.intp], Floats]]:
+        pending = list(self._batches(source, rows))[::-1]
+        order = np.random.default_rng(os.getpid())  # of the evaluations only: no value depends on it
+        while pending:
+            shared = self._store is not None and self._store.is_shared
+            chosen = pending.pop(int(order.integers(len(pending))) if shared else -1)  # not what the others do now
+            yield chosen, self._batch_values(source, chosen, keys[chosen])
+
+    def _streamed(
+        self, source: MaskBlocks | _ArrayBlocks, rows: NDArray[np.intp], keys: Keys
+    ) -> Generator[tuple[NDArray[np.intp], Floats]]:
+        """Take every answer as soon as the game has it; the store is told it before the next is taken."""
+        for block in self._blocks(rows):
+            missing = block
+            if self._store is not None:
+                found, stored = self._store.find(keys[block])
+                missing = block[~found]
+                if found.any():
+                    self._has_outputs = stored.shape[1] > 1
+                    yield block[found], stored
+            masks = _unpacked(source.block(missing))
+            for place, raw in self._answers(masks) if len(masks) else ():
+                one = masks[place : place + 1]
+                values = self._checked([raw], one)
+                if self._store is not None:
+                    self._store.add(PackedMasks.of(one), values, layout=self._layout())
+                yield missing[place : place + 1], values
+
+    def _answers(self, masks: Masks) -> Iterator[tuple[int, Any]]:
+        """The game's answers, each mask once."""
+        answered = np.zeros(len(masks), dtype=np.bool_)
+        with self._failures_explained(len(masks)):
+            for place, raw in self._answer_each(masks):  # type: ignore[misc]  # `_evaluate` looked
+                if not 0 <= place < len(masks):
+                    raise GameError(f"`game.answer_each`: answered row {place} of {len(masks)}.")
+                if answered[place]:
+                    raise GameError(f"`game.answer_each`: answered row {place} twice.")
+                answered[place] = True
+                yield place, raw
+        if not answered.all():
+            raise GameError(f"`game.answer_each`: gave no answer for {int((~answered).sum())} of {len(masks)} masks.")
 
     def _count(self, n_evaluations: int) -> None:
         self._n_evaluations += n_evaluations
@@ -146,18 +200,18 @@ class Evaluator:
 
     def _batches(self, source: MaskBlocks | _ArrayBlocks, rows: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
         """Split rows into the calls of the game, whatever of them is stored: so a resumed run repeats its batches."""
-        largest = max(1, _BATCH_BYTES // max(1, self._n_players // 8))
-        size = largest if self._plan is not None else min(self._batch_size, largest)
-        for start in range(0, len(rows), size):
-            block = rows[start : start + size]
-            if self._plan is None:
-                yield block
-                continue
-            masks = source.block(block)
-            batches = list(self._plan(masks.unpack() if isinstance(masks, PackedMasks) else masks))
-            if not batches or not np.array_equal(np.sort(np.concatenate(batches)), np.arange(len(block))):
-                raise GameError("`game.plan_batches`: must return arrays of row numbers that hold every row once.")
+        if self._plan is None:
+            yield from self._blocks(rows, self._batch_size)
+            return
+        for block in self._blocks(rows):
+            batches = _checked_plan(self._plan(_unpacked(source.block(block))), len(block))
             yield from (block[batch] for batch in batches)
+
+    def _blocks(self, rows: NDArray[np.intp], size: int | None = None) -> Iterator[NDArray[np.intp]]:
+        """Split rows into blocks whose masks fit into memory."""
+        largest = max(1, _BATCH_BYTES // max(1, self._n_players // 8))
+        size = largest if size is None else min(size, largest)
+        yield from (rows[start : start + size] for start in range(0, len(rows), size))
 
     def _batch_values(self, source: MaskBlocks | _ArrayBlocks, rows: NDArray[np.intp], keys: Keys) -> Floats:
         if self._store is None:
@@ -168,37 +222,58 @@ class Evaluator:
             return stored
         missing = source.block(rows[~found])
         fresh = self._call(missing)
-        self._store.add(_packed(missing), fresh)
+        self._store.add(_packed(missing), fresh, layout=self._layout())
         if not found.any():
             return fresh
         values = np.empty((len(rows), fresh.shape[1]))
         values[found], values[~found] = stored, fresh
         return values
 
-    def _replicate(self, batch: Masks) -> Floats:
-        """Evaluate a batch whatever is known of it; the store knows these by their number."""
-        self._n_replicates += 1
-        packed = PackedMasks.of(batch)
-        values = None if self._store is None else self._store.find_replicate(self._n_replicates, packed)
-        if values is None:
-            values = self._call(batch)
+    def _replicate(self, batch: Masks, keys: Keys) -> Floats:
+        """Evaluate a batch whatever is known of it; the store knows how often it did so before."""
+        counts = np.zeros(len(batch), dtype=np.int64)
+        for row, key in enumerate(keys.tolist()):
+            self._again[key] = self._again.get(key, 0) + 1
+            counts[row] = self._again[key]  # a mask may come twice in a batch
+        stored: list[Floats | None] = [None] * len(batch)
+        if self._store is not None:
+            stored = [self._store.find_replicate(*of) for of in zip(keys.tolist(), counts.tolist(), strict=True)]
+        missing = np.asarray([outputs is None for outputs in stored])
+        if missing.any():
+            fresh = self._call(batch[missing])
             if self._store is not None:
-                self._store.add(packed, values, self._n_replicates)
+                self._store.add(PackedMasks.of(batch[missing]), fresh, counts[missing], self._layout())
+            for place, outputs in zip(np.flatnonzero(missing).tolist(), fresh, strict=True):
+                stored[place] = outputs
         self._count(len(batch))
-        return values
+        return np.stack([outputs for outputs in stored if outputs is not None])
+
+    def _layout(self, known: str | None = None) -> str | None:
+        """Tell the game what is known of the layout of its outputs, and return what it knows."""
+        if known is not None and hasattr(self._game, "output_layout"):
+            self._game.output_layout = known
+        return getattr(self._game, "output_layout", None)
 
     def _call(self, batch: Masks | PackedMasks) -> Floats:
-        try:
+        with self._failures_explained(len(batch)):
             raw = self._game_values(batch)
-        except Exception as error:
-            error.add_note(
-                f"captum_spex: the game failed on a batch of {len(batch)} masks, "
-                f"after {self.n_evaluations} of at most {self._budget} evaluations."
-            )
-            raise
+        return self._checked(raw, batch)
+
+    def _checked(self, raw: Any, batch: Masks | PackedMasks) -> Floats:
         values = _as_numbers(raw)
         self._check(values, batch)
         return values.reshape(len(batch), -1)
+
+    @contextmanager
+    def _failures_explained(self, n_masks: int) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            error.add_note(
+                f"captum_spex: the game failed on a batch of {n_masks} masks, "
+                f"after {self.n_evaluations} of at most {self._budget} evaluations."
+            )
+            raise
 
     def _game_values(self, batch: Masks | PackedMasks) -> ArrayLike:
         if not isinstance(batch, PackedMasks):
@@ -213,7 +288,7 @@ class Evaluator:
                 f"allowed is ({len(batch)},) or ({len(batch)}, n_outputs)."
             )
         n_outputs = values.size // len(batch)
-        before = self._chunks[0][1].shape[1] if self._chunks else n_outputs
+        before = self._chunks[0][1].shape[1] if self._chunks else self._stored_outputs() or n_outputs
         if n_outputs != before:
             raise GameError(
                 f"`game`: returned {n_outputs} outputs per mask after {before} in the batches before; "
@@ -228,6 +303,23 @@ class Evaluator:
                 f"`game`: returned {wrong} for the mask with {describe_mask(_row(batch, row))}; values must be finite. "
                 f"{self.n_evaluations} evaluations were done before this batch."
             )
+
+
+def _checked_plan(plan: Any, n_rows: int) -> list[NDArray[np.intp]]:
+    """Return a game's plan if it holds every row once; empty batches are left out."""
+    try:
+        batches = [batch for batch in map(np.asarray, plan) if batch.size]
+        rows = np.concatenate(batches)
+        whole = rows.dtype.kind in "iu" and np.array_equal(np.sort(rows), np.arange(n_rows))
+    except (TypeError, ValueError):
+        whole = False
+    if not whole:
+        raise GameError("`game.plan_batches`: must return arrays of row numbers that hold every row once.")
+    return batches
+
+
+def _unpacked(batch: Masks | PackedMasks) -> Masks:
+    return batch.unpack() if isinstance(batch, PackedMasks) else batch
 
 
 def _packed(batch: Masks | PackedMasks) -> PackedMasks:

@@ -6,12 +6,14 @@ import os
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from math import ceil, log2
 from typing import Literal
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
-from captum_spex.approximators import Again, Approximator, Exact, Problem, ProxySpex, Recovered
+from captum_spex.approximators import Again, Approximator, Exact, Problem, ProxySpex, Recovered, Run
 from captum_spex.errors import ArgumentError
 from captum_spex.evaluate import Evaluator, checked_budget, checked_positive
 from captum_spex.game import Game
@@ -20,6 +22,7 @@ from captum_spex.interactions import MAX_TERMS, Interactions
 from captum_spex.store import Store
 
 _MOST_ENUMERATED = 26  # players whose masks, all of them, fit into memory
+_ALONE = 4096  # evaluations up to which one thread is enough
 _FEWEST_EVALUATIONS = 512
 _LARGEST_SOUGHT = 10_000  # evaluations, unless `max_budget` says otherwise
 StoreArgument = str | os.PathLike[str] | Store | None
@@ -103,13 +106,14 @@ def explain(
     checked_names = _checked_names(names, n_players)
     if batch_size is not None:
         checked_positive("batch_size", batch_size)
+    problem, run = _started(problem, approximator, random_state)
     with (
         _opened(store, game, n_players) as kept,
         Evaluator(
             game, n_players, budget=problem.budget, batch_size=batch_size, show_progress=show_progress, store=kept
         ) as evaluator,
     ):
-        recovered = _run(evaluator, problem, approximator, random_state)
+        recovered = _finished(run, evaluator, problem.budget)
     results = [
         Interactions.from_model(
             one.model,
@@ -145,9 +149,8 @@ def _problem(
     return Problem(n_players, most, index, float(target_faithfulness))
 
 
-def _run(
-    evaluator: Evaluator, problem: Problem, approximator: Approximator | None, random_state: RandomState
-) -> list[Recovered]:
+def _started(problem: Problem, approximator: Approximator | None, random_state: RandomState) -> tuple[Problem, Run]:
+    """Start the algorithm, or enumeration if the budget allows; everything that needs no model is checked here."""
     algorithm = ProxySpex() if approximator is None else approximator
     if isinstance(algorithm, type) or not callable(getattr(algorithm, "start", None)):
         raise ArgumentError("approximator", repr(approximator), "an approximator such as `ProxySpex()` or `Exact()`")
@@ -158,10 +161,26 @@ def _run(
         if problem.target is None:
             algorithm = Exact()
         problem = replace(problem, budget=2**problem.n_players)
-    run = algorithm.start(problem, _generator(random_state))
-    while (masks := run.ask()) is not None:
-        run.tell(evaluator.again(masks.masks) if isinstance(masks, Again) else evaluator(masks))
-    return run.result()
+    return problem, algorithm.start(problem, _generator(random_state))
+
+
+def _finished(run: Run, evaluator: Evaluator, budget: int) -> list[Recovered]:
+    """Ask for masks, evaluate them and tell the values, until done.
+
+    The algorithm computes with one thread unless it has much to do: threads that wait for each other on small matrices
+    were seen to take ten times as long on a busy machine. The game is called with all of them.
+    """
+    alone = partial(threadpool_limits, 1) if budget <= _ALONE else nullcontext
+    while True:
+        with alone():
+            masks = run.ask()
+        if masks is None:
+            break
+        values = evaluator.again(masks.masks) if isinstance(masks, Again) else evaluator(masks)
+        with alone():
+            run.tell(values)
+    with alone():
+        return run.result()
 
 
 def _generator(random_state: RandomState) -> np.random.Generator:

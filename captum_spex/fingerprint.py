@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Mapping
+from math import gcd
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+_NO_SETTINGS = ("name_or_path",)  # where a model was loaded from
 _MOST_ELEMENTS = 1 << 18  # of a tensor: a model of many gigabytes is digested in seconds
 
 
 def digest(*things: Any) -> str:
     """Return 32 hexadecimal digits that change when the things do.
 
-    Knows ``None``, numbers, texts, bytes, tensors, arrays, torch modules (their printed structure, parameters and
-    buffers), and lists, tuples and mappings of these. A tensor of more than 262,144 elements counts by as many of
-    them, evenly spaced with an odd step, its shape and its dtype. The device does not count.
+    Knows ``None``, numbers, texts, bytes, tensors, arrays, torch modules (classes, settings, parameters and buffers of
+    all their parts), and lists, tuples and mappings of these. Of a tensor of more than 262,144 elements, about that
+    many count, evenly spaced so that every row and column is met, beside its shape and dtype. The device does not
+    count.
 
     Raises:
         TypeError: for anything else.
@@ -37,15 +39,16 @@ def digest(*things: Any) -> str:
 
 def _pieces(thing: Any) -> Iterator[bytes]:
     if isinstance(thing, nn.Module):
-        yield _kind(thing)
-        yield re.sub(r"0x[0-9a-fA-F]+", "", repr(thing)).encode()  # activations and sizes, without addresses
-        yield from _pieces(dict(thing.state_dict()))
+        yield from _module_pieces(thing)
     elif isinstance(thing, Tensor):
-        yield from _tensor_pieces(thing)
-    elif isinstance(thing, np.ndarray):
-        yield from _tensor_pieces(torch.from_numpy(thing))
+        yield f"tensor {thing.dtype} {tuple(thing.shape)}".encode()
+        chosen = _sample(thing.detach().reshape(-1)).to("cpu").contiguous()
+        yield chosen.view(torch.uint8).numpy().tobytes() if chosen.numel() else b""
+    elif isinstance(thing, np.ndarray) and not thing.dtype.hasobject:
+        yield f"array {thing.dtype.newbyteorder('=')} {thing.shape}".encode()
+        yield _sample(thing.reshape(-1)).astype(thing.dtype.newbyteorder("<")).tobytes()
     elif isinstance(thing, Mapping):
-        yield b"mapping"
+        yield f"mapping of {len(thing)}".encode()
         for key, value in thing.items():
             yield from _pieces((key, value))
     elif isinstance(thing, list | tuple):
@@ -62,12 +65,32 @@ def _pieces(thing: Any) -> Iterator[bytes]:
         raise TypeError(f"cannot tell what identifies a {type(thing).__name__}")
 
 
-def _tensor_pieces(tensor: Tensor) -> Iterator[bytes]:
-    yield f"tensor {tensor.dtype} {tuple(tensor.shape)}".encode()
-    flat = tensor.detach().reshape(-1)
-    step = -(-flat.numel() // _MOST_ELEMENTS) | 1  # odd, so that over many rows every column is met
-    chosen = flat[::step].to("cpu").contiguous()
-    yield chosen.view(torch.uint8).numpy().tobytes() if chosen.numel() else b""
+def _module_pieces(module: nn.Module) -> Iterator[bytes]:
+    """All modules inside with their names, settings, parameters and buffers, those that are not saved too."""
+    for name, part in module.named_modules():
+        yield name.encode()
+        yield _kind(part)
+        settings = {key: _setting(value) for key, value in vars(part).items() if key not in _NO_SETTINGS}
+        yield from _pieces({key: value for key, value in settings.items() if value is not None})
+        yield from _pieces(dict(part.named_parameters(recurse=False)))
+        yield from _pieces(dict(part.named_buffers(recurse=False)))
+
+
+def _setting(value: Any) -> Any:
+    """Return a setting of a module: a number, a text, several of them, or the name of a function; else ``None``."""
+    if isinstance(value, str | bool | int | float):
+        return value
+    if isinstance(value, list | tuple) and all(isinstance(one, str | bool | int | float) for one in value):
+        return value
+    return getattr(value, "__qualname__", None)
+
+
+def _sample(flat: Any) -> Any:
+    """Return evenly spaced elements of a long row, in steps that meet every row and column of what it was."""
+    step = -(-len(flat) // _MOST_ELEMENTS)
+    while gcd(step, len(flat)) > 1:
+        step += 1
+    return flat[::step] if step > 1 else flat
 
 
 def _kind(thing: Any) -> bytes:

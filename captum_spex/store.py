@@ -6,7 +6,9 @@ import hashlib
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -27,12 +29,14 @@ _SHOWN = 60
 _SCHEMA = f"""
     PRAGMA application_id = {_APPLICATION};
     PRAGMA user_version = {_FORMAT};
-    CREATE TABLE game (fingerprint TEXT NOT NULL, description TEXT NOT NULL, n_players INTEGER NOT NULL);
-    CREATE TABLE batches (
-        id INTEGER PRIMARY KEY, replicate INTEGER NOT NULL, masks BLOB NOT NULL, outputs BLOB NOT NULL
+    CREATE TABLE game (
+        fingerprint TEXT NOT NULL, description TEXT NOT NULL, n_players INTEGER NOT NULL, n_outputs INTEGER, layout TEXT
+    );
+    CREATE TABLE evaluations (
+        id INTEGER PRIMARY KEY, replicate INTEGER NOT NULL, mask BLOB NOT NULL, outputs BLOB NOT NULL
     );
 """
-"""One row per evaluated batch: packed masks one after the other, and their values as little-endian float64."""
+"""One row per evaluation: a packed mask, how often it was evaluated before, its outputs as little-endian float64."""
 
 
 class Store:
@@ -50,6 +54,7 @@ class Store:
     Attributes:
         n_found: how many evaluations the last run took from the file.
         n_added: how many evaluations the last run added to it.
+        is_shared: whether another process has added to it since it was opened.
 
     Raises:
         StoreError: when it is opened: the file belongs to another game or another program, is damaged, or cannot be
@@ -75,18 +80,22 @@ class Store:
         self.fingerprint = fingerprint
         self.n_found = 0
         self.n_added = 0
+        self.is_shared = False
         self._connection: sqlite3.Connection | None = None
 
     def open(self, game: Any, n_players: int) -> Store:
         """Open or create the file for a game; use it as a context manager, which closes it."""
         description = _description(self.fingerprint, game)
         self.n_found = self.n_added = self._last = 0
+        self.is_shared = False
         self._n_players = n_players
         self._keys: Keys = np.zeros(0, dtype=np.uint64)  # sorted; what the file held when it was last read
         self._values: Floats = np.zeros((0, 0))
-        if not self.path.exists():
+        self._replicates: dict[tuple[int, int], Floats] = {}
+        if not os.path.lexists(self.path):
             _create(self.path, description, n_players)
         _check_header(self.path)
+        _tidy(self.path)
         self._connection = _connected(self.path)
         try:
             self._check_game(description)
@@ -110,6 +119,18 @@ class Store:
     ) -> None:
         self.close()
 
+    @property
+    def n_outputs(self) -> int | None:
+        """Number of outputs of the game, if the file knows it."""
+        n_outputs: int | None = self._run("SELECT n_outputs FROM game").fetchone()[0]
+        return n_outputs
+
+    @property
+    def layout(self) -> str | None:
+        """What the game said of the layout of its outputs, if it did."""
+        layout: str | None = self._run("SELECT layout FROM game").fetchone()[0]
+        return layout
+
     def find(self, keys: Keys) -> tuple[NDArray[np.bool_], Floats]:
         """Return which masks, given by their `mask_keys`, the file holds, and the values of those.
 
@@ -123,49 +144,61 @@ class Store:
         self.n_found += int(found.sum())
         return found, self._values[place[found]]
 
-    def find_replicate(self, replicate: int, masks: PackedMasks) -> Floats | None:
-        """Return the values of the batch that was evaluated as this replicate, if the file holds it."""
-        query = "SELECT outputs FROM batches WHERE replicate = ? AND masks = ? ORDER BY id"
-        row = self._run(query, (replicate, masks.packed.tobytes())).fetchone()
-        if row is None:
-            return None
-        self.n_found += len(masks)
-        return _numbers(row[0]).reshape(len(masks), -1)
+    def find_replicate(self, key: int, replicate: int) -> Floats | None:
+        """Return the outputs of a mask when it was evaluated again, the first time by 1, if the file holds them."""
+        outputs = self._replicates.get((key, replicate))
+        self.n_found += outputs is not None
+        return outputs
 
-    def add(self, masks: PackedMasks, values: Floats, replicate: int = 0) -> None:
-        """Write an evaluated batch ``(n_masks, n_outputs)``; it is on disk when this returns."""
-        outputs = np.ascontiguousarray(values, dtype="<f8").tobytes()
-        query = "INSERT INTO batches (replicate, masks, outputs) VALUES (?, ?, ?)"
-        added = self._run(query, (replicate, masks.packed.tobytes(), outputs)).lastrowid
+    def add(
+        self, masks: PackedMasks, values: Floats, replicates: NDArray[np.int64] | None = None, layout: str | None = None
+    ) -> None:
+        """Write evaluated masks with their values ``(n_masks, n_outputs)``; they are on disk when this returns."""
+        outputs = np.ascontiguousarray(values, dtype="<f8")
+        counts = [0] * len(masks) if replicates is None else replicates.tolist()
+        rows = [
+            (count, mask.tobytes(), row.tobytes())
+            for count, mask, row in zip(counts, masks.packed, outputs, strict=True)
+        ]
+        self._run("BEGIN IMMEDIATE")
+        before = self._run("SELECT coalesce(max(id), 0) FROM evaluations").fetchone()[0]
+        query = "UPDATE game SET n_outputs = ?, layout = ? WHERE n_outputs IS NULL"
+        self._run(query, (values.shape[1], layout))
+        self._run("INSERT INTO evaluations (replicate, mask, outputs) VALUES (?, ?, ?)", rows)
+        self._run("COMMIT")
         self.n_added += len(masks)
-        if added == self._last + 1:  # else another process wrote in between, and its batches are still to be read
-            self._last = added
+        if before == self._last:  # else another process wrote in between, and what it wrote is still to be read
+            self._last += len(rows)
 
-    def _run(self, query: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
+    def _run(self, query: str, values: tuple[Any, ...] | list[tuple[Any, ...]] = ()) -> sqlite3.Cursor:
         if self._connection is None:
             raise StoreError("store", "a closed store", "one that `open` was called on")
         try:
-            return self._connection.execute(query, values)
+            many = isinstance(values, list)
+            return self._connection.executemany(query, values) if many else self._connection.execute(query, values)
         except sqlite3.Error as error:
             hint = "What was evaluated before is in the file; run again to go on."
             raise StoreError("store", f"{self.path}: {error}", "a file that can be read and written", hint) from error
 
     def _read_new(self) -> None:
-        """Read the batches that came into the file since the last look."""
-        rows = self._run("SELECT id, replicate, masks, outputs FROM batches WHERE id > ? ORDER BY id", (self._last,))
-        batches = rows.fetchall()
-        if not batches:
+        """Read what came into the file since the last look."""
+        query = "SELECT id, replicate, mask, outputs FROM evaluations WHERE id > ? ORDER BY id"
+        rows = self._run(query, (self._last,)).fetchall()
+        if not rows:
             return
-        self._last = batches[-1][0]
-        first = [(masks, outputs) for _, replicate, masks, outputs in batches if replicate == 0]
-        if not first:
-            return
-        packed = np.frombuffer(b"".join(masks for masks, _ in first), dtype=np.uint8)
-        masks = PackedMasks(packed.reshape(-1, -(-self._n_players // 8)), self._n_players)
-        values = _numbers(b"".join(outputs for _, outputs in first)).reshape(len(masks), -1)
-        keys = np.concatenate([self._keys, mask_keys(masks.unpack())])
-        self._keys, rows_of = np.unique(keys, return_index=True)
-        self._values = np.concatenate([self._values, values] if len(self._values) else [values])[rows_of]
+        self.is_shared = self.n_added > 0 or self._last > 0 or self.is_shared
+        self._last = rows[-1][0]
+        ids, replicates, masks, outputs = zip(*rows, strict=True)
+        packed = np.frombuffer(b"".join(masks), dtype=np.uint8).reshape(len(ids), -1)
+        keys = mask_keys(PackedMasks(packed, self._n_players).unpack())
+        values = np.frombuffer(b"".join(outputs), dtype="<f8").astype(np.float64).reshape(len(ids), -1)
+        first = np.asarray(replicates) == 0
+        for row in np.flatnonzero(~first):
+            self._replicates.setdefault((int(keys[row]), replicates[row]), values[row])
+        known = [self._values] if len(self._values) else []
+        all_keys = np.concatenate([self._keys, keys[first]])
+        self._keys, rows_of = np.unique(all_keys, return_index=True)
+        self._values = np.concatenate([*known, values[first]])[rows_of]
 
     def _check_game(self, description: Mapping[str, str]) -> None:
         fingerprint, stored, n_players = self._run("SELECT fingerprint, description, n_players FROM game").fetchone()
@@ -191,7 +224,9 @@ def _description(fingerprint: str | Mapping[str, str] | None, game: Any) -> Mapp
         raise StoreError("store", "a game without a fingerprint", "a game with an attribute `fingerprint`", hint)
     if isinstance(given, Mapping):
         return {str(key): str(value) for key, value in given.items()}
-    return {"fingerprint": str(given)}
+    if not isinstance(given, str):
+        raise StoreError("store", f"a {type(given).__name__} as the game's fingerprint", "a text or a mapping of texts")
+    return {"fingerprint": given}
 
 
 def _fingerprint(description: Mapping[str, str]) -> str:
@@ -212,23 +247,45 @@ def _short(text: str | None) -> str:
 
 def _create(path: Path, description: Mapping[str, str], n_players: int) -> None:
     """Make the file under another name first, so that no killed process leaves half of it."""
-    new = path.with_name(f"{path.name}.{uuid4().hex}.new")
+    new = path.with_name(f".{_short_name(path)}-{uuid4().hex}.new")
     try:
         connection = sqlite3.connect(new, isolation_level=None)
         try:
             connection.executescript(_SCHEMA)
             row = (_fingerprint(description), json.dumps(dict(description), sort_keys=True), n_players)
-            connection.execute("INSERT INTO game VALUES (?, ?, ?)", row)
+            connection.execute("INSERT INTO game (fingerprint, description, n_players) VALUES (?, ?, ?)", row)
             connection.execute("PRAGMA journal_mode = WAL")
         finally:
             connection.close()
-        os.link(new, path)
-    except FileExistsError:
-        pass  # another process was quicker; its game is checked next
+        _publish(new, path)
     except (OSError, sqlite3.Error) as error:
         raise StoreError("store", f"{path} ({error})", "a path where a file can be made, on a local disk") from error
     finally:
-        new.unlink(missing_ok=True)
+        with suppress(OSError):
+            new.unlink()
+
+
+def _tidy(path: Path) -> None:
+    """Remove what a process left that was killed while it made the file."""
+    for left in path.parent.glob(f".{_short_name(path)}-*.new*"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > _PATIENCE:
+                left.unlink()
+
+
+def _short_name(path: Path) -> str:
+    return hashlib.blake2b(path.name.encode(errors="surrogateescape"), digest_size=8).hexdigest()
+
+
+def _publish(new: Path, path: Path) -> None:
+    """Give a file its name, unless another process was quicker, whose game is checked next."""
+    try:
+        os.link(new, path)
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without links
+        if not os.path.lexists(path):
+            new.rename(path)
 
 
 def _check_header(path: Path) -> None:
@@ -254,11 +311,13 @@ def _check_header(path: Path) -> None:
 def _connected(path: Path) -> sqlite3.Connection:
     connection = None
     try:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", _PATIENCE, isolation_level=None, uri=True)
+        uri = f"{path.absolute().as_uri()}?mode=rw"
+        connection = sqlite3.connect(uri, timeout=_PATIENCE, isolation_level=None, uri=True)
         if connection.execute("PRAGMA quick_check").fetchone()[0] != "ok":
             raise sqlite3.DatabaseError("the file is damaged")
         connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("BEGIN IMMEDIATE")  # fails now if the file cannot be written
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("UPDATE game SET n_players = n_players")  # fails now if the file cannot be written
         connection.execute("ROLLBACK")
     except sqlite3.Error as error:
         if connection is not None:
@@ -271,9 +330,8 @@ def _number(header: bytes, offset: int) -> int:
     return int.from_bytes(header[offset : offset + 4], "big")
 
 
-def _numbers(octets: bytes) -> Floats:
-    return np.frombuffer(octets, dtype="<f8").astype(np.float64)
-
-
 def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

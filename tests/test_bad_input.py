@@ -11,7 +11,16 @@ import captum_spex
 from captum_spex.approximators import ProxySpex as ProxySpexApproximator
 from captum_spex.approximators import Spex
 from captum_spex.attr import ProxySpex
-from captum_spex.errors import ArgumentError, BudgetError, GameError, MaskError, OrderError, UnknownNameError
+from captum_spex.errors import (
+    ArgumentError,
+    BudgetError,
+    GameError,
+    MaskError,
+    OrderError,
+    StoreError,
+    UnknownNameError,
+)
+from captum_spex.store import Store
 
 RANGE = "an integer of at least"
 
@@ -25,7 +34,6 @@ RANGE = "an integer of at least"
         ({"budget": 100.0}, BudgetError, rf"`budget`: got 100.0; allowed is {RANGE} 2"),
         ({"budget": True}, BudgetError, rf"`budget`: got True; allowed is {RANGE} 2"),
         ({"budget": "100"}, BudgetError, rf"`budget`: got '100'; allowed is {RANGE} 2"),
-        ({"budget": None}, BudgetError, rf"`budget`: got None; allowed is {RANGE} 2"),
         (
             {"index": "Shapley"},
             UnknownNameError,
@@ -37,6 +45,13 @@ RANGE = "an integer of at least"
         ({"max_order": 10}, OrderError, "`max_order`: got 10; allowed is .* 9"),
         ({"max_order": 1.5}, OrderError, "`max_order`: got 1.5; allowed is an integer"),
         ({"max_order": True}, OrderError, "`max_order`: got True; allowed is an integer"),
+        ({"store": 3}, StoreError, "`store`: got a int; allowed is a path or a `captum_spex.store.Store`"),
+        ({"store": "masks.db"}, StoreError, "`store`: got a game without a fingerprint; .*Store\\(path, fingerprint"),
+        (
+            {"store": Store("missing/masks.db", "a")},
+            StoreError,
+            "`store`: got missing.*a path where a file can be made",
+        ),
         ({"max_terms": 0}, ArgumentError, rf"`max_terms`: got 0; allowed is {RANGE} 1"),
         ({"batch_size": 0}, ArgumentError, rf"`batch_size`: got 0; allowed is {RANGE} 1"),
         ({"batch_size": 2.5}, ArgumentError, rf"`batch_size`: got 2.5; allowed is {RANGE} 1"),
@@ -78,7 +93,7 @@ def test_arguments_of_explain(arguments, kind, message):
     assert game.n_rows == 0
 
 
-@pytest.mark.parametrize("n_players", [0, -1, 3.0, True, "3"])
+@pytest.mark.parametrize("n_players", [0, -1, 3.0, True, "3", None])
 def test_numbers_of_players(n_players):
     with pytest.raises(ArgumentError, match=rf"`n_players`: got {n_players!r}; allowed is {RANGE} 1"):
         captum_spex.explain(smooth_game, n_players, budget=50)
@@ -168,6 +183,8 @@ class Model:
         ({"interaction_index": "XII"}, UnknownNameError, r'got \'XII\'; allowed is "SV", "BV", "SII"'),
         ({"max_order": 0}, OrderError, "`max_order`: got 0; allowed is an integer from 1 to the number of players, 4"),
         ({"max_order": 5}, OrderError, "`max_order`: got 5; allowed is an integer from 1 to the number of players, 4"),
+        ({"store": 3}, StoreError, "`store`: got a int; allowed is a path or a `captum_spex.store.Store`"),
+        ({"store": "masks.db"}, StoreError, "`store`: got a game without a fingerprint; .*Store\\(path, fingerprint"),
         ({"feature_names": ["a", "b"]}, ArgumentError, "got 2 names; allowed is one for each of the 4 players"),
         (
             {"feature_mask": torch.zeros(1, 3, dtype=torch.long)},

@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from captum_spex.errors import ArgumentError, BudgetError, GameError, MaskError
 from captum_spex.evaluate import Evaluator, checked_budget, checked_positive, describe_mask
 from captum_spex.masks import PackedMasks, all_masks, mask_keys
+from captum_spex.store import Store
 
 
 def size_of(masks):
@@ -266,3 +267,203 @@ def test_many_small_batches_are_kept_in_order():
     evaluator = Evaluator(size_of, 10, budget=1024, batch_size=1)
     assert_allclose(evaluator(all_masks(10)).ravel(), all_masks(10).sum(axis=1))
     assert evaluator.n_evaluations == 1024
+
+
+# --- games that plan their batches ------------------------------------------------------------------------------------
+
+
+class Planning(Counting):
+    """A game that keeps the masks that it planned for."""
+
+    def __init__(self, plan):
+        super().__init__(size_of)
+        self.plan = plan
+        self.planned = []
+
+    def plan_batches(self, masks):
+        self.planned.append(masks.copy())
+        return self.plan(masks)
+
+
+def by_size(masks):
+    sizes = masks.sum(axis=1)
+    return [np.flatnonzero(sizes == size) for size in np.unique(sizes)]
+
+
+def test_a_game_is_called_in_the_batches_that_it_planned():
+    game = Planning(by_size)
+    assert_array_equal(Evaluator(game, 3, budget=8)(all_masks(3)).ravel(), size_of(all_masks(3)))
+    assert [codes(batch) for batch in game.batches] == [[0], [1, 2, 4], [3, 5, 6], [7]]
+    assert_array_equal(game.planned, [all_masks(3)])
+
+
+def test_plans_are_made_for_new_masks_only():
+    game = Planning(by_size)
+    evaluate = Evaluator(game, 3, budget=8)
+    evaluate(all_masks(3)[[7, 2, 7]])
+    assert_array_equal(evaluate(all_masks(3)).ravel(), size_of(all_masks(3)))
+    assert [codes(masks) for masks in game.planned] == [[7, 2], [0, 1, 3, 4, 5, 6]]
+    assert game.n_rows == evaluate.n_evaluations == 8
+
+
+def test_a_batch_size_comes_before_a_plan():
+    game = Planning(by_size)
+    Evaluator(game, 3, budget=8, batch_size=5)(all_masks(3))
+    assert [len(batch) for batch in game.batches] == [5, 3]
+    assert game.planned == []
+
+
+def test_blocks_are_unpacked_for_a_plan():
+    game = Planning(by_size)
+    assert_array_equal(Evaluator(game, 3, budget=8)(Blocks()).ravel(), size_of(all_masks(3)))
+    assert_array_equal(game.planned, [all_masks(3)])
+
+
+def test_evaluations_of_masks_once_more_are_planned_too():
+    game = Planning(by_size)
+    evaluate = Evaluator(game, 3, budget=16)
+    evaluate(all_masks(3))
+    masks = all_masks(3)[[5, 0, 6, 7]]
+    values = evaluate.again(masks)
+    assert_array_equal(sorted(values.ravel()), [0, 2, 2, 3])
+    assert [codes(batch) for batch in game.batches[4:]] == [[0], [5, 6], [7]]
+    assert evaluate.n_evaluations == 12
+
+
+def test_values_of_masks_once_more_come_in_the_order_asked_for():
+    masks = all_masks(3)[[5, 0, 6, 7, 1]]
+    for plan in (by_size, lambda rows: [np.arange(len(rows))[::-1]]):
+        assert_array_equal(Evaluator(Planning(plan), 3, budget=16).again(masks).ravel(), size_of(masks))
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        lambda masks: [list(range(len(masks)))],
+        lambda masks: (np.array([row]) for row in range(len(masks))),
+        lambda masks: torch.arange(len(masks)).split(3),
+        lambda masks: [[], np.arange(len(masks)), np.array([], dtype=int)],
+    ],
+    ids=["lists", "a generator", "tensors", "empty batches"],
+)
+@pytest.mark.parametrize("stored", [False, True])
+def test_plans_may_come_in_any_form(tmp_path, plan, stored):
+    game = Planning(plan)
+    with Store(tmp_path / "masks.db", fingerprint="sizes").open(None, 3) as store:
+        evaluate = Evaluator(game, 3, budget=8, store=store if stored else None)
+        assert_array_equal(evaluate(all_masks(3)).ravel(), size_of(all_masks(3)))
+    assert min(len(batch) for batch in game.batches) > 0
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        lambda masks: [np.arange(len(masks) - 1)],
+        lambda masks: [np.arange(len(masks)), np.array([0])],
+        lambda masks: [np.arange(1, len(masks)), np.array([1])],
+        lambda masks: [np.arange(len(masks)) + 1],
+        lambda masks: [np.arange(len(masks)) - 1],
+        lambda masks: [],
+        lambda masks: [np.ones(len(masks), dtype=bool)],
+        lambda masks: [np.arange(len(masks)) + 0.5],
+        lambda masks: [masks],
+        lambda masks: None,
+        lambda masks: list(range(len(masks))),
+    ],
+    ids=["lost", "more", "repeated", "too high", "negative", "none", "bool", "float", "masks", "None", "flat"],
+)
+def test_plans_that_lose_or_repeat_rows_are_refused(plan):
+    game = Planning(plan)
+    with pytest.raises(GameError, match=r"`game.plan_batches`: must return arrays of row numbers that hold every row"):
+        Evaluator(game, 3, budget=8)(all_masks(3))
+    assert game.n_rows == 0
+
+
+# --- stores -----------------------------------------------------------------------------------------------------------
+
+
+def opened(path, n_players=3):
+    return Store(path, fingerprint="sizes").open(None, n_players)
+
+
+def test_a_store_is_asked_before_and_told_after_every_batch(tmp_path):
+    held = []
+
+    def game(masks):
+        held.append(store.n_added)
+        return size_of(masks)
+
+    with opened(tmp_path / "masks.db") as store:
+        Evaluator(game, 3, budget=8, batch_size=3, store=store)(all_masks(3))
+    assert held == [0, 3, 6]
+    assert (store.n_found, store.n_added) == (0, 8)
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2])
+def test_a_batch_of_which_some_is_stored_evaluates_the_rest(tmp_path, n_outputs):
+    def outputs(masks):
+        return np.stack([size_of(masks), masks[:, 0] * 5.0][:n_outputs], axis=1)
+
+    known, order = all_masks(3)[[6, 1, 3]], [7, 1, 0, 6, 2, 3]
+    with opened(tmp_path / "masks.db") as store:
+        Evaluator(outputs, 3, budget=8, store=store)(known)
+    game = Counting(outputs)
+    with opened(tmp_path / "masks.db") as store:
+        evaluate = Evaluator(game, 3, budget=8, store=store)
+        assert_array_equal(evaluate(all_masks(3)[order]), outputs(all_masks(3)[order]))
+    assert codes(game.masks) == [7, 0, 2]
+    assert (store.n_found, store.n_added, evaluate.n_evaluations) == (3, 3, 6)
+    assert evaluate.has_outputs == (n_outputs > 1)
+
+
+def test_several_outputs_are_known_from_the_store_alone(tmp_path):
+    for times in range(2):
+        game = Counting(lambda masks: np.stack([size_of(masks), -size_of(masks)], axis=1))
+        with opened(tmp_path / "masks.db") as store:
+            evaluate = Evaluator(game, 3, budget=8, store=store)
+            evaluate(all_masks(3))
+        assert evaluate.has_outputs
+        assert game.n_rows == (8 if times == 0 else 0)
+
+
+def test_evaluations_of_masks_once_more_are_stored_as_such(tmp_path):
+    """Their values are neither those of the first time, nor found instead of them."""
+    noise = np.random.default_rng(0)
+    runs = []
+    for _ in range(2):
+        game = Counting(lambda masks: noise.normal(size=len(masks)))
+        with opened(tmp_path / "masks.db") as store:
+            evaluate = Evaluator(game, 3, budget=20, batch_size=3, store=store)
+            runs.append([evaluate(all_masks(3)), *(evaluate.again(all_masks(3)[[4, 1, 0, 2]]) for _ in range(3))])
+            assert evaluate.n_evaluations == 20
+        runs[-1] = np.concatenate(runs[-1]).ravel()
+    assert game.n_rows == 0
+    assert_array_equal(runs[0], runs[1])
+    assert len(set(runs[0])) == 20
+
+
+def test_after_a_failure_the_store_holds_the_batches_before(tmp_path):
+    def game(masks):
+        if masks[0, 2]:
+            raise ConnectionError("out of memory")
+        return size_of(masks)
+
+    with opened(tmp_path / "masks.db") as store:
+        with pytest.raises(ConnectionError):
+            Evaluator(game, 3, budget=8, batch_size=2, store=store)(all_masks(3))
+        assert store.n_added == 4
+    counting = Counting(size_of)
+    with opened(tmp_path / "masks.db") as store:
+        Evaluator(counting, 3, budget=8, batch_size=2, store=store)(all_masks(3))
+    assert codes(counting.masks) == [4, 5, 6, 7]
+
+
+def test_the_bar_ends_when_the_evaluator_is_closed(capsys):
+    with Evaluator(size_of, 3, budget=8, show_progress=True, batch_size=2) as evaluate:
+        evaluate(all_masks(3)[:4])
+        evaluate(all_masks(3))
+    shown = capsys.readouterr().err
+    assert "8/8" in shown
+    assert shown.endswith("\n")
+    evaluate.close()
+    assert capsys.readouterr().err == ""

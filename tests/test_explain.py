@@ -10,7 +10,7 @@ import numpy as np
 import oracles
 import pytest
 import torch
-from games import Counting, random_table, smooth_game, tables
+from games import Counting, codes, random_table, smooth_game, tables
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -28,7 +28,9 @@ from captum_spex.approximators import (
 )
 from captum_spex.approximators._validation import folds, r_squared
 from captum_spex.errors import ArgumentError, BudgetError, UnknownNameError
+from captum_spex.explain import default_budget
 from captum_spex.model import Spectrum
+from captum_spex.store import Store
 
 FEW_TREES = BoostedTrees(n_trees=30, learning_rate=0.3)
 FEW_STEPS = GaussianProcess(n_steps=10)
@@ -578,3 +580,100 @@ def test_answers_in_extreme_units(unit):
 def test_an_approximator_is_an_object():
     with pytest.raises(ValueError, match="`approximator`: got <class"):
         explain(smooth_game, 8, 300, approximator=ProxySpex)
+
+
+# --- what a game says of itself ---------------------------------------------------------------------------------------
+
+
+class Described(Counting):
+    """A game that knows its players."""
+
+    n_players = 9
+    names = tuple("abcdefghi")
+
+
+def test_a_game_may_know_its_players():
+    game = Described(smooth_game)
+    result = captum_spex.explain(game, budget=512)
+    assert game.masks.shape == (512, 9)
+    assert result.names == game.names
+    assert_array_equal(result.values, captum_spex.explain(smooth_game, 9, budget=512).values)
+
+
+def test_arguments_come_before_what_the_game_says():
+    game = Described(smooth_game)
+    names = [f"word {i}" for i in range(8)]
+    result = captum_spex.explain(game, 8, budget=256, names=names)
+    assert game.masks.shape == (256, 8)
+    assert result.names == tuple(names)
+
+
+def test_names_of_a_game_are_those_of_its_own_players():
+    assert captum_spex.explain(Described(smooth_game), 9, budget=20).names == Described.names
+    assert captum_spex.explain(Described(smooth_game), 8, budget=20).names is None
+    game = Described(smooth_game)
+    game.names = ("a", "b")
+    with pytest.raises(ArgumentError, match="`names`: got 2 names; allowed is one for each of the 9 players"):
+        captum_spex.explain(game, budget=256)
+    assert game.n_rows == 0
+
+
+def test_without_a_number_of_players_the_argument_is_named():
+    with pytest.raises(ArgumentError, match="`n_players`: got None; allowed is an integer of at least 1"):
+        captum_spex.explain(smooth_game, budget=256)
+
+
+@pytest.mark.parametrize("n", [8, 9, 12])
+def test_without_a_budget_the_default_is_spent(n):
+    games = [Counting(smooth_game), Counting(smooth_game)]
+    default = captum_spex.explain(games[0], n, approximator=ESTIMATORS["auto"], random_state=0)
+    given = captum_spex.explain(games[1], n, budget=default_budget(n), approximator=ESTIMATORS["auto"], random_state=0)
+    assert games[0].n_rows == games[1].n_rows == default.n_evaluations == default_budget(n)
+    assert default.to_json() == given.to_json()
+
+
+def test_the_default_budget_is_an_integer_between_2_and_all_masks():
+    budgets = [default_budget(n) for n in range(1, 200)]
+    assert budgets[:10] == [2, 4, 8, 16, 32, 64, 128, 256, 512, 512]
+    assert budgets == sorted(budgets)
+    assert {type(budget) for budget in budgets} == {int}
+
+
+class Sorted(Described):
+    """Plans its batches: small coalitions first, three at a time."""
+
+    def plan_batches(self, masks):
+        return np.array_split(np.argsort(masks.sum(axis=1), kind="stable"), -(-len(masks) // 3))
+
+
+@pytest.mark.parametrize("approximator", ["auto", "rounds", "spex"])
+def test_planned_batches_change_nothing_but_the_order(approximator):
+    games = [Sorted(smooth_game), Described(smooth_game)]
+    enough = max(100, smallest_budget(ALL[approximator], 9))
+    planned, plain = (
+        captum_spex.explain(game, budget=enough, approximator=ALL[approximator], random_state=0) for game in games
+    )
+    assert max(len(batch) for batch in games[0].batches) <= 3
+    assert sorted(codes(games[0].masks)) == sorted(codes(games[1].masks))
+    assert list(planned) == list(plain)
+    assert_allclose(planned.values, plain.values, rtol=1e-9, atol=1e-12)
+
+
+def test_planned_batches_bring_no_noise():
+    """Further evaluations of masks are compared with the first ones of the same masks."""
+    noisy = ProxySpex(FEW_STEPS, noisy=True)
+    games = [Sorted(smooth_game), Described(smooth_game)]
+    planned, plain = (captum_spex.explain(game, budget=100, approximator=noisy, random_state=0) for game in games)
+    assert sorted(codes(games[0].masks)) == sorted(codes(games[1].masks))
+    assert_allclose(table_of(planned, 9), table_of(plain, 9), rtol=1e-6, atol=1e-9)
+
+
+def test_until_the_faithfulness_is_enough_with_a_store(tmp_path):
+    options = {"target_faithfulness": 0.6, "max_budget": 600, "approximator": ESTIMATORS["auto"]}
+    games = [Counting(smooth_game) for _ in range(3)]
+    stores = [None, *(Store(tmp_path / "masks.db", fingerprint="smooth") for _ in range(2))]
+    texts = [
+        explain(game, 12, "auto", store=store, **options).to_json() for game, store in zip(games, stores, strict=True)
+    ]
+    assert texts[0] == texts[1] == texts[2]
+    assert games[0].n_rows == games[1].n_rows > games[2].n_rows == 0

@@ -19,6 +19,8 @@ from captum.attr import InterpretableInput, PerturbationAttribution, ShapleyValu
 from captum.attr._core.llm_attr import BaseLLMAttribution
 from captum.log import log_usage
 
+from captum_spex.fingerprint import digest
+
 __all__ = [
     "BaseLLMAttribution",
     "PerturbationAttribution",
@@ -38,17 +40,28 @@ __all__ = [
 ]
 
 
-def identity_of(model: Any) -> tuple[Any, ...]:
+def identity_of(model: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return what identifies a model; of Captum's wrapper of a language model, that model and what is made of it."""
-    if isinstance(model, BaseLLMAttribution):
-        return getattr(model, "model", model), getattr(model, "attr_target", None)
-    return (model,)
+    if not isinstance(model, BaseLLMAttribution):
+        return (model,)
+    texts = [argument.values for argument in arguments if isinstance(argument, InterpretableInput)]
+    tokens = [list(model.tokenizer.encode(str(text))) for values in texts for text in values]
+    return getattr(model, "model", model), getattr(model, "attr_target", None), tokens
 
 
 def content_of(argument: Any) -> Any:
     """Return what an argument of a model says; of Captum's interpretable inputs, what the model gets of them."""
-    if isinstance(argument, InterpretableInput):
-        present = argument.to_tensor()
-        ends = [argument.to_model_input(present), argument.to_model_input(0 * present)]
-        return type(argument).__qualname__, argument.values, ends
-    return argument
+    if not isinstance(argument, InterpretableInput):
+        return argument
+    present = argument.to_tensor()
+    ends = [argument.to_model_input(present), argument.to_model_input(0 * present)]
+    return type(argument).__qualname__, ends, {key: _plain(value) for key, value in vars(argument).items()}
+
+
+def _plain(value: Any) -> Any:
+    """Return a value that a digest knows, of any other its class (a tokenizer, an image, a function)."""
+    try:
+        digest(value)
+    except (TypeError, RuntimeError):
+        return f"{type(value).__qualname__} {getattr(value, '__qualname__', '')}"
+    return value

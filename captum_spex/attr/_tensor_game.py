@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,23 +52,34 @@ class TensorGame:
         return len(self.inputs[0])
 
     @property
+    def output_layout(self) -> str:
+        """What a call of the model has shown of its outputs, as text for a store."""
+        return json.dumps([self.per_batch, self.output_shape])
+
+    @output_layout.setter
+    def output_layout(self, known: str) -> None:
+        self.per_batch, shape = json.loads(known)
+        self.output_shape = tuple(shape)
+
+    @property
     def fingerprint(self) -> dict[str, str] | None:
         """What tells this game from others; ``None`` for a model that is no torch module, nor a method of one."""
         from captum_spex import __version__
 
         model = getattr(self.forward_func, "__self__", self.forward_func)
         method = getattr(self.forward_func, "__name__", "")
+        arguments = self.additional_forward_args or ()
         try:
             return {
                 "captum_spex": __version__,
-                "model": f"{type(model).__qualname__} {method} {digest(*_captum.identity_of(model))}",
+                "model": f"{type(model).__qualname__} {method} {digest(*_captum.identity_of(model, arguments))}",
                 "inputs": digest(self.inputs),
                 "baselines": digest(self.baselines),
                 "feature_mask": digest(self.players),
                 "target": repr(self.target) if not isinstance(self.target, Tensor) else digest(self.target),
-                "additional_forward_args": digest(*map(_captum.content_of, self.additional_forward_args or ())),
+                "additional_forward_args": digest(*map(_captum.content_of, arguments)),
             }
-        except TypeError:
+        except (TypeError, RuntimeError):  # also tensors that cannot be read, such as sparse ones
             return None
 
     def __call__(self, masks: Masks) -> Tensor:
