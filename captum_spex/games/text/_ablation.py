@@ -9,29 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captum_spex.errors import ArgumentError, UnknownNameError
+from captum_spex.games.text._rows import Align, Rows, filled_up
 from captum_spex.games.text._tokens import FIXED, Tokens
 from captum_spex.masks import Masks
 
 Ablation = Literal["mask", "pad", "unk", "string", "delete", "hide"]
 _TOKENS = {"mask": "mask_token_id", "pad": "pad_token_id", "unk": "unk_token_id"}
 _ABLATIONS = (*_TOKENS, "string", "delete", "hide")
-
-
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """Rows of tokens for a model, all ``(n_rows, length)``.
-
-    Attributes:
-        ids: tokens.
-        attention: 1 where the model may look.
-        positions: places in the row, counted without what fills it up.
-        types: token types, if the tokenizer tells them.
-    """
-
-    ids: NDArray[np.int64]
-    attention: NDArray[np.int64]
-    positions: NDArray[np.int64]
-    types: NDArray[np.int64] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +51,11 @@ class Template:
         """Number of tokens that stand in every row."""
         return int(np.count_nonzero(self.players == FIXED))
 
+    def extremes(self) -> Masks:
+        """Return the masks of the longest and of the shortest row."""
+        present, absent = self._counts()
+        return np.stack([present >= absent, present < absent])
+
     def _counts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Number of tokens of each player where it is present, and in its place where it is absent."""
         own = self.players != FIXED
@@ -74,7 +63,7 @@ class Template:
         np.add.at(count, (self.of_absent[own].astype(np.intp), self.players[own]), 1)
         return count[0], count[1]
 
-    def rows(self, masks: Masks, *, fill: int = 0, align: Literal["left", "right"] = "left") -> Rows:
+    def rows(self, masks: Masks, *, fill: int = 0, align: Align = "left") -> Rows:
         """Lay out the tokens under every mask, filled up on the other side than they are aligned to."""
         own = self.players != FIXED
         kept = np.ones((len(masks), len(self.ids)), dtype=np.bool_)
@@ -87,18 +76,9 @@ class Template:
                 everywhere,
                 None if self.types is None else np.broadcast_to(self.types, kept.shape),
             )
-        lengths = kept.sum(axis=1)
-        columns = np.arange(lengths.max())
-        shift = (lengths.max() - lengths if align == "right" else 0 * lengths)[:, None]
-        filled = (columns >= shift) & (columns < shift + lengths[:, None])
-        chosen = np.nonzero(kept)[1]  # row by row, as `filled` counts its places
-        ids = np.full(filled.shape, fill, dtype=np.int64)
-        ids[filled] = self.ids[chosen]
-        types = None
-        if self.types is not None:
-            types = np.zeros_like(ids)
-            types[filled] = self.types[chosen]
-        return Rows(ids, filled.astype(np.int64), np.maximum(columns - shift, 0), types)
+        chosen = np.nonzero(kept)[1]  # row by row
+        types = None if self.types is None else self.types[chosen]
+        return filled_up(self.ids[chosen], kept.sum(axis=1), types=types, fill=fill, align=align)
 
     def followed_by(self, ids: NDArray[np.int64]) -> Template:
         """Return the template with further tokens at its end, which stand in every row."""
@@ -120,11 +100,13 @@ def template_of(tokenizer: Any, tokens: Tokens, ablation: str, replacement: str 
         ArgumentError: if nothing would be left of a text without players.
     """
     own = tokens.players != FIXED
-    if ablation in ("delete", "hide"):
+    if leaves_nothing(tokenizer, ablation, replacement):
         nowhere = np.zeros(len(own), dtype=np.bool_)
         if not (~own).any():
             came = f"{ablation!r} for a text of which no token is fixed: without players nothing would be left"
-            raise ArgumentError("ablation", came, "another ablation, or a `prefix`")
+            works = [name for name in _TOKENS if _token(tokenizer, name) is not None]
+            allowed = f"{', '.join(map(repr, [*works, 'string']))} with a `replacement`, or a `prefix`"
+            raise ArgumentError("ablation", came, allowed)
         return Template(tokens.ids, tokens.types, tokens.players, nowhere, ablation == "hide")
     if ablation == "string":
         new = tokenizer(replacement, add_special_tokens=False)["input_ids"]
@@ -133,6 +115,13 @@ def template_of(tokenizer: Any, tokens: Tokens, ablation: str, replacement: str 
         new = [getattr(tokenizer, _TOKENS[ablation])]
         places = np.flatnonzero(own)
     return _with_twins(tokens, np.repeat(places, len(new)), np.tile(np.asarray(new, dtype=np.int64), len(places)))
+
+
+def leaves_nothing(tokenizer: Any, ablation: str, replacement: str | None) -> bool:
+    """Return whether the model sees no token in place of absent players."""
+    if replacement is None:
+        return ablation in ("delete", "hide")
+    return not tokenizer(replacement, add_special_tokens=False)["input_ids"]
 
 
 def _with_twins(tokens: Tokens, places: NDArray[np.intp], new: NDArray[np.int64]) -> Template:
@@ -164,7 +153,7 @@ def checked_ablation(tokenizer: Any, ablation: str | None, replacement: str | No
         works = [name for name in _ABLATIONS if name not in _TOKENS or _token(tokenizer, name) is not None]
         came = f"{ablation!r} for a tokenizer without such a token"
         raise ArgumentError("ablation", came, ", ".join(map(repr, works)))
-    if (ablation == "string") != (replacement is not None):
+    if (ablation == "string") != isinstance(replacement, str):
         came = "None" if replacement is None else f"{replacement!r} with ablation {ablation!r}"
         allowed = 'a text if `ablation="string"`, else None'
         raise ArgumentError("replacement", came, allowed)

@@ -14,17 +14,19 @@ from torch import Tensor, nn
 from captum_spex.errors import ArgumentError, UnknownNameError
 from captum_spex.evaluate import checked_positive
 from captum_spex.fingerprint import digest
-from captum_spex.games.text._ablation import Rows, checked_ablation, template_of
+from captum_spex.games.text._ablation import checked_ablation, template_of
 from captum_spex.games.text._limit import check_length
 from captum_spex.games.text._prompt import Prompt
+from captum_spex.games.text._rows import Rows
+from captum_spex.games.text._scorer import is_memory_end
 from captum_spex.games.text._tokens import tokens_of
 from captum_spex.games.text._units import Span
 from captum_spex.masks import Masks
 from captum_spex.supports import Floats
 
+_NO_SETTINGS = ("transformers_version", "_name_or_path")
 _TOKENS_PER_BATCH = {"cpu": 2048}
 _TOKENS_PER_BATCH_ELSEWHERE = 65536
-_MEMORY_ENDS = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 class TextGame:
@@ -74,13 +76,9 @@ class TextGame:
     def __call__(self, masks: Masks) -> Floats:
         """Return the values, float64 ``(n_masks,)``, or ``(n_masks, n_outputs)`` where there are several outputs."""
         masks = np.asarray(masks, dtype=np.bool_)
-        batches = self.plan_batches(masks)
         with torch.inference_mode():
-            values = [self._within_memory(masks[rows]).to("cpu", torch.float64) for rows in batches]
-        together = torch.cat(values).numpy()
-        ordered = np.empty_like(together)
-        ordered[np.concatenate(batches)] = together
-        return ordered[:, 0] if ordered.shape[1] == 1 else ordered
+            values = self._within_memory(masks).to("cpu", torch.float64).numpy()
+        return values[:, 0] if values.shape[1] == 1 else values
 
     def plan_batches(self, masks: Masks) -> list[NDArray[np.intp]]:
         """Return the rows of each call of the model: from long to short, as many as `tokens_per_batch` allows."""
@@ -100,11 +98,10 @@ class TextGame:
 
         template, prompt = self._template, self._prompt
         parts = (template.ids, template.types, template.players, template.of_absent, template.hides)
-        name = getattr(getattr(self._model, "config", None), "name_or_path", "")
         return {
             "captum_spex": __version__,
             "game": type(self).__name__,
-            "model": f"{name or type(self._model).__name__} {digest(self._model)}",
+            "model": f"{type(self._model).__name__} {digest(self._model, _configuration(self._model))}",
             "text": prompt.text,
             "around it": "\n".join([prompt.before, prompt.after, prompt.second or ""]),
             "ablation": self.ablation,
@@ -125,17 +122,20 @@ class TextGame:
         return self._template.lengths(masks)
 
     def _within_memory(self, masks: Masks) -> Tensor:
-        """Return the values; where the memory does not suffice, in halves, and in smaller batches from then on."""
-        try:
-            return self._values(masks)
-        except RuntimeError as error:
-            if len(masks) == 1 or not _is_memory_end(error):
-                raise
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
-        half = len(masks) // 2
-        self.tokens_per_batch = max(1, min(self.tokens_per_batch, half * int(self._lengths(masks).max())))
-        return torch.cat([self._within_memory(masks[:half]), self._within_memory(masks[half:])])
+        """Return the values, in as many calls as it takes; where the memory does not suffice, in smaller ones."""
+        batches = self.plan_batches(masks)
+        if len(batches) == 1:
+            try:
+                return self._values(masks)
+            except RuntimeError as error:
+                if len(masks) == 1 or not is_memory_end(error):
+                    raise
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+            self.tokens_per_batch = max(1, len(masks) // 2 * int(self._lengths(masks).max()))
+            batches = self.plan_batches(masks)
+        values = torch.cat([self._within_memory(masks[rows]) for rows in batches])
+        return values[torch.from_numpy(np.argsort(np.concatenate(batches))).to(values.device)]
 
     def _tensors(self, rows: Rows) -> dict[str, Tensor]:
         """Return what every model takes: tokens, attention mask and, where the model knows them, token types."""
@@ -159,12 +159,6 @@ def checked_model(model: Any, tokenizer: Any) -> None:
         raise ArgumentError("model", "a model in training mode", "a model in evaluation mode", hint)
 
 
-def filler(model: nn.Module) -> int:
-    """Return the token that fills rows up: the model's own, by which some find the last word."""
-    token = getattr(getattr(model, "config", None), "pad_token_id", None)
-    return 0 if token is None else int(token)
-
-
 def one_of(argument: str, value: Any, allowed: tuple[str, ...]) -> str:
     """Return a name if it is one of the allowed ones."""
     if value not in allowed:
@@ -172,5 +166,7 @@ def one_of(argument: str, value: Any, allowed: tuple[str, ...]) -> str:
     return str(value)
 
 
-def _is_memory_end(error: RuntimeError) -> bool:
-    return isinstance(error, torch.cuda.OutOfMemoryError) or any(words in str(error) for words in _MEMORY_ENDS)
+def _configuration(model: nn.Module) -> list[str]:
+    """What a model was built with: not all of it shows in its weights (the number of heads, rotations, ...)."""
+    known: Mapping[str, Any] = getattr(getattr(model, "config", None), "to_dict", dict)()
+    return sorted(f"{key}={value!r}" for key, value in known.items() if key not in _NO_SETTINGS)

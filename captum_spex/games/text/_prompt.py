@@ -45,7 +45,8 @@ def prompt_of(
     if getattr(tokenizer, "chat_template", None) is None:
         came = "chat=True" if chat else "a system prompt"
         hint = "Give `prefix` and `suffix` instead."
-        raise ArgumentError("chat", f"{came} for a tokenizer without a chat template", "False", hint)
+        argument, allowed = ("chat", "False") if chat else ("system", "None")
+        raise ArgumentError(argument, f"{came} for a tokenizer without a chat template", allowed, hint)
     messages = [] if system is None else [{"role": "system", "content": system}]
     messages.append({"role": "user", "content": prefix + _PLACE + suffix})
     laid_out = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)

@@ -86,7 +86,8 @@ def _places(prompt: Prompt, encoded: Any) -> list[Span | None]:
     for (start, end), sequence in zip(encoded["offset_mapping"], encoded.sequence_ids(), strict=True):
         piece = prompt.whole[start:end] if sequence == 0 else ""
         visible = start + len(piece) - len(piece.lstrip()) - before
-        inside = sequence == 0 and 0 <= visible < length
+        within = 0 <= visible < length if piece.strip() else before < end <= before + length
+        inside = sequence == 0 and within
         places.append((visible, min(end - before, length)) if inside else None)
     return places
 

@@ -8,6 +8,8 @@ from itertools import pairwise
 from numbers import Integral
 from typing import Any
 
+import numpy as np
+
 from captum_spex.errors import ArgumentError, UnknownNameError
 
 UNITS = ("word", "token", "sentence")
@@ -16,9 +18,9 @@ Span = tuple[int, int]
 
 _WORD = re.compile(r"\S+")
 _SENTENCE = re.compile(
-    r"\S.*?(?:[.!?]+[^\w\s]*(?=\s+(?![a-z]))"  # closing quotes belong to the sentence
+    r"\S.*?(?:[.!?]+[^\w\s]*(?=\s+(?![a-z\s]))"  # closing quotes belong to the sentence
     r"|[\u3002\uff01\uff1f]+"  # full-width full stop, exclamation mark, question mark
-    r"|(?=\n\s*\n)|(?=\s*\Z))",
+    r"|(?=[^\S\n]*\n\s*\n)|(?=\s*\Z))",
     re.DOTALL,
 )
 _ABBREVIATION = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|cf|Fig|Eq|approx|e\.g|i\.e|[A-Z])\.\Z")
@@ -34,6 +36,8 @@ def spans_of(text: str, unit: str | Sequence[Span]) -> list[Span] | None:
         >>> spans_of("Yes. It works! Dr. Who agrees.", "sentence")
         [(0, 4), (5, 14), (15, 30)]
     """
+    if isinstance(unit, np.ndarray):
+        unit = unit.tolist()
     if isinstance(unit, Sequence) and not isinstance(unit, str):
         return _checked_spans(text, unit)
     if unit not in UNITS:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -14,17 +14,17 @@ from torch import Tensor, nn
 
 from captum_spex.errors import ArgumentError
 from captum_spex.evaluate import checked_positive
-from captum_spex.games.text._ablation import Ablation, Template, checked_ablation
-from captum_spex.games.text._game import TextGame, checked_model, filler, one_of
+from captum_spex.games.text._ablation import Ablation, Template, checked_ablation, leaves_nothing
+from captum_spex.games.text._game import TextGame, checked_model, one_of
 from captum_spex.games.text._limit import token_limit
 from captum_spex.games.text._prompt import Prompt, prompt_of
+from captum_spex.games.text._scorer import AnswerScorer, filler
 from captum_spex.games.text._tokens import FIXED
 from captum_spex.games.text._units import Span
 from captum_spex.masks import Masks
 
 _OUTPUTS = ("mean", "sum", "tokens")
-_TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-6}
-_HALF_TOLERANCE = 3e-2  # of models that compute in 16 bits
+_CACHED_TO_A_TOKEN = 4  # cached tokens count for one that is computed: they take memory, and no time
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class AnswerGame(TextGame):
 
     Attributes:
         answer: the answer.
-        answer_tokens: its tokens as text.
+        answer_ids, answer_tokens: its tokens, int64 ``(n_tokens,)``, and as text.
 
     Raises:
         ArgumentError: an argument that cannot be used, among them a text that is longer than the model reads.
@@ -107,7 +107,7 @@ class AnswerGame(TextGame):
         self.output = one_of("output", output, _OUTPUTS)
         checked_positive("max_new_tokens", max_new_tokens)
         prompt = prompt_of(tokenizer, text, prefix=prefix, suffix=suffix, system=system, chat=chat)
-        if checked_ablation(tokenizer, ablation, replacement) in ("delete", "hide"):
+        if leaves_nothing(tokenizer, checked_ablation(tokenizer, ablation, replacement), replacement):
             prompt = _with_beginning(prompt, tokenizer)
         super().__init__(
             model,
@@ -124,11 +124,17 @@ class AnswerGame(TextGame):
                 "'hide' for a text right before the answer, which the model predicts from the last token, hidden or not"
             )
             raise ArgumentError("ablation", came, "another ablation, or a `suffix`")
-        self._answer = self._generated(max_new_tokens) if answer is None else _tokens_of_answer(tokenizer, answer)
-        self.answer = tokenizer.decode(self._answer) if answer is None else answer
-        self.answer_tokens = tuple(tokenizer.decode([token]) for token in self._answer)
-        self._template = self._template.followed_by(self._answer)
-        _check_room(self._template, len(self._answer), token_limit(model, tokenizer))
+        limit = token_limit(model, tokenizer)
+        if answer is None:
+            _check_room(self._template, max_new_tokens, limit)
+            self.answer_ids = self._generated(max_new_tokens)
+        else:
+            self.answer_ids = _tokens_of_answer(tokenizer, answer)
+            _check_room(self._template, len(self.answer_ids), limit)
+        self.answer = tokenizer.decode(self.answer_ids) if answer is None else answer
+        self.answer_tokens = tuple(tokenizer.decode([token]) for token in self.answer_ids)
+        self._template = self._template.followed_by(self.answer_ids)
+        self._scorer = AnswerScorer(model, self.answer_ids, self._forward)
         self._cache: Any = None  # keys and values of the first tokens
         self._way = self._exact_way(prefix_cache)
 
@@ -136,7 +142,8 @@ class AnswerGame(TextGame):
         return {"answer": repr(self.answer_tokens), "output": self.output}
 
     def _lengths(self, masks: Masks) -> NDArray[np.int64]:
-        return self._template.lengths(masks) - self._way.n_cached
+        n_cached = self._way.n_cached
+        return self._template.lengths(masks) - n_cached + n_cached // _CACHED_TO_A_TOKEN
 
     def _values(self, masks: Masks) -> Tensor:
         log_probs = self._log_probs(masks, self._way)
@@ -146,75 +153,37 @@ class AnswerGame(TextGame):
 
     def _log_probs(self, masks: Masks, way: _Way) -> Tensor:
         """Return the log-probability of each token of the answer, float32 ``(n_masks, n_tokens)``."""
-        logits = self._aligned_logits(masks, way) if way.aligned else self._plain_logits(masks)
-        answer = self._tensor(self._answer).expand(len(masks), -1)
-        return logits.gather(2, answer[:, :, None])[:, :, 0] - logits.logsumexp(dim=2)
-
-    def _plain_logits(self, masks: Masks) -> Tensor:
-        """Logits where the answer is predicted; rows begin together, and the model counts their tokens itself."""
-        rows = self._template.rows(masks, fill=filler(self._model))
-        tensors = self._tensors(rows)
-        if self._template.hides and "position_ids" in self._accepted:
-            tensors["position_ids"] = self._tensor(rows.positions)
-        logits: Tensor = self._forward(**tensors).logits
-        ends = self._tensor(self._template.lengths(masks))[:, None]
-        places = ends + torch.arange(-len(self._answer) - 1, -1, device=self.device)
-        return logits[torch.arange(len(masks), device=self.device)[:, None], places].float()
-
-    def _aligned_logits(self, masks: Masks, way: _Way) -> Tensor:
-        """The same; rows end together, positions are told, and the first tokens come from the cache."""
-        template = self._template.after(way.n_cached)
-        rows = template.rows(masks, fill=filler(self._model), align="right")
-        seen = np.pad(rows.attention, ((0, 0), (way.n_cached, 0)), constant_values=1)
-        tensors = self._tensors(replace(rows, attention=seen))
-        if way.n_cached:
-            cache = copy.deepcopy(self._encoded(way.n_cached))
-            cache.batch_repeat_interleave(len(masks))
-            tensors["past_key_values"] = cache
-        n_answer = len(self._answer)
-        logits: Tensor = self._forward(
-            **tensors,
-            position_ids=self._tensor(rows.positions + way.n_cached),
-            logits_to_keep=n_answer + 1,
-            use_cache=bool(way.n_cached),
-        ).logits
-        return logits[:, -n_answer - 1 : -1].float()
+        fill = filler(self._model)
+        if not way.aligned:
+            rows = self._template.rows(masks, fill=fill)
+            return self._scorer.plain(rows, tell_positions=self._template.hides)
+        rows = self._template.after(way.n_cached).rows(masks, fill=fill, align="right")
+        return self._scorer.aligned(rows, self._encoded(way.n_cached), way.n_cached)
 
     def _encoded(self, n_tokens: int) -> Any:
         """Return the keys and values of the first tokens, computed once."""
-        if self._cache is None:
-            ids = self._tensor(self._template.ids[None, :n_tokens])
-            self._cache = self._model(input_ids=ids, use_cache=True).past_key_values
-        return self._cache
+        if n_tokens and self._cache is None:
+            self._cache = self._scorer.encoded(self._template.ids[:n_tokens])
+        return self._cache if n_tokens else None
 
     def _exact_way(self, prefix_cache: bool) -> _Way:
         """Return the cheapest way to call the model that gives the values of the plain one."""
-        ends = np.repeat([[True], [False]], self.n_players, axis=1)
-        n_fixed = int(np.argmax(self._template.players != FIXED))
         plain = _Way(aligned=False, n_cached=0)
-        ways = [_Way(True, n_fixed - 1)] if prefix_cache and n_fixed > 1 else []  # the last predicts, it is not cached
-        if not self._accepted.issuperset(("position_ids", "logits_to_keep")):
+        if not self._scorer.aligns:
             return plain
+        ends = self._template.extremes()
+        n_fixed = int(np.argmax(self._template.players != FIXED))
+        ways = [_Way(True, n_fixed - 1)] if prefix_cache and n_fixed > 1 else []  # the last predicts, it is not cached
         with torch.inference_mode():
             wanted = torch.cat([self._log_probs(ends[:1], plain), self._log_probs(ends[1:], plain)])
             for way in [*ways, _Way(aligned=True, n_cached=0)]:
-                if self._agrees(ends, way, wanted):
+                if self._scorer.agrees(partial(self._log_probs, ends, way), wanted):
                     return way
-        self._cache = None
         return plain
-
-    def _agrees(self, masks: Masks, way: _Way, wanted: Tensor) -> bool:
-        try:
-            values = self._log_probs(masks, way)
-        except (TypeError, ValueError, AttributeError, IndexError, NotImplementedError):
-            return False  # a model with a cache, or a signature, of its own
-        tolerance = _TOLERANCE.get(next(self._model.parameters()).dtype, _HALF_TOLERANCE)
-        return bool(torch.allclose(values, wanted, atol=tolerance, rtol=tolerance))
 
     def _generated(self, max_new_tokens: int) -> NDArray[np.int64]:
         rows = self._template.rows(np.ones((1, self.n_players), dtype=np.bool_))
-        tensors = self._tensors(rows)
-        tensors.pop("token_type_ids", None)
+        tensors = self._tensors(replace(rows, types=None))
         model: Any = self._model
         with torch.inference_mode():
             row = model.generate(
@@ -251,6 +220,6 @@ def _tokens_of_answer(tokenizer: Any, answer: Any) -> NDArray[np.int64]:
 
 
 def _check_room(template: Template, n_answer: int, limit: int | None) -> None:
-    if limit is not None and template.longest() > limit:
-        came = f"{template.longest() - n_answer} tokens before an answer of {n_answer}"
+    if limit is not None and template.longest() + n_answer > limit:
+        came = f"{template.longest()} tokens before an answer of {n_answer}"
         raise ArgumentError("text", came, f"at most {limit} tokens together, what the model reads")

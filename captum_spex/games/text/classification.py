@@ -9,14 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from captum_spex.errors import ArgumentError, UnknownNameError
-from captum_spex.games.text._ablation import Ablation
-from captum_spex.games.text._game import TextGame, checked_model, filler, one_of
+from captum_spex.errors import ArgumentError
+from captum_spex.games._classes import OUTPUTS, class_values, targets_of
+from captum_spex.games.text._ablation import Ablation, Template
+from captum_spex.games.text._game import TextGame, checked_model, one_of
 from captum_spex.games.text._prompt import Prompt, prompt_of
+from captum_spex.games.text._scorer import filler
+from captum_spex.games.text._tokens import FIXED
 from captum_spex.games.text._units import Span
 from captum_spex.masks import Masks
-
-_OUTPUTS = ("logit", "margin", "log_prob")
 
 
 class ClassificationGame(TextGame):
@@ -76,7 +77,7 @@ class ClassificationGame(TextGame):
     ) -> None:
         checked_model(model, tokenizer)
         _check_last_word_is_found(model)
-        self.output = one_of("output", output, _OUTPUTS)
+        self.output = one_of("output", output, OUTPUTS)
         laid_out = prompt_of(tokenizer, text, prefix=prefix, suffix=suffix)
         prompt = Prompt(laid_out.before, laid_out.text, laid_out.after, second_text)
         super().__init__(
@@ -89,10 +90,12 @@ class ClassificationGame(TextGame):
             tokens_per_batch=tokens_per_batch,
             compile=compile,
         )
+        _check_last_word_stays(model, self._template)
         names = _labels(model.config)
         if len(names) == 1 and output != "logit":
             raise ArgumentError("output", repr(output), "'logit' for a model with a single output")
-        self.targets = self._predicted() if target is None else _targets(target, names)
+        self._n_classes = len(names)
+        self.targets = (self._predicted(),) if target is None else targets_of(target, names)
         self.labels = tuple(names[number] for number in self.targets)
 
     @classmethod
@@ -112,25 +115,20 @@ class ClassificationGame(TextGame):
     def _question(self) -> Mapping[str, str]:
         return {"target": ", ".join(map(str, self.targets)), "output": self.output}
 
-    def _predicted(self) -> tuple[int, ...]:
+    def _predicted(self) -> int:
         with torch.inference_mode():
-            logits = self._logits(np.ones((1, self.n_players), dtype=np.bool_))
-        return (int(logits[0].argmax()),)
+            return int(self._logits(np.ones((1, self.n_players), dtype=np.bool_))[0].argmax())
 
     def _logits(self, masks: Masks) -> Tensor:
         rows = self._template.rows(masks, fill=filler(self._model))
-        logits: Tensor = self._forward(**self._tensors(rows)).logits
+        logits: Tensor = getattr(self._forward(**self._tensors(rows)), "logits", torch.zeros(0))
+        if logits.shape != (len(masks), self._n_classes):
+            allowed = "a model for sequence classification, as `AutoModelForSequenceClassification` loads them"
+            raise ArgumentError("model", f"a {type(self._model).__name__}", allowed)
         return logits.float()
 
     def _values(self, masks: Masks) -> Tensor:
-        logits = self._logits(masks)
-        if self.output == "log_prob":
-            logits = logits.log_softmax(dim=1)
-        chosen = logits[:, list(self.targets)]
-        if self.output == "margin":
-            others = [_without(logits, target).amax(dim=1) for target in self.targets]
-            chosen = chosen - torch.stack(others, dim=1)
-        return chosen
+        return class_values(self._logits(masks), self.targets, self.output)
 
 
 def _labels(config: Any) -> list[str]:
@@ -138,8 +136,11 @@ def _labels(config: Any) -> list[str]:
     return [str(names.get(number, number)) for number in range(int(config.num_labels))]
 
 
-def _without(logits: Tensor, column: int) -> Tensor:
-    return torch.cat([logits[:, :column], logits[:, column + 1 :]], dim=1)
+def _check_last_word_stays(model: Any, template: Template) -> None:
+    """A decoder's classifier reads the last token even where the attention mask hides it."""
+    if template.hides and template.players[-1] != FIXED and isinstance(getattr(model, "score", None), nn.Linear):
+        came = "'hide' for a decoder, which reads the class from the last token, hidden or not"
+        raise ArgumentError("ablation", came, "another ablation, or a `suffix`")
 
 
 def _check_last_word_is_found(model: Any) -> None:
@@ -147,23 +148,3 @@ def _check_last_word_is_found(model: Any) -> None:
     if isinstance(getattr(model, "score", None), nn.Linear) and model.config.pad_token_id is None:
         hint = "Set `model.config.pad_token_id`, for instance to the tokenizer's `eos_token_id`."
         raise ArgumentError("model", "a decoder without `config.pad_token_id`", "one that has it", hint)
-
-
-def _targets(target: Any, names: list[str]) -> tuple[int, ...]:
-    given = [target] if isinstance(target, str | int | np.integer) else list(target)
-    if not given:
-        raise ArgumentError("target", "no class", "a label or number, or several")
-    return tuple(_target(one, names) for one in given)
-
-
-def _target(target: Any, names: list[str]) -> int:
-    allowed = f"{', '.join(map(repr, names))}, or a number from 0 to {len(names) - 1}"
-    if isinstance(target, str):
-        matching = [number for number, name in enumerate(names) if name.lower() == target.lower()]
-        if target in names:
-            return names.index(target)
-        if len(matching) == 1:
-            return matching[0]
-    elif isinstance(target, int | np.integer) and not isinstance(target, bool) and 0 <= target < len(names):
-        return int(target)
-    raise UnknownNameError("target", repr(target), allowed)

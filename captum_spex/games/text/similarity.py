@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from captum_spex.errors import ArgumentError, GameError
 from captum_spex.fingerprint import digest
 from captum_spex.games.text._ablation import Ablation
-from captum_spex.games.text._game import TextGame, checked_model, filler, one_of
+from captum_spex.games.text._game import TextGame, checked_model, one_of
+from captum_spex.games.text._limit import token_limit
 from captum_spex.games.text._prompt import prompt_of
+from captum_spex.games.text._scorer import filler
 from captum_spex.games.text._units import Span
 from captum_spex.masks import Masks
 
@@ -84,18 +86,25 @@ class SimilarityGame(TextGame):
 
     def _query_embedding(self, query: str | Tensor, tokenizer: Any) -> Tensor:
         if isinstance(query, Tensor):
-            embedding = query.detach().float().to(self.device)
-            if embedding.dim() != 1:
-                raise ArgumentError("query", f"shape {tuple(query.shape)}", "a text, or one embedding (n_features,)")
+            embedding = self._checked_embedding(query)
         elif isinstance(query, str) and query.strip():
             inputs = tokenizer(query, return_tensors="pt", truncation=False, verbose=False).to(self.device)
+            n_tokens, limit = inputs["input_ids"].shape[1], token_limit(self._model, tokenizer)
+            if limit is not None and n_tokens > limit:
+                raise ArgumentError("query", f"{n_tokens} tokens", f"at most {limit} tokens, what the model reads")
+            tensors = {name: inputs[name] for name in ("input_ids", "attention_mask")}
             with torch.inference_mode():
-                embedding = self._embeddings(
-                    {"input_ids": inputs["input_ids"], "attention_mask": inputs["attention_mask"]}
-                )[0]
+                embedding = self._embeddings(tensors)[0]
         else:
             raise ArgumentError("query", repr(query), "a text, or one embedding (n_features,)")
         return nn.functional.normalize(embedding, dim=0) if self.output == "cosine" else embedding
+
+    def _checked_embedding(self, query: Tensor) -> Tensor:
+        width = getattr(getattr(self._model, "config", None), "hidden_size", None)
+        if query.dim() != 1 or (width is not None and len(query) != width):
+            allowed = f"a text, or one embedding ({'n_features' if width is None else width},)"
+            raise ArgumentError("query", f"shape {tuple(query.shape)}", allowed)
+        return query.detach().float().to(self.device)
 
     def _embeddings(self, tensors: dict[str, Tensor]) -> Tensor:
         states = getattr(self._forward(**tensors), "last_hidden_state", None)

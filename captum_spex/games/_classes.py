@@ -1,0 +1,59 @@
+"""Which number of a classifier's scores is the value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from captum_spex.errors import ArgumentError, UnknownNameError
+
+OUTPUTS = ("logit", "margin", "log_prob")
+
+
+def class_values(scores: Tensor, targets: Sequence[int], output: str) -> Tensor:
+    """Return the logits of some classes, their margins over the largest other class, or their log-probabilities.
+
+    Args:
+        scores: logits, ``(rows, classes)``.
+        targets: the classes.
+        output: one of `OUTPUTS`.
+
+    Returns:
+        The values, ``(rows, len(targets))``.
+    """
+    if output == "log_prob":
+        scores = scores.log_softmax(dim=1)
+    chosen = scores[:, list(targets)]
+    if output == "margin":
+        others = [torch.cat([scores[:, :target], scores[:, target + 1 :]], dim=1) for target in targets]
+        chosen = chosen - torch.stack([other.amax(dim=1) for other in others], dim=1)
+    return chosen
+
+
+def targets_of(target: Any, names: Sequence[str]) -> tuple[int, ...]:
+    """Return the numbers of classes that are given by number or name, one or several.
+
+    Raises:
+        UnknownNameError: for a class that is not there.
+    """
+    given = list(target) if isinstance(target, Iterable) and not isinstance(target, str) else [target]
+    if not given:
+        raise ArgumentError("target", "no class", "a label or number, or several")
+    return tuple(_target(one, list(names)) for one in given)
+
+
+def _target(target: Any, names: list[str]) -> int:
+    if isinstance(target, str):
+        matching = [number for number, name in enumerate(names) if name.lower() == target.lower()]
+        if target in names:
+            return names.index(target)
+        if len(matching) == 1:
+            return matching[0]
+    elif isinstance(target, int | np.integer) and not isinstance(target, bool) and 0 <= target < len(names):
+        return int(target)
+    allowed = f"{', '.join(map(repr, names))}, or a number from 0 to {len(names) - 1}"
+    raise UnknownNameError("target", repr(target), allowed)
