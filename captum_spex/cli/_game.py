@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,15 @@ import torch
 
 from captum_spex.errors import ArgumentError, UnknownNameError
 from captum_spex.games.text import AnswerGame, ClassificationGame, SimilarityGame
+from captum_spex.games.text._units import UNITS
 from captum_spex.games.text.embedded import EMBEDDED_MODEL
 
 _TASKS = {"classification": "SequenceClassification", "answer": "CausalLM", "similarity": ""}
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-_OUTPUTS = {"answer": ("mean", "sum")}
+_AROUND = ("replacement", "prefix", "suffix", "system", "chat")
+_MODELS = "the name of a model that can be fetched, or the path of a folder with one"
+_SHOWN_WEIGHTS = 3
+_SAID = 300  # characters of what the library says of a model that it cannot load
 
 
 def text_of(text: str | None, file: str | None) -> str:
@@ -23,27 +29,28 @@ def text_of(text: str | None, file: str | None) -> str:
     if (text is None) == (file is None):
         came = "neither a text nor a file" if text is None else "a text and a file"
         raise ArgumentError("text", came, "one of TEXT and --file")
-    if text is not None:
-        return text
     try:
-        octets = sys.stdin.buffer.read() if file == "-" else Path(str(file)).read_bytes()
+        if text is not None:
+            octets = text.encode("utf-8", "surrogateescape")  # bytes that are no text reach Python as such surrogates
+        else:
+            octets = sys.stdin.buffer.read() if file == "-" else Path(str(file)).read_bytes()
         return octets.decode("utf-8-sig").rstrip("\r\n")
     except OSError as error:
         raise ArgumentError("file", f"{file} ({error.strerror})", "a file that can be read") from error
     except UnicodeDecodeError as error:
-        came = f"{file}, of which byte {error.start} ({octets[error.start]:#04x}) is not UTF-8"
-        raise ArgumentError("file", came, "text in UTF-8", "Convert it first, for instance by `iconv`.") from error
+        came = f"{file or 'a text'}, of which byte {error.start} ({octets[error.start]:#04x}) is not UTF-8"
+        hint = "Convert it first, for instance by `iconv`."
+        raise ArgumentError("text" if file is None else "file", came, "text in UTF-8", hint) from error
 
 
 def game_of(text: str, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Load the model and return the game and, for people and for JSON, what was asked."""
-    device, dtype = _device(options["device"]), options["dtype"]
-    if dtype is not None and dtype not in _DTYPES:
-        raise UnknownNameError("dtype", repr(dtype), ", ".join(_DTYPES))
+    for name, allowed in (("unit", UNITS), ("dtype", (None, *_DTYPES)), ("task", (None, *_TASKS))):
+        if options[name] not in allowed:
+            raise UnknownNameError(name, repr(options[name]), ", ".join(filter(None, allowed)))
+    device = _device(options["device"])
     name = str(EMBEDDED_MODEL if options["model"] is None else options["model"])
-    task = _task(name, options["task"])
-    loads_as = "auto" if dtype is None and device.type != "cpu" else _DTYPES[dtype or "float32"]
-    model, tokenizer = _loaded(name, task, loads_as)
+    model, tokenizer, task = _loaded(name, options["task"], _dtype(options["dtype"], device))
     model = model.to(device).eval()
     shared = ("unit", "ablation", "replacement", "prefix", "suffix", "tokens_per_batch")
     settings = {key: options[key] for key in shared} | {"compile": options["compile_model"]}
@@ -57,6 +64,7 @@ def game_of(text: str, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]
         "output": game.output,
         "unit": options["unit"],
         "ablation": game.ablation,
+        **{key: options[key] for key in _AROUND},
     }
     return game, facts
 
@@ -97,43 +105,72 @@ _GAMES = {"classification": _classification, "answer": _answer, "similarity": _s
 def _refuse(options: Mapping[str, Any], names: tuple[str, ...], task: str) -> None:
     for name in names:
         if options[name]:
-            raise ArgumentError(name, repr(options[name]), f"no such option for the task {task}")
+            came = f"{options[name]!r} for the task {task}"
+            raise ArgumentError(name, came, 'nothing, unless `task="answer"`')
 
 
 def _device(given: str | None) -> torch.device:
     name = given or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device)
+        torch.zeros(1, device=device).cpu()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ArgumentError("device", repr(name), "a device of this machine, for instance cpu", str(error)) from error
     return device
 
 
-def _task(name: str, task: str | None) -> str:
-    """Return the task that is given, else what the model is made for."""
-    if task is not None:
-        if task not in _TASKS:
-            raise UnknownNameError("task", repr(task), ", ".join(_TASKS))
-        return task
-    from transformers import AutoConfig
-
-    architectures = getattr(_from_hub(AutoConfig, name), "architectures", None) or [""]
-    if architectures[0].endswith("ForSequenceClassification"):
-        return "classification"
-    return "answer" if architectures[0].endswith(("ForCausalLM", "LMHeadModel")) else "similarity"
+def _dtype(given: str | None, device: torch.device) -> Any:
+    return "auto" if given is None and device.type != "cpu" else _DTYPES[given or "float32"]
 
 
-def _loaded(name: str, task: str, dtype: Any) -> tuple[Any, Any]:
+def _loaded(name: str, task: str | None, dtype: Any) -> tuple[Any, Any, str]:
+    """Return the model, its tokenizer and the task: the one that is given, else what the model is made for."""
     import transformers
 
-    auto = getattr(transformers, f"AutoModel{'For' if _TASKS[task] else ''}{_TASKS[task]}")
-    return _from_hub(auto, name, dtype=dtype), _from_hub(transformers.AutoTokenizer, name)
+    is_folder = Path(name).is_dir()
+    if not is_folder and (name.count("/") != 1 or name.startswith((".", "/", "~"))) and ("/" in name or "\\" in name):
+        raise ArgumentError("model", f"{name!r}, which is no folder", _MODELS)
+    with _quiet(is_folder):
+        used = _task(_from_hub(transformers.AutoConfig, name)) if task is None else task
+        tokenizer = _from_hub(transformers.AutoTokenizer, name)
+        auto = getattr(transformers, f"AutoModel{'For' if _TASKS[used] else ''}{_TASKS[used]}")
+        model, report = _from_hub(auto, name, dtype=dtype, output_loading_info=True)
+    missing = sorted(report["missing_keys"])
+    if missing and used != "similarity":  # whose encoders often come without the pooler that nobody asks
+        more = f" and {len(missing) - _SHOWN_WEIGHTS} more" if len(missing) > _SHOWN_WEIGHTS else ""
+        came = f"{used!r} for a model without weights for it ({', '.join(missing[:_SHOWN_WEIGHTS])}{more})"
+        raise ArgumentError("model" if task is None else "task", came, "what the model was trained for")
+    return model, tokenizer, used
+
+
+def _task(config: Any) -> str:
+    architecture = (getattr(config, "architectures", None) or [""])[0]
+    if architecture.endswith("ForSequenceClassification"):
+        return "classification"
+    return "answer" if architecture.endswith(("ForCausalLM", "LMHeadModel")) else "similarity"
 
 
 def _from_hub(auto: Any, name: str, **settings: Any) -> Any:
     try:
         return auto.from_pretrained(name, **settings)
-    except (OSError, ValueError) as error:  # what the library raises for models that it cannot find or read
-        allowed = "the name of a model that can be fetched, or the path of a folder with one"
-        raise ArgumentError("model", repr(name), allowed, str(error)) from error
+    except Exception as error:  # the library raises many kinds for models that it cannot find or read
+        said = textwrap.shorten(str(error), _SAID, placeholder=" ...")
+        raise ArgumentError("model", repr(name), _MODELS, said) from error
+
+
+@contextmanager
+def _quiet(is_folder: bool) -> Iterator[None]:
+    """Keep the library from reporting on what it loads; downloads keep their progress bars."""
+    from transformers.utils import logging as transformers_logging
+
+    logging: Any = transformers_logging  # without annotations
+    level, shows = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    if is_folder:
+        logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if is_folder and shows:
+            logging.enable_progress_bar()

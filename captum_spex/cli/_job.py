@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 import sys
@@ -11,9 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from captum_spex.errors import ArgumentError
+from captum_spex.errors import ArgumentError, GameError
 
 OK, MODEL_FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
+_TARGET_FAITHFULNESS = 0.95
 _OPTIONS = {
     "max_order": "--order",
     "target_faithfulness": "--faithfulness",
@@ -21,6 +23,7 @@ _OPTIONS = {
     "answer": "--target",
     "query": "--target",
     "compile": "--compile",
+    "tokenizer": "--model",
 }
 """What arguments of the library are called on the command line, where that is not their name with two dashes."""
 
@@ -39,6 +42,7 @@ class ExplainJob:
     def __init__(self, options: Mapping[str, Any], arguments: list[str]) -> None:
         self._options = options
         self._arguments = arguments
+        self._temporary = True
 
     def run(self) -> int:
         """Run, say what went wrong, and return the exit code."""
@@ -46,7 +50,8 @@ class ExplainJob:
         try:
             return self._run(folder)
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            if self._temporary:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _run(self, folder: Path) -> int:
         from captum_spex.store import Store
@@ -56,12 +61,16 @@ class ExplainJob:
         try:
             self._explain(store)
         except ArgumentError as error:
-            return self._ended(store, USAGE, f"Error: {_in_options(error)}")
+            return self._ended(store, USAGE, f"Error: {self._in_options(error)}")
         except KeyboardInterrupt:
             return self._ended(store, INTERRUPTED, "Interrupted.")
+        except BrokenPipeError:
+            raise  # nobody reads any more; typer ends quietly
+        except GameError as error:
+            return self._ended(store, MODEL_FAILURE, f"The model failed: {str(error).removeprefix('`game`: ')}")
         except Exception as error:  # whatever the model raises
             traceback.print_exc()
-            return self._ended(store, MODEL_FAILURE, f"The model failed: {error}")
+            return self._ended(store, MODEL_FAILURE, f"The model failed: {type(error).__name__}: {error}")
         return OK
 
     def _explain(self, store: Any) -> None:
@@ -71,16 +80,14 @@ class ExplainJob:
         from captum_spex.interactions import Interactions
 
         options = self._options
-        _output.check_writable(options["json"])
+        how_long = _how_long(options)
+        _check_paths(options)
         text = text_of(options["text"], options["file"])
-        budget = _budget(options["budget"])
         game, facts = game_of(text, options)
         order = min(2, game.n_players) if options["order"] is None else options["order"]
         result = explain(
             game,
-            budget=budget,
-            target_faithfulness=options["faithfulness"],
-            max_budget=options["max_budget"],
+            **how_long,
             index=options["index"],
             max_order=order,
             random_state=options["seed"],
@@ -89,33 +96,78 @@ class ExplainJob:
         )
         result = cast(Interactions, result)  # these games have one output
         facts = {**facts, "random_state": options["seed"]}
-        _output.show(result, game, facts, top=options["top"], to_stderr=options["json"] == "-", n_found=store.n_found)
         if options["json"] is not None:
             _output.write_json(result, game, facts, options["json"], max_terms=options["max_terms"])
+        _output.show(result, game, facts, top=options["top"], to_stderr=options["json"] == "-", n_found=store.n_found)
 
     def _ended(self, store: Any, code: int, message: str) -> int:
+        """Say why, and how to go on from what was evaluated, if anything was."""
         print(message, file=sys.stderr)
-        n_kept = store.n_found + store.n_added
-        if code == USAGE or not n_kept or not store.path.exists():
+        if not store.n_found + store.n_added:
             return code
-        arguments, path = self._arguments, store.path
+        path, arguments = store.path, self._arguments
         if self._options["store"] is None:
-            path = Path(shutil.move(store.path, f"captum-spex-{store.path.parent.name[-8:]}.db"))
-            arguments = [*arguments, "--store", str(path)]
-        command = shlex.join(["captum-spex", *arguments])
-        print(f"{n_kept} evaluations are kept in {path}. To go on from there:\n  {command}", file=sys.stderr)
+            path = self._kept(store.path)
+            place = arguments.index("explain") + 1
+            arguments = [*arguments[:place], "--store", str(path), *arguments[place:]]
+        again = "(with the same text on standard input) " if self._options["file"] == "-" else ""
+        print(
+            f"What was evaluated is kept in {path} ({store.n_added:,} evaluations of this run). "
+            f"To go on from there {again}run:\n  {shlex.join(['captum-spex', *arguments])}",
+            file=sys.stderr,
+        )
         return code
 
+    def _kept(self, temporary: Path) -> Path:
+        """Move the evaluations to the working directory, or leave them where they are if it cannot be written."""
+        path = Path(f"captum-spex-{temporary.parent.name[-8:]}.db")
+        try:
+            shutil.move(temporary, path)
+        except OSError:
+            self._temporary = False
+            return temporary
+        return path
 
-def _budget(given: str | None) -> Any:
-    if given is None or given == "auto":
-        return given
-    try:
-        return int(given)
-    except ValueError:
-        raise ArgumentError("budget", repr(given), "a number of evaluations, or auto") from None
+    def _in_options(self, error: ArgumentError) -> str:
+        """Return the message in the words of the command line."""
+        texts = "TEXT" if self._options["file"] is None else "--file"
+        name = texts if error.argument == "text" else _option(error.argument)
+        message = " ".join(str(error.renamed(name)).split())
+        message = re.sub(r'`(\w+)="(\w+)"`', lambda found: f"{_option(found[1])} {found[2]}", message)
+        known = "|".join(self._options)
+        message = re.sub(rf"`({known})`", lambda found: _option(found[1]), message)
+        return re.sub(r"(?<!')\bNone\b(?!')", "nothing", message)
 
 
-def _in_options(error: ArgumentError) -> str:
-    name = _OPTIONS.get(error.argument, f"--{error.argument.replace('_', '-')}")
-    return str(error.renamed("TEXT" if error.argument == "text" else name))
+def _how_long(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how many evaluations to make, as the library is told."""
+    given = options["budget"]
+    if given != "auto":
+        for name in ("faithfulness", "max_budget"):
+            if options[name] is not None:
+                raise ArgumentError(name, str(options[name]), 'nothing, unless `budget="auto"`')
+        try:
+            return {"budget": None if given is None else int(given)}
+        except ValueError:
+            raise ArgumentError("budget", repr(given), "a number of evaluations, or auto") from None
+    faithfulness = _TARGET_FAITHFULNESS if options["faithfulness"] is None else options["faithfulness"]
+    return {"budget": "auto", "target_faithfulness": faithfulness, "max_budget": options["max_budget"]}
+
+
+def _check_paths(options: Mapping[str, Any]) -> None:
+    """Refuse paths that cannot be written, or that would overwrite each other, before anything is done."""
+    from captum_spex.cli._output import check_writable
+
+    if options["store"] is not None:
+        check_writable("store", Path(options["store"]))
+    if options["json"] in (None, "-"):
+        return
+    for name in ("store", "file"):
+        other = options[name]
+        if other not in (None, "-") and Path(other).resolve() == Path(options["json"]).resolve():
+            raise ArgumentError("json", f"{options['json']}, which --{name} names too", "another path")
+    check_writable("json", Path(options["json"]))
+
+
+def _option(argument: str) -> str:
+    return _OPTIONS.get(argument, f"--{argument.replace('_', '-')}")

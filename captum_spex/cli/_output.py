@@ -19,32 +19,46 @@ from captum_spex.errors import ArgumentError
 from captum_spex.interactions import Interactions
 
 FORMAT, VERSION = "captum_spex.explanation", 1
-_BAR = 20
+_BAR, _NARROW_BAR, _NARROW = 20, 10, 70  # columns
 _COLORS = {True: "dark_orange", False: "dodger_blue1"}
 _STRONG = 0.25  # of the largest value: printed bold
+_TRUSTED = 0.8  # faithfulness
+_NAME = 60  # characters of a term's players in a table, shared between them
+_VALUES = {
+    "logit": "Logit of",
+    "margin": "Margin of",
+    "log_prob": "Log-probability of",
+    "mean": "Log-probability per token of",
+    "sum": "Log-probability of",
+    "cosine": "Cosine similarity to",
+    "dot": "Dot product with",
+}
+_CONTROL = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"} | {13: " "}
 
 
-def check_writable(path: str | None) -> None:
-    """Refuse an output path that cannot be written, before anything is evaluated."""
-    if path is None or path == "-":
-        return
-    existed = Path(path).exists()
+def check_writable(option: str, path: Path) -> None:
+    """Refuse a path that cannot be written, before anything is evaluated."""
+    existed = path.exists()
     try:
-        Path(path).open("a", encoding="utf-8").close()
+        path.open("a", encoding="utf-8").close()
     except OSError as error:
-        raise ArgumentError("json", f"{path} ({error.strerror})", "a path that can be written, or -") from error
+        raise ArgumentError(option, f"{path} ({error.strerror})", "a path where a file can be written") from error
     if not existed:
-        Path(path).unlink()
+        path.unlink()
 
 
 def show(result: Interactions, game: Any, facts: Mapping[str, Any], *, top: int, to_stderr: bool, n_found: int) -> None:
     """Print the text coloured by its main effects, and the largest terms of every order."""
-    console = Console(stderr=to_stderr, highlight=False)
+    stream = sys.stderr if to_stderr else sys.stdout
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="replace")  # what the terminal cannot show is no reason to fail
+    console = Console(file=stream, highlight=False)
     shapley = result if result.index in ("SV", "SII") else result.to("SV", max_order=1)
     console.print(_coloured(game, shapley.first_order()))
     console.print(_headline(result, facts))
     for order in range(1, result.max_order + 1):
-        table = _table(result, order, top)
+        table = _table(result, order, top, console)
         if table is not None:
             console.print()
             console.print(table)
@@ -54,18 +68,23 @@ def show(result: Interactions, game: Any, facts: Mapping[str, Any], *, top: int,
 
 def write_json(result: Interactions, game: Any, facts: Mapping[str, Any], path: str, *, max_terms: int) -> None:
     """Write the explanation in the format of ``docs/explanation.schema.json``."""
-    content = json.dumps(document(result, game, facts, max_terms=max_terms), ensure_ascii=False, indent=1) + "\n"
-    if path == "-":
-        sys.stdout.buffer.write(content.encode("utf-8"))
-        sys.stdout.flush()
-    else:
-        Path(path).write_text(content, encoding="utf-8")
+    content = document(result, game, facts, max_terms=max_terms)
+    octets = (json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode("utf-8")
+    try:
+        if path == "-":
+            sys.stdout.buffer.write(octets)
+            sys.stdout.flush()
+        else:
+            Path(path).write_bytes(octets)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise ArgumentError("json", f"{path} ({error.strerror})", "a path where a file can be written") from error
 
 
 def document(result: Interactions, game: Any, facts: Mapping[str, Any], *, max_terms: int) -> dict[str, Any]:
     """Return the explanation as what JSON knows."""
-    everyone = np.ones((1, result.n_players), dtype=np.bool_)
-    ends = np.asarray(result.model(np.concatenate([everyone, ~everyone])))
+    of_text, of_nothing = _ends(result)
     single = np.flatnonzero(result.orders == 1)
     groups = np.flatnonzero(result.orders > 1)[:max_terms]
     chosen = np.sort(np.concatenate([single, groups]))
@@ -80,8 +99,8 @@ def document(result: Interactions, game: Any, facts: Mapping[str, Any], *, max_t
             {"text": name, "start": start, "end": end}
             for name, (start, end) in zip(game.names, game.spans, strict=True)
         ],
-        "value_of_text": float(ends[0]),
-        "value_of_nothing": float(ends[1]),
+        "value_of_text": of_text,
+        "value_of_nothing": of_nothing,
         "index": result.index,
         "max_order": result.max_order,
         "baseline": float(result.baseline),
@@ -95,14 +114,26 @@ def document(result: Interactions, game: Any, facts: Mapping[str, Any], *, max_t
     }
 
 
+def _ends(result: Interactions) -> tuple[float, float]:
+    """Return the values of the whole text and of the text without any player."""
+    everyone = np.ones((1, result.n_players), dtype=np.bool_)
+    ends = np.asarray(result.model(np.concatenate([everyone, ~everyone])))
+    return float(ends[0]), float(ends[1])
+
+
 def _errors(result: Interactions, rows: Any) -> list[float | None]:
     errors = result.std_errors
     return [None] * len(rows) if errors is None else [float(error) for error in errors[rows]]
 
 
+def _printable(text: str) -> str:
+    """Replace, one for one, the characters that would move the cursor or change the terminal."""
+    return text.translate(_CONTROL)
+
+
 def _coloured(game: Any, values: Any) -> Text:
     """Return the text, each player in the colour of its sign, the large ones bold."""
-    text = Text(game.text)
+    text = Text(_printable(game.text))
     largest = float(np.abs(values).max()) or 1.0
     for (start, end), value in zip(game.spans, values, strict=True):
         strong = "bold " if abs(value) > _STRONG * largest else ""
@@ -111,34 +142,56 @@ def _coloured(game: Any, values: Any) -> Text:
 
 
 def _headline(result: Interactions, facts: Mapping[str, Any]) -> Text:
-    faithfulness = "unknown" if math.isnan(result.faithfulness) else f"{result.faithfulness:.4f}"
-    everyone = np.ones((1, result.n_players), dtype=np.bool_)
-    ends = np.asarray(result.model(np.concatenate([everyone, ~everyone])))
-    return Text(
-        f"{facts['task']}: {facts['output']} of {facts['target']!r} by {facts['model']}: {ends[0]:+.4f}, "
-        f"{ends[1]:+.4f} without the {result.n_players} players (ablation: {facts['ablation']})\n"
-        f"{result.index}, faithfulness (R² on masks held out) {faithfulness}, "
-        f"{result.n_evaluations:,} evaluations"
+    of_text, of_nothing = _ends(result)
+    model = "embedded, a tiny classifier of review sentences" if facts["model"] == "embedded" else facts["model"]
+    index = result.index if result.max_order == 1 else f"{result.index} up to order {result.max_order}"
+    if result.n_evaluations == 2**result.n_players:
+        basis, unsure = f"exact, from all {result.n_evaluations:,} masks", False
+    else:
+        unsure = not result.faithfulness >= _TRUSTED  # also if it is unknown
+        known = "unknown" if math.isnan(result.faithfulness) else f"{result.faithfulness:.4f}"
+        basis = f"faithfulness {known} (R² on masks held out), from {result.n_evaluations:,} evaluations"
+    lines = Text(
+        _printable(
+            f"\n{_VALUES[facts['output']]} {facts['target']!r}: {of_text:+.4f}; without the {result.n_players} "
+            f"{facts['unit']}s: {of_nothing:+.4f} (ablation: {facts['ablation']})\n"
+            f"Model: {model}\n{index}: {basis}"
+        )
     )
+    if unsure:
+        lines.append("\nToo few evaluations to rely on: give it more by --budget.", style="bold red")
+    return lines
 
 
-def _table(result: Interactions, order: int, top: int) -> Table | None:
+def _table(result: Interactions, order: int, top: int, console: Console) -> Table | None:
     rows = np.flatnonzero(result.orders == order)[:top]
     if not len(rows):
         return None
     chosen = result.sets.take(rows)
     values = result.values[rows]
     errors = result.errors_of(chosen)
-    title = "main effects" if order == 1 else f"interactions of order {order}"
+    title = "Main effects" if order == 1 else f"Interactions of order {order}"
+    n_more = int(np.count_nonzero(result.orders == order)) - len(rows)
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    table.add_column("players", no_wrap=False)
-    table.add_column("value", justify="right")
+    table.add_column("players")
+    table.add_column("value", justify="right", no_wrap=True)
     if errors is not None:
-        table.add_column("±", justify="right")
-    table.add_column("")
+        table.add_column("±", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
     largest = float(np.abs(values).max()) or 1.0
+    width = _BAR if console.width >= _NARROW else _NARROW_BAR
+    block = "█" if console.encoding.startswith("utf") else "#"
     for place, (players, value) in enumerate(zip(chosen.tuples(), values, strict=True)):
-        bar = Text("█" * round(_BAR * abs(value) / largest), style=_COLORS[bool(value > 0)])
+        bar = Text(block * round(width * abs(value) / largest), style=_COLORS[bool(value > 0)])
         error = [] if errors is None else [f"{errors[place]:.2g}"]
-        table.add_row(Text(result.name_of(players)), f"{value:+.4f}", *error, bar)
+        table.add_row(_named(result, players), f"{value:+.4f}", *error, bar)
+    if n_more:
+        table.add_row(Text(f"... and {n_more:,} more", style="dim"))
     return table
+
+
+def _named(result: Interactions, players: tuple[int, ...]) -> Text:
+    """Return a term's players in words, long ones shortened."""
+    most = max(12, _NAME // len(players))
+    names = [" ".join(_printable(result.name_of((player,))).split()) for player in players]
+    return Text(" x ".join(name if len(name) <= most else f"{name[: most - 1]}…" for name in names))
