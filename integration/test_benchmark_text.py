@@ -1,0 +1,43 @@
+"""The benchmark of texts, store and command line runs and prints every line; its times are no test."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPT = Path(__file__).parent / "benchmark_text.py"
+WHAT = (
+    "embedded classifier",
+    "to its bare model",
+    "to one by one",
+    "more time",
+    "on disk",
+    "runs killed",
+    "answer after",
+)
+
+
+def test_every_line_is_printed_and_written(tmp_path):
+    figures = tmp_path / "figures.json"
+    command = [sys.executable, str(SCRIPT), "--quick", "--repeats", "1", "--json", str(figures)]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert finished.returncode == 0, finished.stderr
+    header, *lines = finished.stdout.splitlines()
+    assert header.split() == ["measurement", "median", "target"]
+    for what in WHAT:
+        assert any(what in line for line in lines), what
+    written = json.loads(figures.read_text())
+    assert [line["what"].strip() for line in written] == [line.strip().split("  ")[0] for line in lines]
+    with_target = [line for line in written if line["target"]]
+    assert all(line["reached"] in (True, False) for line in with_target)
+    # what no busy machine changes
+    assert [line["value"] for line in written if line["target"] == "0"] == [0] * 4
+
+
+def test_one_part_alone():
+    command = [sys.executable, str(SCRIPT), "start", "--quick"]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert finished.returncode == 0, finished.stderr
+    assert len(finished.stdout.splitlines()) == 2
