@@ -1,0 +1,172 @@
+"""Two thousand masks of a model behind a server that fails in every way: each is answered once, as here."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from pathlib import Path
+
+import key_value_model
+import numpy as np
+import pytest
+from benchmark_remote import measured
+from numpy.testing import assert_allclose
+from openai_server import Formula, Running
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+
+import captum_spex
+from captum_spex.games.remote import RemoteAnswerGame
+from captum_spex.games.text import AnswerGame
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from text_models import ENDS, varied
+
+TEXT = "the old key lies under our grey mat and nobody looks there at night"
+WORDS = sorted({*TEXT.split(), "note", "safe", "it", "is", "yes", "no", "user", "assistant"})
+AROUND = {"prefix": "note ", "suffix": " is it safe"}
+ANSWER = " yes it is"
+N_MASKS = 2000
+FAULTS = [
+    {"kind": "status", "status": 429, "headers": {"retry-after-ms": "20"}, "share": 0.02},
+    {"kind": "status", "status": 500, "share": 0.02},
+    {"kind": "status", "status": 503, "share": 0.01},
+    {"kind": "slow", "seconds": 0.8, "share": 0.01},
+    {"kind": "truncated", "share": 0.02},
+    {"kind": "not_json", "share": 0.01},
+    {"kind": "drop", "share": 0.02},
+]
+
+
+def word_tokenizer():
+    vocabulary = {word: number for number, word in enumerate(["<s>", "</s>", "<unk>", *WORDS])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
+
+
+@pytest.fixture(scope="module")
+def local():
+    tokenizer = word_tokenizer()
+    shape = {"vocab_size": len(tokenizer), "n_positions": 64, "n_embd": 16, "n_layer": 2, "n_head": 2}
+    return varied(GPT2LMHeadModel, GPT2Config(**shape, **ENDS)), tokenizer
+
+
+@pytest.fixture(scope="module")
+def folder(local, tmp_path_factory):
+    place = tmp_path_factory.mktemp("network")
+    for part in local:
+        part.save_pretrained(place)
+    return place
+
+
+def some_masks(n_players, n_masks=N_MASKS, seed=0):
+    rng = np.random.default_rng(seed)
+    masks = rng.random((3 * n_masks, n_players)) < 0.5
+    return rng.permutation(np.unique(masks, axis=0))[:n_masks]
+
+
+@pytest.mark.parametrize("way", ["echo", "prompt"])
+@pytest.mark.parametrize("output", ["mean", "sum"])
+def test_a_network_behind_a_server_equals_the_same_network_here(local, folder, way, output):
+    here = AnswerGame(*local, TEXT, answer=ANSWER, ablation="delete", output=output, **AROUND)
+    masks = some_masks(here.n_players, 300)
+    with Running("--network", str(folder)) as server:
+        there = RemoteAnswerGame(TEXT, ANSWER, base_url=server.url, log_probs=way, output=output, **AROUND)
+        assert there.names == here.names
+        assert_allclose(there(masks), np.ravel(here(masks)), rtol=1e-4, atol=1e-4)
+        generated = RemoteAnswerGame(TEXT, base_url=server.url, **AROUND)
+    alone = AnswerGame(*local, TEXT, max_new_tokens=1, ablation="delete", **AROUND)
+    assert generated.answer.strip() == alone.answer.strip()
+
+
+def test_the_same_explanation_from_here_and_there(local, folder, tmp_path):
+    here = AnswerGame(*local, TEXT, answer=ANSWER, ablation="delete", **AROUND)
+    with Running("--network", str(folder)) as server:
+        there = RemoteAnswerGame(TEXT, ANSWER, base_url=server.url, **AROUND)
+        remote = captum_spex.explain(there, budget=300, random_state=0, store=tmp_path / "a.db")
+    nearby = captum_spex.explain(here, budget=300, random_state=0)
+    assert remote.names == nearby.names
+    assert_allclose(remote.first_order(), nearby.first_order(), atol=0.02 * np.abs(nearby.first_order()).max())
+    assert remote.faithfulness == pytest.approx(nearby.faithfulness, abs=0.05)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return key_value_model.trained_gpt2()
+
+
+def test_a_trained_network_behind_a_server_shows_what_it_has_learnt(trained, tmp_path):
+    network, tokenizer = trained
+    for part in trained:
+        part.save_pretrained(tmp_path)
+    riddle = key_value_model.riddle(np.random.default_rng(2024), n_pairs=5, n_fillers=4)
+    with Running("--network", str(tmp_path)) as server:
+        game = RemoteAnswerGame(riddle.text, f" {riddle.answer(0)}", base_url=server.url, suffix=riddle.question(0))
+        result = captum_spex.explain(game, budget=512, random_state=0)
+    here = AnswerGame(network, tokenizer, riddle.text, answer=riddle.answer(0), suffix=riddle.question(0))
+    assert game.n_players == here.n_players
+    assert next(iter(result.top(1, order=2))) == riddle.pairs[0], result
+
+
+def formula_values(game, masks):
+    answer = len(Formula().tokens(game.answer))
+    wholes = [game._whole(text) + game.answer for text in game._prompts.under(masks)]
+    return wholes, np.array([np.mean([value for _, value in Formula().tokens(one)[-answer:]]) for one in wholes])
+
+
+def test_two_thousand_masks_through_every_fault_and_a_restart(tmp_path):
+    before = threading.enumerate()
+    journal = tmp_path / "journal"
+    server = Running("--journal", str(journal))
+    try:
+        game = RemoteAnswerGame(TEXT, ANSWER, base_url=server.url, timeout=0.4, max_tries=12, **AROUND)
+        masks = some_masks(game.n_players)
+        wholes, wanted = formula_values(game, masks)
+        server.control(latency=0.01, faults=FAULTS)
+
+        def restart():
+            while len(server.told()["answered"]) < N_MASKS // 2:
+                time.sleep(0.02)
+            seen.update(server.told()["statuses"])
+            server.restart(after=0.5)
+            server.control(latency=0.01, faults=FAULTS)
+
+        seen = {}
+        restarting = threading.Thread(target=restart)
+        restarting.start()
+        values = game(masks)
+        restarting.join()
+        told = server.told()
+    finally:
+        server.stop()
+    assert_allclose(values, wanted, rtol=1e-12)
+    assert told["answered"] == dict.fromkeys(wholes, 1)
+    assert set(seen) >= {fault["kind"] for fault in FAULTS}
+    assert N_MASKS * 1.05 < game.n_requests < N_MASKS * 1.5
+    assert set(threading.enumerate()) <= set(before)
+
+
+def test_an_explanation_through_every_fault_is_the_undisturbed_one(tmp_path):
+    settings = {"timeout": 0.4, "max_tries": 12, **AROUND}
+    with Running() as server:
+        game = RemoteAnswerGame(TEXT, ANSWER, base_url=server.url, **settings)
+        undisturbed = captum_spex.explain(game, budget=1000, random_state=0)
+        server.control(forget=True, faults=FAULTS)
+        disturbed = captum_spex.explain(game, budget=1000, random_state=0, store=tmp_path / "a.db")
+        answered = server.told()["answered"]
+    assert dict(disturbed) == dict(undisturbed)
+    assert len(answered) == 1000
+    assert set(answered.values()) == {1}
+
+
+def test_every_line_of_the_benchmark_is_there():
+    lines = list(measured(repeats=1, n_masks=64))
+    assert [line.what.split(",")[0] for line in lines] == [
+        "4 requests in flight",
+        "16 requests in flight",
+        "64 requests in flight",
+        "the client's time on the processor",
+    ]
+    assert [line.reached is not None for line in lines] == [False, True, False, False]
