@@ -16,6 +16,7 @@ class Game(Protocol):
 
     - ``n_players`` and ``names``, for `captum_spex.explain` to take them from there;
     - ``plan_batches(masks)``, which returns arrays of row numbers: the rows of each call;
+    - ``answer_each(masks)``, a generator of pairs (row, value) in any order, for games that wait for others;
     - ``fingerprint``, a text or a mapping of texts that tells it from all other games: without one, a store must be
       given it;
     - ``evaluate_packed(masks)``, to receive the masks of very many players as `captum_spex.masks.PackedMasks`.

@@ -60,7 +60,7 @@ class SpexAttribution(_captum.ShapleyValueSampling):  # type: ignore[misc]
     ) -> Any:
         game = self._game(inputs, baselines, target, additional_forward_args, feature_mask, multi_output)
         budget = self.default_n_samples(game.n_players) if n_samples is None else checked_budget("n_samples", n_samples)
-        results = _explain_in_captums_words(
+        results = explain_in_captums_words(
             game,
             game.n_players,
             budget=budget,
@@ -102,7 +102,7 @@ class SpexAttribution(_captum.ShapleyValueSampling):  # type: ignore[misc]
         )
 
 
-def _explain_in_captums_words(*arguments: Any, **keywords: Any) -> Interactions | list[Interactions]:
+def explain_in_captums_words(*arguments: Any, **keywords: Any) -> Interactions | list[Interactions]:
     """Call `explain`; errors name the arguments as they are called here."""
     try:
         return explain(*arguments, **keywords)
@@ -128,7 +128,7 @@ def _checked_inputs(inputs: Any) -> tuple[Tensor, ...]:
 
 def _attributions(results: list[Interactions], game: TensorGame, input_shape: bool, as_tuple: bool) -> Any:
     """Arrange the Shapley values: ``(examples, *outputs, *features)`` or ``(examples, *outputs, n_players)``."""
-    values = np.stack([_shapley(result) for result in results])
+    values = np.stack([shapley_values(result) for result in results])
     leading = (1 if game.per_batch else game.n_examples, *game.output_shape)
     coefficients = torch.from_numpy(values).reshape(*leading, game.n_players)
     if not input_shape:
@@ -149,7 +149,7 @@ def _over_features(coefficients: Tensor, players: Tensor, n_output_dims: int) ->
     return torch.stack([coefficients[example][..., groups] for example, groups in enumerate(players)])
 
 
-def _shapley(result: Interactions) -> np.ndarray:
+def shapley_values(result: Interactions) -> np.ndarray:
     return (result if result.index in ("SV", "SII") else result.to("SV", max_order=1)).first_order()
 
 

@@ -15,16 +15,29 @@ from captum._utils.common import _format_output as format_output
 from captum._utils.common import _format_tensor_into_tuples as format_tensor_into_tuples
 from captum._utils.common import _is_tuple as is_tuple
 from captum._utils.common import _run_forward as run_forward
-from captum.attr import InterpretableInput, PerturbationAttribution, ShapleyValueSampling
+from captum.attr import (
+    InterpretableInput,
+    LLMAttribution,
+    LLMAttributionResult,
+    PerturbationAttribution,
+    ShapleyValueSampling,
+    TextTemplateInput,
+    TextTokenInput,
+)
 from captum.attr._core.llm_attr import BaseLLMAttribution
+from captum.attr._core.llm_attr import _convert_ids_to_pretty_tokens as pretty_tokens
 from captum.log import log_usage
 
 from captum_spex.fingerprint import digest
 
 __all__ = [
     "BaseLLMAttribution",
+    "LLMAttribution",
+    "LLMAttributionResult",
     "PerturbationAttribution",
     "ShapleyValueSampling",
+    "TextTemplateInput",
+    "TextTokenInput",
     "content_of",
     "expand_additional_forward_args",
     "expand_target",
@@ -36,6 +49,7 @@ __all__ = [
     "identity_of",
     "is_tuple",
     "log_usage",
+    "pretty_tokens",
     "run_forward",
 ]
 

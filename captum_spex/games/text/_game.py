@@ -12,24 +12,20 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from captum_spex.errors import ArgumentError, UnknownNameError
-from captum_spex.evaluate import checked_positive
 from captum_spex.fingerprint import digest
 from captum_spex.games.text._ablation import checked_ablation, template_of
+from captum_spex.games.text._batches import BatchedGame
 from captum_spex.games.text._limit import check_length
 from captum_spex.games.text._prompt import Prompt
 from captum_spex.games.text._rows import Rows
-from captum_spex.games.text._scorer import is_memory_end
 from captum_spex.games.text._tokens import tokens_of
 from captum_spex.games.text._units import Span
 from captum_spex.masks import Masks
-from captum_spex.supports import Floats
 
 _NO_SETTINGS = ("transformers_version", "_name_or_path")
-_TOKENS_PER_BATCH = {"cpu": 2048}
-_TOKENS_PER_BATCH_ELSEWHERE = 65536
 
 
-class TextGame:
+class TextGame(BatchedGame):
     """Base of the games whose players are parts of a text: masks in, what the model says about the rest out.
 
     Attributes:
@@ -37,8 +33,7 @@ class TextGame:
         n_players, names, spans: its players: how many, as text, and as (first character, one after the last).
         ablation: what stands in place of absent players.
         fingerprint: what tells this game from others, for a store.
-        tokens_per_batch: the most tokens, filling included, that the model receives at once. It is halved when the
-            memory does not suffice.
+        device, tokens_per_batch: where the model is, and how much it receives at once.
         output: which number of the model's answer is the value.
     """
 
@@ -61,10 +56,7 @@ class TextGame:
         self.n_players = tokens.n_players
         self.names = tokens.names
         self.spans = tokens.spans
-        self.device = torch.device(getattr(model, "device", None) or next(model.parameters()).device)
-        default = _TOKENS_PER_BATCH.get(self.device.type, _TOKENS_PER_BATCH_ELSEWHERE)
-        given = default if tokens_per_batch is None else tokens_per_batch
-        self.tokens_per_batch = checked_positive("tokens_per_batch", given)
+        super().__init__(model, tokens_per_batch)
         self._prompt = prompt
         self.ablation = checked_ablation(tokenizer, ablation, replacement)
         self._template = template_of(tokenizer, tokens, self.ablation, replacement)
@@ -72,24 +64,6 @@ class TextGame:
         self._model = model
         self._forward: Any = torch.compile(model, dynamic=True) if compile else model
         self._accepted = frozenset(signature(model.forward).parameters)
-
-    def __call__(self, masks: Masks) -> Floats:
-        """Return the values, float64 ``(n_masks,)``, or ``(n_masks, n_outputs)`` where there are several outputs."""
-        masks = np.asarray(masks, dtype=np.bool_)
-        with torch.inference_mode():
-            values = self._within_memory(masks).to("cpu", torch.float64).numpy()
-        return values[:, 0] if values.shape[1] == 1 else values
-
-    def plan_batches(self, masks: Masks) -> list[NDArray[np.intp]]:
-        """Return the rows of each call of the model: from long to short, as many as `tokens_per_batch` allows."""
-        lengths = self._lengths(masks)
-        order = np.argsort(-lengths, kind="stable")
-        batches, start = [], 0
-        while start < len(order):
-            size = max(1, self.tokens_per_batch // int(max(1, lengths[order[start]])))
-            batches.append(order[start : start + size])
-            start += size
-        return batches
 
     @property
     def fingerprint(self) -> dict[str, str]:
@@ -113,29 +87,9 @@ class TextGame:
         """What is asked of the model, for the fingerprint."""
         raise NotImplementedError
 
-    def _values(self, masks: Masks) -> Tensor:
-        """Return the values of one call of the model, ``(n_masks, n_outputs)``."""
-        raise NotImplementedError
-
     def _lengths(self, masks: Masks) -> NDArray[np.int64]:
         """Return the number of tokens that the model reads for every mask."""
         return self._template.lengths(masks)
-
-    def _within_memory(self, masks: Masks) -> Tensor:
-        """Return the values, in as many calls as it takes; where the memory does not suffice, in smaller ones."""
-        batches = self.plan_batches(masks)
-        if len(batches) == 1:
-            try:
-                return self._values(masks)
-            except RuntimeError as error:
-                if len(masks) == 1 or not is_memory_end(error):
-                    raise
-            if self.device.type == "cuda":
-                torch.cuda.empty_cache()
-            self.tokens_per_batch = max(1, len(masks) // 2 * int(self._lengths(masks).max()))
-            batches = self.plan_batches(masks)
-        values = torch.cat([self._within_memory(masks[rows]) for rows in batches])
-        return values[torch.from_numpy(np.argsort(np.concatenate(batches))).to(values.device)]
 
     def _tensors(self, rows: Rows) -> dict[str, Tensor]:
         """Return what every model takes: tokens, attention mask and, where the model knows them, token types."""
@@ -143,9 +97,6 @@ class TextGame:
         if rows.types is not None and "token_type_ids" in self._accepted:
             tensors["token_type_ids"] = self._tensor(rows.types)
         return tensors
-
-    def _tensor(self, array: NDArray[Any]) -> Tensor:
-        return torch.tensor(array).to(self.device)
 
 
 def checked_model(model: Any, tokenizer: Any) -> None:

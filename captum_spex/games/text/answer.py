@@ -77,7 +77,7 @@ class AnswerGame(TextGame):
         >>> from captum_spex.games.text import AnswerGame, embedded_model
         >>> tokenizer = embedded_model()[1]                       # any tokenizer; a network that has learnt nothing
         >>> config = GPT2Config(vocab_size=len(tokenizer), n_positions=64, n_embd=16, n_layer=1, n_head=2)
-        >>> game = AnswerGame(GPT2LMHeadModel(config).eval(), tokenizer, "a good film", answer="yes", suffix=" :")
+        >>> game = AnswerGame(GPT2LMHeadModel(config).eval(), tokenizer, "a good film", answer="no", suffix=" :")
         >>> game.n_players, game.names
         (3, ('a', 'good', 'film'))
     """
@@ -216,6 +216,8 @@ def _tokens_of_answer(tokenizer: Any, answer: Any) -> NDArray[np.int64]:
     ids = tokenizer(answer, add_special_tokens=False)["input_ids"] if isinstance(answer, str) else []
     if not ids:
         raise ArgumentError("answer", repr(answer), "a text of at least one token, or None for a generated one")
+    if getattr(tokenizer, "unk_token_id", None) in ids:
+        raise ArgumentError("answer", f"{answer!r}, which the tokenizer cannot encode", "a text that it knows")
     return np.asarray(ids, dtype=np.int64)
 
 
