@@ -12,6 +12,7 @@ from torch import Tensor
 from captum_spex.errors import ArgumentError, UnknownNameError
 
 OUTPUTS = ("logit", "margin", "log_prob")
+_MOST_SHOWN = 20  # classes in a message
 
 
 def class_values(scores: Tensor, targets: Sequence[int], output: str) -> Tensor:
@@ -55,5 +56,6 @@ def _target(target: Any, names: list[str]) -> int:
             return matching[0]
     elif isinstance(target, int | np.integer) and not isinstance(target, bool) and 0 <= target < len(names):
         return int(target)
-    allowed = f"{', '.join(map(repr, names))}, or a number from 0 to {len(names) - 1}"
+    shown = [*map(repr, names[:_MOST_SHOWN]), *(["..."] if len(names) > _MOST_SHOWN else [])]
+    allowed = f"{', '.join(shown)}, or a number from 0 to {len(names) - 1}"
     raise UnknownNameError("target", repr(target), allowed)

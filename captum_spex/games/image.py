@@ -1,0 +1,215 @@
+"""An image classifier as a game over patches or segments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import gaussian_filter
+from torch import Tensor, nn
+
+from captum_spex.errors import ArgumentError, MaskError, UnknownNameError
+from captum_spex.evaluate import checked_positive
+from captum_spex.fingerprint import digest
+from captum_spex.games._classes import OUTPUTS, class_values, targets_of
+from captum_spex.masks import Masks, as_masks
+from captum_spex.supports import Floats
+
+_FILLS = ("blur", "mean", "zero")
+_BLUR = 0.1  # standard deviation, of the shorter side
+
+
+class ImageGame:
+    """What a classifier says of an image when parts of it are removed.
+
+    Args:
+        model: a module, or a function, from images ``(rows, channels, height, width)`` to scores ``(rows, classes)``
+            (or an object with ``logits``, as models of the library transformers return).
+        image: the image as the model takes it, float ``(channels, height, width)``.
+        segments: the players: ``(rows, columns)`` of a grid; an integer array ``(height, width)`` of labels; or a bool
+            array or list ``(n_players, height, width)``, which must cover every pixel once.
+        target: number of the class, or several; or their labels, if the model's configuration has ``id2label``;
+            default: the class that the model predicts for the image.
+        output: ``"logit"`` of the class; ``"margin"``: logit minus the largest of the other classes; ``"log_prob"``.
+        fill: what absent parts show: the image ``"blur"`` red by a Gaussian of a tenth of its shorter side, the
+            ``"mean"`` of each channel, ``"zero"``, or an image of the same shape, a tensor.
+        batch_size: images per call of the model.
+
+    Attributes:
+        n_players, names: the players.
+        segments: the player of each pixel, int64 ``(height, width)``.
+        targets, labels: the numbers of the classes that are explained, one for each output, and their names.
+
+    Raises:
+        MaskError: if segments do not cover the image, overlap, or are empty.
+        ArgumentError: any other argument that cannot be used.
+
+    Example:
+        >>> import captum_spex
+        >>> bright = lambda images: torch.stack([images.mean((1, 2, 3)), -images.mean((1, 2, 3))], dim=1)
+        >>> game = ImageGame(bright, torch.ones(1, 4, 4), (2, 2), fill="zero")
+        >>> captum_spex.explain(game, budget=16).first_order()
+        array([0.25, 0.25, 0.25, 0.25])
+    """
+
+    def __init__(
+        self,
+        model: Callable[[Tensor], Any],
+        image: Tensor,
+        segments: tuple[int, int] | ArrayLike,
+        *,
+        target: int | str | Sequence[int | str] | Tensor | None = None,
+        output: Literal["logit", "margin", "log_prob"] = "logit",
+        fill: Literal["blur", "mean", "zero"] | Tensor = "blur",
+        batch_size: int = 64,
+    ) -> None:
+        if not callable(model):
+            raise ArgumentError("model", f"a {type(model).__name__}", "a module or a function")
+        if isinstance(model, nn.Module) and model.training:
+            raise ArgumentError("model", "a model in training mode", "one in evaluation mode", "Call `model.eval()`.")
+        if output not in OUTPUTS:
+            raise UnknownNameError("output", repr(output), ", ".join(map(repr, OUTPUTS)))
+        self._model = model
+        self._image = _checked_image(image)
+        height, width = self._image.shape[1:]
+        self.segments, self.names = _segments(segments, (int(height), int(width)))
+        self.n_players = len(self.names)
+        if self.n_players < 2:
+            raise ArgumentError("segments", f"{self.n_players} player", "at least two")
+        self._players = torch.from_numpy(self.segments).to(self._image.device)
+        self._fill = _filled(fill, self._image)
+        self.output = output
+        self._batch_size = checked_positive("batch_size", batch_size)
+        scores = self._scores(np.ones((1, self.n_players), dtype=np.bool_))
+        if scores.shape[1] == 1 and output != "logit":
+            raise ArgumentError("output", repr(output), "'logit' for a model with a single output")
+        labels = _labels(model, scores.shape[1])
+        target = target.tolist() if isinstance(target, Tensor | np.ndarray) else target
+        self.targets = (int(scores[0].argmax()),) if target is None else targets_of(target, labels)
+        self.labels = tuple(labels[number] for number in self.targets)
+
+    def __call__(self, masks: Masks) -> Floats:
+        """Return the values, float64 ``(n_masks,)``, or ``(n_masks, n_outputs)`` where there are several classes."""
+        masks = as_masks(masks, self.n_players)
+        values = torch.cat([self._values(masks[rows]) for rows in self.plan_batches(masks)]).numpy()
+        return values[:, 0] if len(self.targets) == 1 else values
+
+    def plan_batches(self, masks: Masks) -> list[NDArray[np.intp]]:
+        """Return the rows of each call of the model."""
+        return np.array_split(np.arange(len(masks)), range(self._batch_size, len(masks), self._batch_size))
+
+    def under(self, masks: Masks) -> Tensor:
+        """Return the image under every mask, ``(n_masks, channels, height, width)``."""
+        present = torch.tensor(as_masks(masks, self.n_players), device=self._image.device)
+        return torch.where(present[:, self._players][:, None], self._image, self._fill)
+
+    @property
+    def fingerprint(self) -> dict[str, str] | None:
+        """What tells this game from others, for a store; ``None`` for a model that is no torch module."""
+        from captum_spex import __version__
+
+        if not isinstance(self._model, nn.Module):
+            return None
+        return {
+            "captum_spex": __version__,
+            "game": type(self).__name__,
+            "model": f"{type(self._model).__name__} {digest(self._model)}",
+            "image": digest(list(self._image.flatten(0, 1))),  # row by row: every pixel counts
+            "segments": digest(list(self.segments)),
+            "fill": digest(list(self._fill.flatten(0, 1))),
+            "question": f"{self.output} of {self.targets}",
+        }
+
+    def _scores(self, masks: Masks) -> Tensor:
+        with torch.inference_mode():
+            scores = self._model(self.under(masks))
+        scores = getattr(scores, "logits", scores)
+        if not isinstance(scores, Tensor) or scores.shape[:1] != (len(masks),) or scores.dim() != 2:
+            came = f"shape {tuple(scores.shape)}" if isinstance(scores, Tensor) else f"a {type(scores).__name__}"
+            raise ArgumentError("model", f"one that returns {came} for {len(masks)} images", "scores (rows, classes)")
+        return scores.cpu().double()
+
+    def _values(self, masks: Masks) -> Tensor:
+        return class_values(self._scores(masks), self.targets, self.output)
+
+
+def _checked_image(image: Any) -> Tensor:
+    if not isinstance(image, Tensor) or image.dim() != 3 or not image.is_floating_point():
+        came = (
+            f"shape {tuple(image.shape)}, {image.dtype}" if isinstance(image, Tensor) else f"a {type(image).__name__}"
+        )
+        hint = "Pass `image[0]`." if isinstance(image, Tensor) and image.dim() == 4 and len(image) == 1 else ""
+        raise ArgumentError("image", came, "a float tensor (channels, height, width)", hint)
+    return image.detach().clone()
+
+
+def _labels(model: Any, n_classes: int) -> list[str]:
+    """Return the names of the classes: those of a model of the library transformers, or their numbers."""
+    names = dict(getattr(getattr(model, "config", None), "id2label", None) or {})
+    return [str(names.get(number, number)) for number in range(n_classes)]
+
+
+def _segments(segments: Any, size: tuple[int, int]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Return the player of every pixel, and the players' names."""
+    if isinstance(segments, tuple) and len(segments) == 2 and all(isinstance(n, int | np.integer) for n in segments):
+        return _grid((int(segments[0]), int(segments[1])), size)
+    try:
+        array = np.asarray(segments.cpu() if isinstance(segments, Tensor) else segments)
+    except ValueError as error:
+        came, allowed = "segments of different shapes", f"bool (n_players, {size[0]}, {size[1]})"
+        raise MaskError("segments", came, allowed) from error
+    if array.ndim == 3:
+        array = _from_parts(array, size)
+    if array.shape != size:
+        raise MaskError("segments", f"shape {array.shape}", f"{size}, as the image, or a grid (rows, columns)")
+    if not np.issubdtype(array.dtype, np.integer):
+        raise MaskError(
+            "segments", f"dtype {array.dtype}", "integer labels, or a bool array (n_players, height, width)"
+        )
+    labels, players = np.unique(array, return_inverse=True)
+    return players.reshape(size).astype(np.int64), tuple(f"segment {label}" for label in labels)
+
+
+def _grid(grid: tuple[int, int], size: tuple[int, int]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    rows, columns = grid
+    if not 1 <= rows <= size[0] or not 1 <= columns <= size[1]:
+        raise MaskError("segments", f"a grid of {rows} x {columns}", f"at most {size[0]} x {size[1]}, the pixels")
+    row = np.arange(size[0]) * rows // size[0]
+    column = np.arange(size[1]) * columns // size[1]
+    names = tuple(f"row {r} column {c}" for r in range(rows) for c in range(columns))
+    return row[:, None] * columns + column, names
+
+
+def _from_parts(parts: NDArray[Any], size: tuple[int, int]) -> NDArray[np.int64]:
+    if parts.shape[1:] != size or not np.isin(parts, (0, 1)).all():
+        raise MaskError("segments", f"shape {parts.shape}, {parts.dtype}", f"bool (n_players, {size[0]}, {size[1]})")
+    covered = parts.astype(np.int64).sum(axis=0)
+    for wrong, word in ((covered == 0, "no segment covers"), (covered > 1, "several segments cover")):
+        if wrong.any():
+            place = tuple(int(index) for index in np.argwhere(wrong)[0])
+            came = f"{int(wrong.sum())} pixels that {word}, the first at {place}"
+            raise MaskError("segments", came, "segments that cover every pixel exactly once")
+    empty = np.flatnonzero(~parts.any(axis=(1, 2)))
+    if len(empty):
+        raise MaskError("segments", f"segment {empty[0]}, which covers no pixel", "segments of at least one pixel")
+    return parts.argmax(axis=0)
+
+
+def _filled(fill: Any, image: Tensor) -> Tensor:
+    if isinstance(fill, Tensor):
+        if fill.shape != image.shape:
+            raise ArgumentError("fill", f"shape {tuple(fill.shape)}", f"{tuple(image.shape)}, that of the image")
+        return fill.detach().to(image, copy=True)
+    if not isinstance(fill, str) or fill not in _FILLS:
+        came = repr(fill) if isinstance(fill, str) else f"a {type(fill).__name__}"
+        raise UnknownNameError("fill", came, f"{', '.join(map(repr, _FILLS))}, or a tensor, an image")
+    if fill == "zero":
+        return torch.zeros_like(image)
+    if fill == "mean":
+        return image.mean(dim=(1, 2), keepdim=True).expand_as(image)
+    sigma = _BLUR * min(image.shape[1:])
+    blurred = gaussian_filter(image.cpu().double().numpy(), sigma=(0, sigma, sigma))
+    return torch.from_numpy(blurred).to(image)
