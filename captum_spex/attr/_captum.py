@@ -24,13 +24,14 @@ from captum.attr import (
     TextTemplateInput,
     TextTokenInput,
 )
-from captum.attr._core.llm_attr import BaseLLMAttribution
+from captum.attr._core.llm_attr import DEFAULT_GEN_ARGS, BaseLLMAttribution
 from captum.attr._core.llm_attr import _convert_ids_to_pretty_tokens as pretty_tokens
 from captum.log import log_usage
 
 from captum_spex.fingerprint import digest
 
 __all__ = [
+    "DEFAULT_GEN_ARGS",
     "BaseLLMAttribution",
     "LLMAttribution",
     "LLMAttributionResult",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from captum_spex.attr import _captum
+from captum_spex.errors import ArgumentError
 from captum_spex.fingerprint import digest
 from captum_spex.games.text._batches import BatchedGame
+from captum_spex.games.text._limit import token_limit
 from captum_spex.games.text._rows import Align, Rows, filled_up
 from captum_spex.games.text._scorer import AnswerScorer, filler
 from captum_spex.masks import Masks
@@ -23,12 +26,17 @@ Inspect = Callable[[str, str, list[float]], None]
 class LanguageGame(BatchedGame):
     """Log-probabilities, or probabilities, of an answer and of each of its tokens, ``(n_masks, 1 + n_tokens)``.
 
+    An answer of one token is that token: ``(n_masks,)``.
+
     Args:
         wrapper: Captum's wrapper of the language model.
         inp: what is perturbed, in Captum's conventions.
         target_tokens: the answer.
-        inspect: called with prompt, answer and the outputs of every mask.
+        inspect: called for every mask with prompt, answer, and the probabilities of it and of its tokens.
         tokens_per_batch: the most tokens that the model receives at once.
+
+    Raises:
+        ArgumentError: a prompt that is longer than the model reads, or that may be empty.
     """
 
     def __init__(
@@ -49,7 +57,8 @@ class LanguageGame(BatchedGame):
         self._inspect = inspect
         self._scorer = AnswerScorer(wrapper.model, self._answer)
         self._is_text = isinstance(inp, _captum.TextTokenInput | _captum.TextTemplateInput)
-        self._aligned = self._is_text and self._scorer.aligns and self._alignment_is_exact()
+        self._kept: dict[bytes, NDArray[np.int64]] = {}  # tokens of templates, until they are evaluated
+        self._check_lengths()
 
     @property
     def fingerprint(self) -> dict[str, str] | None:
@@ -68,20 +77,51 @@ class LanguageGame(BatchedGame):
 
     def _lengths(self, masks: Masks) -> NDArray[np.int64]:
         if not self._is_text:
-            longest = self._inputs(np.ones((1, self.n_players), dtype=np.bool_))[0]["input_ids"].shape[1]
-            return np.full(len(masks), longest + len(self._answer))
+            return np.full(len(masks), self._n_with_image)
         return np.asarray([len(row) for row in self._prompts(masks)])
+
+    @cached_property
+    def _n_with_image(self) -> int:
+        """Number of tokens, the answer's too, beside the whole image."""
+        (whole,) = self._inputs(np.ones((1, self.n_players), dtype=np.bool_))
+        return int(whole["input_ids"].shape[1]) + len(self._answer)
+
+    def _check_lengths(self) -> None:
+        """Refuse prompts that the model cannot read; nothing is ever cut off silently."""
+        n_answer, limit = len(self._answer), token_limit(self._wrapper.model, self._wrapper.tokenizer)
+        lengths = self._lengths(self._longest_and_shortest()) - n_answer
+        self._kept.clear()
+        if lengths.min() < 1:
+            hint = "Put a text that stays, or the token that begins texts, before it."
+            raise ArgumentError("inp", "one that may leave an empty prompt", "one that leaves a token", hint)
+        if limit is not None and lengths.max() + n_answer > limit:
+            came = f"a prompt of up to {lengths.max()} tokens, before an answer of {n_answer}"
+            hint = (
+                f"A prompt of {limit - n_answer} tokens fits." if n_answer < limit else "The answer alone is too long."
+            )
+            raise ArgumentError("inp", came, f"at most {limit} tokens together, what the model reads", hint)
+
+    def _longest_and_shortest(self) -> Masks:
+        """Return the masks of all players, of none, and of those that make a prompt longer and shorter."""
+        if not isinstance(self._inp, _captum.TextTemplateInput):
+            return np.stack([np.ones(self.n_players, dtype=np.bool_), np.zeros(self.n_players, dtype=np.bool_)])
+        masks = ~np.eye(self.n_players + 1, self.n_players, k=-1, dtype=np.bool_)  # all, then all but one
+        lengths = self._lengths(masks)
+        lengthens = lengths[1:] <= lengths[0]
+        return np.stack([masks[0], ~masks[0], lengthens, ~lengthens])
 
     def _values(self, masks: Masks) -> Tensor:
         log_probs = self._text_log_probs(masks) if self._is_text else self._log_probs_of(self._inputs(masks))
         outputs = torch.cat([log_probs.sum(dim=1, keepdim=True), log_probs], dim=1)
-        outputs = outputs if self._wrapper.attr_target == "log_prob" else outputs.exp()
         if self._inspect is not None:
-            self._show(masks, outputs)
-        return outputs
+            self._show(masks, outputs.exp(), self._inspect)
+        outputs = log_probs if len(self._answer) == 1 else outputs
+        for mask in masks:
+            self._kept.pop(mask.tobytes(), None)
+        return outputs if self._wrapper.attr_target == "log_prob" else outputs.exp()
 
     def _text_log_probs(self, masks: Masks) -> Tensor:
-        if self._aligned:
+        if self._scorer.aligns and self._alignment_is_exact:
             return self._scorer.aligned(self._rows(masks, "right"))
         return self._scorer.plain(self._rows(masks, "left"))
 
@@ -92,31 +132,58 @@ class LanguageGame(BatchedGame):
 
     def _prompts(self, masks: Masks) -> list[NDArray[np.int64]]:
         """Return the tokens of every row, the answer at its end."""
-        present = torch.from_numpy(masks).to(self._inp.to_tensor().dtype)
         if isinstance(self._inp, _captum.TextTokenInput):
-            prompts = list(self._inp.to_model_input(present).cpu().numpy())
-        else:
-            texts = [self._inp.to_model_input(row[None]) for row in present]
-            prompts = [np.asarray(self._wrapper.tokenizer.encode(text)) for text in texts]
-        return [np.concatenate([prompt, self._answer]).astype(np.int64) for prompt in prompts]
+            prompts = self._inp.to_model_input(self._present(masks)).cpu().numpy()
+            return [np.concatenate([prompt, self._answer]).astype(np.int64) for prompt in prompts]
+        return [self._filled_in(mask) for mask in masks]
 
+    def _filled_in(self, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Return the tokens of a template under a mask, as they were when they were counted."""
+        kept = self._kept.get(mask.tobytes())
+        if kept is None:
+            text = self._inp.to_model_input(self._present(mask[None]))
+            kept = np.concatenate([self._wrapper.tokenizer.encode(text), self._answer]).astype(np.int64)
+            self._kept[mask.tobytes()] = kept
+        return kept
+
+    def _present(self, masks: Masks) -> Tensor:
+        return torch.from_numpy(masks).to(self._inp.to_tensor().dtype)
+
+    @cached_property
     def _alignment_is_exact(self) -> bool:
         """Whether rows that end together get the values that they get alone."""
-        some = np.ones((3, self.n_players), dtype=np.bool_)
-        some[1], some[2, : self.n_players // 2] = False, False
-        with torch.inference_mode():
-            alone = [self._scorer.plain(self._rows(mask[None], "left")) for mask in some]
-            return self._scorer.agrees(lambda: self._scorer.aligned(self._rows(some, "right")), torch.cat(alone))
+        some = self._some()
+        alone = [self._scorer.plain(self._rows(mask[None], "left")) for mask in some]
+        return self._scorer.agrees(lambda: self._scorer.aligned(self._rows(some, "right")), torch.cat(alone))
+
+    def _some(self) -> Masks:
+        masks = np.ones((3, self.n_players), dtype=np.bool_)
+        masks[1], masks[2, : self.n_players // 2] = False, False
+        return masks
 
     def _inputs(self, masks: Masks) -> list[Mapping[str, Any]]:
         """Return what the model receives for every mask, as Captum makes it."""
-        present = torch.from_numpy(masks).to(self._inp.to_tensor().dtype)
+        present = self._present(masks)
         return [self._wrapper._format_model_input(self._inp.to_model_input(row[None])) for row in present]
 
     def _log_probs_of(self, inputs: list[Mapping[str, Any]]) -> Tensor:
         """Return the log-probabilities after inputs of any kind, together if they have one shape."""
-        if not _alike(inputs):
-            return torch.cat([self._log_probs_of([one]) for one in inputs])
+        if len(inputs) > 1 and not (_alike(inputs) and self._joining_is_exact):
+            return torch.cat([self._together([one]) for one in inputs])
+        return self._together(inputs)
+
+    @cached_property
+    def _joining_is_exact(self) -> bool:
+        """Whether inputs that are joined get the values that they get alone: a tensor may have no row for each."""
+        inputs = self._inputs(self._some())
+        inputs = inputs if _alike(inputs) else [inputs[0], inputs[0]]
+        alone = torch.cat([self._together([one]) for one in inputs])
+        try:
+            return self._scorer.agrees(lambda: self._together(inputs), alone)
+        except RuntimeError:  # shapes that do not fit together
+            return False
+
+    def _together(self, inputs: list[Mapping[str, Any]]) -> Tensor:
         joined = {
             name: torch.cat([one[name] for one in inputs]) if isinstance(value, Tensor) else value
             for name, value in inputs[0].items()
@@ -129,14 +196,15 @@ class LanguageGame(BatchedGame):
         log_probs = logits[:, -answer.shape[1] - 1 : -1].float().log_softmax(dim=2)
         return log_probs.gather(2, answer[:, :, None])[:, :, 0]
 
-    def _show(self, masks: Masks, outputs: Tensor) -> None:
+    def _show(self, masks: Masks, probabilities: Tensor, inspect: Inspect) -> None:
         decode = self._wrapper.tokenizer.decode
         n_answer = len(self._answer)
-        prompts = [ids[:-n_answer] for ids in self._prompts(masks)] if self._is_text else None
-        for row, values in enumerate(outputs.tolist()):
-            one = self._inputs(masks[row : row + 1])[0]["input_ids"][0] if prompts is None else prompts[row]
-            if self._inspect is not None:
-                self._inspect(decode(one), decode(self._answer), values)
+        if self._is_text:
+            prompts = [ids[:-n_answer] for ids in self._prompts(masks)]
+        else:
+            prompts = [one["input_ids"][0] for one in self._inputs(masks)]
+        for prompt, values in zip(prompts, probabilities.tolist(), strict=True):
+            inspect(decode(prompt), decode(self._answer), values)
 
 
 def _alike(inputs: list[Mapping[str, Any]]) -> bool:

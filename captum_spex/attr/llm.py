@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from captum_spex.attr import _captum
 from captum_spex.attr._attribution import SpexAttribution, explain_in_captums_words, shapley_values
@@ -15,21 +15,27 @@ from captum_spex.attr._language_game import Inspect, LanguageGame
 from captum_spex.errors import ArgumentError
 from captum_spex.evaluate import checked_budget, checked_positive
 from captum_spex.explain import RandomState, StoreArgument
+from captum_spex.games.text._limit import token_limit
 from captum_spex.interactions import Interactions
 
 _COLORS = {True: "#4772b3", False: "#d0365b"}  # Captum's
+_LONGEST_NAME = 60  # characters in a picture
 
 
 class SpexLLMAttributionResult(_captum.LLMAttributionResult):  # type: ignore[misc]
     """What Captum's ``LLMAttributionResult`` holds, and the interactions.
 
     Attributes:
+        answer: the answer as text.
         interactions: of the whole answer.
         token_interactions: of each token of the answer.
     """
 
-    def __init__(self, *, interactions: Interactions, token_interactions: list[Interactions], **captums: Any) -> None:
+    def __init__(
+        self, *, answer: str, interactions: Interactions, token_interactions: list[Interactions], **captums: Any
+    ) -> None:
         super().__init__(**captums)
+        self.answer = answer
         self.interactions = interactions
         self.token_interactions = token_interactions
 
@@ -49,23 +55,34 @@ class SpexLLMAttributionResult(_captum.LLMAttributionResult):  # type: ignore[mi
         """
         import matplotlib.pyplot as plt
 
+        checked_positive("top", top)
+        n_tokens = len(self.token_interactions)
+        if token is not None and not -n_tokens <= token < n_tokens:
+            raise ArgumentError("token", str(token), f"0 to {n_tokens - 1}, or None for the whole answer")
         chosen = self.interactions if token is None else self.token_interactions[token]
         largest = chosen.top(top, order=order)
         if not largest:
             raise ArgumentError("order", str(order), f"1 to {chosen.max_order}, orders of which there are terms")
-        names = [chosen.name_of(players) for players in largest]
+        names = [_label(chosen.name_of(players)) for players in largest]
         values = list(largest.values())
         figure, axes = plt.subplots(figsize=(6.4, max(1.6, 0.8 + 0.35 * len(names))), layout="constrained")
         axes.barh(range(len(names)), values, color=[_COLORS[value > 0] for value in values])
         axes.set_yticks(range(len(names)), labels=names)
         axes.invert_yaxis()
         axes.axvline(0, color="black", linewidth=0.8)
-        answer = "".join(self.output_tokens) if token is None else self.output_tokens[token]
-        axes.set_xlabel(f"{chosen.index} of order {order}, {answer.strip()!r}")
+        answer = self.answer if token is None else self.output_tokens[token]
+        axes.set_xlabel(f"{chosen.index} of order {order}, {_label(repr(answer.strip()))}")
         if not show:
             return figure, axes
         plt.show()
         return None
+
+
+def _label(text: str) -> str:
+    """Return a text as a picture shows it: in one line, not too long, and its dollars not taken for mathematics."""
+    line = " ".join(text.split())
+    line = line if len(line) <= _LONGEST_NAME else line[: _LONGEST_NAME - 1] + "…"
+    return line.replace("$", r"\$")
 
 
 class SpexLLMAttribution(_captum.LLMAttribution):  # type: ignore[misc]
@@ -98,6 +115,9 @@ class SpexLLMAttribution(_captum.LLMAttribution):  # type: ignore[misc]
             raise ArgumentError("attr_method", f"a {type(attr_method).__name__}", allowed)
         if attr_target not in ("log_prob", "prob"):
             raise ArgumentError("attr_target", repr(attr_target), "'log_prob' or 'prob'")
+        _check_causal(attr_method.forward_func)
+        if not callable(getattr(tokenizer, "encode", None)):
+            raise ArgumentError("tokenizer", f"a {type(tokenizer).__name__}", "the model's tokenizer")
         super().__init__(attr_method, tokenizer, attr_target)
 
     def attribute(
@@ -124,9 +144,10 @@ class SpexLLMAttribution(_captum.LLMAttribution):  # type: ignore[misc]
             inp: Captum's ``TextTokenInput``, ``TextTemplateInput`` or ``ImageMaskInput``.
             target: the answer, as text or tokens; default: what the model generates.
             num_trials: ``n_samples`` are taken this many times, all for one result.
-            gen_args: arguments of the generation, as in Captum.
+            gen_args: arguments of the generation, as in Captum, where no target is given.
             use_cached_outputs: taken for nothing, as there is one way to call the model.
-            _inspect_forward: called with prompt, answer and outputs of every evaluation, as in Captum.
+            _inspect_forward: called for every evaluation with prompt, answer, and the probabilities of the answer and
+                of each of its tokens, as in Captum.
             forward_in_tokens: taken for nothing, as there is one way to call the model.
             n_samples: evaluations; default: `captum_spex.explain.default_budget`.
             interaction_index: index of the interactions, see `captum_spex.indices.NAMES`.
@@ -142,32 +163,69 @@ class SpexLLMAttribution(_captum.LLMAttribution):  # type: ignore[misc]
         Raises:
             ArgumentError: an argument that cannot be used.
         """
-        target_tokens = self._checked_target(inp, target, gen_args)
-        game = LanguageGame(self, inp, target_tokens, inspect=_inspect_forward, tokens_per_batch=tokens_per_batch)
-        default = self.attr_method.default_n_samples(game.n_players)
+        self._check_question(inp, target, gen_args)
+        n_trials = checked_positive("num_trials", num_trials)
+        default = self.attr_method.default_n_samples(inp.n_itp_features)
         budget = default if n_samples is None else checked_budget("n_samples", n_samples)
+        target_tokens = self._checked_tokens(inp, target, gen_args)
+        game = LanguageGame(self, inp, target_tokens, inspect=_inspect_forward, tokens_per_batch=tokens_per_batch)
         results = explain_in_captums_words(
             game,
-            budget=budget * checked_positive("num_trials", num_trials),
+            budget=budget * n_trials,
             index=interaction_index,
             max_order=min(max_order, game.n_players) if max_order == 2 else max_order,
-            approximator=self.attr_method.approximator,
+            approximator=self.attr_method._approximator_on(self.device),
             random_state=random_state,
             show_progress=show_progress,
             store=store,
         )
         return self._result(inp, target_tokens, results)
 
-    def _checked_target(self, inp: Any, target: Any, gen_args: Any) -> Tensor:
+    def _check_question(self, inp: Any, target: Any, gen_args: Any) -> None:
+        """Check what can be checked without the model."""
+        if self.model.training:
+            hint = "Call `model.eval()`: in training mode its answers are random."
+            raise ArgumentError("attr_method", "one of a model in training mode", "one in evaluation mode", hint)
         if not isinstance(inp, self.SUPPORTED_INPUTS):
             allowed = ", ".join(kind.__name__ for kind in self.SUPPORTED_INPUTS)
             raise ArgumentError("inp", f"a {type(inp).__name__}", allowed)
+        if inp.n_itp_features == 0:
+            raise ArgumentError("inp", "one without features", "one with at least one feature")
         if target is not None and not isinstance(target, str | Tensor):
             raise ArgumentError("target", f"a {type(target).__name__}", "a text, its tokens, or None")
+        if isinstance(target, Tensor) and (
+            target.dim() != 1 or target.dtype == torch.bool or target.is_floating_point() or target.is_complex()
+        ):
+            came = f"a tensor of {target.dtype} of shape {tuple(target.shape)}"
+            raise ArgumentError("target", came, "the answer's tokens: integers, of shape (n_tokens,)")
         if target is not None and gen_args is not None:
             raise ArgumentError("gen_args", repr(gen_args), "None where `target` is given")
+        if gen_args is not None and not isinstance(gen_args, Mapping):
+            raise ArgumentError("gen_args", f"a {type(gen_args).__name__}", "a mapping, or None")
+        if target is None and not callable(getattr(self.model, "generate", None)):
+            came = f"None, and a {type(self.model).__name__} does not generate"
+            raise ArgumentError("target", came, "the answer to explain")
+        if target is None:
+            self._check_room(inp, gen_args or _captum.DEFAULT_GEN_ARGS)
+
+    def _check_room(self, inp: Any, gen_args: Mapping[str, Any]) -> None:
+        """Check that the model reads the whole prompt and what it may generate."""
+        limit = token_limit(self.model, self.tokenizer)
+        n_new = gen_args.get("max_new_tokens")
+        n_new = n_new if isinstance(n_new, int) else 1
+        n_prompt = self._format_model_input(inp.to_model_input())["input_ids"].shape[1]
+        if limit is None or n_prompt + n_new <= limit:
+            return
+        came = f"a prompt of {n_prompt} tokens, and up to {n_new} to generate"
+        allowed = f"at most {limit} tokens together, what the model reads"
+        if n_prompt >= limit:
+            raise ArgumentError("inp", came, allowed)
+        hint = f'Up to {{"max_new_tokens": {limit - n_prompt}}} fits, or give the `target`.'
+        raise ArgumentError("gen_args", came, allowed, hint)
+
+    def _checked_tokens(self, inp: Any, target: str | Tensor | None, gen_args: Any) -> Tensor:
         with torch.inference_mode():
-            tokens = self._get_target_tokens(inp, target, gen_args=gen_args)
+            tokens = self._get_target_tokens(inp, target, gen_args=gen_args).to("cpu", torch.int64, copy=True)
         if not len(tokens):
             came = "None, and the model generates nothing" if target is None else f"{target!r}, which has no tokens"
             raise ArgumentError("target", came, "an answer of at least one token")
@@ -176,15 +234,22 @@ class SpexLLMAttribution(_captum.LLMAttribution):  # type: ignore[misc]
             raise ArgumentError(
                 "target", f"{target!r}, which the tokenizer cannot encode", "a text that it knows", hint
             )
-        return tokens.clone()
+        n_known = _vocabulary_size(self.model)
+        if int(tokens.min()) < 0 or (n_known is not None and int(tokens.max()) >= n_known):
+            allowed = (
+                "tokens of at least 0" if n_known is None else f"tokens from 0 to {n_known - 1}, those of the model"
+            )
+            raise ArgumentError("target", f"the tokens {tokens.tolist()}", allowed)
+        return tokens
 
     def _result(
         self, inp: Any, target_tokens: Tensor, results: Interactions | list[Interactions]
     ) -> SpexLLMAttributionResult:
-        outputs = results if isinstance(results, list) else [results]
+        outputs = results if isinstance(results, list) else [results, results]  # an answer of one token is that token
         shapley = np.stack([shapley_values(one) for one in outputs])
         attributions = inp.format_attr(torch.tensor(shapley, dtype=torch.float, device=self.device))
         return SpexLLMAttributionResult(
+            answer=self.tokenizer.decode(target_tokens),
             interactions=outputs[0],
             token_interactions=outputs[1:],
             seq_attr=attributions[0],
@@ -193,3 +258,24 @@ class SpexLLMAttribution(_captum.LLMAttribution):  # type: ignore[misc]
             output_tokens=_captum.pretty_tokens(target_tokens, self.tokenizer),
             inp=inp,
         )
+
+
+def _check_causal(model: Any) -> None:
+    """Check that a model is one that continues texts."""
+    allowed = "one of a causal language model of the library transformers"
+    if not isinstance(model, nn.Module):
+        hint = "For a model behind a server use Captum's `RemoteLLMAttribution`, or `captum_spex.games.remote`."
+        raise ArgumentError("attr_method", f"one of a {type(model).__name__}", allowed, hint)
+    can_generate = getattr(model, "can_generate", None)
+    does_not = callable(can_generate) and not can_generate()
+    if does_not or getattr(getattr(model, "config", None), "is_encoder_decoder", False):
+        raise ArgumentError("attr_method", f"one of a {type(model).__name__}", allowed)
+
+
+def _vocabulary_size(model: Any) -> int | None:
+    """Return the number of tokens that a model knows, if it says."""
+    try:
+        size = model.get_input_embeddings().num_embeddings
+    except (AttributeError, NotImplementedError):
+        return None
+    return size if isinstance(size, int) else None

@@ -96,7 +96,7 @@ class AnswerScorer:
         return bool(torch.allclose(given, wanted, atol=tolerance, rtol=tolerance))
 
     def _of(self, logits: Tensor) -> Tensor:
-        logits = logits.float()
+        logits = logits if logits.dtype == torch.float64 else logits.float()
         answer = self._answer.expand(len(logits), -1)
         return logits.gather(2, answer[:, :, None])[:, :, 0] - logits.logsumexp(dim=2)
 
