@@ -2,8 +2,9 @@
 
 `SpexLLMAttribution` with `ProxySpex` against Captum's ``LLMAttribution`` with ``KernelShap``, on the same model,
 prompt, answer and number of masks: against its defaults, and against its ``forward_in_tokens=False``. All runs go from
-the call to the attributions. Of ours, the part that the model takes is told apart from the rest: rows of tokens, and
-the fit of the answer and of each of its tokens, which also finds the interactions. Medians of runs that take turns.
+the call to the attributions of the answer (`KernelShap` has none of its tokens). Of ours, the part that the model takes
+is told apart from the rest: rows of tokens, and the fit, which also finds the interactions. Medians of runs that take
+turns.
 
 With transformers 5 Captum's defaults give its cache the whole prompt again for every token of an answer: for answers of
 several tokens they are slower than meant, and their values wrong.
@@ -69,7 +70,7 @@ def compared(model: Any, tokenizer: Any, n_words: int, n_answer: int, n_masks: i
     ours = SpexLLMAttribution(ProxySpex(model), tokenizer)
     captums = LLMAttribution(KernelShap(model), tokenizer)
     ways = {
-        "ours": partial(ours.attribute, given, target, n_samples=n_masks, random_state=0),
+        "ours": partial(ours.attribute, given, target, n_samples=n_masks, random_state=0, per_token=False),
         "in tokens": partial(captums.attribute, given, target, n_samples=n_masks),
         "in one pass": partial(captums.attribute, given, target, n_samples=n_masks, forward_in_tokens=False),
     }
@@ -85,10 +86,10 @@ def compared(model: Any, tokenizer: Any, n_words: int, n_answer: int, n_masks: i
     return {name: median(each) for name, each in times.items()}
 
 
-def lines(repeats: int, quick: bool) -> Iterator[Line]:
+def lines(sizes: list[str], repeats: int, quick: bool) -> Iterator[Line]:
     """Compare the ways for all sizes, prompts, answers and numbers of masks."""
-    for size, shape in list(SIZES.items())[: 1 if quick else None]:
-        model, tokenizer = untrained(*shape)
+    for size in sizes[: 1 if quick else None]:
+        model, tokenizer = untrained(*SIZES[size])
         for n_words in PROMPTS[: 1 if quick else None]:
             for n_answer in ANSWERS[:2] if quick else ANSWERS:
                 for n_masks in (32,) if quick else MASKS:
@@ -99,7 +100,7 @@ def lines(repeats: int, quick: bool) -> Iterator[Line]:
 def _lines_of(what: str, found: dict[str, float]) -> Iterator[Line]:
     yield Line(f"{what}: ours", found["ours"], "s")
     yield Line("  of that the model", found["model"], "s")
-    yield Line("  of that the fit, with interactions of each token", found["ours"] - found["model"], "s")
+    yield Line("  of that the fit, with interactions", found["ours"] - found["model"], "s")
     for name, how in (("in tokens", "defaults"), ("in one pass", "forward_in_tokens=False")):
         yield Line(f"  Captum's KernelShap, {how}", found[name], "s")
         gain = found[name] / found["ours"]
@@ -110,6 +111,7 @@ def _lines_of(what: str, found: dict[str, float]) -> Iterator[Line]:
 def main() -> None:
     """Read the command line, measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", nargs="*", choices=SIZES, default=list(SIZES), help="which networks")
     parser.add_argument("--repeats", type=int, default=3, help="repetitions of a timing")
     parser.add_argument("--threads", type=int, default=1, help="threads of the models and of the fit")
     parser.add_argument("--quick", action="store_true", help="small and few: to see whether it runs")
@@ -122,7 +124,7 @@ def main() -> None:
     print(f"{'measurement':<{WIDTH}}  {'median':>14}  {'target':>8}")
     written = []
     with threadpool_limits(chosen.threads):
-        for line in lines(chosen.repeats, chosen.quick):
+        for line in lines(chosen.sizes, chosen.repeats, chosen.quick):
             print(line, flush=True)
             written.append(line)
     if chosen.json is not None:

@@ -148,6 +148,15 @@ def counted(model):
     return rows, model.register_forward_pre_hook(count, with_kwargs=True)
 
 
+@every_input
+def test_an_answer_as_a_whole_is_what_it_is_beside_its_tokens(given):
+    with_tokens, whole = ours(given()), ours(given(), per_token=False)
+    assert (whole.token_attr, whole.token_interactions) == (None, [])
+    torch.testing.assert_close(whole.seq_attr, with_tokens.seq_attr, rtol=0, atol=1e-6)
+    assert_allclose(whole.interactions.values, with_tokens.interactions.values, rtol=0, atol=1e-6)
+    assert_array_equal(whole.seq_attr.shape, with_tokens.seq_attr.shape)
+
+
 @pytest.fixture
 def rows_seen():
     rows, hook = counted(causal_model("gpt2"))

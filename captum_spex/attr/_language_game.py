@@ -26,12 +26,13 @@ Inspect = Callable[[str, str, list[float]], None]
 class LanguageGame(BatchedGame):
     """Log-probabilities, or probabilities, of an answer and of each of its tokens, ``(n_masks, 1 + n_tokens)``.
 
-    An answer of one token is that token: ``(n_masks,)``.
+    An answer of one token is that token, and without ``per_token`` there is the answer only: ``(n_masks,)``.
 
     Args:
         wrapper: Captum's wrapper of the language model.
         inp: what is perturbed, in Captum's conventions.
         target_tokens: the answer.
+        per_token: whether its tokens are outputs too.
         inspect: called for every mask with prompt, answer, and the probabilities of it and of its tokens.
         tokens_per_batch: the most tokens that the model receives at once.
 
@@ -45,6 +46,7 @@ class LanguageGame(BatchedGame):
         inp: Any,
         target_tokens: Tensor,
         *,
+        per_token: bool = True,
         inspect: Inspect | None = None,
         tokens_per_batch: int | None = None,
     ) -> None:
@@ -54,6 +56,7 @@ class LanguageGame(BatchedGame):
         self._wrapper = wrapper
         self._inp = inp
         self._answer = target_tokens.cpu().numpy().astype(np.int64)
+        self._is_whole = not per_token or len(self._answer) == 1
         self._inspect = inspect
         self._scorer = AnswerScorer(wrapper.model, self._answer)
         self._is_text = isinstance(inp, _captum.TextTokenInput | _captum.TextTemplateInput)
@@ -71,6 +74,7 @@ class LanguageGame(BatchedGame):
                 "model": digest(*_captum.identity_of(self._wrapper, (self._inp,))),
                 "input": digest(_captum.content_of(self._inp)),
                 "target": digest(self._answer),
+                "outputs": "the answer" if self._is_whole else "the answer and its tokens",
             }
         except (TypeError, RuntimeError):
             return None
@@ -115,7 +119,7 @@ class LanguageGame(BatchedGame):
         outputs = torch.cat([log_probs.sum(dim=1, keepdim=True), log_probs], dim=1)
         if self._inspect is not None:
             self._show(masks, outputs.exp(), self._inspect)
-        outputs = log_probs if len(self._answer) == 1 else outputs
+        outputs = outputs[:, :1] if self._is_whole else outputs
         for mask in masks:
             self._kept.pop(mask.tobytes(), None)
         return outputs if self._wrapper.attr_target == "log_prob" else outputs.exp()

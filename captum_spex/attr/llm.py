@@ -28,7 +28,7 @@ class SpexLLMAttributionResult(_captum.LLMAttributionResult):  # type: ignore[mi
     Attributes:
         answer: the answer as text.
         interactions: of the whole answer.
-        token_interactions: of each token of the answer.
+        token_interactions: of each token of the answer; none without ``per_token``.
     """
 
     def __init__(
@@ -135,6 +135,7 @@ class SpexLLMAttribution(_captum.LLMAttribution):  # type: ignore[misc]
         max_order: int = 2,
         random_state: RandomState = None,
         show_progress: bool = False,
+        per_token: bool = True,
         tokens_per_batch: int | None = None,
         store: StoreArgument = None,
     ) -> SpexLLMAttributionResult:
@@ -154,6 +155,8 @@ class SpexLLMAttribution(_captum.LLMAttribution):  # type: ignore[misc]
             max_order: largest order of an interaction.
             random_state: seed of the masks.
             show_progress: show a progress bar.
+            per_token: whether each token of the answer is explained too; without, ``token_attr`` is ``None``, as with
+                ``KernelShap``, and the fit takes a fraction of the time.
             tokens_per_batch: the most tokens at once; default 2,048 on a CPU, else 65,536.
             store: a file in which every evaluated batch is kept, see `captum_spex.explain`.
 
@@ -168,7 +171,14 @@ class SpexLLMAttribution(_captum.LLMAttribution):  # type: ignore[misc]
         default = self.attr_method.default_n_samples(inp.n_itp_features)
         budget = default if n_samples is None else checked_budget("n_samples", n_samples)
         target_tokens = self._checked_tokens(inp, target, gen_args)
-        game = LanguageGame(self, inp, target_tokens, inspect=_inspect_forward, tokens_per_batch=tokens_per_batch)
+        game = LanguageGame(
+            self,
+            inp,
+            target_tokens,
+            per_token=per_token,
+            inspect=_inspect_forward,
+            tokens_per_batch=tokens_per_batch,
+        )
         results = explain_in_captums_words(
             game,
             budget=budget * n_trials,
@@ -179,7 +189,7 @@ class SpexLLMAttribution(_captum.LLMAttribution):  # type: ignore[misc]
             show_progress=show_progress,
             store=store,
         )
-        return self._result(inp, target_tokens, results)
+        return self._result(inp, target_tokens, results, per_token)
 
     def _check_question(self, inp: Any, target: Any, gen_args: Any) -> None:
         """Check what can be checked without the model."""
@@ -243,9 +253,11 @@ class SpexLLMAttribution(_captum.LLMAttribution):  # type: ignore[misc]
         return tokens
 
     def _result(
-        self, inp: Any, target_tokens: Tensor, results: Interactions | list[Interactions]
+        self, inp: Any, target_tokens: Tensor, results: Interactions | list[Interactions], per_token: bool
     ) -> SpexLLMAttributionResult:
-        outputs = results if isinstance(results, list) else [results, results]  # an answer of one token is that token
+        outputs = results if isinstance(results, list) else [results]
+        if per_token and len(target_tokens) == 1:
+            outputs = [*outputs, *outputs]  # an answer of one token is that token
         shapley = np.stack([shapley_values(one) for one in outputs])
         attributions = inp.format_attr(torch.tensor(shapley, dtype=torch.float, device=self.device))
         return SpexLLMAttributionResult(
@@ -253,7 +265,7 @@ class SpexLLMAttribution(_captum.LLMAttribution):  # type: ignore[misc]
             interactions=outputs[0],
             token_interactions=outputs[1:],
             seq_attr=attributions[0],
-            token_attr=attributions[1:],
+            token_attr=attributions[1:] if per_token else None,
             input_tokens=inp.values,
             output_tokens=_captum.pretty_tokens(target_tokens, self.tokenizer),
             inp=inp,
