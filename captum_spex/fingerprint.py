@@ -70,7 +70,9 @@ def _module_pieces(module: nn.Module) -> Iterator[bytes]:
     for name, part in module.named_modules():
         yield name.encode()
         yield _kind(part)
-        settings = {key: _setting(value) for key, value in vars(part).items() if key not in _NO_SETTINGS}
+        notes = "_" if type(part).__module__.startswith("transformers.") else ()  # of how it was loaded
+        known = {key: value for key, value in vars(part).items() if not key.startswith(notes)}
+        settings = {key: _setting(value) for key, value in known.items() if key not in _NO_SETTINGS}
         yield from _pieces({key: value for key, value in settings.items() if value is not None})
         yield from _pieces(dict(part.named_parameters(recurse=False)))
         yield from _pieces(dict(part.named_buffers(recurse=False)))

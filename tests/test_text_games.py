@@ -38,6 +38,7 @@ from text_models import (
     word_tokenizer,
 )
 from transformers import (
+    BertForSequenceClassification,
     GPT2LMHeadModel,
     T5Config,
     T5ForConditionalGeneration,
@@ -722,6 +723,15 @@ def test_fingerprints_tell_models_of_the_same_weights_and_another_configuration(
     masks = some_masks(game.n_players)
     assert abs(game(masks) - other(masks)).max() > 0.01
     assert game.fingerprint != other.fingerprint
+
+
+def test_saving_a_model_does_not_make_it_another(tmp_path):
+    model = deepcopy(bert_classifier())
+    before = ClassificationGame(model, word_tokenizer(), TEXT, target=0).fingerprint
+    model.save_pretrained(tmp_path)
+    assert ClassificationGame(model, word_tokenizer(), TEXT, target=0).fingerprint == before
+    loaded = BertForSequenceClassification.from_pretrained(tmp_path).eval()
+    assert ClassificationGame(loaded, word_tokenizer(), TEXT, target=0).fingerprint == before
 
 
 def test_fingerprints_are_the_same_in_another_process():

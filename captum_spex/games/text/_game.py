@@ -22,7 +22,9 @@ from captum_spex.games.text._tokens import tokens_of
 from captum_spex.games.text._units import Span
 from captum_spex.masks import Masks
 
-_NO_SETTINGS = ("transformers_version", "_name_or_path")
+_NO_SETTINGS = (  # what saving and loading change
+    "transformers_version", "_name_or_path", "architectures", "dtype", "torch_dtype", "label2id",
+)  # fmt: skip
 
 
 class TextGame(BatchedGame):
