@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class ArgumentError(ValueError):
     """An argument that cannot be used, found before the first evaluation."""
@@ -23,6 +25,13 @@ class BudgetError(ArgumentError):
 
 class UnknownNameError(ArgumentError):
     """A name (of an index, a design, ...) that is not one of the allowed ones."""
+
+
+def one_of(argument: str, value: Any, allowed: tuple[str, ...]) -> str:
+    """Return a name if it is one of the allowed ones, else raise an `UnknownNameError`."""
+    if value not in allowed:
+        raise UnknownNameError(argument, repr(value), ", ".join(map(repr, allowed)))
+    return str(value)
 
 
 class OrderError(ArgumentError):

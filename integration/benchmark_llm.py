@@ -13,10 +13,8 @@ several tokens they are slower than meant, and their values wrong.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -25,7 +23,7 @@ from typing import Any
 import key_value_model
 import numpy as np
 import torch
-from benchmark_text import WIDTH, Line, seconds, words
+from benchmark_text import Line, print_lines, seconds, words
 from captum.attr import KernelShap, LLMAttribution, TextTokenInput
 from threadpoolctl import threadpool_limits
 from transformers.utils import logging
@@ -121,14 +119,8 @@ def main() -> None:
     logging.disable_progress_bar()
     np.random.seed(0)  # noqa: NPY002  # Captum's
     torch.manual_seed(0)
-    print(f"{'measurement':<{WIDTH}}  {'median':>14}  {'target':>8}")
-    written = []
     with threadpool_limits(chosen.threads):
-        for line in lines(chosen.sizes, chosen.repeats, chosen.quick):
-            print(line, flush=True)
-            written.append(line)
-    if chosen.json is not None:
-        chosen.json.write_text(json.dumps([asdict(line) for line in written], indent=1) + "\n")
+        print_lines(lines(chosen.sizes, chosen.repeats, chosen.quick), chosen.json)
 
 
 if __name__ == "__main__":

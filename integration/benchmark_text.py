@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
@@ -272,6 +272,17 @@ MEASURED = {
 }
 
 
+def print_lines(lines: Iterable[Line], path: Path | None) -> None:
+    """Print every line as soon as it is measured, and write all of them to a file if one is given."""
+    print(f"{'measurement':<{WIDTH}}  {'median':>14}  {'target':>8}")
+    written = []
+    for line in lines:
+        print(line, flush=True)
+        written.append(asdict(line))
+    if path is not None:
+        path.write_text(json.dumps(written, indent=1) + "\n")
+
+
 def main() -> None:
     """Read the command line, measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -283,14 +294,9 @@ def main() -> None:
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     logging.disable_progress_bar()
-    print(f"{'measurement':<{WIDTH}}  {'median':>14}  {'target':>8}")
-    lines = []
-    for name in chosen.what or MEASURED:
-        for line in MEASURED[name](chosen.repeats, chosen.quick):
-            print(line, flush=True)
-            lines.append(line)
-    if chosen.json is not None:
-        chosen.json.write_text(json.dumps([asdict(line) for line in lines], indent=1) + "\n")
+    print_lines(
+        (line for name in chosen.what or MEASURED for line in MEASURED[name](chosen.repeats, chosen.quick)), chosen.json
+    )
 
 
 if __name__ == "__main__":

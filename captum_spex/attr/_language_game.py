@@ -197,8 +197,7 @@ class LanguageGame(BatchedGame):
         joined |= {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
         logits: Tensor = self._wrapper.model(**joined).logits
         logits = logits[:, 0] if logits.dim() == 4 else logits  # heads that return several rows, as Captum knows them
-        log_probs = logits[:, -answer.shape[1] - 1 : -1].float().log_softmax(dim=2)
-        return log_probs.gather(2, answer[:, :, None])[:, :, 0]
+        return self._scorer.of_answer(logits[:, -answer.shape[1] - 1 : -1])
 
     def _show(self, masks: Masks, probabilities: Tensor, inspect: Inspect) -> None:
         decode = self._wrapper.tokenizer.decode

@@ -37,10 +37,6 @@ class Question(ABC):
     def log_probs(self, answer: Mapping[str, Any], prompt: str) -> list[float]:
         """Return the log-probabilities of the tokens of the answer."""
 
-    def _messages(self, prompt: str) -> list[dict[str, str]]:
-        first = [] if self.system is None else [{"role": "system", "content": self.system}]
-        return [*first, {"role": "user", "content": prompt}]
-
 
 @dataclass(frozen=True)
 class Echoed(Question):
@@ -123,7 +119,7 @@ class FromChatPrompt(FromPrompt):
 
     def request(self, prompt: str) -> dict[str, Any]:
         """Return the body of the request."""
-        messages = [*self._messages(prompt), {"role": "assistant", "content": self._said}]
+        messages = [*_messages(self.system, prompt), {"role": "assistant", "content": self._said}]
         whole = {"model": self.model, "messages": messages, "temperature": 0.0, "max_tokens": 1}
         return {**whole, "prompt_logprobs": 0, "add_generation_prompt": False, "continue_final_message": True}
 
@@ -144,7 +140,7 @@ class Top(Question):
 
     def request(self, prompt: str) -> dict[str, Any]:
         """Return the body of the request."""
-        whole = {"model": self.model, "messages": self._messages(prompt), "temperature": 0.0, "max_tokens": 1}
+        whole = {"model": self.model, "messages": _messages(self.system, prompt), "temperature": 0.0, "max_tokens": 1}
         return {**whole, "logprobs": True, "top_logprobs": _SHOWN}
 
     def log_probs(self, answer: Mapping[str, Any], prompt: str) -> list[float]:
@@ -190,8 +186,12 @@ def generation(endpoint: str, model: str, prompt: str, system: str | None, max_n
     whole: dict[str, Any] = {"model": model, "temperature": 0.0, "max_tokens": max_new_tokens}
     if endpoint == "completions":
         return {**whole, "prompt": prompt}
+    return {**whole, "messages": _messages(system, prompt)}
+
+
+def _messages(system: str | None, prompt: str) -> list[dict[str, str]]:
     first = [] if system is None else [{"role": "system", "content": system}]
-    return {**whole, "messages": [*first, {"role": "user", "content": prompt}]}
+    return [*first, {"role": "user", "content": prompt}]
 
 
 def generated(answer: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from captum_spex.errors import ArgumentError, UnknownNameError
+from captum_spex.errors import ArgumentError, one_of
 from captum_spex.evaluate import checked_positive
 from captum_spex.games.remote._client import Client
 from captum_spex.games.remote._in_flight import answers_in_flight
@@ -86,11 +86,9 @@ class RemoteAnswerGame:
         max_requests: int | None = None,
         max_tokens: int | None = None,
     ) -> None:
-        if output not in ("mean", "sum"):
-            raise UnknownNameError("output", repr(output), "'mean', 'sum'")
+        self.output = one_of("output", output, ("mean", "sum"))
         if answer is not None and (not isinstance(answer, str) or not answer.strip()):
             raise ArgumentError("answer", repr(answer), "a text, or None for a generated one")
-        self.output = output
         self._prompts = Prompts(text, unit, replacement)
         self._around = (prefix, suffix)
         self._replacement = replacement

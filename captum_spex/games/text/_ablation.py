@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from captum_spex.errors import ArgumentError, UnknownNameError
+from captum_spex.errors import ArgumentError, one_of
 from captum_spex.games.text._rows import Align, Rows, filled_up
 from captum_spex.games.text._tokens import FIXED, Tokens
 from captum_spex.masks import Masks
@@ -147,8 +147,7 @@ def checked_ablation(tokenizer: Any, ablation: str | None, replacement: str | No
     """
     if ablation is None:
         ablation = "string" if replacement is not None else "delete" if _token(tokenizer, "mask") is None else "mask"
-    if ablation not in _ABLATIONS:
-        raise UnknownNameError("ablation", repr(ablation), ", ".join(map(repr, _ABLATIONS)))
+    ablation = one_of("ablation", ablation, _ABLATIONS)
     if ablation in _TOKENS and _token(tokenizer, ablation) is None:
         works = [name for name in _ABLATIONS if name not in _TOKENS or _token(tokenizer, name) is not None]
         came = f"{ablation!r} for a tokenizer without such a token"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from captum_spex.evaluate import checked_positive
-from captum_spex.games.text._scorer import is_memory_end
+from captum_spex.games.text._scorer import device_of, is_memory_end
 from captum_spex.masks import Masks
 from captum_spex.supports import Floats
 
@@ -28,7 +28,7 @@ class BatchedGame:
     """
 
     def __init__(self, model: nn.Module, tokens_per_batch: int | None) -> None:
-        self.device = torch.device(getattr(model, "device", None) or next(model.parameters()).device)
+        self.device = device_of(model)
         default = _TOKENS_PER_BATCH.get(self.device.type, _TOKENS_PER_BATCH_ELSEWHERE)
         given = default if tokens_per_batch is None else tokens_per_batch
         self.tokens_per_batch = checked_positive("tokens_per_batch", given)

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from captum_spex.errors import ArgumentError, UnknownNameError
+from captum_spex.errors import ArgumentError
 from captum_spex.fingerprint import digest
 from captum_spex.games.text._ablation import checked_ablation, template_of
 from captum_spex.games.text._batches import BatchedGame
@@ -110,13 +110,6 @@ def checked_model(model: Any, tokenizer: Any) -> None:
     if model.training:
         hint = "Call `model.eval()`: in training mode its answers are random."
         raise ArgumentError("model", "a model in training mode", "a model in evaluation mode", hint)
-
-
-def one_of(argument: str, value: Any, allowed: tuple[str, ...]) -> str:
-    """Return a name if it is one of the allowed ones."""
-    if value not in allowed:
-        raise UnknownNameError(argument, repr(value), ", ".join(map(repr, allowed)))
-    return str(value)
 
 
 def _configuration(model: nn.Module) -> list[str]:

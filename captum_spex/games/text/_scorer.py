@@ -29,7 +29,7 @@ class AnswerScorer:
     """
 
     def __init__(self, model: nn.Module, answer: NDArray[np.int64], forward: Any = None) -> None:
-        self.device = torch.device(getattr(model, "device", None) or next(model.parameters()).device)
+        self.device = device_of(model)
         self._model: Any = model
         self._forward: Any = model if forward is None else forward
         self._answer = torch.tensor(answer).to(self.device)
@@ -53,7 +53,7 @@ class AnswerScorer:
         logits: Tensor = self._forward(**tensors).logits
         ends = self._tensor(rows.positions.max(axis=1) + 1 if tell_positions else rows.attention.sum(axis=1))
         places = ends[:, None] + torch.arange(-len(self._answer) - 1, -1, device=self.device)
-        return self._of(logits[torch.arange(len(logits), device=self.device)[:, None], places])
+        return self.of_answer(logits[torch.arange(len(logits), device=self.device)[:, None], places])
 
     def aligned(self, rows: Rows, cache: Any = None, n_cached: int = 0) -> Tensor:
         """Return the same; rows end together, so that the last logits suffice.
@@ -76,7 +76,7 @@ class AnswerScorer:
             logits_to_keep=n_answer + 1,
             use_cache=cache is not None,
         ).logits
-        return self._of(logits[:, -n_answer - 1 : -1])
+        return self.of_answer(logits[:, -n_answer - 1 : -1])
 
     def encoded(self, ids: NDArray[np.int64]) -> Any:
         """Return the keys and values of tokens that stand before all rows."""
@@ -95,7 +95,8 @@ class AnswerScorer:
         tolerance = _TOLERANCE.get(next(self._model.parameters()).dtype, _HALF_TOLERANCE)
         return bool(torch.allclose(given, wanted, atol=tolerance, rtol=tolerance))
 
-    def _of(self, logits: Tensor) -> Tensor:
+    def of_answer(self, logits: Tensor) -> Tensor:
+        """Return the log-probabilities of the answer's tokens from the logits that predict them."""
         logits = logits if logits.dtype == torch.float64 else logits.float()
         answer = self._answer.expand(len(logits), -1)
         return logits.gather(2, answer[:, :, None])[:, :, 0] - logits.logsumexp(dim=2)
@@ -105,6 +106,11 @@ class AnswerScorer:
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         return torch.tensor(array).to(self.device)
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Return where a model is."""
+    return torch.device(getattr(model, "device", None) or next(model.parameters()).device)
 
 
 def is_memory_end(error: RuntimeError) -> bool:

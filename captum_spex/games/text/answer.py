@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from captum_spex.errors import ArgumentError
+from captum_spex.errors import ArgumentError, one_of
 from captum_spex.evaluate import checked_positive
 from captum_spex.games.text._ablation import Ablation, Template, checked_ablation, leaves_nothing
-from captum_spex.games.text._game import TextGame, checked_model, one_of
+from captum_spex.games.text._game import TextGame, checked_model
 from captum_spex.games.text._limit import token_limit
 from captum_spex.games.text._prompt import Prompt, prompt_of
 from captum_spex.games.text._scorer import AnswerScorer, filler

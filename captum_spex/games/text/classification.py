@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from captum_spex.errors import ArgumentError
+from captum_spex.errors import ArgumentError, one_of
 from captum_spex.games._classes import OUTPUTS, class_values, targets_of
 from captum_spex.games.text._ablation import Ablation, Template
-from captum_spex.games.text._game import TextGame, checked_model, one_of
+from captum_spex.games.text._game import TextGame, checked_model
 from captum_spex.games.text._prompt import Prompt, prompt_of
 from captum_spex.games.text._scorer import filler
 from captum_spex.games.text._tokens import FIXED

@@ -8,10 +8,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from captum_spex.errors import ArgumentError, GameError
+from captum_spex.errors import ArgumentError, GameError, one_of
 from captum_spex.fingerprint import digest
 from captum_spex.games.text._ablation import Ablation
-from captum_spex.games.text._game import TextGame, checked_model, one_of
+from captum_spex.games.text._game import TextGame, checked_model
 from captum_spex.games.text._limit import token_limit
 from captum_spex.games.text._prompt import prompt_of
 from captum_spex.games.text._scorer import filler
