@@ -129,6 +129,11 @@ def explain(
     return results if evaluator.has_outputs else results[0]
 
 
+def check_plan(n_players: int, budget: int, index: str, max_order: int, approximator: Approximator | None) -> None:
+    """Raise what `explain` would raise about these arguments before the first evaluation."""
+    _started(Problem(n_players, budget, resolve_index(index, max_order, n_players)), approximator, 0)
+
+
 def _opened(store: StoreArgument, game: Game, n_players: int) -> Store | nullcontext[None]:
     if store is None:
         return nullcontext()

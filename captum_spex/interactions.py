@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import index as as_index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +14,13 @@ import numpy as np
 from captum_spex.errors import ArgumentError, OrderError
 from captum_spex.evaluate import checked_positive
 from captum_spex.indices import Index, IndexTerms, resolve_index
-from captum_spex.model import GameModel, Spectrum
+from captum_spex.model import AmongOthers, GameModel, Spectrum
+from captum_spex.shap_export import MOST_TERMS, Form, to_shap_row
 from captum_spex.supports import Floats, Supports
 
 if TYPE_CHECKING:
     import pandas
+    from shap import Explanation
 
 MAX_TERMS = 100_000
 _SHOWN_SPECTRUM = 500
@@ -158,6 +160,38 @@ class Interactions(IndexTerms):
             diagnostics=self.diagnostics,
         )
 
+    def among(self, players: Sequence[int], n_players: int, names: Sequence[str] | None = None) -> Interactions:
+        """Return the same result among more players, of which all others have no influence.
+
+        Args:
+            players: which of all players plays for each of these, in increasing order.
+            n_players: number of all players.
+            names: names of all players.
+
+        Example:
+            >>> import captum_spex
+            >>> result = captum_spex.explain(lambda m: 1.0 * (m[:, 0] & m[:, 1]), 2, budget=4)
+            >>> result.among([3, 8], 10)[(3, 8)]
+            1.0
+        """
+        numbers = np.array(players, dtype=np.int64)
+        fits = len(numbers) == self.n_players and (np.diff(numbers) > 0).all()
+        if not fits or numbers.min() < 0 or numbers.max() >= n_players:
+            allowed = f"{self.n_players} increasing numbers from 0 to {n_players - 1}"
+            raise ArgumentError("players", repr(list(players)), allowed)
+        if names is not None and len(names) != n_players:
+            raise ArgumentError("names", f"{len(names)} names", f"one for each of the {n_players} players")
+        model = AmongOthers.of(self.model, players, n_players)
+        return Interactions(
+            model.terms_among(self),
+            model,
+            n_evaluations=self.n_evaluations,
+            faithfulness=self.faithfulness,
+            names=None if names is None else tuple(map(str, names)),
+            n_left_out=self.n_left_out,
+            diagnostics=self.diagnostics,
+        )
+
     def first_order(self) -> Floats:
         """Return the values of the single players as an array ``(n_players,)``."""
         rows = np.flatnonzero(self.orders == 1)
@@ -188,6 +222,28 @@ class Interactions(IndexTerms):
         if self.std_errors is not None:
             columns["std_error"] = self.std_errors
         return pandas.DataFrame(columns)
+
+    def to_shap(self, form: Form = "values", *, data: Any = None, max_terms: int = MOST_TERMS) -> Explanation:
+        """Return the result as a ``shap.Explanation``, for ``shap.plots``.
+
+        Args:
+            form: ``"values"``: Shapley values ``(n_players,)``. ``"matrix"``: ``(1, n_players, n_players)``, in SHAP's
+                convention. ``"terms"``: players and groups of players ("never × fails") as features, ``(n_terms,)``.
+                See `captum_spex.explainers.to_shap`, which does the same for many rows.
+            data: the players' values ``(n_players,)``, shown beside the names.
+            max_terms: how many terms, the largest; the rest is one feature, "other terms".
+
+        Raises:
+            ArgumentError: if the form is unknown, the data does not fit, or the index does not add up to the
+                prediction.
+
+        Example:
+            >>> import captum_spex
+            >>> result = captum_spex.explain(lambda m: 2.0 * (m[:, 0] & m[:, 1]), 2, budget=4, names=["never", "fails"])
+            >>> result.to_shap("terms").feature_names, result.to_shap("terms").values
+            (['never × fails'], array([2.]))
+        """
+        return to_shap_row(self, form, data=data, max_terms=max_terms)
 
     def to_json(self, path: str | Path | None = None) -> str:
         """Return the result as JSON text, the recovered game included, and write it to ``path`` if given."""

@@ -82,6 +82,15 @@ class Spex:
         n_groups = _GROUPS[0] if self.n_groups is None else self.n_groups
         return min(_cost(Code(n_players, degree), bits, n_groups) for degree in degrees)
 
+    @staticmethod
+    def default_budget(n_players: int) -> int:
+        """Return the budget of three groups of 64 bins at degree 5, and never more than ``2**n``.
+
+        For 20 players 5,337, for 100 7,807, for 1,000 10,657.
+        """
+        usual = Spex(degree=5, bits=6, n_groups=3)
+        return min(usual.minimum_budget(n_players), 2 ** min(n_players, 62))
+
     def _parameters(self, problem: Problem) -> tuple[int, int, int]:
         """Choose degree, bits and groups: the largest degree with enough bins, then as much of the budget as fits."""
         degrees = _DEGREES if self.degree is None else (self.degree,)

@@ -9,8 +9,6 @@ from captum_spex.approximators import Approximator
 from captum_spex.approximators import Spex as SpexApproximator
 from captum_spex.attr.proxyspex import ProxySpex
 
-_DEFAULT = SpexApproximator(degree=5, bits=6, n_groups=3)
-
 
 class Spex(ProxySpex):
     """Shapley values and interactions of a torch model by SPEX; the interface of `ProxySpex`.
@@ -43,4 +41,4 @@ class Spex(ProxySpex):
 
         For 20 players 5,337, for 100 7,807, for 1,000 10,657.
         """
-        return min(_DEFAULT.minimum_budget(n_players), 2 ** min(n_players, 62))
+        return SpexApproximator.default_budget(n_players)

@@ -1,6 +1,6 @@
 """The recovered game: a sum of parts, each of which knows its interaction indices in closed form."""
 
-from captum_spex.model.game_model import GameModel
+from captum_spex.model.game_model import AmongOthers, GameModel
 from captum_spex.model.kernel import KernelExpansion, ProductKernel
 from captum_spex.model.linked import Link, LinkedExpansion
 from captum_spex.model.observed import ObservedCorrections
@@ -10,6 +10,7 @@ from captum_spex.model.spectrum import Spectrum
 from captum_spex.model.trees import TreeEnsemble
 
 __all__ = [
+    "AmongOthers",
     "GameModel",
     "KernelExpansion",
     "Link",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import comb
 from typing import Any
@@ -17,7 +18,7 @@ from captum_spex.model.observed import ObservedCorrections
 from captum_spex.model.part import Part
 from captum_spex.model.posterior import Posterior
 from captum_spex.model.spectrum import Spectrum
-from captum_spex.supports import Floats, Supports
+from captum_spex.supports import Floats, Ints, Supports
 
 ALL_PAIRS_LIMIT = 1_000_000
 """Pairs up to which every one of them gets its index."""
@@ -97,12 +98,14 @@ class GameModel:
         parts = [{"kind": part.kind, **part.to_dict()} for part in self.parts]
         return {"parts": parts, "posterior": self.posterior.to_dict() if self.posterior else None}
 
-    @classmethod
-    def from_dict(cls, content: dict[str, Any]) -> GameModel:
+    @staticmethod
+    def from_dict(content: dict[str, Any]) -> GameModel:
         """Read what `to_dict` returned."""
+        if "among" in content:
+            return AmongOthers.of(GameModel.from_dict(content["among"]), content["players"], content["n_players"])
         posterior = content.get("posterior")
         parts = tuple(_PART_KINDS[part["kind"]].from_dict(part) for part in content["parts"])
-        return cls(parts, Posterior.from_dict(posterior) if posterior else None)
+        return GameModel(parts, Posterior.from_dict(posterior) if posterior else None)
 
     @property
     def _grows(self) -> bool:
@@ -124,3 +127,75 @@ class GameModel:
             strongest = np.argsort(-np.abs(values), kind="stable")[:most]
             found = Supports.concatenate([found, extended_by_one(below.take(strongest))])
         return found.unique()[0]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class AmongOthers(GameModel):
+    """A recovered game among players without influence: every set that holds one of those has the index 0.
+
+    True of every index here, as all are functionals of the Fourier terms that contain the set.
+    """
+
+    inner: GameModel
+    players: Ints
+    n_all: int
+
+    @classmethod
+    def of(cls, inner: GameModel, players: Sequence[int], n_players: int) -> AmongOthers:
+        """Let ``players[i]`` of ``n_players`` play for player ``i`` of a game."""
+        numbers = np.array(players, dtype=np.int64)
+        return cls(inner.parts, inner.posterior, inner=inner, players=numbers, n_all=n_players)
+
+    @property
+    def n_players(self) -> int:
+        """Number of all players."""
+        return self.n_all
+
+    def __call__(self, masks: ArrayLike) -> Floats:
+        """Predict the value of any masks of all players, float64 ``(n_masks,)``."""
+        return self.inner(as_masks(masks, self.n_all)[:, self.players])
+
+    def index_terms(self, index: Index) -> IndexTerms:
+        """Return the index of every set of order 1, and of the inner game's sets of higher order."""
+        return self.terms_among(self.inner.index_terms(index))
+
+    def terms_among(self, terms: IndexTerms) -> IndexTerms:
+        """Return terms of the inner game as terms of this one, 0 for the other single players."""
+        others = np.setdiff1d(np.arange(self.n_all), self.players)
+        single = Supports.from_blocks([others[:, None]], self.n_all)
+        sets = Supports.concatenate([self._renamed(terms.sets), single])
+        values = np.concatenate([terms.values, np.zeros(len(others))])
+        return IndexTerms(Index(terms.index, terms.max_order), sets, values, terms.baseline)
+
+    def std_errors(self, index: Index, supports: Supports) -> Floats | None:
+        """Return the standard error of the index of every set: 0 where a player has no influence."""
+        place = np.full(self.n_all, -1)
+        place[self.players] = np.arange(len(self.players))
+        owner = np.repeat(np.arange(len(supports)), supports.orders)
+        known = np.ones(len(supports), dtype=np.bool_)
+        known[owner[place[supports.players] < 0]] = False
+        chosen = supports.take(np.flatnonzero(known))
+        inner = Supports(self.inner.n_players, chosen.indptr, place[chosen.players])
+        found = self.inner.std_errors(index, inner)
+        if found is None:
+            return None
+        errors = np.zeros(len(supports))
+        errors[known] = found
+        return errors
+
+    def n_sets(self, max_order: int) -> int | None:
+        """Return how many sets are listed or may have an index at all."""
+        inner = self.inner.n_sets(max_order)
+        return None if inner is None else inner + self.n_all - self.inner.n_players
+
+    def spectrum(self, max_terms: int) -> Spectrum:
+        """Return the ``max_terms`` largest Fourier terms, for display."""
+        inner = self.inner.spectrum(max_terms)
+        return Spectrum(self._renamed(inner.sets), inner.values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the model as plain lists and numbers, for JSON."""
+        return {"among": self.inner.to_dict(), "players": self.players.tolist(), "n_players": self.n_all}
+
+    def _renamed(self, supports: Supports) -> Supports:
+        return Supports(self.n_all, supports.indptr, self.players[supports.players])

@@ -1,0 +1,295 @@
+"""What both explainers share: arguments, checks, the loop over rows, saving."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from captum_spex.approximators import Approximator
+from captum_spex.errors import ArgumentError
+from captum_spex.evaluate import checked_budget, checked_positive
+from captum_spex.explain import default_budget
+from captum_spex.explainers import _shap
+from captum_spex.explainers._explained import ExplainedRow, Wanted, check_pairs, explanations
+from captum_spex.explainers._planning import PlannedRow, Question, planned_rows, with_budgets
+from captum_spex.explainers._rows import rows_of
+from captum_spex.explainers._shap import maskers, models
+from captum_spex.interactions import MAX_TERMS
+from captum_spex.supports import Floats, Ints
+
+_MOST_BACKGROUND = 100  # rows of a background, as in SHAP
+_MOST_CELLS = 1 << 28  # of all matrices of pairs together, 2 GiB
+_SHAPS_WORDS = {"budget": "max_evals", "random_state": "seed"}
+_TEXT_MODELS = (models.TransformersPipeline, models.TeacherForcing, models.TopKLM)
+_BLOCK = "captum_spex.explainers"
+_SAVED = ("linearize_link", "feature_names", "output_names", "seed", "approximator")
+
+
+class MaskingExplainer(_shap.Explainer):  # type: ignore[misc]
+    """Base of the explainers: a ``shap.Explainer`` that asks captum_spex."""
+
+    model: Any
+
+    def __init__(
+        self,
+        model: Any,
+        masker: Any,
+        link: Callable[..., Any],
+        output_names: Sequence[str] | None,
+        feature_names: Any,
+        linearize_link: bool,
+        seed: int | None,
+        approximator: Approximator,
+    ) -> None:
+        _shap.checked_link(link)
+        model = _shap.with_tensors(model)
+        # SHAP calls this method a second time, without the last two arguments, where it wraps a pipeline itself.
+        super().__init__(
+            model,
+            _masker(masker),
+            link=link,
+            output_names=output_names,
+            feature_names=feature_names,
+            linearize_link=linearize_link,
+        )
+        if not isinstance(self.model, models.Model):
+            if not callable(self.model):
+                hint = "Pass a method of it, such as `model.predict_proba`."
+                raise ArgumentError("model", f"a {type(self.model).__name__}", "a function of the masked rows", hint)
+            self.model = models.Model(self.model)
+        self.seed = _checked_seed(seed)
+        self.approximator = approximator
+        _check_together(self.model, self.masker)
+
+    def default_max_evals(self, n_players: int) -> int:
+        """Return the number of evaluations for a row that is used when none is given."""
+        return default_budget(n_players)
+
+    def __call__(
+        self,
+        *args: Any,
+        max_evals: int | str = "auto",
+        main_effects: bool = False,
+        error_bounds: bool = False,
+        batch_size: int | str = "auto",
+        outputs: Any = None,
+        silent: bool = False,
+        interactions: bool | int = False,
+    ) -> Any:
+        """Explain rows.
+
+        Args:
+            args: the rows; one argument for each argument of the model.
+            max_evals: evaluations for a row, at least 2: masks whose value is asked for, each of one row of the model
+                per background row. From ``2**n`` on, for n inputs that differ from the background, the result is exact.
+                ``"auto"``: `default_max_evals`.
+            main_effects: also return what each input does alone, ``f({i}) - f({})``, as recovered.
+            error_bounds: also return standard errors, ``error_std``.
+            batch_size: masks per call of the model. ``"auto"``: as many as make 16,384 rows of a table or of images,
+                32 else.
+            outputs: which outputs to explain: numbers, or ``shap.Explanation.argsort.flip[:2]`` and the like. Default:
+                all.
+            silent: whether not to show a progress bar, which appears after ten seconds.
+            interactions: return pairs instead of values: ``True`` or 2.
+
+        Returns:
+            *shap.Explanation* of Shapley values ``(rows, n)``, ``(rows, n, n_outputs)`` for a model with several
+            outputs; they sum to ``link(f(x)) - base_values``. With ``interactions`` ``(rows, n, n)`` or ``(rows, n, n,
+            n_outputs)``: symmetric, off the diagonal half of the Shapley interaction index, as in SHAP's tree
+            explainer; every line sums to the Shapley value. A list of them for a model with several arguments. Rows of
+            different lengths make arrays of objects.
+
+        Raises:
+            ArgumentError: an argument that cannot be used (a ``ValueError``), before the model is called.
+            GameError: if the model returns the wrong number of rows, or the link of its outputs is not finite.
+        """
+        started = time.time()
+        pairs = _checked_interactions(interactions)
+        planned = self._planned(args, batch_size)
+        if pairs:
+            check_pairs(planned[0].shapes, len(planned), _MOST_CELLS)
+        n_pairs = max(row.n_positions for row in planned) ** 2
+        question = self._question("SII" if pairs else "SV", 1 + pairs, max(MAX_TERMS, n_pairs), outputs)
+        explained = list(self._explained(planned, question, max_evals, silent))
+        wanted = Wanted("pairs" if pairs else "values", bool(error_bounds), main_effects is True)
+        return explanations(explained, wanted, time.time() - started)
+
+    def interactions(
+        self,
+        *args: Any,
+        index: str = "SII",
+        max_order: int = 2,
+        max_evals: int | str = "auto",
+        batch_size: int | str = "auto",
+        outputs: Any = None,
+        silent: bool = False,
+        max_terms: int = MAX_TERMS,
+    ) -> list[Any]:
+        """Return the interactions of every row.
+
+        Args:
+            args: the rows, as for a call of the explainer.
+            index: an interaction index, see `captum_spex.indices.NAMES`.
+            max_order: largest order of an interaction.
+            max_evals: see `__call__`.
+            batch_size: see `__call__`.
+            outputs: see `__call__`.
+            silent: see `__call__`.
+            max_terms: how many terms of order 2 and more to keep, the largest first.
+
+        Returns:
+            A `captum_spex.Interactions` for every row, players being all inputs of the row; for a model with several
+            outputs a list of them for every row.
+
+        Raises:
+            ArgumentError: an argument that cannot be used, before the model is called.
+        """
+        planned = self._planned(args, batch_size)
+        question = self._question(index, max_order, checked_positive("max_terms", max_terms), outputs)
+        explained = self._explained(planned, question, max_evals, silent)
+        return [row.results[0] if row.outputs is None else list(row.results) for row in explained]
+
+    def save(self, out_file: Any, model_saver: Any = ".save", masker_saver: Any = ".save") -> None:
+        """Write the explainer to a stream, as ``shap.Explainer.save``, with all its arguments."""
+        super().save(out_file, model_saver, masker_saver)
+        with _shap.Serializer(out_file, _BLOCK, version=0) as stream:
+            for name in _SAVED:
+                stream.save(name, getattr(self, name))
+
+    @classmethod
+    def load(cls, in_file: Any, model_loader: Any = None, masker_loader: Any = None, instantiate: bool = True) -> Any:
+        """Read an explainer from a stream that `save` wrote."""
+        if instantiate:
+            return cls._instantiated_load(in_file, model_loader=model_loader, masker_loader=masker_loader)
+        arguments = super().load(in_file, model_loader, masker_loader, instantiate=False)
+        with _shap.Deserializer(in_file, _BLOCK, min_version=0, max_version=0) as stream:
+            for name in _SAVED:
+                arguments[name] = stream.load(name)
+        return arguments
+
+    def explain_row(self, *row_args: Any, **settings: Any) -> dict[str, Any]:
+        """Not offered: an explainer is called with rows, and then shares between them what can be shared."""
+        raise NotImplementedError("call the explainer with `[row]` instead")
+
+    def _planned(self, args: Sequence[Any], batch_size: int | str) -> list[PlannedRow]:
+        masker, arguments = self._masker_for(args)
+        rows = rows_of(arguments, masker)
+        size = None if batch_size == "auto" else checked_positive("batch_size", batch_size)
+        return planned_rows(self.model, masker, self.link, self.linearize_link, rows, size, self.feature_names)
+
+    def _masker_for(self, args: Sequence[Any]) -> tuple[Any, Sequence[Any]]:
+        """Return the masker, and the arguments that it masks: of a language model the second is the answer."""
+        if isinstance(self.masker, maskers.OutputComposite) and len(args) == 2:
+            answers = models.TextGeneration(target_sentences=args[1])
+            return maskers.OutputComposite(self.masker.masker, answers), args[:1]
+        return self.masker, args
+
+    def _question(self, index: str, max_order: int, max_terms: int, outputs: Any) -> Question:
+        seed = int(np.random.default_rng().integers(2**63)) if self.seed is None else self.seed
+        return Question(index, max_order, max_terms, outputs, self.approximator, seed)
+
+    def _explained(
+        self, planned: Sequence[PlannedRow], question: Question, max_evals: int | str, silent: bool
+    ) -> Iterator[ExplainedRow]:
+        def budget_of(n_players: int) -> int:
+            return self.default_max_evals(n_players) if max_evals == "auto" else checked_budget("max_evals", max_evals)
+
+        with _in_shaps_words():
+            rows = with_budgets(planned, question, budget_of)
+            background: Floats | None = None
+            for row in _shap.show_progress(rows, len(rows), f"{type(self).__name__} explainer", silent):
+                row.game.background = background if row.game.shares_background else None
+                yield self._explained_row(row, question)
+                background = row.game.background
+
+    def _explained_row(self, row: PlannedRow, question: Question) -> ExplainedRow:
+        results, outputs = row.explained(question)
+        return ExplainedRow(
+            results=results,
+            base_values=row.game.shown[0],
+            outputs=outputs,
+            output_names=self._names_of(outputs, row),
+            shapes=row.shapes,
+            feature_names=row.feature_names,
+            own_names=callable(getattr(self.masker, "feature_names", None)),
+            data=_shown(self.masker, row.arguments),
+        )
+
+    def _names_of(self, outputs: Ints | None, row: PlannedRow) -> list[str] | None:
+        if outputs is None:
+            return None
+        names = getattr(self.model, "output_names", None) if self.output_names is None else self.output_names
+        names = names(*row.arguments) if callable(names) else names
+        if names is None:
+            return None
+        if len(names) <= outputs.max():
+            came = f"{len(names)} names, for a model whose output {outputs.max()} is explained"
+            raise ArgumentError("output_names", came, "a name for every output")
+        return [str(names[number]) for number in outputs]
+
+
+@contextmanager
+def _in_shaps_words() -> Iterator[None]:
+    """Let errors name the arguments as they are called here."""
+    try:
+        yield
+    except ArgumentError as error:
+        if error.argument not in _SHAPS_WORDS:
+            raise
+        raise error.renamed(_SHAPS_WORDS[error.argument]) from None
+
+
+def _checked_interactions(interactions: Any) -> bool:
+    if interactions is True or interactions is False or (type(interactions) is int and interactions in (0, 1, 2)):
+        return interactions is True or interactions == 2  # 1 is order 1, as in `shap.TreeExplainer`
+    hint = (
+        f"Call `.interactions(X, max_order={interactions})`"
+        if isinstance(interactions, int)
+        else "Call `.interactions(X)`"
+    )
+    raise ArgumentError("interactions", repr(interactions), "False, True or 2", f"{hint}, for any order and index.")
+
+
+def _checked_seed(seed: Any) -> int | None:
+    if seed is None or (isinstance(seed, int | np.integer) and not isinstance(seed, bool) and seed >= 0):
+        return None if seed is None else int(seed)
+    raise ArgumentError("seed", repr(seed), "None, or an integer of at least 0")
+
+
+def _masker(masker: Any) -> Any:
+    """Return a masker as SHAP takes it; what its constructor leaves to do for some is done here."""
+    if isinstance(masker, list | tuple) and masker and all(isinstance(one, maskers.Masker) for one in masker):
+        return maskers.Composite(*masker)
+    if isinstance(masker, dict) and "mean" in masker:
+        return maskers.Independent(masker)
+    if scipy.sparse.issparse(masker):
+        rows = _shap.sample(masker, _MOST_BACKGROUND) if masker.shape[0] > _MOST_BACKGROUND else masker
+        return maskers.Independent(np.asarray(rows.todense()))
+    if masker is None or callable(masker) or hasattr(masker, "shape") or hasattr(masker, "to_numpy"):
+        return masker
+    allowed = "a masker of `shap.maskers`, a table of background rows, a tokenizer, or a function `masker(mask, *row)`"
+    raise ArgumentError("masker", f"a {type(masker).__name__}", allowed)
+
+
+def _check_together(model: Any, masker: Any) -> None:
+    """Raise for a model and a masker that cannot belong together."""
+    if masker is None:
+        allowed = "a masker of `shap.maskers`, a table of background rows, a tokenizer, or a function"
+        raise ArgumentError("masker", "None", allowed, "Only pipelines of the library transformers bring their own.")
+    tables = (maskers.Independent, maskers.Partition)
+    if isinstance(model, _TEXT_MODELS) and isinstance(masker, tables):
+        came = f"a `{type(masker).__name__}` masker, of tables, for a model of texts"
+        raise ArgumentError("masker", came, "a tokenizer, or a `shap.maskers.Text`")
+
+
+def _shown(masker: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The arguments of a row as the masker shows them, texts as tokens."""
+    if hasattr(masker, "data_transform"):
+        return tuple(np.asarray(part) for part in masker.data_transform(*arguments))
+    dense = (np.asarray(one.todense()).ravel() if scipy.sparse.issparse(one) else one for one in arguments)
+    return tuple(dense)

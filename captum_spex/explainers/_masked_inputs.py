@@ -1,0 +1,212 @@
+"""One explained row under many masks: what the model receives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from math import prod
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+import scipy.sparse
+import torch
+from numpy.typing import NDArray
+
+from captum_spex.errors import ArgumentError, MaskError
+from captum_spex.explainers._shap import maskers
+from captum_spex.masks import Masks
+from captum_spex.supports import Ints
+
+
+class MaskedInputs(Protocol):
+    """A row's inputs under masks over its varying positions.
+
+    Attributes:
+        n_positions: how many positions the masker can hide.
+        varying: those at which the row differs from what hides it; the players.
+        n_rows: rows of the model per mask, or 1 if only a call would tell.
+        is_array: whether the model's input with nothing present is the same for all rows.
+    """
+
+    @property
+    def n_positions(self) -> int: ...
+    @property
+    def varying(self) -> Ints: ...
+    @property
+    def n_rows(self) -> int: ...
+    @property
+    def is_array(self) -> bool: ...
+
+    def __call__(self, masks: Masks) -> tuple[tuple[Any, ...], Ints]:
+        """Return the model's inputs under masks ``(n_masks, len(varying))``, and how many rows each mask has."""
+
+
+class ArrayInputs:
+    """A row of numbers, and rows that show through where it is hidden: for maskers of which no more is to know.
+
+    Args:
+        row: ``(n_positions,)``.
+        background: ``(n_rows, n_positions)``.
+        finish: makes an input of the model from rows ``(n_masks * n_rows, n_positions)``.
+    """
+
+    is_array = True
+
+    def __init__(self, row: NDArray[Any], background: NDArray[Any], finish: Callable[[NDArray[Any]], Any]) -> None:
+        self.n_rows, self.n_positions = background.shape
+        self.varying = np.flatnonzero(_differs(row, background).any(axis=0))
+        self._row, self._background, self._finish = row, background, finish
+
+    def __call__(self, masks: Masks) -> tuple[tuple[Any, ...], Ints]:
+        """Take every feature from the row where it is present, else from the background."""
+        rows = np.where(masks[:, None, :], self._row[self.varying], self._background[:, self.varying])
+        if len(self.varying) < self.n_positions:
+            shown, rows = rows, np.empty((*rows.shape[:2], self.n_positions), dtype=rows.dtype)
+            rows[:] = self._row
+            rows[:, :, self.varying] = shown
+        counts = np.full(len(masks), self.n_rows, dtype=np.int64)
+        return (self._finish(rows.reshape(-1, self.n_positions)),), counts
+
+
+@dataclass(frozen=True, eq=False)
+class MaskerInputs:
+    """Arguments of a model, and any masker of SHAP, asked for one mask after the other."""
+
+    masker: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    n_positions: int
+    varying: Ints
+    n_rows: int
+    is_array: bool = False
+
+    def __call__(self, masks: Masks) -> tuple[tuple[Any, ...], Ints]:
+        """Call the masker for every mask and join what it returns."""
+        present = np.ones((len(masks), self.n_positions), dtype=np.bool_)
+        present[:, self.varying] = masks
+        masked = [self._under(mask) for mask in present]
+        counts = np.array([_length(inputs[0]) for inputs in masked], dtype=np.int64)
+        return tuple(_joined(pieces) for pieces in zip(*masked, strict=True)), counts
+
+    def _under(self, mask: NDArray[np.bool_]) -> tuple[Any, ...]:
+        masked = self.masker(mask, *self.arguments)
+        if not getattr(self.masker, "immutable_outputs", False):
+            masked = deepcopy(masked)  # many maskers return a buffer which the next call writes to
+        return masked if isinstance(masked, tuple) else (masked,)
+
+
+def masked_inputs(masker: Any, arguments: tuple[Any, ...], frame: pd.DataFrame | None, *, sparse: bool) -> MaskedInputs:
+    """Return how a row is masked: by arrays where the masker is a plain one of tables or images, else by calling it.
+
+    Args:
+        masker: a masker of SHAP, or a function ``masker(mask, *arguments)``.
+        arguments: the arguments of the model for this row.
+        frame: an empty data frame with the columns and dtypes of the rows, if they came as a data frame.
+        sparse: whether the model gets sparse rows.
+    """
+    if type(masker) in (maskers.Independent, maskers.Partition):
+        background = np.asarray(masker.data)
+        names = masker.feature_names if masker.output_dataframe else None
+        return ArrayInputs(_row(arguments[0], background), background, _table(names, frame, sparse))
+    if type(masker) is maskers.Image and not isinstance(masker.mask_value, str):
+        image = np.asarray(arguments[0].cpu() if isinstance(arguments[0], torch.Tensor) else arguments[0])
+        if image.size != prod(masker.input_shape):
+            raise MaskError("X", f"an image of shape {image.shape}", f"{tuple(masker.input_shape)}, as the masker's")
+        hidden = np.asarray(masker.mask_value)[None].astype(image.dtype)
+        return ArrayInputs(image.ravel(), hidden, lambda rows: rows.reshape(-1, *image.shape))
+    positions, n_rows = _positions(masker, arguments)
+    inputs = MaskerInputs(masker, arguments, len(positions), np.flatnonzero(positions), n_rows)
+    _check_masker(inputs)
+    return inputs
+
+
+def mask_shapes(masker: Any, arguments: tuple[Any, ...]) -> list[tuple[int, ...]]:
+    """Return the shape of the values of every argument."""
+    if isinstance(masker, maskers.Composite):
+        parts = _parts(masker, arguments)
+        return [shape for part, own in parts for shape in mask_shapes(part, own)]
+    if callable(getattr(masker, "mask_shapes", None)):
+        return [tuple(map(int, shape)) for shape in masker.mask_shapes(*arguments)]
+    return [tuple(np.shape(argument)) for argument in arguments]
+
+
+def _positions(masker: Any, arguments: tuple[Any, ...]) -> tuple[NDArray[np.bool_], int]:
+    """Return which positions can vary, and the rows of the model per mask."""
+    if isinstance(masker, maskers.Composite):
+        parts = [_positions(part, own) for part, own in _parts(masker, arguments)]
+        return np.concatenate([varying for varying, _ in parts]), max(n_rows for _, n_rows in parts)
+    shape = getattr(masker, "shape", None)
+    if shape is None:
+        return np.ones(sum(prod(np.shape(argument)) for argument in arguments), dtype=np.bool_), 1
+    n_rows, n_positions = shape(*arguments) if callable(shape) else shape
+    if callable(getattr(masker, "invariants", None)):
+        constant = np.asarray(masker.invariants(*arguments), dtype=np.bool_)
+        return np.asarray(~constant.all(axis=0)), int(n_rows or 1)
+    return np.ones(int(n_positions), dtype=np.bool_), int(n_rows or 1)
+
+
+def _parts(masker: Any, arguments: tuple[Any, ...]) -> list[tuple[Any, tuple[Any, ...]]]:
+    """The maskers of a composite one with their arguments."""
+    ends = np.cumsum(masker.arg_counts).tolist()
+    starts = [0, *ends[:-1]]
+    return [(part, arguments[a:b]) for part, a, b in zip(masker.maskers, starts, ends, strict=True)]
+
+
+def _check_masker(inputs: MaskerInputs) -> None:
+    """Ask the masker once: what it cannot do is to be known before the model is called."""
+    allowed = "a masker for such rows"
+    try:
+        _, counts = inputs(np.ones((1, len(inputs.varying)), dtype=np.bool_))
+    except Exception as error:
+        came = f"{type(inputs.masker).__name__}, which failed on a row ({type(error).__name__}: {error})"
+        raise ArgumentError("masker", came, allowed) from error
+    if counts[0] < 1:
+        raise ArgumentError("masker", f"{type(inputs.masker).__name__}, which returned no rows", allowed)
+
+
+def _row(row: Any, background: NDArray[Any]) -> NDArray[Any]:
+    dense = np.asarray(row.todense() if scipy.sparse.issparse(row) else row)
+    dense = dense.ravel() if scipy.sparse.issparse(row) else dense
+    if dense.ndim != 1 or len(dense) != background.shape[1]:
+        came = f"rows of shape {dense.shape}"
+        raise MaskError("X", came, f"as many columns as the background, {background.shape[1]}")
+    return dense
+
+
+def _differs(row: NDArray[Any], background: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where the background is not the row, two missing values counting as the same."""
+    missing = pd.isna(row) & pd.isna(background)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(row != background, dtype=np.bool_) & ~missing
+
+
+def _table(names: Sequence[str] | None, frame: pd.DataFrame | None, sparse: bool) -> Callable[[NDArray[Any]], Any]:
+    """Return what makes the model's input from rows: an array, sparse rows, or a data frame of the right dtypes."""
+    if sparse:
+        return scipy.sparse.csr_matrix
+    if names is None:
+        return lambda rows: rows
+    categories = {} if frame is None else {c: t for c, t in frame.dtypes.items() if isinstance(t, pd.CategoricalDtype)}
+
+    def finish(rows: NDArray[Any]) -> pd.DataFrame:
+        table = pd.DataFrame(rows, columns=list(names))
+        return (table.infer_objects() if rows.dtype == object else table).astype(categories)
+
+    return finish
+
+
+def _length(part: Any) -> int:
+    return int(part.shape[0]) if hasattr(part, "shape") else len(part)
+
+
+def _joined(pieces: Sequence[Any]) -> Any:
+    """Join what the masker returned for several masks."""
+    first = pieces[0]
+    if isinstance(first, pd.DataFrame):
+        return pd.concat(pieces, ignore_index=True)
+    if isinstance(first, torch.Tensor):
+        return torch.cat(list(pieces))
+    if scipy.sparse.issparse(first):
+        return scipy.sparse.vstack(pieces, format="csr")
+    return np.concatenate(pieces)

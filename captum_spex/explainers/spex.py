@@ -1,0 +1,58 @@
+"""`SpexExplainer` for SHAP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from captum_spex.approximators import Approximator, Spex
+from captum_spex.explainers._explainer import MaskingExplainer
+from captum_spex.explainers._shap import links
+
+
+class SpexExplainer(MaskingExplainer):
+    """Shapley values and interactions of any model and masker by SPEX; the interface of `ProxySpexExplainer`.
+
+    Needs more evaluations (`default_max_evals`), and also finds interactions no part of which shows by itself, such as
+    parities. Gives no standard errors.
+
+    Args:
+        model: see `ProxySpexExplainer`, as all but the last.
+        masker: what hides inputs.
+        link: a compiled link.
+        algorithm: has no effect.
+        output_names: names of the model's outputs.
+        feature_names: names of the features.
+        linearize_link: as in ``shap.Explainer``.
+        seed: seed of the masks.
+        approximator: the algorithm with its settings; default `captum_spex.approximators.Spex()`.
+
+    Example:
+        >>> import numpy as np
+        >>> explainer = SpexExplainer(lambda X: X[:, 0] + 2 * X[:, 1] * X[:, 60], np.zeros((1, 64)), seed=0)
+        >>> result = explainer.interactions(np.ones((1, 64)), max_evals=2000)[0]
+        >>> round(result[(1, 60)], 6)
+        2.0
+
+    References:
+        Kang et al., "SPEX: Scaling Feature Interaction Explanations for LLMs", ICML 2025, arXiv 2502.13870.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        masker: Any = None,
+        link: Callable[..., Any] = links.identity,
+        algorithm: str = "auto",
+        output_names: Sequence[str] | None = None,
+        feature_names: Any = None,
+        linearize_link: bool = True,
+        seed: int | None = None,
+        approximator: Approximator | None = None,
+    ) -> None:
+        chosen = Spex() if approximator is None else approximator
+        super().__init__(model, masker, link, output_names, feature_names, linearize_link, seed, chosen)
+
+    def default_max_evals(self, n_players: int) -> int:
+        """Return the evaluations of three groups of 64 bins at degree 5, and never more than ``2**n``."""
+        return Spex.default_budget(n_players)

@@ -1,0 +1,84 @@
+"""Matrices of pairs, which most plots of SHAP would misread: they are told apart there and refused."""
+
+from __future__ import annotations
+
+import sys
+from types import FrameType
+from typing import Any
+
+from shap import Explanation
+
+from captum_spex.errors import ArgumentError
+
+_TAKES_ROWS = "summary_legacy"
+_PLOTS = "shap.plots."
+_INSTEAD = {
+    "_decision": "`shap.plots.decision(explanation.base_values[0], explanation.values)`, with arrays",
+    "_scatter": '`explanation[:, i, j]` for the pair (i, j), or `to_shap("terms", data=X)`',
+    "_text": '`to_shap("terms")` of one row, or `to_shap("values")`',
+    "_image": '`to_shap("values")`, reshaped to the image',
+}
+_DEFAULT = '`to_shap("terms")`, which has pairs as features, or `explanation[:, :, j]` for the pairs of player j'
+
+
+class PairExplanation(Explanation):  # type: ignore[misc]
+    """A ``shap.Explanation`` of pairs ``(rows, n, n)``, in SHAP's convention.
+
+    ``shap.summary_plot`` draws it, ``shap.plots.decision`` its arrays. Plots that would fail or, worse, read players
+    as rows or classes, are refused with a message that names the right call. Slices such as ``explanation[:, :, j]``
+    are drawn by every plot.
+    """
+
+    def __copy__(self) -> PairExplanation:
+        copied: PairExplanation = super().__copy__()
+        copied.__class__ = type(self)
+        return copied
+
+    @property
+    def values(self) -> Any:
+        """The values."""
+        self._refuse(sys._getframe(1))
+        return self._s.values
+
+    @values.setter
+    def values(self, new: Any) -> None:
+        self._s.values = new
+
+    @property
+    def base_values(self) -> Any:
+        """The base values."""
+        self._refuse(sys._getframe(1))
+        return self._s.base_values
+
+    @base_values.setter
+    def base_values(self, new: Any) -> None:
+        self._s.base_values = new
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the values."""
+        self._refuse(sys._getframe(1))
+        return tuple(self._s.values.shape)
+
+    def _refuse(self, asking: FrameType) -> None:
+        """Raise if a plot asks that does not know pairs."""
+        module = asking.f_globals.get("__name__", "")
+        if not module.startswith(_PLOTS) or not self._has_pairs():
+            return
+        function, plot_type = asking.f_code.co_name, asking.f_locals.get("plot_type")
+        if function == _TAKES_ROWS and plot_type != "bar" and len(self._s.values.shape) == 3:
+            return
+        name = f'{function}(plot_type="{plot_type}")' if function == _TAKES_ROWS and plot_type else function
+        came = f"pairs of players, shape {self._s.values.shape}, in SHAP's `{name}`"
+        raise ArgumentError("shap_values", came, _INSTEAD.get(module.removeprefix(_PLOTS), _DEFAULT))
+
+    def _has_pairs(self) -> bool:
+        """Whether both axes of players are still there, or would be taken for rows and players."""
+        shape = self._s.values.shape
+        if len(shape) != 2 or shape[0] != shape[1]:
+            return len(shape) > 2
+        return any(
+            len(item.prev_shape) > 2
+            and (item.collapsed_instances or (item.name == "__getitem__" and isinstance(item.args[0][0], int)))
+            for item in self.op_history
+        )
