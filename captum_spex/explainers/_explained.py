@@ -77,7 +77,7 @@ def explanations(explained: Sequence[ExplainedRow], wanted: Wanted, compute_time
     found = []
     for argument in range(len(explained[0].shapes)):
         facts = {
-            "data": _data(explained, argument),
+            "data": packed([row.data[argument] for row in explained]),
             "feature_names": _names(explained, argument),
             "output_names": _output_names(explained),
             "compute_time": compute_time,
@@ -133,11 +133,6 @@ def packed(values: Sequence[Any]) -> Any:
     ragged = np.empty(len(arrays), dtype=object)
     ragged[:] = arrays
     return ragged
-
-
-def _data(explained: Sequence[ExplainedRow], argument: int) -> Any:
-    column = [row.data[argument] for row in explained]
-    return packed(column) if np.ndim(column[0]) else column
 
 
 def _names(explained: Sequence[ExplainedRow], argument: int) -> Any:

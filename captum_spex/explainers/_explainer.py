@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import cloudpickle
 import numpy as np
 import scipy.sparse
 
@@ -26,8 +28,8 @@ _MOST_BACKGROUND = 100  # rows of a background, as in SHAP
 _MOST_CELLS = 1 << 28  # of all matrices of pairs together, 2 GiB
 _SHAPS_WORDS = {"budget": "max_evals", "random_state": "seed"}
 _TEXT_MODELS = (models.TransformersPipeline, models.TeacherForcing, models.TopKLM)
-_BLOCK = "captum_spex.explainers"
-_SAVED = ("linearize_link", "feature_names", "output_names", "seed", "approximator")
+_BY_DEFAULT = ".save"
+_SAVED = ("link", "linearize_link", "feature_names", "output_names", "seed", "approximator")
 
 
 class MaskingExplainer(_shap.Explainer):  # type: ignore[misc]
@@ -155,21 +157,40 @@ class MaskingExplainer(_shap.Explainer):  # type: ignore[misc]
         return [row.results[0] if row.outputs is None else list(row.results) for row in explained]
 
     def save(self, out_file: Any, model_saver: Any = ".save", masker_saver: Any = ".save") -> None:
-        """Write the explainer to a stream, as ``shap.Explainer.save``, with all its arguments."""
-        super().save(out_file, model_saver, masker_saver)
-        with _shap.Serializer(out_file, _BLOCK, version=0) as stream:
-            for name in _SAVED:
-                stream.save(name, getattr(self, name))
+        """Write the explainer to a stream, with all its arguments.
+
+        Args:
+            out_file: a stream of bytes.
+            model_saver: how the model is written: pickled by default; a function ``saver(model, stream)``; or
+                ``False``: not at all.
+            masker_saver: the same for the masker.
+        """
+        # SHAP's own way loses arguments, and cannot read pipelines and composite maskers again.
+        savers = {"model": model_saver, "masker": masker_saver}
+        pickle.dump(type(self), out_file)
+        arguments = {name: getattr(self, name) for name in _SAVED}
+        arguments |= {name: getattr(self, name) for name, saver in savers.items() if saver == _BY_DEFAULT}
+        cloudpickle.dump(arguments, out_file)
+        for name, saver in savers.items():
+            if callable(saver):
+                saver(getattr(self, name), out_file)
 
     @classmethod
     def load(cls, in_file: Any, model_loader: Any = None, masker_loader: Any = None, instantiate: bool = True) -> Any:
-        """Read an explainer from a stream that `save` wrote."""
+        """Read an explainer from a stream that `save` wrote; only from a source that you trust.
+
+        Args:
+            in_file: a stream of bytes.
+            model_loader: a function of the stream that returns the model, if it was written by another, or not at all.
+            masker_loader: the same for the masker.
+            instantiate: whether to return an explainer, or its arguments.
+        """
         if instantiate:
             return cls._instantiated_load(in_file, model_loader=model_loader, masker_loader=masker_loader)
-        arguments = super().load(in_file, model_loader, masker_loader, instantiate=False)
-        with _shap.Deserializer(in_file, _BLOCK, min_version=0, max_version=0) as stream:
-            for name in _SAVED:
-                arguments[name] = stream.load(name)
+        arguments = cloudpickle.load(in_file)
+        for name, loader in (("model", model_loader), ("masker", masker_loader)):
+            if loader is not None:
+                arguments[name] = loader(in_file)
         return arguments
 
     def explain_row(self, *row_args: Any, **settings: Any) -> dict[str, Any]:
@@ -221,12 +242,12 @@ class MaskingExplainer(_shap.Explainer):  # type: ignore[misc]
         )
 
     def _names_of(self, outputs: Ints | None, row: PlannedRow) -> list[str] | None:
-        if outputs is None:
-            return None
         names = getattr(self.model, "output_names", None) if self.output_names is None else self.output_names
         names = names(*row.arguments) if callable(names) else names
-        if names is None:
+        if outputs is None:
             return None
+        if names is None:
+            return [f"Output {number}" for number in outputs]
         if len(names) <= outputs.max():
             came = f"{len(names)} names, for a model whose output {outputs.max()} is explained"
             raise ArgumentError("output_names", came, "a name for every output")
@@ -269,7 +290,7 @@ def _masker(masker: Any) -> Any:
         return maskers.Independent(masker)
     if scipy.sparse.issparse(masker):
         rows = _shap.sample(masker, _MOST_BACKGROUND) if masker.shape[0] > _MOST_BACKGROUND else masker
-        return maskers.Independent(np.asarray(rows.todense()))
+        return maskers.Independent(rows.toarray())
     if masker is None or callable(masker) or hasattr(masker, "shape") or hasattr(masker, "to_numpy"):
         return masker
     allowed = "a masker of `shap.maskers`, a table of background rows, a tokenizer, or a function `masker(mask, *row)`"
@@ -291,5 +312,4 @@ def _shown(masker: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     """The arguments of a row as the masker shows them, texts as tokens."""
     if hasattr(masker, "data_transform"):
         return tuple(np.asarray(part) for part in masker.data_transform(*arguments))
-    dense = (np.asarray(one.todense()).ravel() if scipy.sparse.issparse(one) else one for one in arguments)
-    return tuple(dense)
+    return arguments

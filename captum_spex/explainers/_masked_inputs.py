@@ -166,12 +166,10 @@ def _check_masker(inputs: MaskerInputs) -> None:
 
 
 def _row(row: Any, background: NDArray[Any]) -> NDArray[Any]:
-    dense = np.asarray(row.todense() if scipy.sparse.issparse(row) else row)
-    dense = dense.ravel() if scipy.sparse.issparse(row) else dense
-    if dense.ndim != 1 or len(dense) != background.shape[1]:
-        came = f"rows of shape {dense.shape}"
-        raise MaskError("X", came, f"as many columns as the background, {background.shape[1]}")
-    return dense
+    values = np.asarray(row)
+    if values.shape != background.shape[1:]:
+        raise MaskError("X", f"a row of shape {values.shape}", f"{background.shape[1:]}, the columns of the background")
+    return values
 
 
 def _differs(row: NDArray[Any], background: NDArray[Any]) -> NDArray[np.bool_]:

@@ -36,7 +36,8 @@ class Rows:
         return int(first.shape[0]) if hasattr(first, "shape") else len(first)
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        return (tuple(argument[number] for argument in self.arguments) for number in range(len(self)))
+        """Yield the arguments of the model for every row; rows of sparse matrices as arrays."""
+        return (tuple(_at(argument, number) for argument in self.arguments) for number in range(len(self)))
 
 
 def rows_of(arguments: Sequence[Any], masker: Any) -> Rows:
@@ -74,6 +75,11 @@ def n_arguments(masker: Any) -> int | None:
         return n_arguments(masker.masker)
     is_single = isinstance(masker, maskers.Independent | maskers.Partition | maskers.Text | maskers.Image)
     return 1 if is_single else None
+
+
+def _at(column: Any, number: int) -> Any:
+    row = column[number]
+    return row.toarray().ravel() if scipy.sparse.issparse(row) else row
 
 
 def _column(argument: Any) -> Any:

@@ -8,18 +8,15 @@ import numpy as np
 import torch
 from numba.core.dispatcher import Dispatcher
 from shap import Explainer, Explanation, links, maskers, models
-from shap._serializable import Deserializer, Serializer
 from shap.utils import OpChain, sample, show_progress
 from torch import nn
 
 from captum_spex.errors import ArgumentError
 
 __all__ = [
-    "Deserializer",
     "Explainer",
     "Explanation",
     "OpChain",
-    "Serializer",
     "TorchModel",
     "checked_link",
     "is_identity",

@@ -58,7 +58,11 @@ class PairExplanation(Explanation):  # type: ignore[misc]
     def shape(self) -> tuple[int, ...]:
         """Shape of the values."""
         self._refuse(sys._getframe(1))
-        return tuple(self._s.values.shape)
+        return self._own_shape()
+
+    def _own_shape(self) -> tuple[int, ...]:
+        shape: tuple[int, ...] = Explanation.shape.fget(self)
+        return shape
 
     def _refuse(self, asking: FrameType) -> None:
         """Raise if a plot asks that does not know pairs."""
@@ -66,15 +70,15 @@ class PairExplanation(Explanation):  # type: ignore[misc]
         if not module.startswith(_PLOTS) or not self._has_pairs():
             return
         function, plot_type = asking.f_code.co_name, asking.f_locals.get("plot_type")
-        if function == _TAKES_ROWS and plot_type != "bar" and len(self._s.values.shape) == 3:
+        if function == _TAKES_ROWS and plot_type != "bar" and len(self._own_shape()) == 3:
             return
         name = f'{function}(plot_type="{plot_type}")' if function == _TAKES_ROWS and plot_type else function
-        came = f"pairs of players, shape {self._s.values.shape}, in SHAP's `{name}`"
+        came = f"pairs of players, shape {self._own_shape()}, in SHAP's `{name}`"
         raise ArgumentError("shap_values", came, _INSTEAD.get(module.removeprefix(_PLOTS), _DEFAULT))
 
     def _has_pairs(self) -> bool:
         """Whether both axes of players are still there, or would be taken for rows and players."""
-        shape = self._s.values.shape
+        shape = self._own_shape()
         if len(shape) != 2 or shape[0] != shape[1]:
             return len(shape) > 2
         return any(
