@@ -113,7 +113,7 @@ def explain(
             game, n_players, budget=problem.budget, batch_size=batch_size, show_progress=show_progress, store=kept
         ) as evaluator,
     ):
-        recovered = _finished(run, evaluator, problem.budget)
+        recovered = _finished(run, evaluator, problem)
     results = [
         Interactions.from_model(
             one.model,
@@ -169,13 +169,15 @@ def _started(problem: Problem, approximator: Approximator | None, random_state: 
     return problem, algorithm.start(problem, _generator(random_state))
 
 
-def _finished(run: Run, evaluator: Evaluator, budget: int) -> list[Recovered]:
+def _finished(run: Run, evaluator: Evaluator, problem: Problem) -> list[Recovered]:
     """Ask for masks, evaluate them and tell the values, until done.
 
     The algorithm computes with one thread unless it has much to do: threads that wait for each other on small matrices
-    were seen to take ten times as long on a busy machine. The game is called with all of them.
+    were seen to take ten times as long on a busy machine. The game is called with all of them. Enumeration computes
+    nothing, and setting the limit would take longer than all the rest.
     """
-    alone = partial(threadpool_limits, 1) if budget <= _ALONE else nullcontext
+    fits = problem.budget < 2 ** min(problem.n_players, 62)
+    alone = partial(threadpool_limits, 1) if fits and problem.budget <= _ALONE else nullcontext
     while True:
         with alone():
             masks = run.ask()

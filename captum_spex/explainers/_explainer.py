@@ -11,6 +11,7 @@ from typing import Any
 import cloudpickle
 import numpy as np
 import scipy.sparse
+from tqdm.auto import tqdm
 
 from captum_spex.approximators import Approximator
 from captum_spex.errors import ArgumentError
@@ -29,6 +30,8 @@ _MOST_CELLS = 1 << 28  # of all matrices of pairs together, 2 GiB
 _SHAPS_WORDS = {"budget": "max_evals", "random_state": "seed"}
 _TEXT_MODELS = (models.TransformersPipeline, models.TeacherForcing, models.TopKLM)
 _BY_DEFAULT = ".save"
+_SHOWN_AFTER = 10  # seconds, as in SHAP
+_FEW_PLAYERS = 10  # of which all masks are evaluated unless told otherwise, as SHAP does
 _SAVED = ("link", "linearize_link", "feature_names", "output_names", "seed", "approximator")
 
 
@@ -69,8 +72,11 @@ class MaskingExplainer(_shap.Explainer):  # type: ignore[misc]
         _check_together(self.model, self.masker)
 
     def default_max_evals(self, n_players: int) -> int:
-        """Return the number of evaluations for a row that is used when none is given."""
-        return default_budget(n_players)
+        """Return the number of evaluations for a row that is used when none is given.
+
+        All ``2**n`` masks of up to 10 inputs, which makes the result exact; else ``max(512, 4 n log2(n))``.
+        """
+        return 2**n_players if n_players <= _FEW_PLAYERS else default_budget(n_players)
 
     def __call__(
         self,
@@ -223,7 +229,8 @@ class MaskingExplainer(_shap.Explainer):  # type: ignore[misc]
         with _in_shaps_words():
             rows = with_budgets(planned, question, budget_of)
             background: Floats | None = None
-            for row in _shap.show_progress(rows, len(rows), f"{type(self).__name__} explainer", silent):
+            title = f"{type(self).__name__} explainer"
+            for row in tqdm(rows, desc=title, unit="row", disable=silent, delay=_SHOWN_AFTER, dynamic_ncols=True):
                 row.game.background = background if row.game.shares_background else None
                 yield self._explained_row(row, question)
                 background = row.game.background

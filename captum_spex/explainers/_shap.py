@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numba.core.dispatcher import Dispatcher
 from shap import Explainer, Explanation, links, maskers, models
-from shap.utils import OpChain, sample, show_progress
+from shap.utils import OpChain, sample
 from torch import nn
 
 from captum_spex.errors import ArgumentError
@@ -24,7 +24,6 @@ __all__ = [
     "maskers",
     "models",
     "sample",
-    "show_progress",
     "with_tensors",
 ]
 
