@@ -204,17 +204,20 @@ class MaskingExplainer(_shap.Explainer):  # type: ignore[misc]
         raise NotImplementedError("call the explainer with `[row]` instead")
 
     def _planned(self, args: Sequence[Any], batch_size: int | str) -> list[PlannedRow]:
-        masker, arguments = self._masker_for(args)
-        rows = rows_of(arguments, masker)
+        has_answers = isinstance(self.masker, maskers.OutputComposite) and len(args) == 2
+        rows = rows_of(args[:1] if has_answers else args, self.masker)
+        if has_answers and len(args[1]) != len(rows):
+            raise ArgumentError("X", f"{len(rows)} texts and {len(args[1])} answers", "an answer for each text")
+        of_rows = [self._masker_of(args[1][row] if has_answers else None) for row in range(len(rows))]
         size = None if batch_size == "auto" else checked_positive("batch_size", batch_size)
-        return planned_rows(self.model, masker, self.link, self.linearize_link, rows, size, self.feature_names)
+        return planned_rows(self.model, of_rows, self.link, self.linearize_link, rows, size, self.feature_names)
 
-    def _masker_for(self, args: Sequence[Any]) -> tuple[Any, Sequence[Any]]:
-        """Return the masker, and the arguments that it masks: of a language model the second is the answer."""
-        if isinstance(self.masker, maskers.OutputComposite) and len(args) == 2:
-            answers = models.TextGeneration(target_sentences=args[1])
-            return maskers.OutputComposite(self.masker.masker, answers), args[:1]
-        return self.masker, args
+    def _masker_of(self, answer: str | None) -> Any:
+        """Return the masker of a row; that of a language model also gives the answer, the model's own unless given."""
+        if not isinstance(self.masker, maskers.OutputComposite):
+            return self.masker
+        own = self.masker.model if answer is None else models.TextGeneration(target_sentences=[answer])
+        return maskers.OutputComposite(self.masker.masker, _shap.Once(own))
 
     def _question(self, index: str, max_order: int, max_terms: int, outputs: Any) -> Question:
         seed = int(np.random.default_rng().integers(2**63)) if self.seed is None else self.seed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, Protocol
 
@@ -154,8 +154,10 @@ def _parts(masker: Any, arguments: tuple[Any, ...]) -> list[tuple[Any, tuple[Any
 
 
 def _check_masker(inputs: MaskerInputs) -> None:
-    """Ask the masker once: what it cannot do is to be known before the model is called."""
+    """Ask the masker once: what it cannot do is to be known before the model is called, to generate a text too."""
     allowed = "a masker for such rows"
+    if isinstance(inputs.masker, maskers.OutputComposite):
+        inputs = replace(inputs, masker=inputs.masker.masker)
     try:
         _, counts = inputs(np.ones((1, len(inputs.varying)), dtype=np.bool_))
     except Exception as error:

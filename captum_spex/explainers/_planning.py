@@ -113,15 +113,21 @@ class PlannedRow:
 
 
 def planned_rows(
-    model: Any, masker: Any, link: Any, linearize_link: bool, rows: Rows, batch_size: int | None, feature_names: Any
+    model: Any,
+    maskers: Sequence[Any],
+    link: Any,
+    linearize_link: bool,
+    rows: Rows,
+    batch_size: int | None,
+    feature_names: Any,
 ) -> list[PlannedRow]:
-    """Return the rows as games; what a masker cannot do is found here.
+    """Return the rows as games, each with its masker; what a masker cannot do is found here.
 
     Raises:
         ArgumentError: if the masker does not fit the rows.
     """
     planned = []
-    for arguments in rows:
+    for masker, arguments in zip(maskers, rows, strict=True):
         inputs = masked_inputs(masker, arguments, rows.frame, sparse=rows.sparse)
         shapes = mask_shapes(masker, arguments)
         if sum(prod(shape) for shape in shapes) != inputs.n_positions or not inputs.n_positions:

@@ -16,6 +16,7 @@ from captum_spex.errors import ArgumentError
 __all__ = [
     "Explainer",
     "Explanation",
+    "Once",
     "OpChain",
     "TorchModel",
     "checked_link",
@@ -26,6 +27,20 @@ __all__ = [
     "sample",
     "with_tensors",
 ]
+
+
+class Once:
+    """A function that is called once, whatever it is called with later: the answer to a text that is then masked."""
+
+    def __init__(self, function: Any) -> None:
+        self._function = function
+        self._answers: list[Any] = []
+
+    def __call__(self, *args: Any) -> Any:
+        """Return the first answer."""
+        if not self._answers:
+            self._answers.append(self._function(*args))
+        return self._answers[0]
 
 
 class TorchModel(models.Model):  # type: ignore[misc]
