@@ -16,11 +16,13 @@ from captum_spex.evaluate import checked_positive
 from captum_spex.indices import Index, IndexTerms, resolve_index
 from captum_spex.model import AmongOthers, GameModel, Spectrum
 from captum_spex.shap_export import MOST_TERMS, Form, to_shap_row
+from captum_spex.shapiq_exchange import facts, from_shapiq, to_shapiq
 from captum_spex.supports import Floats, Supports
 
 if TYPE_CHECKING:
     import pandas
     from shap import Explanation
+    from shapiq import InteractionValues
 
 MAX_TERMS = 100_000
 _SHOWN_SPECTRUM = 500
@@ -244,6 +246,33 @@ class Interactions(IndexTerms):
             (['never × fails'], array([2.]))
         """
         return to_shap_row(self, form, data=data, max_terms=max_terms)
+
+    def to_shapiq(self) -> InteractionValues:
+        """Return the result as ``shapiq.InteractionValues``, for shapiq's plots (``pip install shapiq``).
+
+        Raises:
+            UnknownNameError: if shapiq does not know the index.
+        """
+        return to_shapiq(self)
+
+    @classmethod
+    def from_shapiq(cls, values: InteractionValues, names: Sequence[str] | None = None) -> Interactions:
+        """Read a result of shapiq; its ``model`` is the game of lowest degree whose index has these values.
+
+        Args:
+            values: ``shapiq.InteractionValues``.
+            names: names of the players.
+
+        Raises:
+            ArgumentError: if the values are none of shapiq's, or the names do not fit.
+            UnknownNameError: if the index is none of `captum_spex.indices.NAMES`.
+        """
+        terms, model = from_shapiq(values)
+        checked = None if names is None else tuple(map(str, names))
+        if checked is not None and len(checked) != terms.n_players:
+            allowed = f"one for each of the {terms.n_players} players"
+            raise ArgumentError("names", f"{len(checked)} names", allowed)
+        return cls(terms, model, names=checked, **facts(values))
 
     def to_json(self, path: str | Path | None = None) -> str:
         """Return the result as JSON text, the recovered game included, and write it to ``path`` if given."""

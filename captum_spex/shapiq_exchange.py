@@ -1,0 +1,95 @@
+"""Results to and from ``shapiq.InteractionValues``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from captum_spex.errors import ArgumentError, UnknownNameError
+from captum_spex.indices import NAMES, Index, IndexTerms, resolve_index
+from captum_spex.model import GameModel, Spectrum
+from captum_spex.supports import Floats, Supports
+
+if TYPE_CHECKING:
+    from shapiq import InteractionValues
+
+_SHARED = tuple(name for name in NAMES if name != "Fourier")
+
+
+class Result(Protocol):
+    """What is needed of a `captum_spex.Interactions`."""
+
+    index: str
+    max_order: int
+    baseline: float
+    sets: Supports
+    values: Floats
+    n_evaluations: int
+    faithfulness: float
+
+    @property
+    def n_players(self) -> int:
+        """Number of players."""
+
+
+def to_shapiq(result: Result) -> InteractionValues:
+    """Return the terms of a result for shapiq; see `captum_spex.Interactions.to_shapiq`."""
+    from shapiq import InteractionValues
+
+    if result.index not in _SHARED:
+        hint = 'Convert it first, for instance by `.to("k-SII", max_order=2)`.'
+        raise UnknownNameError("index", repr(result.index), f"one that shapiq knows: {', '.join(_SHARED)}", hint)
+    terms = dict(zip(result.sets.tuples(), result.values.tolist(), strict=True))
+    return InteractionValues(
+        {(): result.baseline, **terms},
+        index=result.index,
+        max_order=result.max_order,
+        n_players=result.n_players,
+        min_order=0,
+        estimated=result.n_evaluations < 2 ** min(result.n_players, 62),
+        estimation_budget=result.n_evaluations,
+        baseline_value=result.baseline,
+    )
+
+
+def from_shapiq(values: InteractionValues) -> tuple[IndexTerms, GameModel]:
+    r"""Return the terms of shapiq's values, and the game of lowest degree that has them.
+
+    With :math:`F(S) = (I(S) - \sum_{U \supsetneq S} F(U)\, w(s, u)) / w(s, s)` from the highest order down, where
+    :math:`w` are the weights of the index (`captum_spex.indices`), the game's index is the given one.
+    """
+    if not all(hasattr(values, name) for name in ("interactions", "index", "max_order", "n_players")):
+        raise ArgumentError("values", f"a {type(values).__name__}", "a `shapiq.InteractionValues`")
+    n_players = int(values.n_players)
+    index = resolve_index(values.index, min(int(values.max_order), n_players), n_players)
+    given = {tuple(players): float(value) for players, value in values.interactions.items() if players}
+    for player in range(n_players):
+        given.setdefault((player,), 0.0)
+    sets = Supports.from_sets(given, n_players)
+    own = np.array(list(given.values()))
+    baseline = float(values.interactions.get((), values.baseline_value))
+    return IndexTerms(index, sets, own, baseline), GameModel((_lowest(index, sets, own, baseline),))
+
+
+def _lowest(index: Index, sets: Supports, values: Floats, baseline: float) -> Spectrum:
+    spectrum = Spectrum.from_terms({}, sets.n_players)
+    for order in sorted(set(sets.orders.tolist()), reverse=True):
+        rows = np.flatnonzero(sets.orders == order)
+        chosen = sets.take(rows)
+        left = values[rows] - spectrum.index_at(index, chosen)
+        own = Spectrum(chosen, left / index.fourier_weights(order, order)[order])
+        spectrum = Spectrum.sum([spectrum, own], sets.n_players)
+    constant: dict[tuple[int, ...], float] = {(): baseline - spectrum.baseline(index)}
+    return Spectrum.sum([spectrum, Spectrum.from_terms(constant, sets.n_players)], sets.n_players)
+
+
+def facts(values: Any) -> dict[str, Any]:
+    """Return what else shapiq tells of a result."""
+    budget = values.estimation_budget
+    estimated = bool(values.estimated)
+    return {
+        "n_evaluations": 0 if budget is None else int(budget),
+        "faithfulness": float("nan") if estimated else 1.0,
+        "diagnostics": {"source": "shapiq"},
+    }
