@@ -176,11 +176,11 @@ class Interactions(IndexTerms):
             >>> result.among([3, 8], 10)[(3, 8)]
             1.0
         """
-        numbers = np.array(players, dtype=np.int64)
-        fits = len(numbers) == self.n_players and (np.diff(numbers) > 0).all()
-        if not fits or numbers.min() < 0 or numbers.max() >= n_players:
+        numbers = np.asarray(players)
+        fits = numbers.dtype.kind in "iu" and numbers.shape == (self.n_players,) and (np.diff(numbers) > 0).all()
+        if not fits or numbers[0] < 0 or numbers[-1] >= n_players:
             allowed = f"{self.n_players} increasing numbers from 0 to {n_players - 1}"
-            raise ArgumentError("players", repr(list(players)), allowed)
+            raise ArgumentError("players", repr(players), allowed)
         if names is not None and len(names) != n_players:
             raise ArgumentError("names", f"{len(names)} names", f"one for each of the {n_players} players")
         model = AmongOthers.of(self.model, players, n_players)

@@ -12,7 +12,8 @@ import captum_spex
 PACKAGE = Path(captum_spex.__file__).parent
 LAYERS = (
     "errors", "masks", "supports", "terms", "indices", "game", "store", "fingerprint", "evaluate", "sampling", "model",
-    "shap_export", "shapiq_exchange", "interactions", "approximators", "explain", "games", "attr", "explainers", "demo", "cli",
+    "shap_export", "shapiq_exchange", "report", "interactions", "plots", "approximators", "explain", "games", "attr",
+    "explainers", "demo", "cli",
 )  # fmt: skip
 """A module imports only from its own layer and from those before it."""
 

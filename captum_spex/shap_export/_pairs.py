@@ -13,9 +13,8 @@ from captum_spex.errors import ArgumentError
 _TAKES_ROWS = "summary_legacy"
 _PLOTS = "shap.plots."
 _INSTEAD = {
-    "_decision": "`shap.plots.decision(explanation.base_values[0], explanation.values)`, with arrays",
     "_scatter": '`explanation[:, i, j]` for the pair (i, j), or `to_shap("terms", data=X)`',
-    "_text": '`to_shap("terms")` of one row, or `to_shap("values")`',
+    "_text": '`to_shap("values", data=words)` of one row',
     "_image": '`to_shap("values")`, reshaped to the image',
 }
 _DEFAULT = '`to_shap("terms")`, which has pairs as features, or `explanation[:, :, j]` for the pairs of player j'
@@ -59,6 +58,14 @@ class PairExplanation(Explanation):  # type: ignore[misc]
         """Shape of the values."""
         self._refuse(sys._getframe(1))
         return self._own_shape()
+
+    def sum(self, axis: int | None = None, grouping: Any = None) -> Explanation:
+        """Return the sums; over one axis of players these are the Shapley values, with base values and data."""
+        shape = self._own_shape()
+        if grouping is not None or len(shape) != 3 or axis not in (1, 2, -1):
+            return super().sum(axis=axis, grouping=grouping)
+        facts = {"data": self.data, "feature_names": self.feature_names}
+        return Explanation(self._s.values.sum(axis=axis), self._s.base_values, **facts)
 
     def _own_shape(self) -> tuple[int, ...]:
         shape: tuple[int, ...] = Explanation.shape.fget(self)
