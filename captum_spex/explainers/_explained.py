@@ -157,7 +157,10 @@ def _output_names(explained: Sequence[ExplainedRow]) -> Any:
 
 def _standard_errors(result: Interactions) -> Floats:
     errors = result.model.std_errors(Index("SV", 1), Supports.all_of_order(1, result.n_players))
-    return np.full(result.n_players, np.nan) if errors is None else errors
+    if errors is not None:
+        return errors
+    is_constant = result.n_evaluations == 1  # nothing in the row differs from the background
+    return np.full(result.n_players, 0.0 if is_constant else np.nan)
 
 
 def _alone(result: Interactions) -> Floats:

@@ -14,7 +14,7 @@ import scipy.sparse
 from tqdm.auto import tqdm
 
 from captum_spex.approximators import Approximator
-from captum_spex.errors import ArgumentError
+from captum_spex.errors import ArgumentError, OrderError
 from captum_spex.evaluate import checked_budget, checked_positive
 from captum_spex.explain import default_budget
 from captum_spex.explainers import _shap
@@ -118,6 +118,10 @@ class MaskingExplainer(_shap.Explainer):  # type: ignore[misc]
         """
         started = time.time()
         pairs = _checked_interactions(interactions)
+        if pairs and (error_bounds or main_effects):
+            name = "error_bounds" if error_bounds else "main_effects"
+            hint = "`.interactions(...)` gives results that know both."
+            raise ArgumentError(name, "True beside `interactions`", "False", hint)
         planned = self._planned(args, batch_size)
         if pairs:
             check_pairs(planned[0].shapes, len(planned), _MOST_CELLS)
@@ -158,7 +162,10 @@ class MaskingExplainer(_shap.Explainer):  # type: ignore[misc]
             ArgumentError: an argument that cannot be used, before the model is called.
         """
         planned = self._planned(args, batch_size)
-        question = self._question(index, max_order, checked_positive("max_terms", max_terms), outputs)
+        if isinstance(max_order, bool) or not isinstance(max_order, int | np.integer):
+            most = max(row.n_positions for row in planned)
+            raise OrderError("max_order", repr(max_order), f"an integer from 1 to {most}, the number of inputs")
+        question = self._question(index, int(max_order), checked_positive("max_terms", max_terms), outputs)
         explained = self._explained(planned, question, max_evals, silent)
         return [row.results[0] if row.outputs is None else list(row.results) for row in explained]
 
@@ -171,11 +178,14 @@ class MaskingExplainer(_shap.Explainer):  # type: ignore[misc]
                 ``False``: not at all.
             masker_saver: the same for the masker.
         """
+        for name, saver in (("model_saver", model_saver), ("masker_saver", masker_saver)):
+            if not (saver in (_BY_DEFAULT, "auto", None, False) or callable(saver)):
+                raise ArgumentError(name, repr(saver), "a function `saver(value, stream)`, False, or nothing")
         # SHAP's own way loses arguments, and cannot read pipelines and composite maskers again.
         savers = {"model": model_saver, "masker": masker_saver}
         pickle.dump(type(self), out_file)
         arguments = {name: getattr(self, name) for name in _SAVED}
-        arguments |= {name: getattr(self, name) for name, saver in savers.items() if saver == _BY_DEFAULT}
+        arguments |= {name: getattr(self, name) for name, saver in savers.items() if saver in (_BY_DEFAULT, "auto")}
         cloudpickle.dump(arguments, out_file)
         for name, saver in savers.items():
             if callable(saver):
@@ -231,12 +241,13 @@ class MaskingExplainer(_shap.Explainer):  # type: ignore[misc]
 
         with _in_shaps_words():
             rows = with_budgets(planned, question, budget_of)
-            background: Floats | None = None
+            backgrounds: dict[str | None, Floats | None] = {}
             title = f"{type(self).__name__} explainer"
             for row in tqdm(rows, desc=title, unit="row", disable=silent, delay=_SHOWN_AFTER, dynamic_ncols=True):
-                row.game.background = background if row.game.shares_background else None
+                kind = row.game.background_kind
+                row.game.background = None if kind is None else backgrounds.get(kind)
                 yield self._explained_row(row, question)
-                background = row.game.background
+                backgrounds[kind] = row.game.background
 
     def _explained_row(self, row: PlannedRow, question: Question) -> ExplainedRow:
         results, outputs = row.explained(question)
@@ -276,7 +287,8 @@ def _in_shaps_words() -> Iterator[None]:
 
 
 def _checked_interactions(interactions: Any) -> bool:
-    if interactions is True or interactions is False or (type(interactions) is int and interactions in (0, 1, 2)):
+    is_number = isinstance(interactions, int | np.integer) and not isinstance(interactions, bool)
+    if isinstance(interactions, bool) or (is_number and interactions in (0, 1, 2)):
         return interactions is True or interactions == 2  # 1 is order 1, as in `shap.TreeExplainer`
     hint = (
         f"Call `.interactions(X, max_order={interactions})`"
@@ -301,10 +313,13 @@ def _masker(masker: Any) -> Any:
     if scipy.sparse.issparse(masker):
         rows = _shap.sample(masker, _MOST_BACKGROUND) if masker.shape[0] > _MOST_BACKGROUND else masker
         return maskers.Independent(rows.toarray())
-    if masker is None or callable(masker) or hasattr(masker, "shape") or hasattr(masker, "to_numpy"):
+    if masker is None or callable(masker):
+        return masker
+    if len(getattr(masker, "shape", ())) == 2 and masker.shape[0] > 0:
         return masker
     allowed = "a masker of `shap.maskers`, a table of background rows, a tokenizer, or a function `masker(mask, *row)`"
-    raise ArgumentError("masker", f"a {type(masker).__name__}", allowed)
+    shape = f" of shape {masker.shape}" if hasattr(masker, "shape") else ""
+    raise ArgumentError("masker", f"a {type(masker).__name__}{shape}", allowed)
 
 
 def _check_together(model: Any, masker: Any) -> None:

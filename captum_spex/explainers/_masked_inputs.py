@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from math import prod
@@ -19,6 +20,8 @@ from captum_spex.explainers._shap import maskers
 from captum_spex.masks import Masks
 from captum_spex.supports import Ints
 
+_SUCH_ROWS = "a masker for such rows"
+
 
 class MaskedInputs(Protocol):
     """A row's inputs under masks over its varying positions.
@@ -27,7 +30,7 @@ class MaskedInputs(Protocol):
         n_positions: how many positions the masker can hide.
         varying: those at which the row differs from what hides it; the players.
         n_rows: rows of the model per mask, or 1 if only a call would tell.
-        is_array: whether the model's input with nothing present is the same for all rows.
+        background_kind: what the model's input with nothing present depends on; ``None``: on the row.
     """
 
     @property
@@ -37,7 +40,7 @@ class MaskedInputs(Protocol):
     @property
     def n_rows(self) -> int: ...
     @property
-    def is_array(self) -> bool: ...
+    def background_kind(self) -> str | None: ...
 
     def __call__(self, masks: Masks) -> tuple[tuple[Any, ...], Ints]:
         """Return the model's inputs under masks ``(n_masks, len(varying))``, and how many rows each mask has."""
@@ -52,11 +55,10 @@ class ArrayInputs:
         finish: makes an input of the model from rows ``(n_masks * n_rows, n_positions)``.
     """
 
-    is_array = True
-
     def __init__(self, row: NDArray[Any], background: NDArray[Any], finish: Callable[[NDArray[Any]], Any]) -> None:
         self.n_rows, self.n_positions = background.shape
         self.varying = np.flatnonzero(_differs(row, background).any(axis=0))
+        self.background_kind = str(np.result_type(row, background))
         self._row, self._background, self._finish = row, background, finish
 
     def __call__(self, masks: Masks) -> tuple[tuple[Any, ...], Ints]:
@@ -79,7 +81,7 @@ class MaskerInputs:
     n_positions: int
     varying: Ints
     n_rows: int
-    is_array: bool = False
+    background_kind: str | None = None
 
     def __call__(self, masks: Masks) -> tuple[tuple[Any, ...], Ints]:
         """Call the masker for every mask and join what it returns."""
@@ -108,14 +110,16 @@ def masked_inputs(masker: Any, arguments: tuple[Any, ...], frame: pd.DataFrame |
     if type(masker) in (maskers.Independent, maskers.Partition):
         background = np.asarray(masker.data)
         names = masker.feature_names if masker.output_dataframe else None
-        return ArrayInputs(_row(arguments[0], background), background, _table(names, frame, sparse))
+        finish = _table(names, _categories(frame, background), sparse)
+        return ArrayInputs(_row(arguments[0], background), background, finish)
     if type(masker) is maskers.Image and not isinstance(masker.mask_value, str):
         image = np.asarray(arguments[0].cpu() if isinstance(arguments[0], torch.Tensor) else arguments[0])
         if image.size != prod(masker.input_shape):
             raise MaskError("X", f"an image of shape {image.shape}", f"{tuple(masker.input_shape)}, as the masker's")
         hidden = np.asarray(masker.mask_value)[None].astype(image.dtype)
         return ArrayInputs(image.ravel(), hidden, lambda rows: rows.reshape(-1, *image.shape))
-    positions, n_rows = _positions(masker, arguments)
+    with _failures_explained(masker):
+        positions, n_rows = _positions(masker, arguments)
     inputs = MaskerInputs(masker, arguments, len(positions), np.flatnonzero(positions), n_rows)
     _check_masker(inputs)
     return inputs
@@ -155,39 +159,63 @@ def _parts(masker: Any, arguments: tuple[Any, ...]) -> list[tuple[Any, tuple[Any
 
 def _check_masker(inputs: MaskerInputs) -> None:
     """Ask the masker once: what it cannot do is to be known before the model is called, to generate a text too."""
-    allowed = "a masker for such rows"
     if isinstance(inputs.masker, maskers.OutputComposite):
         inputs = replace(inputs, masker=inputs.masker.masker)
-    try:
+    with _failures_explained(inputs.masker):
         _, counts = inputs(np.ones((1, len(inputs.varying)), dtype=np.bool_))
-    except Exception as error:
-        came = f"{type(inputs.masker).__name__}, which failed on a row ({type(error).__name__}: {error})"
-        raise ArgumentError("masker", came, allowed) from error
     if counts[0] < 1:
-        raise ArgumentError("masker", f"{type(inputs.masker).__name__}, which returned no rows", allowed)
+        raise ArgumentError("masker", f"{type(inputs.masker).__name__}, which returned no rows", _SUCH_ROWS)
+
+
+@contextmanager
+def _failures_explained(masker: Any) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        came = f"{type(masker).__name__}, which failed on a row ({type(error).__name__}: {error})"
+        raise ArgumentError("masker", came, _SUCH_ROWS) from error
 
 
 def _row(row: Any, background: NDArray[Any]) -> NDArray[Any]:
     values = np.asarray(row)
     if values.shape != background.shape[1:]:
         raise MaskError("X", f"a row of shape {values.shape}", f"{background.shape[1:]}, the columns of the background")
+    if values.dtype == object and background.dtype != object:
+        try:
+            return values.astype(background.dtype)  # of a data frame of numbers and truth values
+        except (TypeError, ValueError):
+            came, allowed = "rows that are no numbers", f"{background.dtype}, as the background's"
+            raise MaskError("X", came, allowed, "Give the background as a data frame too.") from None
     return values
 
 
 def _differs(row: NDArray[Any], background: NDArray[Any]) -> NDArray[np.bool_]:
     """Where the background is not the row, two missing values counting as the same."""
-    missing = pd.isna(row) & pd.isna(background)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(row != background, dtype=np.bool_) & ~missing
+    if "O" in (row.dtype.kind, background.dtype.kind):  # there, some missing values cannot be compared
+        row, background = (np.where(pd.isna(values), None, values) for values in (row, background))
+        return np.asarray(row != background, dtype=np.bool_)
+    return np.asarray(row != background) & ~(pd.isna(row) & pd.isna(background))
 
 
-def _table(names: Sequence[str] | None, frame: pd.DataFrame | None, sparse: bool) -> Callable[[NDArray[Any]], Any]:
+def _categories(frame: pd.DataFrame | None, background: NDArray[Any]) -> dict[Any, pd.CategoricalDtype]:
+    """The dtypes of categorical columns, with the categories that only the background has."""
+    found = {}
+    for column, (name, dtype) in enumerate(() if frame is None else frame.dtypes.items()):
+        if isinstance(dtype, pd.CategoricalDtype):
+            more = [one for one in pd.unique(pd.Series(background[:, column])) if not pd.isna(one)]
+            own = dtype.categories.tolist()
+            found[name] = pd.CategoricalDtype([*own, *(one for one in more if one not in own)], dtype.ordered)
+    return found
+
+
+def _table(
+    names: Sequence[str] | None, categories: dict[Any, pd.CategoricalDtype], sparse: bool
+) -> Callable[[NDArray[Any]], Any]:
     """Return what makes the model's input from rows: an array, sparse rows, or a data frame of the right dtypes."""
     if sparse:
         return scipy.sparse.csr_matrix
     if names is None:
         return lambda rows: rows
-    categories = {} if frame is None else {c: t for c, t in frame.dtypes.items() if isinstance(t, pd.CategoricalDtype)}
 
     def finish(rows: NDArray[Any]) -> pd.DataFrame:
         table = pd.DataFrame(rows, columns=list(names))

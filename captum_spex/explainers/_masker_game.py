@@ -38,7 +38,7 @@ class MaskerGame:
         n_players: number of varying inputs.
         chosen: which outputs are returned, if not all.
         background: the model's outputs with no input present.
-        shares_background: whether these are the same for all rows.
+        background_kind: rows of one kind have the same outputs with no input present; ``None`` if they are their own.
     """
 
     def __init__(
@@ -54,13 +54,14 @@ class MaskerGame:
         self.n_players = len(inputs.varying)
         self.chosen: Ints | None = None
         self.background = background
-        self.shares_background = inputs.is_array
+        self.background_kind = inputs.background_kind
         self._model, self._inputs = model, inputs
         self._link = None if is_identity(link) else link
         self._linearize = linearize_link
         self._batch_size = _batch_size(inputs) if batch_size is None else batch_size
         self._ends: tuple[Floats, Floats] | None = None
         self._weights: Floats | None = None
+        self._n_outputs: tuple[int, ...] | None = None
 
     @property
     def ends(self) -> tuple[Floats, Floats]:
@@ -69,6 +70,7 @@ class MaskerGame:
             none, everything = np.zeros((1, self.n_players), dtype=bool), np.ones((1, self.n_players), dtype=bool)
             if self.background is None:
                 self.background = self._outputs(none)[0]
+            self._n_outputs = self.background.shape[1:]
             if self._link is not None and self._linearize:
                 self._weights = _linear_weights(self.background, self._link)
             counts = np.array([len(self.background)])
@@ -105,6 +107,10 @@ class MaskerGame:
                 f"`model`: returned shape {outputs.shape}, {outputs.dtype}, for {counts.sum()} rows; "
                 f"allowed are numbers ({counts.sum()},) or ({counts.sum()}, n_outputs)."
             )
+        n_outputs = outputs.shape[1:]
+        if self._n_outputs not in (None, n_outputs):
+            raise GameError(f"`model`: returned shape {outputs.shape} after outputs {self._n_outputs} in calls before.")
+        self._n_outputs = n_outputs
         return outputs.astype(np.float64), counts
 
     def _averaged(self, outputs: Floats, counts: Ints) -> Floats:
@@ -126,7 +132,7 @@ class MaskerGame:
 
 
 def _batch_size(inputs: MaskedInputs) -> int:
-    if not inputs.is_array:
+    if inputs.background_kind is None:
         return _MASKS_PER_CALL
     rows = min(_ROWS_PER_CALL, _CELLS_PER_CALL // max(1, inputs.n_positions))
     return max(1, rows // inputs.n_rows)

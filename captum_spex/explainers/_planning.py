@@ -74,7 +74,8 @@ class PlannedRow:
             ArgumentError: if the outputs are not there.
         """
         none, everything = self.game.ends
-        self.game.chosen = chosen_outputs(question.outputs, everything) if none.ndim else None
+        chosen = chosen_outputs(question.outputs, everything)
+        self.game.chosen = chosen if none.ndim else None
         if len(self.varying):
             found = [self._among_all(result, question) for result in self._varying_results(question)]
         else:
@@ -135,6 +136,7 @@ def planned_rows(
             raise ArgumentError("masker", came, "a masker for such inputs")
         game = MaskerGame(model, inputs, link, linearize_link, batch_size=batch_size)
         names = _feature_names(masker, arguments, rows, feature_names)
+        _check_names(names, shapes)
         planned.append(PlannedRow(arguments, game, inputs.varying, shapes, 0, names))
     return planned
 
@@ -145,8 +147,8 @@ def with_budgets(rows: Sequence[PlannedRow], question: Question, budget_of: Any)
     Raises:
         ArgumentError: if the question cannot be asked of one of the rows, or its budget is too small.
     """
-    for n_positions in {row.n_positions for row in rows}:
-        resolve_index(question.index, min(question.max_order, max(2, n_positions)), n_positions)
+    most = max(row.n_positions for row in rows)  # rows of fewer positions have fewer orders
+    resolve_index(question.index, 1 if most == 1 and question.max_order == 2 else question.max_order, most)
     budgets = {n_players: budget_of(n_players) for n_players in {len(row.varying) for row in rows}}
     for n_players, budget in budgets.items():
         if n_players:
@@ -161,17 +163,28 @@ def chosen_outputs(outputs: Any, everything: Any) -> Ints:
     Raises:
         ArgumentError: if they are not there.
     """
-    n_outputs = len(everything)
+    n_outputs = np.size(everything)
     if outputs is None:
         return np.arange(n_outputs)
     if isinstance(outputs, OpChain):
-        outputs = outputs.apply(Explanation(everything)).values
+        outputs = outputs.apply(Explanation(np.atleast_1d(everything))).values
     numbers = np.arange(n_outputs)[outputs] if isinstance(outputs, slice) else np.atleast_1d(np.asarray(outputs))
     is_there = numbers.dtype.kind in "iu" and numbers.ndim == 1 and numbers.size
     if not is_there or numbers.min() < -n_outputs or numbers.max() >= n_outputs:
         allowed = f"numbers from 0 to {n_outputs - 1}, or an operation such as `shap.Explanation.argsort.flip[:2]`"
         raise ArgumentError("outputs", repr(outputs), allowed)
     return np.asarray(numbers % n_outputs, dtype=np.int64)
+
+
+def _check_names(names: list[list[str]] | None, shapes: list[tuple[int, ...]]) -> None:
+    """Raise for names of which there are more or fewer than columns; those of an image may be anything."""
+    if names is None:
+        return
+    came, needed = [len(own) for own in names], [prod(shape) for shape in shapes]
+    fit = [own in (length, 0) or len(shape) > 1 for own, length, shape in zip(came, needed, shapes, strict=False)]
+    if not all(fit) or len(came) > len(needed):
+        told = f"{' and '.join(map(str, came))} names"
+        raise ArgumentError("feature_names", told, f"{' and '.join(map(str, needed))}, a name for each feature")
 
 
 def _feature_names(masker: Any, arguments: tuple[Any, ...], rows: Rows, given: Any) -> list[list[str]] | None:

@@ -103,6 +103,8 @@ def _check_against(rows: Rows, masker: Any) -> None:
     first = rows.arguments[0]
     if isinstance(inner, maskers.Text):
         for number in range(len(rows)):
+            if isinstance(first[number], str) and not first[number].strip():
+                raise MaskError("X", f"an empty text in row {number}", "texts of at least one word")
             if not isinstance(first[number], str):
                 came = f"a {type(first[number]).__name__} in row {number}"
                 raise MaskError("X", came, "texts, as the masker is a `shap.maskers.Text`")
@@ -112,7 +114,11 @@ def _check_against(rows: Rows, masker: Any) -> None:
 
 def _check_columns(rows: Rows, masker: Any) -> None:
     n_columns = masker.data.shape[1]
-    shape = np.shape(rows.arguments[0])
+    try:
+        shape = np.shape(rows.arguments[0])
+    except ValueError:
+        allowed = f"{n_columns} values in each, the columns of the background"
+        raise MaskError("X", "rows of different lengths", allowed) from None
     if scipy.sparse.issparse(rows.arguments[0]):
         shape = rows.arguments[0].shape
     if len(shape) != 2 or shape[1] != n_columns:

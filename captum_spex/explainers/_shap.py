@@ -48,14 +48,21 @@ class TorchModel(models.Model):  # type: ignore[misc]
 
     def __init__(self, model: Any = None) -> None:
         super().__init__(model)
-        if self.inner_model.training:
-            raise ArgumentError("model", "a model in training mode", "one in evaluation mode", "Call `model.eval()`.")
+        self._check_mode()
 
     def __call__(self, *arrays: Any) -> Any:
         """Call the module with tensors on its device, floating ones in its precision."""
+        self._check_mode()
         like = next(self.inner_model.parameters(), torch.zeros(()))
         with torch.no_grad():
-            return super().__call__(*(self._tensor(array, like) for array in arrays))
+            outputs = self.inner_model(*(self._tensor(array, like) for array in arrays))
+        if not isinstance(outputs, torch.Tensor):
+            return np.array(outputs)
+        return (outputs.double() if outputs.is_floating_point() else outputs).cpu().numpy()
+
+    def _check_mode(self) -> None:
+        if self.inner_model.training:
+            raise ArgumentError("model", "a model in training mode", "one in evaluation mode", "Call `model.eval()`.")
 
     def _tensor(self, array: Any, like: torch.Tensor) -> Any:
         array = np.asarray(array)
