@@ -13,7 +13,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import binom
 
 from captum_spex.masks import all_masks
-from captum_spex.sampling import affordable_level, bernoulli, enumerate_and_spread, exhaustive
+from captum_spex.sampling import (
+    affordable_level,
+    are_pairs_affordable,
+    bernoulli,
+    enumerate_and_spread,
+    exhaustive,
+)
 
 
 def spread(level):
@@ -198,3 +204,15 @@ def test_levels_that_pay():
     assert affordable_level(10, 100) == 1
     assert affordable_level(100, 100) == 0
     assert affordable_level(2, 4) == 0
+
+
+@pytest.mark.parametrize(("n_players", "n_masks", "paired"), [(100, 120, True), (100, 201, False), (100, 300, True)])
+def test_masks_stand_alone_where_there_are_two_for_every_player(n_players, n_masks, paired):
+    """Measured: a pair tells only one number about single players."""
+    assert are_pairs_affordable(n_players, n_masks) is paired
+    rng = np.random.default_rng(0)
+    masks = enumerate_and_spread(n_players, n_masks, rng, level=0, paired=paired).masks
+    assert len(np.unique(masks, axis=0)) == n_masks
+    known = {mask.tobytes() for mask in masks}
+    complemented = [(~mask).tobytes() in known for mask in masks[2:-1]]
+    assert all(complemented) if paired else not any(complemented)

@@ -19,7 +19,7 @@ from captum_spex.approximators.base import Again, Problem, Recovered, Run
 from captum_spex.errors import ArgumentError, BudgetError, UnknownNameError
 from captum_spex.evaluate import checked_positive
 from captum_spex.masks import Masks
-from captum_spex.sampling import Design, affordable_level, bernoulli, enumerate_and_spread
+from captum_spex.sampling import Design, affordable_level, are_pairs_affordable, bernoulli, enumerate_and_spread
 from captum_spex.supports import Floats
 
 DesignName = Literal["auto", "bernoulli", "spread"]
@@ -262,15 +262,15 @@ class _Run:
         """The design of the next round, which begins with the masks taken so far."""
         if self.design is None or self.problem.target is not None:
             level = affordable_level(self.problem.n_players, size, taken=self.design)
-            return self._fixed(size, level, self.design)
+            return self._fixed(size, level, self.design, paired=are_pairs_affordable(self.problem.n_players, size))
         new = size - len(self.design.masks)
         return self._fixed(size, 0, self.design.extended(self._chosen(int(_ADAPTIVE_SHARE * new) & ~1)))
 
-    def _fixed(self, size: int, level: int, taken: Design | None) -> Design:
+    def _fixed(self, size: int, level: int, taken: Design | None, *, paired: bool = True) -> Design:
         n = self.problem.n_players
         if not self.description.spreads(self.problem):
             return bernoulli(n, size, self.rng, taken=taken)
-        return enumerate_and_spread(n, size, self.rng, level=level, taken=taken)
+        return enumerate_and_spread(n, size, self.rng, level=level, taken=taken, paired=paired)
 
     def _chosen(self, count: int) -> Masks:
         """The masks that the surrogate of the first output wants."""
