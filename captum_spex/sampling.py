@@ -98,7 +98,7 @@ def enumerate_and_spread(
     start = start[first_rows(mask_keys(start))[0]]
     if len(start) > n_masks:
         raise ValueError(f"`level`: {level} enumerates {len(start)} masks, more than `n_masks` = {n_masks}")
-    scarce = n_masks - len(start) < _SCARCE  # then all go where faithfulness is measured
+    scarce = n_masks - len(start) < _SCARCE or not paired  # then all go where faithfulness is measured
     drawer = _PairDrawer(n_players, level, 1.0 if scarce else _BINOMIAL_SHARE, rng, paired=paired)
     drawer.chosen = before.masks
     masks = _fill(start, n_masks, drawer, rng)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
@@ -14,7 +17,7 @@ from captum_spex import Interactions
 
 README = Path(__file__).parent.parent / "README.md"
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-CAPTUM, OURS, TEXT, ANY_GAME, SPEX = range(5)
+CAPTUM, OURS, SHAP, TEXT, ANY_GAME, SPEX = range(6)
 
 
 @pytest.fixture
@@ -31,8 +34,20 @@ def run(block, names):
     return names
 
 
-def test_there_are_five_examples():
-    assert len(BLOCKS) == 5
+def test_there_are_six_examples():
+    assert len(BLOCKS) == 6
+
+
+def test_the_explainer():
+    mpl.use("Agg")
+    rows = np.random.default_rng(0).normal(size=(4, 5))
+    names = {"predict": lambda x: x[:, 0] + x[:, 1] * x[:, 2], "background": np.zeros((1, 5)), "X": rows}
+    run(SHAP, names)
+    assert_allclose(names["explanation"].values.sum(axis=1), names["predict"](rows))
+    assert_allclose(names["pairs"].values.sum(axis=2), names["explanation"].values)
+    assert names["results"][0].max_order == 3
+    assert "Feature 1 × Feature 2" in [text.get_text() for text in plt.gca().get_yticklabels()]  # noqa: RUF001
+    plt.close("all")
 
 
 def test_the_text(tmp_path, monkeypatch, capsys):

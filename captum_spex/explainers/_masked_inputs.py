@@ -192,8 +192,9 @@ def _row(row: Any, background: NDArray[Any]) -> NDArray[Any]:
 def _differs(row: NDArray[Any], background: NDArray[Any]) -> NDArray[np.bool_]:
     """Where the background is not the row, two missing values counting as the same."""
     if "O" in (row.dtype.kind, background.dtype.kind):  # there, some missing values cannot be compared
-        row, background = (np.where(pd.isna(values), None, values) for values in (row, background))
-        return np.asarray(row != background, dtype=np.bool_)
+        own, others = row.astype(object), background.astype(object)
+        own[pd.isna(own)], others[pd.isna(others)] = None, None
+        return np.asarray(own != others, dtype=np.bool_)
     return np.asarray(row != background) & ~(pd.isna(row) & pd.isna(background))
 
 
