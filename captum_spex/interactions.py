@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from operator import index as as_index
 from pathlib import Path
@@ -15,6 +16,7 @@ from captum_spex.errors import ArgumentError, OrderError
 from captum_spex.evaluate import checked_positive
 from captum_spex.indices import Index, IndexTerms, resolve_index
 from captum_spex.model import AmongOthers, GameModel, Spectrum
+from captum_spex.report import PAGE_TERMS, fragment, page, write_page
 from captum_spex.shap_export import MOST_TERMS, Form, to_shap_row
 from captum_spex.shapiq_exchange import facts, from_shapiq, to_shapiq
 from captum_spex.supports import Floats, Supports
@@ -273,6 +275,36 @@ class Interactions(IndexTerms):
             allowed = f"one for each of the {terms.n_players} players"
             raise ArgumentError("names", f"{len(checked)} names", allowed)
         return cls(terms, model, names=checked, **facts(values))
+
+    def to_html(
+        self, path: str | os.PathLike[str] | None = None, *, title: str | None = None, max_terms: int = PAGE_TERMS
+    ) -> str:
+        """Return the result as a page, one HTML file that needs no network, and write it to ``path`` if given.
+
+        Hovering, tapping or focusing a player shows what it interacts with; a table of the terms sorts and filters.
+
+        Args:
+            path: where to write it, in UTF-8.
+            title: what stands on top; default: the number of players.
+            max_terms: how many interactions, the largest; the main effects of all players that are shown (at most
+                1,000, those of the largest terms) come on top.
+
+        Raises:
+            ArgumentError: if the file cannot be written, or an argument cannot be used.
+
+        Example:
+            >>> import captum_spex
+            >>> result = captum_spex.explain(lambda m: 2.0 * (m[:, 0] & m[:, 1]), 2, budget=4, names=["never", "fails"])
+            >>> result.to_html(title="Two words")[:15]
+            '<!doctype html>'
+        """
+        if path is None:
+            return page(self, title=title, max_terms=max_terms)
+        return write_page(self, path, title=title, max_terms=max_terms)
+
+    def _repr_html_(self) -> str:
+        """Return the page in a frame, with its 500 largest interactions: what notebooks show."""
+        return fragment(self)
 
     def to_json(self, path: str | Path | None = None) -> str:
         """Return the result as JSON text, the recovered game included, and write it to ``path`` if given."""

@@ -352,6 +352,16 @@ def test_an_existing_file_is_replaced(run, models):
     valid(json.loads(Path("a.json").read_text(encoding="utf-8")))
 
 
+def test_the_page_is_written(run, models):
+    assert run(FIVE, "--model", models["classifier"], "--html", "a.html", "--json", "a.json").code == 0
+    page = Path("a.html").read_text(encoding="utf-8")
+    content = valid(json.loads(Path("a.json").read_text(encoding="utf-8")))
+    assert '<h1 dir="auto">Logit of &#x27;' in page
+    data = json.loads(re.search(r'id="data">(.*?)</script>', page, re.DOTALL)[1])
+    assert data["names"] == [player["text"] for player in content["players"]]
+    assert data["values"] == [term["value"] for term in content["terms"]]
+
+
 def test_max_terms_says_how_many_interactions_are_written(document, models):
     everything = document(FIVE, "--model", models["classifier"], "--order", "3")
     assert (len(everything["terms"]), everything["n_left_out"]) == (25, 0)
@@ -560,6 +570,9 @@ def refused(done, words):
         ([FIVE, "--json", "."], "`--json`: got . .Is a directory"),
         ([FIVE, "--store", "missing/a.db"], "`--store`: got missing/a.db .No such file or directory"),
         ([FIVE, "--store", "."], "`--store`: got . .Is a directory"),
+        ([FIVE, "--html", "missing/a.html"], "`--html`: got missing/a.html .No such file or directory"),
+        ([FIVE, "--html", "."], "`--html`: got . .Is a directory"),
+        ([FIVE, "--json", "a", "--html", "./a"], "`--html`: got ./a, which --json names too"),
         ([FIVE, "--store", "a", "--json", "./a"], "`--json`: got ./a, which --store names too"),
         ([FIVE, "--models", "x"], "No such option: --models"),
         ([FIVE, FIVE], "unexpected extra argument"),

@@ -97,6 +97,7 @@ def explain(
     seed: _options.Seed = 0,
     store: _options.Store = None,
     json: _options.Json = None,
+    html: _options.Html = None,
     top: _options.Top = 10,
     max_terms: _options.MaxTerms = 1000,
     progress: _options.Progress = None,

@@ -98,6 +98,8 @@ class ExplainJob:
         facts = {**facts, "random_state": options["seed"]}
         if options["json"] is not None:
             _output.write_json(result, game, facts, options["json"], max_terms=options["max_terms"])
+        if options["html"] is not None:
+            _output.write_html(result, facts, options["html"], max_terms=options["max_terms"])
         _output.show(result, game, facts, top=options["top"], to_stderr=options["json"] == "-", n_found=store.n_found)
 
     def _ended(self, store: Any, code: int, message: str) -> int:
@@ -156,17 +158,19 @@ def _how_long(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check_paths(options: Mapping[str, Any]) -> None:
     """Refuse paths that cannot be written, or that would overwrite each other, before anything is done."""
-    from captum_spex.cli._output import check_writable
+    from captum_spex.report import check_writable
 
     if options["store"] is not None:
-        check_writable("store", Path(options["store"]))
-    if options["json"] in (None, "-"):
-        return
-    for name in ("store", "file"):
-        other = options[name]
-        if other not in (None, "-") and Path(other).resolve() == Path(options["json"]).resolve():
-            raise ArgumentError("json", f"{options['json']}, which --{name} names too", "another path")
-    check_writable("json", Path(options["json"]))
+        check_writable("store", options["store"])
+    for written, others in (("json", ("store", "file")), ("html", ("store", "file", "json"))):
+        path = options[written]
+        if path is None or (written == "json" and path == "-"):
+            continue
+        for name in others:
+            other = options[name]
+            if other not in (None, "-") and Path(other).resolve() == Path(path).resolve():
+                raise ArgumentError(written, f"{path}, which --{name} names too", "another path")
+        check_writable(written, path)
 
 
 def _option(argument: str) -> str:

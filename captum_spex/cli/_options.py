@@ -68,8 +68,9 @@ MaxBudget = Annotated[int | None, _computed(metavar="N", help="Most evaluations 
 Seed = Annotated[int, _computed(metavar="N", min=0, help="Seed of the masks.")]
 Store = Annotated[Path | None, _kept(metavar="FILE", help="Keep evaluations here, and go on from what is there.")]
 Json = Annotated[str | None, _kept(metavar="FILE|-", help="Write the explanation as JSON; - is standard output.")]
+Html = Annotated[str | None, _kept(metavar="FILE", help="Write the explanation as a page to look at.")]
 Top = Annotated[int, _kept(metavar="N", min=1, help="How many terms of each order to show.")]
-MaxTerms = Annotated[int, _kept(metavar="N", min=1, help="How many interactions to write as JSON.")]
+MaxTerms = Annotated[int, _kept(metavar="N", min=1, help="How many interactions to write as JSON, and on the page.")]
 Progress = Annotated[
     bool | None, _kept("--progress/--no-progress", help="Show a progress bar. Default: in a terminal.")
 ]

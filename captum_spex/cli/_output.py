@@ -36,17 +36,6 @@ _VALUES = {
 _CONTROL = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"} | {13: " "}
 
 
-def check_writable(option: str, path: Path) -> None:
-    """Refuse a path that cannot be written, before anything is evaluated."""
-    existed = path.exists()
-    try:
-        path.open("a", encoding="utf-8").close()
-    except OSError as error:
-        raise ArgumentError(option, f"{path} ({error.strerror})", "a path where a file can be written") from error
-    if not existed:
-        path.unlink()
-
-
 def show(result: Interactions, game: Any, facts: Mapping[str, Any], *, top: int, to_stderr: bool, n_found: int) -> None:
     """Print the text coloured by its main effects, and the largest terms of every order."""
     stream = sys.stderr if to_stderr else sys.stdout
@@ -80,6 +69,15 @@ def write_json(result: Interactions, game: Any, facts: Mapping[str, Any], path: 
         raise
     except OSError as error:
         raise ArgumentError("json", f"{path} ({error.strerror})", "a path where a file can be written") from error
+
+
+def write_html(result: Interactions, facts: Mapping[str, Any], path: str, *, max_terms: int) -> None:
+    """Write the explanation as a page."""
+    title = f"{_VALUES[facts['output']]} {facts['target']!r}"
+    try:
+        result.to_html(path, title=title, max_terms=max_terms)
+    except ArgumentError as error:
+        raise error.renamed("html") if error.argument == "path" else error from None
 
 
 def document(result: Interactions, game: Any, facts: Mapping[str, Any], *, max_terms: int) -> dict[str, Any]:
