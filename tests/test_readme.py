@@ -13,11 +13,12 @@ import torch
 from numpy.testing import assert_allclose
 from torch import nn
 
+import captum_spex
 from captum_spex import Interactions
 
 README = Path(__file__).parent.parent / "README.md"
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-CAPTUM, OURS, SHAP, TEXT, ANY_GAME, SPEX = range(6)
+CAPTUM, OURS, SHAP, TEXT, LOOK, ANY_GAME, SPEX = range(7)
 
 
 @pytest.fixture
@@ -34,8 +35,8 @@ def run(block, names):
     return names
 
 
-def test_there_are_six_examples():
-    assert len(BLOCKS) == 6
+def test_there_are_seven_examples():
+    assert len(BLOCKS) == 7
 
 
 def test_the_explainer():
@@ -56,6 +57,16 @@ def test_the_text(tmp_path, monkeypatch, capsys):
     assert result.name_of(next(iter(result.top(1, order=2)))) == "never x fails"
     assert "never x fails" in capsys.readouterr().out
     assert [path.name for path in tmp_path.iterdir()] == ["review.db"]
+
+
+def test_the_pictures(tmp_path, monkeypatch):
+    mpl.use("Agg")
+    monkeypatch.chdir(tmp_path)
+    result = captum_spex.explain(lambda m: 2.0 * (m[:, 0] & m[:, 1]), 2, budget=4, names=["never", "fails"])
+    axes = run(LOOK, {"result": result})["axes"]
+    assert {"never", "fails"} <= {text.get_text() for text in axes.texts}
+    assert "never" in (tmp_path / "review.html").read_text(encoding="utf-8")
+    plt.close("all")
 
 
 def test_captums_own_example(names):

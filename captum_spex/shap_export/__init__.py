@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from captum_spex.errors import ArgumentError, one_of
 from captum_spex.evaluate import checked_positive
 from captum_spex.shap_export._names import names_of, plain_name
-from captum_spex.shap_export._result import Result, base_values, pair_matrix, shapley_values
+from captum_spex.shap_export._result import Result, base_values, pair_matrix, shapley_values, summing
 from captum_spex.shap_export._terms import TermTable
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ __all__ = [
     "pair_matrix",
     "plain_name",
     "shapley_values",
+    "summing",
     "to_shap",
     "to_shap_row",
 ]

@@ -6,7 +6,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from captum_spex.errors import ArgumentError
 from captum_spex.supports import Floats, Supports
+
+SUMMING = ("SV", "k-SII", "STII", "FSII", "Moebius")
+"""Indices whose terms add up to f(all) - f(none), all of them or so far."""
 
 _TINY = 1e-9
 
@@ -50,6 +54,21 @@ def pair_matrix(result: Result) -> Floats:
         matrix[first, second] = matrix[second, first] = pairs.values[rows] / 2
     matrix[np.diag_indices(n)] = values - matrix.sum(axis=1)
     return matrix
+
+
+def summing(result: Result, argument: str) -> Any:
+    """Return the result in an index whose terms add up to the prediction; of SII that is k-SII.
+
+    Raises:
+        ArgumentError: about the argument, for an index that does not add up.
+    """
+    if result.index == "SII":
+        return result.to("k-SII", result.max_order)
+    if result.index not in SUMMING:
+        allowed = f"SII, or one whose terms add up to the prediction: {', '.join(SUMMING)}"
+        hint = f'Use `.to("k-SII", max_order={result.max_order})` before, which costs no evaluation.'
+        raise ArgumentError(argument, f"the index {result.index!r}", allowed, hint)
+    return result
 
 
 def _pairs(result: Result) -> Result:

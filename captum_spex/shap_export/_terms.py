@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 
 from captum_spex.errors import ArgumentError
 from captum_spex.shap_export._names import distinct, names_of
-from captum_spex.shap_export._result import Result, base_values, totals
+from captum_spex.shap_export._result import Result, base_values, summing, totals
 from captum_spex.supports import Floats, Supports
 
 OTHER_TERMS = "other terms"
 _TIMES = " × "  # noqa: RUF001
-_SUMMING = ("SV", "k-SII", "STII", "FSII", "Moebius")  # indices whose terms add up to f(x), all of them or so far
 _CANDIDATES = 1000  # largest terms of every row, of which the largest on average are chosen
 _ROUNDING = 1e-12
 _TINY = 1e-9
@@ -43,7 +42,7 @@ class TermTable:
     @classmethod
     def of(cls, rows: list[Result], max_terms: int) -> TermTable:
         """Choose the terms of the largest mean absolute value."""
-        results = [_summing(row) for row in rows]
+        results = [summing(row, "form") for row in rows]
         _check_alike(results)
         names = [distinct(names_of(row.names, row.n_players)) for row in rows]
         groups = _candidates(results, names)
@@ -106,17 +105,6 @@ class TermTable:
         texts = np.empty(len(self.labels), dtype=object)
         texts[:] = [*shown, f"{max(n_others, 0):,}"][: len(texts)]
         return texts
-
-
-def _summing(row: Result) -> Result:
-    """Return the result in an index whose terms add up to the prediction."""
-    if row.index == "SII":
-        return row.to("k-SII", row.max_order)
-    if row.index not in _SUMMING:
-        allowed = f"SII or one whose terms add up to the prediction: {', '.join(_SUMMING)}"
-        hint = 'Use `.to("k-SII", max_order=2).to_shap("terms")`.'
-        raise ArgumentError("form", f"'terms' of the index {row.index!r}", allowed, hint)
-    return row
 
 
 def _check_alike(rows: Sequence[Result]) -> None:

@@ -1,0 +1,133 @@
+"""What all pictures share: colours, numbers as text, where to draw, and what is said below."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from numpy.typing import ArrayLike, NDArray
+
+from captum_spex.errors import ArgumentError
+
+RED, BLUE = "#ff0051", "#008bfb"  # raises, lowers: SHAP's colours
+GREY, PALE = "#666666", "#dddddd"
+DIVERGING = LinearSegmentedColormap.from_list("captum_spex", [BLUE, "#ffffff", RED])
+GRADUAL = LinearSegmentedColormap.from_list("captum_spex_gradual", [BLUE, "#8c3fb5", RED])
+SMALL, NORMAL = 8.5, 10.0  # font sizes
+_DARKEST = 0.62  # luminance below which letters are white
+MINUS = "\N{MINUS SIGN}"
+
+
+def colour_of(value: float) -> str:
+    """Return red for a value that raises, blue for one that lowers."""
+    return RED if value >= 0 else BLUE
+
+
+def tint(values: ArrayLike, limit: float) -> NDArray[np.float64]:
+    """Return RGBA colours ``(..., 4)``: white at 0, red at ``limit``, blue at ``-limit``."""
+    return np.asarray(DIVERGING(np.asarray(values) / (2 * limit) + 0.5))
+
+
+def largest_of(values: ArrayLike) -> float:
+    """Return the largest absolute value, 1 where there is none: what others are divided by."""
+    return float(np.abs(np.asarray(values, dtype=np.float64)).max(initial=0.0)) or 1.0
+
+
+def ink_on(colour: Any) -> str:
+    """Return the colour of letters that can be read on a colour."""
+    red, green, blue = to_rgb(colour)
+    return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < _DARKEST else "black"
+
+
+def signed(value: float) -> str:
+    """Return a number with its sign, three digits, and a minus as wide as a plus.
+
+    Example:
+        >>> signed(1.23456)
+        '+1.23'
+    """
+    return f"{value:+.3g}".replace("-", MINUS)
+
+
+def plain(value: float) -> str:
+    """Return a number, three digits, with the minus that matplotlib's axes have."""
+    return f"{value:.3g}".replace("-", MINUS)
+
+
+def checked_axes(ax: Any) -> Axes:
+    """Return the axes if they are."""
+    if not isinstance(ax, Axes):
+        raise ArgumentError("ax", f"a {type(ax).__name__}", "one matplotlib `Axes`, or None")
+    return ax
+
+
+def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:
+    """Return the axes to draw into: those given, the current ones if empty, else new ones, sized in inches."""
+    if ax is not None:
+        return checked_axes(ax)
+    current = empty_axes()
+    return new_axes(width, height) if current is None else current
+
+
+def empty_axes() -> Axes | None:
+    """Return the current axes if there are any and nothing is drawn in them."""
+    import matplotlib.pyplot as plt
+
+    if not plt.get_fignums():
+        return None
+    figure = plt.gcf()
+    if not figure.axes:
+        return figure.add_subplot()
+    current = plt.gca()
+    return None if current.has_data() or current.texts or current.child_axes else current
+
+
+def new_axes(width: float, height: float) -> Axes:
+    """Return the axes of a new figure, sized in inches, in which labels of any length find room."""
+    import matplotlib.pyplot as plt
+
+    return plt.figure(figsize=(width, height), layout="constrained").add_subplot()
+
+
+def inset(ax: Axes, bounds: tuple[float, float, float, float], **settings: Any) -> Axes:
+    """Return axes in a part of others, which themselves are no longer drawn."""
+    ax.set_axis_off()
+    return ax.inset_axes(bounds, **settings)
+
+
+def bare(ax: Axes) -> None:
+    """Take away all lines and ticks; what is said below stays."""
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.spines[:].set_visible(False)
+
+
+def width_for(labels: Sequence[str], rest: float = 4.8) -> float:
+    """Return how many inches a picture needs beside its labels at the left."""
+    return rest + 0.078 * max(map(len, labels), default=0)
+
+
+def few_lines(ax: Axes) -> None:
+    """Keep the line below only."""
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    ax.tick_params(left=False, labelsize=NORMAL - 1)
+
+
+def note(ax: Axes, *parts: str) -> None:
+    """Say below a picture what its sizes and colours mean, and what was left out: one line for each part."""
+    ax.set_xlabel("\n".join(part for part in parts if part), fontsize=SMALL, color=GREY, parse_math=False)
+
+
+def joined(*parts: str) -> str:
+    """Return the parts that are not empty in one line."""
+    return "; ".join(part for part in parts if part)
+
+
+def say(ax: Axes, sentence: str, height: float = 0.5) -> None:
+    """Write a sentence where a picture would be empty."""
+    box = {"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": PALE}
+    place: dict[str, Any] = {"transform": ax.transAxes, "ha": "center", "va": "center", "zorder": 10}
+    ax.text(0.5, height, sentence, fontsize=NORMAL + 1, color=GREY, bbox=box, **place)

@@ -1,0 +1,93 @@
+"""The largest terms as bars."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from captum_spex.evaluate import checked_positive
+from captum_spex.interactions import Interactions
+from captum_spex.plots._checked import checked_order, checked_result
+from captum_spex.plots._names import lettering, term_labels
+from captum_spex.plots._style import (
+    GREY,
+    NORMAL,
+    SMALL,
+    axes_or_new,
+    bare,
+    colour_of,
+    few_lines,
+    joined,
+    note,
+    say,
+    signed,
+    width_for,
+)
+from captum_spex.plots._terms import Shown, largest_terms
+
+
+def bar(result: Interactions, *, order: int | None = None, max_display: int = 12, ax: Axes | None = None) -> Axes:
+    """Draw the largest terms as bars, with error bars where standard errors are known.
+
+    Args:
+        result: what to draw.
+        order: 1 for main effects, 2 for pairs, ...; default: all orders.
+        max_display: how many terms.
+        ax: where to draw; default: the current axes if empty, else a new figure.
+
+    Returns:
+        The axes. Error bars reach 1.64 standard errors to each side: they hold the true value nine times out of ten.
+
+    Raises:
+        OrderError: if the result does not hold the order.
+        ArgumentError: any other argument that cannot be used.
+
+    Example:
+        >>> import captum_spex
+        >>> from captum_spex import plots
+        >>> result = captum_spex.explain(lambda m: 2.0 * (m[:, 0] & m[:, 1]), 2, budget=4, names=["never", "fails"])
+        >>> [label.get_text() for label in plots.bar(result, order=2).get_yticklabels()]
+        ['never × fails']
+    """
+    result = checked_result(result)
+    orders = range(1, result.max_order + 1) if order is None else [checked_order(result, order)]
+    shown = largest_terms(result, orders, checked_positive("max_display", max_display), errors=True)
+    labels = term_labels(result, shown.players)
+    ax = axes_or_new(ax, width_for(labels), 1.1 + 0.32 * max(4, len(shown)))
+    if not len(shown):
+        bare(ax)
+        say(ax, "no interactions" if order is not None and order > 1 else "no effects: all values are 0")
+        note(ax, result.index)
+        return ax
+    _draw(ax, shown, labels)
+    more = f"{shown.n_others:,} smaller terms not shown" if shown.n_others else ""
+    bars = "error bars: 90 % intervals" if shown.errors is not None else ""
+    note(ax, result.index, joined(more, bars))
+    return ax
+
+
+def _draw(ax: Axes, shown: Shown, labels: list[str]) -> None:
+    rows = np.arange(len(shown))
+    ax.barh(rows, shown.values, height=0.7, color=[colour_of(value) for value in shown.values])
+    reach = np.zeros(len(shown)) if shown.intervals is None else shown.intervals
+    if shown.intervals is not None:
+        style = {"fmt": "none", "ecolor": "black", "elinewidth": 1.0, "capsize": 2.5}
+        ax.errorbar(shown.values, rows, xerr=shown.intervals, **style)  # type: ignore[arg-type]
+    ax.axvline(0, color=GREY, linewidth=0.8)
+    ax.set_yticks(rows, labels, fontsize=NORMAL, **lettering(*labels))
+    ax.set_ylim(len(shown) - 0.4, -0.6)
+    few_lines(ax)
+    for row, (value, further) in enumerate(zip(shown.values.tolist(), reach.tolist(), strict=True)):
+        away = 1 if value >= 0 else -1
+        ax.annotate(
+            signed(value), (value + away * further, row), (4 * away, 0), textcoords="offset points",
+            ha="left" if value >= 0 else "right", va="center", fontsize=SMALL, color=colour_of(value),
+        )  # fmt: skip
+    room_for_numbers(ax, shown.values, reach)
+
+
+def room_for_numbers(ax: Axes, values: np.ndarray, reach: np.ndarray) -> None:
+    """Widen the axis so that numbers beside the bars stay inside."""
+    low, high = min(0.0, (values - reach).min()), max(0.0, (values + reach).max())
+    room = 0.13 * (high - low)
+    ax.set_xlim(low - (room if values.min() < 0 else 0), high + (room if values.max() > 0 else 0))

@@ -1,0 +1,150 @@
+"""Segments of an image, tinted, and links between those that interact."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike, NDArray
+
+from captum_spex.errors import ArgumentError, MaskError
+from captum_spex.evaluate import checked_positive
+from captum_spex.interactions import Interactions
+from captum_spex.plots._checked import checked_interactions, checked_result
+from captum_spex.plots._links import draw_links
+from captum_spex.plots._style import GREY, axes_or_new, bare, joined, largest_of, note, tint
+from captum_spex.plots._terms import largest_terms, main_effects, scale
+from captum_spex.supports import Floats, Ints
+
+_DARKEST = 0.5  # the image is drawn from this grey to white, so that colours are seen on it
+_STRONGEST = 0.75  # opacity of the largest main effect
+_GREY_OF_RGB = np.array([0.299, 0.587, 0.114])
+
+
+def image(
+    result: Interactions,
+    image: Any,
+    segments: ArrayLike,
+    *,
+    order: int | None = None,
+    max_display: int = 12,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw an image in grey, its segments tinted by main effect, and links between segments that interact.
+
+    Args:
+        result: what to draw.
+        image: array or tensor ``(channels, height, width)``, ``(height, width)`` or ``(height, width, channels)``.
+        segments: the player of each pixel, integers ``(height, width)``, such as ``ImageGame(...).segments``.
+        order: of the interactions: 2 for lines; above, stars that join all segments of a group; default: all orders.
+        max_display: how many interactions, the largest.
+        ax: where to draw; default: the current axes if empty, else a new figure.
+
+    Returns:
+        The axes.
+
+    Raises:
+        MaskError: if the segments do not fit the image or the players.
+        OrderError: if the result does not hold the order.
+        ArgumentError: any other argument that cannot be used.
+
+    Example:
+        >>> import captum_spex, numpy as np
+        >>> from captum_spex import plots
+        >>> result = captum_spex.explain(lambda m: 2.0 * (m[:, 0] & m[:, 1]), 2, budget=4)
+        >>> ax = plots.image(result, np.zeros((1, 2, 4)), [[0, 0, 1, 1], [0, 0, 1, 1]])
+        >>> ax.get_xlabel()
+        'SII; colours: main effects up to +1; links up to +2'
+    """
+    result = checked_result(result)
+    orders = checked_interactions(result, order)
+    parts = _checked_segments(segments, result.n_players)
+    grey = _grey(image, parts.shape)
+    links = largest_terms(result, orders, checked_positive("max_display", max_display))
+    height, width = parts.shape
+    ax = axes_or_new(ax, 5.0, 0.45 + 5.0 * float(np.clip(height / width, 0.4, 2.0)))
+    bare(ax)
+    ax.imshow(grey, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    values = main_effects(result)
+    ax.imshow(_tinted(values)[parts], interpolation="nearest")
+    centres = _centres(parts, result.n_players)
+    _draw_borders(ax, parts)
+    draw_links(ax, centres, links, widest=5.0, outlined=True)
+    ends = sorted({player for term in links.players for player in term})
+    x, y = centres[ends].T
+    ax.scatter(x, y, s=16, color="white", edgecolors="#333333", linewidths=0.8, zorder=3)
+    more = f"the {len(links):,} largest of {len(links) + links.n_others:,} links" if links.n_others else ""
+    told = [scale("colours: main effects", values), scale("links", links.values) or "no interactions"]
+    note(ax, joined(result.index, *told), more)
+    return ax
+
+
+def _checked_segments(segments: Any, n_players: int) -> Ints:
+    array = np.asarray(segments.cpu() if hasattr(segments, "cpu") else segments)
+    allowed = f"integers (height, width) from 0 to {n_players - 1}, the player of each pixel"
+    if array.ndim != 2 or not np.issubdtype(array.dtype, np.integer):
+        raise MaskError("segments", f"shape {array.shape}, {array.dtype}", allowed, "Such as `game.segments`.")
+    there = np.unique(array)
+    if len(there) and (there[0] < 0 or there[-1] >= n_players):
+        raise MaskError("segments", f"numbers from {there[0]} to {there[-1]}", allowed)
+    if len(there) < n_players:
+        missing = int(np.setdiff1d(np.arange(n_players), there)[0])
+        raise MaskError("segments", f"{len(there)} segments, none for player {missing}", allowed)
+    return array.astype(np.int64)
+
+
+def _grey(image: Any, size: tuple[int, ...]) -> Floats:
+    """Return the image as shades from grey to white, ``(height, width)``."""
+    array = np.asarray(image.detach().cpu() if hasattr(image, "detach") else image)
+    if array.dtype.kind not in "fiub" or not _fits(array, size):
+        hint = "Pass `image[0]`." if array.ndim == 4 and len(array) == 1 else ""
+        allowed = f"numbers (channels, height, width) or (height, width[, channels]) that fit segments of {size}"
+        raise ArgumentError("image", f"shape {array.shape}, {array.dtype}", allowed, hint)
+    channels = array.astype(np.float64)
+    if channels.ndim == 2:
+        channels = channels[None]
+    elif channels.shape[1:] != size:
+        channels = np.moveaxis(channels, -1, 0)
+    channels = channels[:3] if len(channels) == 4 else channels  # without the opacity
+    weights = _GREY_OF_RGB if len(channels) == 3 else np.full(len(channels), 1 / len(channels))
+    shades = np.nan_to_num(np.tensordot(weights, channels, axes=1))
+    low, high = shades.min(), shades.max()
+    return _DARKEST + (1 - _DARKEST) * ((shades - low) / (high - low) if high > low else np.ones(size))
+
+
+def _fits(array: NDArray[Any], size: tuple[int, ...]) -> bool:
+    return array.shape == size or (array.ndim == 3 and size in (array.shape[1:], array.shape[:2]) and array.size > 0)
+
+
+def _tinted(values: Floats) -> NDArray[np.float64]:
+    """Return the colour of every player, clear where the main effect is 0."""
+    limit = largest_of(values)
+    colours = tint(np.where(values >= 0, limit, -limit), limit)
+    colours[:, 3] = _STRONGEST * np.abs(values) / limit
+    return colours
+
+
+def _centres(parts: Ints, n_players: int) -> Floats:
+    """Return for every segment the pixel (x, y) of it that is nearest to its middle."""
+    rows, columns = np.indices(parts.shape)
+    sizes = np.bincount(parts.ravel(), minlength=n_players)
+    middles = np.stack(
+        [np.bincount(parts.ravel(), weights=place.ravel(), minlength=n_players) / sizes for place in (columns, rows)],
+        axis=1,
+    )
+    pixels = np.stack([columns.ravel(), rows.ravel()], axis=1).astype(np.float64)
+    away = ((pixels - middles[parts.ravel()]) ** 2).sum(axis=1)
+    order = np.lexsort((np.arange(parts.size), away, parts.ravel()))
+    return pixels[order[np.concatenate([[0], np.cumsum(sizes)[:-1]])]]
+
+
+def _draw_borders(ax: Axes, parts: Ints) -> None:
+    """Draw thin lines between segments."""
+    height, width = parts.shape
+    rows, columns = np.nonzero(parts[:, 1:] != parts[:, :-1])
+    style = {"color": GREY, "linewidth": 0.4, "alpha": 0.6, "zorder": 1.5}
+    ax.vlines(columns + 0.5, rows - 0.5, rows + 0.5, **style)  # type: ignore[arg-type]
+    rows, columns = np.nonzero(parts[1:] != parts[:-1])
+    ax.hlines(rows + 0.5, columns - 0.5, columns + 0.5, **style)  # type: ignore[arg-type]
+    ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))

@@ -1,0 +1,176 @@
+"""Players as a network: nodes are main effects, links are interactions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
+
+from captum_spex.errors import ArgumentError
+from captum_spex.evaluate import checked_positive
+from captum_spex.interactions import Interactions
+from captum_spex.plots._checked import checked_interactions, checked_result
+from captum_spex.plots._links import draw_links
+from captum_spex.plots._names import lettering, player_labels
+from captum_spex.plots._style import NORMAL, PALE, SMALL, axes_or_new, bare, joined, largest_of, note, say, tint
+from captum_spex.plots._terms import Shown, largest_terms, main_effects, most_involved, of_players, scale
+from captum_spex.supports import Floats, Ints
+
+_MOST_LINKS, _MOST_STARS = 400, 30
+_MOST_LABELS = 12  # at given positions: on a circle all fit
+_MOST_LEVEL = 14  # labels on the circle up to which they are written horizontally
+_NOTE = 0.4  # inches, for what is said below
+_LETTER = 6.4  # width in points, about
+_CIRCLE = 760.0  # circumference in points, about
+_SMALLEST, _LARGEST = 22.0, 900.0  # nodes, in square points
+
+
+def network(
+    result: Interactions,
+    *,
+    positions: ArrayLike | None = None,
+    max_display: int = 40,
+    order: int = 2,
+    labels: bool | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw players as nodes, sized and coloured by main effect, and interactions as links, by width and colour.
+
+    Args:
+        result: what to draw.
+        positions: where the players are, ``(n_players, 2)``; default: on a circle, clockwise from the top.
+        max_display: how many players, those of the largest involvement (absolute values of their terms of order 1 and
+            of the order drawn, added up), and the interactions among them, at most the
+            400 largest, 30 stars.
+        order: of the interactions: 2 for lines; above, stars that join all players of a group.
+        labels: whether names are written; default: on a circle always, at given positions for at most 12 players.
+        ax: where to draw; default: the current axes if empty, else a new figure.
+
+    Returns:
+        The axes.
+
+    Raises:
+        OrderError: if the result does not hold the order.
+        ArgumentError: any other argument that cannot be used.
+
+    Example:
+        >>> import captum_spex
+        >>> from captum_spex import plots
+        >>> result = captum_spex.explain(lambda m: m[:, 0] + 2.0 * (m[:, 1] & m[:, 2]), 3, budget=8)
+        >>> len(plots.network(result).collections[0].get_segments())
+        1
+    """
+    result = checked_result(result)
+    orders = checked_interactions(result, order)
+    given = _checked_positions(positions, result.n_players)
+    chosen = most_involved(result, (1, *orders), checked_positive("max_display", max_display))
+    links = largest_terms(result, orders, _MOST_LINKS if order == 2 else _MOST_STARS, among=chosen)
+    places = np.zeros((result.n_players, 2)) if given is None else given
+    if given is None:
+        places[chosen] = _on_circle(len(chosen))
+    width, height = (6.4, 5.8) if given is not None or len(chosen) <= _MOST_LEVEL else (7.4, 7.4)
+    ax = axes_or_new(ax, width, height)
+    names = [player_labels(result, 17)[player] for player in chosen]
+    bare(ax)
+    ax.set_aspect("equal", adjustable="datalim" if given is not None else "box")
+    draw_links(ax, places, links)
+    if given is not None:
+        ax.scatter(places[:, 0], places[:, 1], s=4, color=PALE, zorder=1)
+    sizes = _draw_nodes(ax, result, chosen, places)
+    if labels if labels is not None else given is None or len(chosen) <= _MOST_LABELS:
+        _write(ax, names, places[chosen], np.sqrt(sizes) / 2, around=given is None)
+    _frame(ax, given, names)
+    if not len(links):
+        say(ax, "no interactions", 0.5 if len(chosen) > 2 else 0.25)
+    _explain(ax, result, links, chosen)
+    return ax
+
+
+def _checked_positions(positions: Any, n_players: int) -> Floats | None:
+    if positions is None:
+        return None
+    allowed = f"finite numbers ({n_players}, 2), a place for each player"
+    try:
+        places = np.array(positions, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ArgumentError("positions", f"a {type(positions).__name__} that is no array of numbers", allowed) from None
+    if places.shape != (n_players, 2):
+        raise ArgumentError("positions", f"shape {places.shape}", allowed)
+    if not np.isfinite(places).all():
+        raise ArgumentError("positions", "places that are not finite", allowed)
+    return places
+
+
+def _on_circle(count: int) -> Floats:
+    angles = np.pi / 2 - 2 * np.pi * np.arange(count) / max(count, 1)
+    return np.stack([np.cos(angles), np.sin(angles)], axis=1) * (count > 1)
+
+
+def _draw_nodes(ax: Axes, result: Interactions, chosen: Ints, places: Floats) -> Floats:
+    """Draw the nodes; their area is proportional to the main effect, above a smallest size that can be seen."""
+    effects = main_effects(result)[chosen]
+    share = np.abs(effects) / largest_of(effects)
+    largest = min(_LARGEST, (0.85 * _CIRCLE / len(chosen)) ** 2)
+    sizes = np.asarray(np.maximum(share * largest, _SMALLEST))
+    colours = tint(effects, largest_of(effects))
+    x, y = places[chosen].T
+    ax.scatter(x, y, s=sizes, c=colours, edgecolors="#555555", linewidths=0.7, zorder=3)
+    return sizes
+
+
+def _write(ax: Axes, names: Sequence[str], places: Floats, radii: Floats, *, around: bool) -> None:
+    """Write names outside of the circle, along its radii if there are many, or above nodes elsewhere."""
+    size = NORMAL if len(names) <= 24 else SMALL
+    for name, place, radius in zip(names, places, radii, strict=True):
+        outwards = place if around and place.any() else np.array([0.0, 1.0])
+        style = _turned(outwards) if around and len(names) > _MOST_LEVEL else _level(outwards)
+        offset = (radius + 4) * outwards
+        ax.annotate(
+            name, place, (offset[0], offset[1]), textcoords="offset points", fontsize=size, zorder=4,
+            **style, **lettering(name),
+        )  # fmt: skip
+
+
+def _level(outwards: Floats) -> dict[str, Any]:
+    x, y = outwards
+    sideways = "center" if abs(x) < 0.25 else "left" if x > 0 else "right"
+    return {"ha": sideways, "va": "center" if abs(y) < 0.9 else "bottom" if y > 0 else "top"}
+
+
+def _turned(outwards: Floats) -> dict[str, Any]:
+    angle = float(np.degrees(np.arctan2(outwards[1], outwards[0])))
+    right = -90 <= round(angle, 6) <= 90
+    turned = angle if right else angle + 180
+    return {"rotation": turned, "rotation_mode": "anchor", "ha": "left" if right else "right", "va": "center"}
+
+
+def _frame(ax: Axes, given: Floats | None, names: Sequence[str]) -> None:
+    """Leave room for the names around the circle, about half of the axes at most."""
+    if given is not None:
+        ax.margins(0.1)
+        return
+    width, height = _size(ax)
+    half = 36.0 * min(width, 1.1 * height)
+    sideways, upwards = _LETTER * max(map(len, names)) + 16, 30.0
+    reach = 1.06 / (1 - min(0.56, sideways / half))
+    height = reach if len(names) > _MOST_LEVEL else min(reach, 1.06 + upwards * reach / half)
+    ax.set(xlim=(-reach, reach), ylim=(-height, height))
+
+
+def _size(ax: Axes) -> tuple[float, float]:
+    """Return width and height in inches, after the layout of a figure that these axes have for themselves."""
+    figure = ax.figure.figure
+    if figure.axes == [ax] and figure.get_layout_engine() is not None:
+        width, height = figure.get_size_inches()
+        return 0.96 * width, 0.96 * height - _NOTE
+    extent = ax.get_window_extent()
+    return extent.width / figure.dpi, extent.height / figure.dpi
+
+
+def _explain(ax: Axes, result: Interactions, links: Shown, chosen: Ints) -> None:
+    sizes = [scale("nodes: main effects", main_effects(result)[chosen]), scale("links", links.values)]
+    fewer = f"the {len(links):,} largest of {len(links) + links.n_others:,} links" if links.n_others else ""
+    note(ax, joined(result.index, *sizes), joined(of_players(len(chosen), result), fewer))

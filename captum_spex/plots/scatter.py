@@ -1,0 +1,169 @@
+"""One interaction over many rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from captum_spex.errors import ArgumentError, MaskError
+from captum_spex.interactions import Interactions
+from captum_spex.plots._checked import checked_order
+from captum_spex.plots._names import TIMES, lettering, short
+from captum_spex.plots._style import BLUE, GRADUAL, GREY, NORMAL, SMALL, axes_or_new, note, say
+from captum_spex.plots._terms import smallest
+from captum_spex.supports import Floats
+
+_MOST_CATEGORIES = 12
+
+
+def scatter(
+    results: Sequence[Interactions],
+    players: Sequence[int | str] | int | str,
+    *,
+    data: Any,
+    colorbar: bool = True,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the value of one interaction in every row against one feature, coloured by another.
+
+    Args:
+        results: one result for every row.
+        players: the players of the term, by number or name: the value of the first is across, the second is the
+            colour. A single one shows its main effect.
+        data: the players' values, ``(rows, n_players)``: an array, a list of rows, or a data frame. Texts are
+            categories.
+        colorbar: whether there is a scale of the second feature.
+        ax: where to draw; default: the current axes if empty, else a new figure.
+
+    Returns:
+        The axes.
+
+    Raises:
+        OrderError: if the results hold no terms of as many players.
+        MaskError: if there is no such player.
+        ArgumentError: if rows and data do not fit, or another argument cannot be used.
+
+    Example:
+        >>> import captum_spex
+        >>> from captum_spex import plots
+        >>> rows = [captum_spex.explain(lambda m, x=x: x * (m[:, 0] & m[:, 1]), 2, budget=4) for x in (1.0, 2.0)]
+        >>> plots.scatter(rows, (0, 1), data=[[1.0, 5.0], [2.0, 7.0]]).collections[0].get_offsets().tolist()
+        [[1.0, 1.0], [2.0, 2.0]]
+    """
+    rows = _checked_results(results)
+    term = _checked_players(players, rows[0])
+    checked_order(rows[0], len(term))
+    table = _checked_data(data, rows)
+    values = np.array([_value(row, term) for row in rows])
+    across, ticks = _as_numbers([row[term[0]] for row in table])
+    ax = axes_or_new(ax, 6.4, 4.2)
+    names = [short(rows[0].names[player] if rows[0].names else f"player {player}", 30) for player in term]
+    ax.axhline(0, color=GREY, linewidth=0.8, zorder=0)
+    if len(term) == 1:
+        ax.scatter(across, values, s=18, color=BLUE, alpha=0.8, linewidths=0)
+    else:
+        _draw_coloured(ax, across, values, [row[term[1]] for row in table], names[1] if colorbar else "")
+    _finish(ax, names, ticks, rows, values)
+    return ax
+
+
+def _draw_coloured(ax: Axes, across: Floats, values: Floats, second: list[Any], name: str) -> None:
+    numbers, ticks = _as_numbers(second)
+    drawn = ax.scatter(across, values, s=18, c=numbers, cmap=GRADUAL, linewidths=0, alpha=0.85, plotnonfinite=True)
+    if not name:
+        return
+    bar = ax.figure.colorbar(drawn, ax=ax, aspect=30, pad=0.02)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=SMALL, length=0)
+    bar.set_label(name, fontsize=NORMAL, **lettering(name))
+    if ticks is not None:
+        bar.set_ticks(range(len(ticks)), labels=ticks, **lettering(*ticks))
+
+
+def _finish(ax: Axes, names: list[str], ticks: list[str] | None, rows: list[Interactions], values: Floats) -> None:
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.tick_params(labelsize=SMALL)
+    if ticks is not None:
+        ax.set_xticks(range(len(ticks)), ticks, **lettering(*ticks))
+        ax.set_xlim(-0.5, len(ticks) - 0.5)
+    label = TIMES.join(names)
+    ax.set_ylabel(f"{rows[0].index} of\n{label}" if len(label) > 24 else f"{rows[0].index} of {label}",
+                  fontsize=NORMAL, **lettering(label))  # fmt: skip
+    missing = int(np.isnan(values).sum())
+    note(ax, names[0], f"{missing} of {len(rows)} rows left this term out" if missing else "")
+    ax.xaxis.label.set(fontsize=NORMAL, color="black", **lettering(names[0]))
+    if not np.nan_to_num(values).any():
+        say(ax, "no interactions" if len(names) > 1 else "no effects: all values are 0")
+
+
+def _checked_results(results: Any) -> list[Interactions]:
+    if isinstance(results, Interactions) or not isinstance(results, Sequence) or not len(results):
+        came = "one result" if isinstance(results, Interactions) else f"a {type(results).__name__}"
+        came = "no results" if isinstance(results, Sequence) and not isinstance(results, str | Interactions) else came
+        raise ArgumentError("results", came, "a list of `Interactions`, one for each row")
+    for row in results:
+        if isinstance(row, Sequence) and not isinstance(row, str):
+            hint = "Choose one: `[row[0] for row in results]`."
+            raise ArgumentError("results", "rows with several outputs", "the results of one output", hint)
+        if not isinstance(row, Interactions):
+            raise ArgumentError("results", f"a {type(row).__name__}", "a list of `Interactions`, one for each row")
+    sizes = {row.n_players for row in results}
+    if len(sizes) > 1 or len({row.index for row in results}) > 1:
+        came = f"rows of {min(sizes)} to {max(sizes)} players" if len(sizes) > 1 else "rows of different indices"
+        raise ArgumentError("results", came, "rows of the same players and index")
+    return list(results)
+
+
+def _checked_players(players: Any, result: Interactions) -> tuple[int, ...]:
+    chosen = [players] if isinstance(players, int | str | np.integer) else list(players)
+    names = list(result.names or ())
+    found = []
+    for player in chosen:
+        number: Any = names.index(player) if isinstance(player, str) and names.count(player) == 1 else player
+        whole = isinstance(number, int | np.integer) and not isinstance(number, bool)
+        if not whole or not 0 <= number < result.n_players or number in found:
+            allowed = f"different players, 0 to {result.n_players - 1}" + (", or their names" if names else "")
+            raise MaskError("players", repr(players), allowed)
+        found.append(int(number))
+    if not found:
+        raise MaskError("players", repr(players), "at least one player")
+    return tuple(found)
+
+
+def _checked_data(data: Any, rows: list[Interactions]) -> list[NDArray[Any]]:
+    table = data.to_numpy() if hasattr(data, "to_numpy") else data
+    try:
+        given = [np.asarray(row) for row in table]
+    except TypeError:
+        raise ArgumentError("data", f"a {type(data).__name__}", "a table with a row for each result") from None
+    if len(given) != len(rows):
+        raise ArgumentError("data", f"{len(given)} rows", f"{len(rows)}, one for each result")
+    for number, row in enumerate(given):
+        if row.shape != (rows[0].n_players,):
+            came = f"shape {row.shape} for row {number}"
+            raise ArgumentError("data", came, f"({rows[0].n_players},), a value for each player")
+    return given
+
+
+def _value(row: Interactions, term: tuple[int, ...]) -> float:
+    """Return the value of a term, NaN where it was left out of the result."""
+    try:
+        value = row[term]
+    except KeyError:
+        return float("nan")
+    return value if abs(value) > smallest(row) else 0.0
+
+
+def _as_numbers(column: list[Any]) -> tuple[Floats, list[str] | None]:
+    """Return a feature as numbers, and the names of its categories if it is none."""
+    try:
+        return np.array([float(value) for value in column]), None
+    except (TypeError, ValueError):
+        texts = [str(value) for value in column]
+        kinds = sorted(set(texts))
+        numbers = np.array([kinds.index(text) for text in texts], dtype=np.float64)
+        return numbers, [short(kind, 14) for kind in kinds] if len(kinds) <= _MOST_CATEGORIES else None

@@ -1,0 +1,98 @@
+"""From the value of nothing to the prediction, term by term."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from captum_spex.evaluate import checked_positive
+from captum_spex.interactions import Interactions
+from captum_spex.plots._checked import checked_result
+from captum_spex.plots._names import lettering, term_labels
+from captum_spex.plots._style import (
+    GREY,
+    NORMAL,
+    SMALL,
+    axes_or_new,
+    colour_of,
+    few_lines,
+    note,
+    plain,
+    signed,
+    width_for,
+)
+from captum_spex.plots._terms import largest_terms, smallest
+from captum_spex.shap_export import summing
+from captum_spex.supports import Floats
+
+
+def waterfall(result: Interactions, *, max_display: int = 10, ax: Axes | None = None) -> Axes:
+    """Draw how the terms lead from the value without any player, f(none), to the prediction, f(all).
+
+    Args:
+        result: what to draw, of an index whose terms add up (SV, k-SII, STII, FSII, Moebius); SII is converted to
+            k-SII.
+        max_display: how many terms, the largest; all others are one bar, so that the bars always add up exactly.
+        ax: where to draw; default: the current axes if empty, else a new figure.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ArgumentError: if the terms do not add up, or another argument cannot be used.
+
+    Example:
+        >>> import captum_spex
+        >>> from captum_spex import plots
+        >>> result = captum_spex.explain(lambda m: 1.0 + m[:, 0] + 2.0 * (m[:, 0] & m[:, 1]), 2, budget=4)
+        >>> [float(bar.get_width()) for bar in plots.waterfall(result).patches]
+        [2.0, 1.0]
+    """
+    result = summing(checked_result(result), "result")
+    shown = largest_terms(result, range(1, result.max_order + 1), checked_positive("max_display", max_display))
+    none, everything = result.model(np.array([[False], [True]]).repeat(result.n_players, axis=1)).tolist()
+    steps, labels = shown.values, term_labels(result, shown.players)
+    rest = everything - none - float(steps.sum())
+    if shown.n_others or abs(rest) > max(smallest(result), 1e-9 * abs(everything - none)):
+        steps, labels = np.append(steps, rest), [*labels, _others(shown.n_others + result.n_left_out)]
+    ax = axes_or_new(ax, width_for(labels), 1.6 + 0.34 * max(2, len(steps)))
+    _draw(ax, none, steps, labels)
+    _ends(ax, none, everything, len(steps))
+    few_lines(ax)
+    note(ax, f"value of the game; {result.index}", "" if len(steps) else "no effects: all values are 0")
+    return ax
+
+
+def _others(count: int) -> str:
+    return f"{count:,} other term{'s' * (count > 1)}" if count else "higher orders"
+
+
+def _draw(ax: Axes, start: float, steps: Floats, labels: list[str]) -> None:
+    rows = np.arange(len(steps))
+    after = start + np.cumsum(steps)
+    before = after - steps
+    colours = [colour_of(step) for step in steps]
+    ax.barh(rows, steps, left=before, height=0.66, color=colours)
+    ax.set_yticks(rows, labels, fontsize=NORMAL, **lettering(*labels))
+    for row, (step, end) in enumerate(zip(steps.tolist(), after.tolist(), strict=True)):
+        if row + 1 < len(steps):
+            ax.plot([end, end], [row + 0.33, row + 0.67], color=GREY, linewidth=0.8)
+        right = step >= 0
+        ax.annotate(
+            signed(step), (end, row), (4 if right else -4, 0), textcoords="offset points",
+            ha="left" if right else "right", va="center", fontsize=SMALL, color=colours[row],
+        )  # fmt: skip
+
+
+def _ends(ax: Axes, none: float, everything: float, n_steps: int) -> None:
+    """Mark where the bars start and where they end."""
+    ax.set_ylim(n_steps + 0.35, -1.35)
+    low, high = ax.get_xlim() if n_steps else (none, none)
+    room = 0.14 * (high - low) or 1.0
+    ax.set_xlim(low - room, high + room)
+    style = {"ha": "center", "va": "center", "fontsize": NORMAL, "parse_math": False}
+    rounding = 1e-9 * max(abs(none), abs(everything), high - low)
+    for value, row, text in ((none, -0.95, "f(none)"), (everything, n_steps - 0.05, "f(all)")):
+        ax.axvline(value, color=GREY, linewidth=0.8, linestyle=":", zorder=0)
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
+        ax.text(value, row, f"{text} = {plain(value if abs(value) > rounding else 0.0)}", bbox=box, **style)  # type: ignore[arg-type]
