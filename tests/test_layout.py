@@ -19,7 +19,7 @@ LAYERS = (
 
 ALLOWED_IN = {
     "captum": {"attr", "explainers", "games", "demo"},
-    "shap": {"shap_export", "report", "interactions", "explainers", "games"},
+    "shap": {"shap_export", "interactions", "explainers", "games"},
 }
 GENERATORS = {"Generator", "SeedSequence", "default_rng"}
 LONGEST = 60
