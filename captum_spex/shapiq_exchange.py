@@ -14,6 +14,7 @@ from captum_spex.supports import Floats, Supports
 if TYPE_CHECKING:
     from shapiq import InteractionValues
 
+_INTERCEPTS = ("FBII",)  # of which shapiq tells the intercept in place of the value without players
 _SHARED = tuple(name for name in NAMES if name != "Fourier")
 
 
@@ -27,6 +28,7 @@ class Result(Protocol):
     values: Floats
     n_evaluations: int
     faithfulness: float
+    model: Any
 
     @property
     def n_players(self) -> int:
@@ -41,15 +43,17 @@ def to_shapiq(result: Result) -> InteractionValues:
         hint = 'Convert it first, for instance by `.to("k-SII", max_order=2)`.'
         raise UnknownNameError("index", repr(result.index), f"one that shapiq knows: {', '.join(_SHARED)}", hint)
     terms = dict(zip(result.sets.tuples(), result.values.tolist(), strict=True))
+    nobody = float(result.model(np.zeros((1, result.n_players), dtype=np.bool_))[0])
+    empty = result.baseline if result.index in _INTERCEPTS else nobody
     return InteractionValues(
-        {(): result.baseline, **terms},
+        {(): empty, **terms},
         index=result.index,
         max_order=result.max_order,
         n_players=result.n_players,
         min_order=0,
-        estimated=result.n_evaluations < 2 ** min(result.n_players, 62),
+        estimated=result.faithfulness != 1.0,
         estimation_budget=result.n_evaluations,
-        baseline_value=result.baseline,
+        baseline_value=empty,
     )
 
 
@@ -68,11 +72,14 @@ def from_shapiq(values: InteractionValues) -> tuple[IndexTerms, GameModel]:
         given.setdefault((player,), 0.0)
     sets = Supports.from_sets(given, n_players)
     own = np.array(list(given.values()))
-    baseline = float(values.interactions.get((), values.baseline_value))
-    return IndexTerms(index, sets, own, baseline), GameModel((_lowest(index, sets, own, baseline),))
+    # In shapiq the empty set of most indices may hold anything; what is left without players is the baseline value.
+    empty = values.interactions.get((), values.baseline_value) if index.name in _INTERCEPTS else values.baseline_value
+    model = _lowest(index, sets, own, float(empty))
+    return IndexTerms(index, sets, own, model.baseline(index)), GameModel((model,))
 
 
-def _lowest(index: Index, sets: Supports, values: Floats, baseline: float) -> Spectrum:
+def _lowest(index: Index, sets: Supports, values: Floats, empty: float) -> Spectrum:
+    """The game of lowest degree whose index has these values, and whose value without players is ``empty``."""
     spectrum = Spectrum.from_terms({}, sets.n_players)
     for order in sorted(set(sets.orders.tolist()), reverse=True):
         rows = np.flatnonzero(sets.orders == order)
@@ -80,7 +87,9 @@ def _lowest(index: Index, sets: Supports, values: Floats, baseline: float) -> Sp
         left = values[rows] - spectrum.index_at(index, chosen)
         own = Spectrum(chosen, left / index.fourier_weights(order, order)[order])
         spectrum = Spectrum.sum([spectrum, own], sets.n_players)
-    constant: dict[tuple[int, ...], float] = {(): baseline - spectrum.baseline(index)}
+    nobody = float(spectrum(np.zeros((1, sets.n_players), dtype=np.bool_))[0])
+    shift = empty - (spectrum.baseline(index) if index.name in _INTERCEPTS else nobody)
+    constant: dict[tuple[int, ...], float] = {(): shift}
     return Spectrum.sum([spectrum, Spectrum.from_terms(constant, sets.n_players)], sets.n_players)
 
 

@@ -6,7 +6,11 @@ import ast
 import re
 from pathlib import Path
 
+import matplotlib as mpl
+import matplotlib.pyplot as plt
 import pytest
+
+mpl.use("Agg")
 
 PAGES = sorted((Path(__file__).parents[1] / "docs").glob("*.md"))
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -37,6 +41,7 @@ def test_the_blocks_of_a_page_run(page):
     blocks = BLOCK.findall(page.read_text(encoding="utf-8"))
     namespace: dict[str, object] = {"__name__": "__main__"}
     compared = sum(run_block(block, page.name, namespace) for block in blocks)
+    plt.close("all")
     assert compared or not blocks
 
 

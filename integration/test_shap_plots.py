@@ -35,8 +35,13 @@ ROUNDED = 0.0051  # numbers in pictures have two digits
 RNG = np.random.default_rng(0)  # by which points are scattered
 
 
+# Another test may have let SHAP seed NumPy's global state, which its older plots then warn about.
+pytestmark = pytest.mark.filterwarnings("ignore:The NumPy global RNG was seeded:FutureWarning")
+
+
 @pytest.fixture(autouse=True)
 def closed_figures():
+    plt.close("all")
     yield
     plt.close("all")
 

@@ -883,3 +883,17 @@ def test_the_public_names():
     assert sorted([*ALL, "scatter"]) == plots.__all__
     for name in plots.__all__:
         assert "Example:" in getattr(plots, name).__doc__
+
+
+def test_long_names_show_what_differs():
+    names = [f"mean concentration of substance number {number} in the blood" for number in (7, 3, 9)]
+    result = captum_spex.explain(lambda masks: masks @ np.array([1.0, 2.0, 4.0]), 3, budget=8, names=names)
+    labels = player_labels(result)
+    assert [label.strip("…").split()[1] for label in labels] == ["7", "3", "9"]
+    assert max(map(len, labels)) <= 20
+
+
+@pytest.mark.parametrize("names", [["the", "the#2", "the"], ["x" * 60, "x" * 61, "x" * 62], ["a", "a", "a"]])
+def test_labels_are_all_different(names):
+    result = captum_spex.explain(lambda masks: masks @ np.array([1.0, 2.0, 4.0]), 3, budget=8, names=names)
+    assert len(set(player_labels(result))) == 3

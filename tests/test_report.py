@@ -121,8 +121,10 @@ def test_standard_errors_are_asked_for_the_terms_shown_only(measured):
         asked.append(len(supports))
         return measured.errors_of(supports)
 
-    facts = ("index", "max_order", "baseline", "sets", "values", "names", "n_evaluations", "faithfulness", "n_left_out")
-    watched = SimpleNamespace(**{fact: getattr(measured, fact) for fact in (*facts, "model", "n_players")})
+    facts = ("index", "max_order", "baseline", "sets", "values", "names", "n_evaluations", "faithfulness")
+    watched = SimpleNamespace(
+        **{fact: getattr(measured, fact) for fact in (*facts, "n_left_out", "diagnostics", "model", "n_players")}
+    )
     watched.errors_of = errors_of
     assert page(watched, max_terms=3) == page(measured, max_terms=3)
     assert asked == [14 + 3]
@@ -166,7 +168,8 @@ def test_at_most_a_thousand_players_are_shown():
 
 def test_a_result_in_which_nothing_matters():
     data = data_of(page(a_result(2000, terms={(): 1.0})))
-    assert data["players"] == data["terms"] == []
+    assert len(data["players"]) == len(data["terms"]) == 1000
+    assert set(data["values"]) == {0.0}
     assert data_of(page(a_result(1, terms={(): 1.0}, max_order=1)))["terms"] == [[0]]
 
 
@@ -182,9 +185,9 @@ def test_long_names_are_shortened():
     ("faithfulness", "n_evaluations", "words", "trust"),
     [
         (1.0, 64, "Exact: every mask was evaluated.", "exact"),
-        (0.972, 50, "Faithfulness 0.97 (R² on masks held out): good.", "good"),
-        (0.9, 50, "Faithfulness 0.90 (R² on masks held out): fair", "fair"),
-        (0.3, 50, "Faithfulness 0.30 (R² on masks held out): poor: give it more evaluations.", "poor"),
+        (0.972, 50, "Faithfulness 0.972 (R² on masks held out): good.", "good"),
+        (0.9, 50, "Faithfulness 0.900 (R² on masks held out): fair", "fair"),
+        (0.3, 50, "Faithfulness 0.300 (R² on masks held out): poor: give it more evaluations.", "poor"),
         (-2.0, 50, "poor: give it more evaluations.", "poor"),
         (float("nan"), 50, "Faithfulness unknown", "unknown"),
     ],
@@ -238,8 +241,10 @@ def test_halves_of_characters_can_be_written(tmp_path):
 
 
 def test_numbers_that_json_does_not_know_are_unknown(measured):
-    facts = ("index", "max_order", "baseline", "sets", "values", "names", "n_evaluations", "faithfulness", "n_left_out")
-    broken = SimpleNamespace(**{fact: getattr(measured, fact) for fact in (*facts, "model", "n_players")})
+    facts = ("index", "max_order", "baseline", "sets", "values", "names", "n_evaluations", "faithfulness")
+    broken = SimpleNamespace(
+        **{fact: getattr(measured, fact) for fact in (*facts, "n_left_out", "diagnostics", "model", "n_players")}
+    )
     broken.errors_of = lambda supports: np.full(len(supports), np.nan)
     assert set(data_of(page(broken))["std_errors"]) == {None}
 

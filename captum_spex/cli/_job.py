@@ -166,6 +166,8 @@ def _check_paths(options: Mapping[str, Any]) -> None:
         path = options[written]
         if path is None or (written == "json" and path == "-"):
             continue
+        if path == "-":
+            raise ArgumentError(written, "-", "a file", "Only `--json -` writes to standard output.")
         for name in others:
             other = options[name]
             if other not in (None, "-") and Path(other).resolve() == Path(path).resolve():

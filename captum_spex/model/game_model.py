@@ -50,6 +50,11 @@ class GameModel:
         """Number of players of the game."""
         return self.parts[0].n_players
 
+    @property
+    def n_varied(self) -> int:
+        """Number of players that could have an influence."""
+        return self.n_players
+
     def __call__(self, masks: ArrayLike) -> Floats:
         """Predict the value of any masks, float64 ``(n_masks,)``."""
         checked = as_masks(masks, self.n_players)
@@ -150,6 +155,11 @@ class AmongOthers(GameModel):
     def n_players(self) -> int:
         """Number of all players."""
         return self.n_all
+
+    @property
+    def n_varied(self) -> int:
+        """Number of players that could have an influence."""
+        return self.inner.n_varied
 
     def __call__(self, masks: ArrayLike) -> Floats:
         """Predict the value of any masks of all players, float64 ``(n_masks,)``."""

@@ -30,7 +30,7 @@ def checked_order(result: Interactions, order: Any, lowest: int = 1) -> int:
     held = "none from 2 on" if result.max_order < lowest else held
     allowed = f"{held}, as the result holds orders 1 to {result.max_order}"
     if result.max_order == 1:
-        allowed = "1, the only order of this result" if lowest == 1 else "not in a result of order 1 only"
+        allowed = "1, the only order of this result" if lowest == 1 else "none, as the result holds order 1 only"
     raise OrderError("order", repr(order), allowed, _how_to_convert(result, order if whole else 2))
 
 
@@ -48,7 +48,7 @@ def checked_interactions(result: Interactions, order: int | None) -> list[int]:
 
 
 def _how_to_convert(result: Interactions, order: int) -> str:
-    if not 1 <= order <= result.n_players:
+    if not result.max_order < order <= result.n_players:
         return ""
     index = {"SV": "SII", "BV": "BII"}.get(result.index, result.index)
     return f'Use `result.to("{index}", max_order={order})`, which costs no evaluation.'

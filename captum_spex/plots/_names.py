@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from matplotlib import font_manager, rcParams
 
 from captum_spex.interactions import Interactions
+from captum_spex.shap_export import distinct
 
 TIMES = " \N{MULTIPLICATION SIGN} "
 _HEAD = 0.6  # share of a shortened name that is its beginning: names often differ at their end
@@ -32,8 +32,7 @@ def short(name: object, width: int = 20) -> str:
         >>> short("mean radius of the largest nuclei", 16), short("age")
         ('mean radi…nuclei', 'age')
     """
-    text = "".join(letter if letter.isprintable() else " " for letter in str(name))
-    text = " ".join(text.split()) or repr(str(name))
+    text = _on_a_line(name)
     if _width(text) <= width:
         return text
     head = _cut(text, int(_HEAD * width))
@@ -42,17 +41,51 @@ def short(name: object, width: int = 20) -> str:
 
 
 def player_labels(result: Interactions, width: int = 20) -> list[str]:
-    """Return a label for every player; those that occur again are numbered: "the", "the#2"."""
+    """Return a label for every player, all different; equal names are numbered: "the", "the#2".
+
+    Of long names that would look alike the part that differs is shown.
+    """
     if result.names is None:
         return [str(player) for player in range(result.n_players)]
-    seen: Counter[str] = Counter()
-    labels = []
-    for name in result.names:
-        label = short(name, width)
-        seen[label] += 1
-        number = "" if seen[label] == 1 else f"#{seen[label]}"
-        labels.append(short(name, width - len(number)) + number)
+    names = distinct([_on_a_line(name) for name in result.names])
+    labels = [short(name, width) for name in names]
+    for alike in _alike(labels):
+        own = [names[player] for player in alike]
+        start = _n_common(own)
+        end = _n_common([name[start:][::-1] for name in own])
+        for player, name in zip(alike, own, strict=True):
+            labels[player] = _around(name, start, len(name) - end, width)
+    for alike in _alike(labels):
+        for player in alike:
+            labels[player] = f"{player}: {short(names[player], max(6, width - 5))}"
     return labels
+
+
+def _alike(labels: list[str]) -> list[list[int]]:
+    """Return the players of every label that several have."""
+    found: dict[str, list[int]] = {}
+    for player, label in enumerate(labels):
+        found.setdefault(label, []).append(player)
+    return [players for players in found.values() if len(players) > 1]
+
+
+def _n_common(names: list[str]) -> int:
+    """Return how many letters at the beginning are the same in all names."""
+    lengths = enumerate(zip(*names, strict=False))
+    return next((number for number, letters in lengths if len(set(letters)) > 1), min(map(len, names)))
+
+
+def _around(name: str, start: int, stop: int, width: int) -> str:
+    """Return the part of a name from ``start`` to ``stop`` with what has room on both sides."""
+    room = max(0, width - 2 - (stop - start)) // 2
+    first, last = max(0, start - room), min(len(name), stop + room)
+    before, after = "…" if first else "", "…" if last < len(name) else ""
+    return short(f"{before}{name[first:last].strip()}{after}", width)
+
+
+def _on_a_line(name: object) -> str:
+    text = "".join(letter if letter.isprintable() else " " for letter in str(name))
+    return " ".join(text.split()) or repr(str(name))
 
 
 def term_labels(result: Interactions, terms: Sequence[tuple[int, ...]], width: int = 44) -> list[str]:

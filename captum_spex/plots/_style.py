@@ -49,12 +49,17 @@ def signed(value: float) -> str:
         >>> signed(1.23456)
         '+1.23'
     """
-    return f"{value:+.3g}".replace("-", MINUS)
+    return (f"{value:+,.0f}" if _is_large(value) else f"{value:+.3g}").replace("-", MINUS)
 
 
 def plain(value: float) -> str:
     """Return a number, three digits, with the minus that matplotlib's axes have."""
-    return f"{value:.3g}".replace("-", MINUS)
+    return (f"{value:,.0f}" if _is_large(value) else f"{value:.3g}").replace("-", MINUS)
+
+
+def _is_large(value: float) -> bool:
+    """Whether all digits of a whole number are shown."""
+    return 1000 <= abs(value) < 1e9
 
 
 def checked_axes(ax: Any) -> Axes:

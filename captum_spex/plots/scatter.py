@@ -61,7 +61,8 @@ def scatter(
     values = np.array([_value(row, term) for row in rows])
     across, ticks = _as_numbers([row[term[0]] for row in table])
     ax = axes_or_new(ax, 6.4, 4.2)
-    names = [short(rows[0].names[player] if rows[0].names else f"player {player}", 30) for player in term]
+    width = 30 if len(term) == 1 else 18
+    names = [short(rows[0].names[player] if rows[0].names else f"player {player}", width) for player in term]
     ax.axhline(0, color=GREY, linewidth=0.8, zorder=0)
     if len(term) == 1:
         ax.scatter(across, values, s=18, color=BLUE, alpha=0.8, linewidths=0)
@@ -96,7 +97,9 @@ def _finish(ax: Axes, names: list[str], ticks: list[str] | None, rows: list[Inte
     missing = int(np.isnan(values).sum())
     note(ax, names[0], f"{missing} of {len(rows)} rows left this term out" if missing else "")
     ax.xaxis.label.set(fontsize=NORMAL, color="black", **lettering(names[0]))
-    if not np.nan_to_num(values).any():
+    if missing == len(rows):
+        say(ax, "left out of every row")
+    elif not np.nan_to_num(values).any():
         say(ax, "no interactions" if len(names) > 1 else "no effects: all values are 0")
 
 
@@ -115,11 +118,14 @@ def _checked_results(results: Any) -> list[Interactions]:
     if len(sizes) > 1 or len({row.index for row in results}) > 1:
         came = f"rows of {min(sizes)} to {max(sizes)} players" if len(sizes) > 1 else "rows of different indices"
         raise ArgumentError("results", came, "rows of the same players and index")
+    if len({row.max_order for row in results}) > 1:
+        raise ArgumentError("results", "rows of different orders", "rows of the same `max_order`")
     return list(results)
 
 
 def _checked_players(players: Any, result: Interactions) -> tuple[int, ...]:
-    chosen = [players] if isinstance(players, int | str | np.integer) else list(players)
+    is_one = isinstance(players, int | str | np.integer) or not isinstance(players, Sequence | np.ndarray)
+    chosen = [players] if is_one else list(players)
     names = list(result.names or ())
     found = []
     for player in chosen:

@@ -18,6 +18,7 @@ from captum_spex.plots._style import BLUE, GREY, NORMAL, RED, SMALL, axes_or_new
 from captum_spex.supports import Floats
 
 _LEAST = 1e-3  # share of the variance from which an order is drawn
+_WORTH_SAYING = 1e-4
 _WORK = 2_000_000  # terms times players: what is read off within about a second
 
 
@@ -80,19 +81,16 @@ def _largest(result: Interactions, max_terms: int) -> Spectrum:
 def _draw_energy(ax: Axes, by_order: Floats) -> None:
     last = int(np.flatnonzero(by_order >= _LEAST).max()) + 1
     shares, left = by_order[:last], float(by_order[last:].sum())
-    note(
-        ax,
-        "order",
-        f"orders {last + 1} to {len(by_order)} together: {100 * left:.1g} %" if len(by_order) > last else "",
-    )
-    orders = np.arange(1, len(shares) + 1)
-    ax.bar(orders, shares, width=0.7, color=BLUE)
-    for order, share in zip(orders.tolist(), shares.tolist(), strict=True):
+    orders = f"order {last + 1}" if len(by_order) == last + 1 else f"orders {last + 1} to {len(by_order)} together"
+    note(ax, "order", f"{orders}: {100 * left:.1g} %" if left >= _WORTH_SAYING else "")
+    numbers = np.arange(1, len(shares) + 1)
+    ax.bar(numbers, shares, width=0.7, color=BLUE)
+    for order, share in zip(numbers.tolist(), shares.tolist(), strict=True):
         text = f"{share:.0%}" if share >= 0.01 else "<1%"
         ax.annotate(text, (order, share), (0, 3), textcoords="offset points", ha="center", fontsize=SMALL)
     ax.set_xlim(0.3, max(3, len(shares)) + 0.7)
     ax.set_ylim(0, 1.12 * shares.max())
-    ax.set_xticks(orders if len(orders) <= 12 else orders[:: len(orders) // 8])
+    ax.set_xticks(numbers if len(numbers) <= 12 else numbers[:: len(numbers) // 8])
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     _finish(ax, "share of the variance")
 

@@ -96,18 +96,19 @@ allowed is a path where a file can be written.
     """
     if not isinstance(path, str | os.PathLike):
         raise ArgumentError(argument, f"a {type(path).__name__}", "a path where a file can be written")
-    file = Path(path)
     try:
+        file = Path(path).resolve()  # of a link, what it leads to
         existed = file.exists()
         file.open("ab").close()
         if not existed:
             file.unlink()
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise _unwritable(argument, path, error) from error
 
 
-def _unwritable(argument: str, path: object, error: OSError) -> ArgumentError:
-    return ArgumentError(argument, f"{path} ({error.strerror})", "a path where a file can be written")
+def _unwritable(argument: str, path: object, error: Exception) -> ArgumentError:
+    why = getattr(error, "strerror", None) or error
+    return ArgumentError(argument, f"{path or repr(path)} ({why})", "a path where a file can be written")
 
 
 __all__ = ["PAGE_TERMS", "check_writable", "fragment", "page", "write_page"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -34,6 +34,7 @@ class Result(Protocol):
     faithfulness: float
     n_left_out: int
     model: Any
+    diagnostics: Mapping[str, Any]
 
     @property
     def n_players(self) -> int:
@@ -88,6 +89,8 @@ def shown_players(result: Result) -> NDArray[np.int64]:
         return np.arange(result.n_players, dtype=np.int64)
     sizes = np.abs(result.values)
     concerned = result.sets.take(np.flatnonzero(sizes > _TINY * sizes.max(initial=0.0))).players
+    if not len(concerned):
+        return np.arange(MOST_PLAYERS, dtype=np.int64)
     players, first = np.unique(concerned, return_index=True)  # terms come from the largest on
     return np.sort(players[np.argsort(first)[:MOST_PLAYERS]])
 
@@ -104,17 +107,20 @@ def shown_rows(result: Result, players: NDArray[np.int64], max_terms: int) -> ND
 
 def trust_of(result: Result) -> str:
     """Return in a word how far the numbers can be trusted."""
-    if result.n_players < 64 and result.n_evaluations >= 2**result.n_players:
-        return "exact"
     if math.isnan(result.faithfulness):
         return "unknown"
+    n_varied = 0 if result.n_evaluations == 1 else result.model.n_varied  # 1: of a row in which nothing can vary
+    enumerated = n_varied < 64 and result.n_evaluations >= 2**n_varied
+    if result.faithfulness == 1.0 and (enumerated or _is_read(result)):
+        return "exact"
     return "good" if result.faithfulness >= _GOOD else "fair" if result.faithfulness >= _FAIR else "poor"
 
 
 def _what(result: Result) -> str:
     orders = f" up to order {result.max_order}" if result.max_order > 1 else ""
     players, evaluations = _counted(result.n_players, "player"), _counted(result.n_evaluations, "evaluation")
-    return f"{result.index}{orders} of {players}, from {evaluations}."
+    source = f", from {evaluations}" if result.n_evaluations else ""
+    return f"{result.index}{orders} of {players}{source}."
 
 
 def _ends(result: Result) -> str:
@@ -125,6 +131,9 @@ def _ends(result: Result) -> str:
 
 
 def _faith(result: Result, trust: str) -> str:
+    if _is_read(result):
+        estimate = "An estimate by shapiq, which does not say how faithful it is."
+        return "Exact, says shapiq." if trust == "exact" else estimate
     if trust == "exact":
         return "Exact: every mask was evaluated."
     if trust == "unknown":
@@ -134,7 +143,13 @@ def _faith(result: Result, trust: str) -> str:
         "fair": "fair; more evaluations would make it better",
         "poor": "poor: give it more evaluations",
     }
-    return f"Faithfulness {result.faithfulness:.2f} (R² on masks held out): {advice[trust]}."
+    shown = math.floor(1000 * result.faithfulness + 1e-9) / 1000  # never rounded up to a better word
+    return f"Faithfulness {shown:.3f} (R² on masks held out): {advice[trust]}."
+
+
+def _is_read(result: Result) -> bool:
+    """Whether the result was computed by shapiq."""
+    return bool(result.diagnostics.get("source") == "shapiq")
 
 
 def _missing(result: Result, n_players: int, n_rows: int) -> list[str]:
@@ -183,4 +198,5 @@ def _are(count: int) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:.4g}".replace("-", "−")  # noqa: RUF001
+    large = 1000 <= abs(value) < 1e9
+    return (f"{value:,.0f}" if large else f"{value:.4g}").replace("-", "−")  # noqa: RUF001

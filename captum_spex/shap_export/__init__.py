@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from captum_spex.errors import ArgumentError, one_of
 from captum_spex.evaluate import checked_positive
-from captum_spex.shap_export._names import names_of, plain_name
+from captum_spex.shap_export._names import distinct, names_of, plain_name
 from captum_spex.shap_export._result import Result, base_values, pair_matrix, shapley_values, summing
 from captum_spex.shap_export._terms import TermTable
 
@@ -21,6 +21,7 @@ __all__ = [
     "FORMS",
     "MOST_TERMS",
     "Form",
+    "distinct",
     "explanation",
     "pair_explanation",
     "pair_matrix",
