@@ -31,8 +31,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from oracles import INDICES, every_mask, sets_of, shapley_by_permutations, sii
 from shap.links import identity, logit
 from shap.maskers import Composite, Fixed, Image, Independent, Partition, Text
+from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 from torch import nn
 from transformers import TextClassificationPipeline
 
@@ -1628,7 +1631,6 @@ BAD = {
     "masker as number": (made(masker=3), ArgumentError, "`masker`: got a int; allowed is"),
     "masker as list": (made(masker=[[0.0] * 4]), ArgumentError, "`masker`: got a list; allowed is"),
     "masker without mean": (made(masker={"cov": np.eye(4)}), ArgumentError, "`masker`: got a dict; allowed is"),
-    "tensor as masker": (asked(torch.zeros(1, 4)), ArgumentError, "`masker`: got .*Tensor.*; allowed is"),
     "one row as masker": (asked(BACKGROUND[0]), ArgumentError, "`masker`: got .*; allowed is"),
     "a cube as masker": (asked(np.zeros((1, 4, 2))), ArgumentError, "`masker`: got .*; allowed is"),
     "a column as masker": (asked(FRAME["a"]), ArgumentError, "`masker`: got .*; allowed is"),
@@ -1669,7 +1671,7 @@ BAD = {
     "one row": (
         asked(rows=(XS[0],)),
         MaskError,
-        r"`X`: got shape \(4,\); .* Put a single row into a list: `X\[None\]`",
+        r"`X`: got shape \(4,\); .* Keep a single row a table: `X\[:1\]`",
     ),
     "a cube": (asked(rows=(XS[None],)), MaskError, r"`X`: got shape \(1, 2, 4\); allowed is \(rows, 4\)"),
     "sparse of fewer": (asked(rows=(scipy.sparse.csr_matrix(XS[:, :3]),)), MaskError, r"`X`: got shape \(2, 3\)"),
@@ -1927,3 +1929,84 @@ def test_law_symmetry(game):
     assert_allclose(found[0], found[-1], atol=1e-9)
     pairs = explained(model, n + 1, interactions=True).values[0]
     assert_allclose(np.delete(pairs[0], [0, -1]), np.delete(pairs[-1], [0, -1]), atol=1e-9)
+
+
+# --- data frames and sparse rows reach the model as they are -------------------------------------------------------
+
+
+def typed(n_rows, seed=0):
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame({"whole": rng.integers(0, 5, n_rows), "real": rng.normal(size=n_rows)})
+    frame["short"] = rng.integers(0, 5, n_rows).astype("int8")
+    frame["text"] = rng.choice(["a", "b"], n_rows)
+    frame["date"] = pd.to_datetime("2026-01-01") + pd.to_timedelta(rng.integers(0, 9, n_rows), unit="D")
+    frame["maybe"] = pd.array(rng.integers(0, 5, n_rows), dtype="Int64")
+    frame.loc[frame.index % 3 == 0, "maybe"] = pd.NA
+    frame.loc[frame.index % 4 == 0, "text"] = None
+    return frame
+
+
+def test_every_column_keeps_its_dtype():
+    seen = set()
+
+    def model(frame):
+        seen.add(tuple(map(str, frame.dtypes)))
+        texts = frame["whole"].astype(str).str.len() + frame["text"].fillna("").str.len()
+        return texts + frame["real"] * frame["maybe"].fillna(0).astype(float) + frame["date"].dt.day
+
+    frame = typed(20)
+    found = ProxySpexExplainer(model, frame[10:14])(frame[:5])
+    assert seen == {tuple(map(str, frame.dtypes))}
+    assert_allclose(found.base_values + found.values.sum(axis=1), model(frame[:5]).to_numpy())
+
+
+def test_a_pipeline_of_texts_that_may_be_missing():
+    frame = pd.DataFrame({"s": ["Ab", "b", None, "c"] * 5, "x": np.arange(20.0)})
+    columns = [("s", OneHotEncoder(handle_unknown="ignore"), ["s"]), ("x", "passthrough", ["x"])]
+    model = make_pipeline(ColumnTransformer(columns), LinearRegression()).fit(frame, np.arange(20.0))
+    found = ProxySpexExplainer(model.predict, frame[:2])(frame[2:4])
+    assert_allclose(found.base_values + found.values.sum(axis=1), model.predict(frame[2:4]))
+
+
+def test_whole_numbers_that_the_background_has_not():
+    background = pd.DataFrame({"a": [0.5], "b": [1.5]})
+    rows = pd.DataFrame({"a": [3], "b": [2.0]})
+    found = ProxySpexExplainer(lambda frame: frame["a"] * frame["b"], background)(rows)
+    assert_allclose(found.base_values + found.values.sum(axis=1), [6.0])
+
+
+@pytest.mark.parametrize("kind", [scipy.sparse.csr_array, scipy.sparse.csr_matrix, scipy.sparse.csc_array])
+def test_sparse_rows_stay_what_they_are(kind):
+    rows = kind(table(3, 6))
+    is_array = isinstance(rows, scipy.sparse.sparray)
+    seen = set()
+
+    def model(masked):
+        seen.add(isinstance(masked, scipy.sparse.sparray))
+        return np.asarray(masked.sum(axis=1)).ravel()
+
+    found = ProxySpexExplainer(model, kind((1, 6)))(rows)
+    assert seen == {is_array}
+    assert_allclose(found.values, table(3, 6))
+
+
+def test_a_tensor_as_background():
+    found = ProxySpexExplainer(polynomial, torch.zeros(1, 4, dtype=torch.float64))(table(2, 4))
+    assert_allclose(found.values, ProxySpexExplainer(polynomial, np.zeros((1, 4)))(table(2, 4)).values)
+
+
+def test_the_values_alone():
+    explainer = ProxySpexExplainer(polynomial, np.zeros((1, 4)))
+    assert_allclose(explainer.shap_values(table(2, 4)), explainer(table(2, 4)).values)
+
+
+def test_texts_need_a_masker_that_knows_them():
+    with pytest.raises(ArgumentError, match="`masker`: got a function, for texts; allowed is a masker that has"):
+        ProxySpexExplainer(lambda texts: np.ones(len(texts)), lambda mask, text: (np.array([text]),))(["a text"])
+    with pytest.raises(ArgumentError, match=r"`model`: got a torch module, for texts; .*transformers\.pipeline"):
+        ProxySpexExplainer(torch.nn.Linear(2, 2).eval(), Text(r"\W+"))
+
+
+def test_rows_of_numbers_for_a_function():
+    explainer = ProxySpexExplainer(lambda x: 2 * x, lambda mask, x: (np.array([x * mask.reshape(())]),))
+    assert_allclose(explainer([1.0, 2.0]).values, [2.0, 4.0])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any, Literal
 
@@ -32,6 +32,7 @@ class ExplainedRow:
         feature_names: for every argument the names of its positions, if there are any.
         own_names: whether every row has names of its own, as texts have.
         data: the arguments, as the masker shows them.
+        arrays: what is wanted of the results, by name.
     """
 
     results: Sequence[Interactions]
@@ -42,6 +43,18 @@ class ExplainedRow:
     feature_names: Sequence[Sequence[str]] | None
     own_names: bool
     data: tuple[Any, ...]
+    arrays: Mapping[str, Floats] = field(default_factory=dict)
+
+    def reduced(self, wanted: Wanted) -> ExplainedRow:
+        """Return the row with what is wanted as arrays in place of the results, which take far more memory."""
+        ways = {"values": self.values}  # also beside pairs, for arguments that are fixed
+        if wanted.kind == "pairs":
+            ways["pairs"] = self.pairs
+        if wanted.errors:
+            ways["errors"] = self.errors
+        if wanted.main_effects:
+            ways["main_effects"] = self.main_effects
+        return replace(self, results=(), arrays={name: way() for name, way in ways.items()})
 
     def values(self) -> Floats:
         """Shapley values ``(n_positions,)`` or ``(n_positions, n_outputs)``."""
@@ -104,14 +117,14 @@ def _of_values(explained: Sequence[ExplainedRow], argument: int, wanted: Wanted,
         pieces = []
         for row, array in zip(explained, arrays, strict=True):
             start, shape = sum(map(prod, row.shapes[:argument])), row.shapes[argument]
-            pieces.append(array[start : start + prod(shape)].reshape(*shape, *array.shape[1:]))
+            pieces.append(array[start : start + prod(shape)].reshape((*shape, *array.shape[1:])))
         return packed(pieces)
 
     return explanation(
-        cut([row.values() for row in explained]),
+        cut([row.arrays["values"] for row in explained]),
         packed([row.base_values for row in explained]),
-        error_std=cut([row.errors() for row in explained]) if wanted.errors else None,
-        main_effects=cut([row.main_effects() for row in explained]) if wanted.main_effects else None,
+        error_std=cut([row.arrays["errors"] for row in explained]) if wanted.errors else None,
+        main_effects=cut([row.arrays["main_effects"] for row in explained]) if wanted.main_effects else None,
         **facts,
     )
 
@@ -121,7 +134,10 @@ def _of_pairs(explained: Sequence[ExplainedRow], facts: dict[str, Any]) -> Expla
     data = facts["data"]
     if isinstance(data, np.ndarray) and data.ndim > 2:
         facts = {**facts, "data": data.reshape(len(data), -1)}  # every pixel is a player, whatever its place
-    pairs, base_values = packed([row.pairs() for row in explained]), packed([row.base_values for row in explained])
+    pairs, base_values = (
+        packed([row.arrays["pairs"] for row in explained]),
+        packed([row.base_values for row in explained]),
+    )
     return pair_explanation(pairs, base_values, **facts)
 
 

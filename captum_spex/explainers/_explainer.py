@@ -11,6 +11,7 @@ from typing import Any
 import cloudpickle
 import numpy as np
 import scipy.sparse
+import torch
 from tqdm.auto import tqdm
 
 from captum_spex.approximators import Approximator
@@ -131,9 +132,13 @@ class MaskingExplainer(_shap.Explainer):  # type: ignore[misc]
             check_pairs(planned[0].shapes, len(planned), _MOST_CELLS)
         n_pairs = max(row.n_positions for row in planned) ** 2
         question = self._question("SII" if pairs else "SV", 1 + pairs, max(MAX_TERMS, n_pairs), outputs)
-        explained = list(self._explained(planned, question, max_evals, silent))
         wanted = Wanted("pairs" if pairs else "values", bool(error_bounds), main_effects is True)
+        explained = [row.reduced(wanted) for row in self._explained(planned, question, max_evals, silent)]
         return explanations(explained, wanted, time.time() - started)
+
+    def shap_values(self, *args: Any, **settings: Any) -> Any:
+        """Return the values alone, as SHAP's older interface does: ``explainer(...).values``."""
+        return self(*args, **settings).values
 
     def interactions(
         self,
@@ -310,6 +315,8 @@ def _checked_seed(seed: Any) -> int | None:
 
 def _masker(masker: Any) -> Any:
     """Return a masker as SHAP takes it; what its constructor leaves to do for some is done here."""
+    if isinstance(masker, torch.Tensor):
+        masker = masker.detach().cpu().numpy()
     if isinstance(masker, list | tuple) and masker and all(isinstance(one, maskers.Masker) for one in masker):
         return maskers.Composite(*masker)
     if isinstance(masker, dict) and "mean" in masker:
@@ -331,6 +338,9 @@ def _check_together(model: Any, masker: Any) -> None:
     if masker is None:
         allowed = "a masker of `shap.maskers`, a table of background rows, a tokenizer, or a function"
         raise ArgumentError("masker", "None", allowed, "Only pipelines of the library transformers bring their own.")
+    if isinstance(model, _shap.TorchModel) and isinstance(masker, maskers.Text):
+        hint = 'Pass `transformers.pipeline("text-classification", model=model, tokenizer=tokenizer)`.'
+        raise ArgumentError("model", "a torch module, for texts", "a pipeline, or a function of texts", hint)
     tables = (maskers.Independent, maskers.Partition)
     if isinstance(model, _TEXT_MODELS) and isinstance(masker, tables):
         came = f"a `{type(masker).__name__}` masker, of tables, for a model of texts"

@@ -72,6 +72,41 @@ class ArrayInputs:
         return (self._finish(rows.reshape(-1, self.n_positions)),), counts
 
 
+class FrameInputs:
+    """A row of a data frame, and rows that show through where it is hidden, every column in its own dtype.
+
+    Args:
+        row: a data frame of one row.
+        background: a data frame of the same columns.
+        kind: see `MaskedInputs`.
+    """
+
+    def __init__(self, row: pd.DataFrame, background: pd.DataFrame, kind: str | None) -> None:
+        self.n_rows, self.n_positions = background.shape
+        values = (frame.to_numpy(dtype=object) for frame in (row, background))
+        own, others = values
+        self.varying = np.flatnonzero(_differs(own[0], others).any(axis=0))
+        self.background_kind = kind
+        self._columns = row.columns
+        self._pools = [
+            pd.concat([row.iloc[:, column], background.iloc[:, column]], ignore_index=True).array
+            for column in range(self.n_positions)
+        ]
+
+    def __call__(self, masks: Masks) -> tuple[tuple[Any, ...], Ints]:
+        """Take every feature from the row where it is present, else from the background."""
+        hidden = np.arange(1, self.n_rows + 1)
+        places = dict(zip(self.varying.tolist(), masks.T, strict=True))
+        everywhere = np.ones(len(masks), dtype=np.bool_)
+        columns = {
+            column: pool.take(np.where(places.get(column, everywhere)[:, None], 0, hidden).ravel())
+            for column, pool in enumerate(self._pools)
+        }
+        frame = pd.DataFrame(columns)
+        frame.columns = self._columns
+        return (frame,), np.full(len(masks), self.n_rows, dtype=np.int64)
+
+
 @dataclass(frozen=True, eq=False)
 class MaskerInputs:
     """Arguments of a model, and any masker of SHAP, asked for one mask after the other."""
@@ -98,20 +133,16 @@ class MaskerInputs:
         return masked if isinstance(masked, tuple) else (masked,)
 
 
-def masked_inputs(masker: Any, arguments: tuple[Any, ...], frame: pd.DataFrame | None, *, sparse: bool) -> MaskedInputs:
+def masked_inputs(masker: Any, arguments: tuple[Any, ...], table: Table | None) -> MaskedInputs:
     """Return how a row is masked: by arrays where the masker is a plain one of tables or images, else by calling it.
 
     Args:
         masker: a masker of SHAP, or a function ``masker(mask, *arguments)``.
         arguments: the arguments of the model for this row.
-        frame: an empty data frame with the columns and dtypes of the rows, if they came as a data frame.
-        sparse: whether the model gets sparse rows.
+        table: what a masker of tables shows through; ``None`` for any other.
     """
-    if type(masker) in (maskers.Independent, maskers.Partition):
-        background = np.asarray(masker.data)
-        names = masker.feature_names if masker.output_dataframe else None
-        finish = _table(names, _categories(frame, background), sparse)
-        return ArrayInputs(_row(arguments[0], background), background, finish)
+    if table is not None:
+        return table.inputs(arguments[0])
     if type(masker) is maskers.Image and not isinstance(masker.mask_value, str):
         image = np.asarray(arguments[0].cpu() if isinstance(arguments[0], torch.Tensor) else arguments[0])
         if image.size != prod(masker.input_shape):
@@ -123,6 +154,73 @@ def masked_inputs(masker: Any, arguments: tuple[Any, ...], frame: pd.DataFrame |
     inputs = MaskerInputs(masker, arguments, len(positions), np.flatnonzero(positions), n_rows)
     _check_masker(inputs)
     return inputs
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """The background of a masker of tables, in the form in which the model gets its rows.
+
+    Attributes:
+        background: ``(n_rows, n_features)``.
+        frame: the same with the dtypes of the explained rows, for a model that gets data frames of several dtypes.
+        dtypes: of the columns of the explained rows, if these came as a data frame.
+        finish: makes the model's input from rows of one dtype.
+    """
+
+    background: NDArray[Any]
+    frame: pd.DataFrame | None
+    dtypes: dict[int, Any]
+    finish: Callable[[NDArray[Any]], Any]
+
+    @classmethod
+    def of(cls, masker: Any, rows: pd.DataFrame | None, sparse: Callable[[Any], Any] | None) -> Table | None:
+        """Return the table of a masker, ``None`` if it is none of tables.
+
+        Args:
+            masker: the masker.
+            rows: the explained rows, if they came as a data frame.
+            sparse: what makes sparse rows, if they came as such.
+        """
+        if type(masker) not in (maskers.Independent, maskers.Partition):
+            return None
+        background = np.asarray(masker.data)
+        if sparse is not None or not masker.output_dataframe:
+            return cls(background, None, {}, _as_they_are if sparse is None else sparse)
+        names = list(masker.feature_names)
+        if background.dtype != object and (rows is None or (rows.dtypes == background.dtype).all()):
+            return cls(background, None, {}, lambda values: pd.DataFrame(values, columns=names))
+        dtypes = {} if rows is None else _dtypes(rows, background)
+        frame = _typed(pd.DataFrame(background, columns=names), dtypes)
+        return cls(background, frame, dtypes, _as_they_are)
+
+    def inputs(self, row: Any) -> MaskedInputs:
+        """Return how a row is masked.
+
+        Raises:
+            MaskError: if the row has other columns, or texts where the background has numbers.
+        """
+        values = _row(row, self.background)
+        if self.frame is None:
+            return ArrayInputs(values, self.background, self.finish)
+        own = pd.DataFrame([values], columns=self.frame.columns, dtype=object)
+        return FrameInputs(_typed(own, self.dtypes), self.frame, "frame" if self.dtypes else None)
+
+
+def _as_they_are(rows: NDArray[Any]) -> NDArray[Any]:
+    return rows
+
+
+def _typed(frame: pd.DataFrame, dtypes: dict[int, Any]) -> pd.DataFrame:
+    """Return a data frame with the dtypes of some columns, the others what their values say."""
+    columns = {
+        column: frame.iloc[:, column].astype(dtypes[column])
+        if column in dtypes
+        else frame.iloc[:, column].infer_objects()
+        for column in range(frame.shape[1])
+    }
+    typed = pd.DataFrame(columns)
+    typed.columns = frame.columns
+    return typed
 
 
 def mask_shapes(masker: Any, arguments: tuple[Any, ...]) -> list[tuple[int, ...]]:
@@ -198,31 +296,30 @@ def _differs(row: NDArray[Any], background: NDArray[Any]) -> NDArray[np.bool_]:
     return np.asarray(row != background) & ~(pd.isna(row) & pd.isna(background))
 
 
-def _categories(frame: pd.DataFrame | None, background: NDArray[Any]) -> dict[Any, pd.CategoricalDtype]:
-    """The dtypes of categorical columns, with the categories that only the background has."""
-    found = {}
-    for column, (name, dtype) in enumerate(() if frame is None else frame.dtypes.items()):
+def _dtypes(rows: pd.DataFrame, background: NDArray[Any]) -> dict[int, Any]:
+    """The dtypes of the rows' columns that hold the background too; categories with those that only it has."""
+    found: dict[int, Any] = {}
+    for column, dtype in enumerate(rows.dtypes):
+        values = background[:, column]
         if isinstance(dtype, pd.CategoricalDtype):
-            more = [one for one in pd.unique(pd.Series(background[:, column])) if not pd.isna(one)]
             own = dtype.categories.tolist()
-            found[name] = pd.CategoricalDtype([*own, *(one for one in more if one not in own)], dtype.ordered)
+            more = [one for one in pd.unique(pd.Series(values)) if not pd.isna(one) and one not in own]
+            found[column] = pd.CategoricalDtype([*own, *more], dtype.ordered)
+        elif _holds(dtype, values):
+            found[column] = dtype
     return found
 
 
-def _table(
-    names: Sequence[str] | None, categories: dict[Any, pd.CategoricalDtype], sparse: bool
-) -> Callable[[NDArray[Any]], Any]:
-    """Return what makes the model's input from rows: an array, sparse rows, or a data frame of the right dtypes."""
-    if sparse:
-        return scipy.sparse.csr_matrix
-    if names is None:
-        return lambda rows: rows
-
-    def finish(rows: NDArray[Any]) -> pd.DataFrame:
-        table = pd.DataFrame(rows, columns=list(names))
-        return (table.infer_objects() if rows.dtype == object else table).astype(categories)
-
-    return finish
+def _holds(dtype: Any, values: NDArray[Any]) -> bool:
+    """Whether values are the same in a dtype."""
+    missing = pd.isna(values)
+    try:
+        with np.errstate(all="ignore"):
+            kept = pd.Series(values).astype(dtype)
+        same = kept[~missing].to_numpy(dtype=object) == values[~missing].astype(object)
+        return bool((pd.isna(kept).to_numpy() == missing).all() and np.all(same))
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 def _length(part: Any) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 from captum_spex.approximators import Approximator
 from captum_spex.errors import ArgumentError
 from captum_spex.explain import check_plan, explain
-from captum_spex.explainers._masked_inputs import mask_shapes, masked_inputs
+from captum_spex.explainers._masked_inputs import Table, mask_shapes, masked_inputs
 from captum_spex.explainers._masker_game import MaskerGame
 from captum_spex.explainers._rows import Rows
 from captum_spex.explainers._shap import Explanation, OpChain
@@ -128,8 +128,10 @@ def planned_rows(
         ArgumentError: if the masker does not fit the rows.
     """
     planned = []
+    table = Table.of(maskers[0], rows.frame, rows.sparse)  # tables have the same masker for all rows
     for masker, arguments in zip(maskers, rows, strict=True):
-        inputs = masked_inputs(masker, arguments, rows.frame, sparse=rows.sparse)
+        inputs = masked_inputs(masker, arguments, table)
+        _check_texts(masker, arguments)
         shapes = mask_shapes(masker, arguments)
         if sum(prod(shape) for shape in shapes) != inputs.n_positions or not inputs.n_positions:
             came = f"a {type(masker).__name__} of {inputs.n_positions} positions, for inputs of shapes {shapes}"
@@ -174,6 +176,13 @@ def chosen_outputs(outputs: Any, everything: Any) -> Ints:
         allowed = f"numbers from 0 to {n_outputs - 1}, or an operation such as `shap.Explanation.argsort.flip[:2]`"
         raise ArgumentError("outputs", repr(outputs), allowed)
     return np.asarray(numbers % n_outputs, dtype=np.int64)
+
+
+def _check_texts(masker: Any, arguments: tuple[Any, ...]) -> None:
+    """A text is one element to a plain function, not the words that its caller expects."""
+    if any(isinstance(argument, str) for argument in arguments) and not hasattr(masker, "shape"):
+        allowed = "a masker that has a `shape`, such as `shap.maskers.Text`"
+        raise ArgumentError("masker", f"a {type(masker).__name__}, for texts", allowed)
 
 
 def _check_names(names: list[list[str]] | None, shapes: list[tuple[int, ...]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,14 +22,14 @@ class Rows:
     Attributes:
         arguments: for every argument of the model its rows.
         names: for every argument the names of its columns, if it came as a data frame.
-        frame: an empty data frame with the columns and dtypes of the first argument, if it came as one.
-        sparse: whether the first argument came as a sparse matrix.
+        frame: the first argument, if it came as a data frame.
+        sparse: what makes sparse rows as the first argument has them, if it came as a sparse matrix or array.
     """
 
     arguments: tuple[Any, ...]
     names: tuple[list[str] | None, ...]
     frame: pd.DataFrame | None
-    sparse: bool
+    sparse: Callable[[Any], Any] | None
 
     def __len__(self) -> int:
         first = self.arguments[0]
@@ -52,12 +52,12 @@ def rows_of(arguments: Sequence[Any], masker: Any) -> Rows:
         allowed = "at least one" if expected is None else f"{expected}, as the masker takes"
         raise ArgumentError("X", f"{len(arguments)} arguments", allowed)
     columns = tuple(_column(argument) for argument in arguments)
-    frame = arguments[0].iloc[:0] if isinstance(arguments[0], pd.DataFrame) else None
+    frame = arguments[0] if isinstance(arguments[0], pd.DataFrame) else None
     names = tuple(
         [str(name) for name in argument.columns] if isinstance(argument, pd.DataFrame) else None
         for argument in arguments
     )
-    rows = Rows(columns, names, frame, scipy.sparse.issparse(arguments[0]))
+    rows = Rows(columns, names, frame, _sparse_kind(arguments[0]))
     lengths = [int(column.shape[0]) if hasattr(column, "shape") else len(column) for column in columns]
     if len(set(lengths)) > 1:
         raise ArgumentError("X", f"arguments of {' and '.join(map(str, lengths))} rows", "the same number in each")
@@ -75,6 +75,13 @@ def n_arguments(masker: Any) -> int | None:
         return n_arguments(masker.masker)
     is_single = isinstance(masker, maskers.Independent | maskers.Partition | maskers.Text | maskers.Image)
     return 1 if is_single else None
+
+
+def _sparse_kind(argument: Any) -> Callable[[Any], Any] | None:
+    if not scipy.sparse.issparse(argument):
+        return None
+    is_array = isinstance(argument, scipy.sparse.sparray)
+    return scipy.sparse.csr_array if is_array else scipy.sparse.csr_matrix
 
 
 def _at(column: Any, number: int) -> Any:
@@ -122,7 +129,7 @@ def _check_columns(rows: Rows, masker: Any) -> None:
     if scipy.sparse.issparse(rows.arguments[0]):
         shape = rows.arguments[0].shape
     if len(shape) != 2 or shape[1] != n_columns:
-        hint = "Put a single row into a list: `X[None]`." if shape == (n_columns,) else ""
+        hint = "Keep a single row a table: `X[:1]`, or `X.iloc[[0]]` of a data frame." if shape == (n_columns,) else ""
         raise MaskError("X", f"shape {shape}", f"(rows, {n_columns}), the columns of the background", hint)
     if rows.frame is None or not masker.output_dataframe:
         return

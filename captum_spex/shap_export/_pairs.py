@@ -24,8 +24,8 @@ class PairExplanation(Explanation):  # type: ignore[misc]
     """A ``shap.Explanation`` of pairs ``(rows, n, n)``, in SHAP's convention.
 
     ``shap.summary_plot`` draws it, ``shap.plots.decision`` its arrays. Plots that would fail or, worse, read players
-    as rows or classes, are refused with a message that names the right call. Slices such as ``explanation[:, :, j]``
-    are drawn by every plot.
+    as rows or classes, are refused with a message that names the right call. Slices such as ``explanation[:, :, j]``,
+    by number, are drawn by every plot.
     """
 
     def __copy__(self) -> PairExplanation:
@@ -62,7 +62,7 @@ class PairExplanation(Explanation):  # type: ignore[misc]
     def sum(self, axis: int | None = None, grouping: Any = None) -> Explanation:
         """Return the sums; over one axis of players these are the Shapley values, with base values and data."""
         shape = self._own_shape()
-        if grouping is not None or len(shape) != 3 or axis not in (1, 2, -1):
+        if grouping is not None or len(shape) not in (3, 4) or axis not in (1, 2):
             return super().sum(axis=axis, grouping=grouping)
         facts = {"data": self.data, "feature_names": self.feature_names}
         return Explanation(self._s.values.sum(axis=axis), self._s.base_values, **facts)
