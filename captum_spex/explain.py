@@ -46,7 +46,7 @@ def explain(
     target_faithfulness: float = 0.95,
     max_budget: int | None = None,
     index: str = "SII",
-    max_order: int = 2,
+    max_order: int | None = None,
     approximator: Approximator | None = None,
     random_state: RandomState = None,
     batch_size: int | None = None,
@@ -68,7 +68,7 @@ def explain(
         target_faithfulness: where ``budget="auto"`` stops, between 0 and 1.
         max_budget: largest number of masks that ``budget="auto"`` evaluates; default 10,000.
         index: an interaction index, see `captum_spex.indices.NAMES`.
-        max_order: largest order of an interaction, 1 to ``n_players``.
+        max_order: largest order of an interaction, 1 to ``n_players``. Default: 2, or 1 for a single player.
         approximator: the algorithm; default `ProxySpex()`.
         random_state: seed or generator; the same seed gives the same masks and the same result.
         batch_size: masks per call of the game; default: as the game's method ``plan_batches`` says, else 1,024.
@@ -99,7 +99,7 @@ def explain(
     own = getattr(game, "n_players", None)
     n_players = checked_positive("n_players", own if n_players is None else n_players)
     names = getattr(game, "names", None) if names is None and n_players == own else names
-    resolved = resolve_index(index, max_order, n_players)
+    resolved = resolve_index(index, min(2, n_players) if max_order is None else max_order, n_players)
     budget = default_budget(n_players) if budget is None else budget
     problem = _problem(n_players, budget, target_faithfulness, max_budget, resolved)
     checked_positive("max_terms", max_terms)

@@ -6,7 +6,7 @@ import pickle
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import cloudpickle
 import numpy as np
@@ -14,7 +14,7 @@ import scipy.sparse
 import torch
 from tqdm.auto import tqdm
 
-from captum_spex.approximators import Approximator
+from captum_spex.approximators import Approximator, ProxySpex, Spex
 from captum_spex.errors import ArgumentError, OrderError
 from captum_spex.evaluate import checked_budget, checked_positive
 from captum_spex.explain import default_budget
@@ -22,7 +22,7 @@ from captum_spex.explainers import _shap
 from captum_spex.explainers._explained import ExplainedRow, Wanted, check_pairs, explanations
 from captum_spex.explainers._planning import PlannedRow, Question, planned_rows, with_budgets
 from captum_spex.explainers._rows import rows_of
-from captum_spex.explainers._shap import maskers, models
+from captum_spex.explainers._shap import links, maskers, models
 from captum_spex.interactions import MAX_TERMS
 from captum_spex.supports import Floats, Ints
 
@@ -41,17 +41,19 @@ class MaskingExplainer(_shap.Explainer):  # type: ignore[misc]
     """Base of the explainers: a ``shap.Explainer`` that asks captum_spex."""
 
     model: Any
+    default_approximator: ClassVar[type[ProxySpex] | type[Spex]]
 
     def __init__(
         self,
         model: Any,
-        masker: Any,
-        link: Callable[..., Any],
-        output_names: Sequence[str] | None,
-        feature_names: Any,
-        linearize_link: bool,
-        seed: int | None,
-        approximator: Approximator,
+        masker: Any = None,
+        link: Callable[..., Any] = links.identity,
+        algorithm: str = "auto",
+        output_names: Sequence[str] | None = None,
+        feature_names: Any = None,
+        linearize_link: bool = True,
+        seed: int | None = None,
+        approximator: Approximator | None = None,
     ) -> None:
         _shap.checked_link(link)
         model = _shap.with_tensors(model)
@@ -70,7 +72,7 @@ class MaskingExplainer(_shap.Explainer):  # type: ignore[misc]
                 raise ArgumentError("model", f"a {type(self.model).__name__}", "a function of the masked rows", hint)
             self.model = models.Model(self.model)
         self.seed = _checked_seed(seed)
-        self.approximator = approximator
+        self.approximator = self.default_approximator() if approximator is None else approximator
         _check_together(self.model, self.masker)
 
     def default_max_evals(self, n_players: int) -> int:

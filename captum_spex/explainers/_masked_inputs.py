@@ -16,7 +16,8 @@ import torch
 from numpy.typing import NDArray
 
 from captum_spex.errors import ArgumentError, MaskError
-from captum_spex.explainers._shap import maskers
+from captum_spex.explainers._rows import n_rows
+from captum_spex.explainers._shap import maskers, without_answers
 from captum_spex.masks import Masks
 from captum_spex.supports import Ints
 
@@ -123,7 +124,7 @@ class MaskerInputs:
         present = np.ones((len(masks), self.n_positions), dtype=np.bool_)
         present[:, self.varying] = masks
         masked = [self._under(mask) for mask in present]
-        counts = np.array([_length(inputs[0]) for inputs in masked], dtype=np.int64)
+        counts = np.array([n_rows(inputs[0]) for inputs in masked], dtype=np.int64)
         return tuple(_joined(pieces) for pieces in zip(*masked, strict=True)), counts
 
     def _under(self, mask: NDArray[np.bool_]) -> tuple[Any, ...]:
@@ -257,8 +258,7 @@ def _parts(masker: Any, arguments: tuple[Any, ...]) -> list[tuple[Any, tuple[Any
 
 def _check_masker(inputs: MaskerInputs) -> None:
     """Ask the masker once: what it cannot do is to be known before the model is called, to generate a text too."""
-    if isinstance(inputs.masker, maskers.OutputComposite):
-        inputs = replace(inputs, masker=inputs.masker.masker)
+    inputs = replace(inputs, masker=without_answers(inputs.masker))
     with _failures_explained(inputs.masker):
         _, counts = inputs(np.ones((1, len(inputs.varying)), dtype=np.bool_))
     if counts[0] < 1:
@@ -320,10 +320,6 @@ def _holds(dtype: Any, values: NDArray[Any]) -> bool:
         return bool((pd.isna(kept).to_numpy() == missing).all() and np.all(same))
     except (TypeError, ValueError, OverflowError):
         return False
-
-
-def _length(part: Any) -> int:
-    return int(part.shape[0]) if hasattr(part, "shape") else len(part)
 
 
 def _joined(pieces: Sequence[Any]) -> Any:

@@ -12,7 +12,7 @@ import scipy.sparse
 import torch
 
 from captum_spex.errors import ArgumentError, MaskError
-from captum_spex.explainers._shap import maskers
+from captum_spex.explainers._shap import maskers, without_answers
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +32,7 @@ class Rows:
     sparse: Callable[[Any], Any] | None
 
     def __len__(self) -> int:
-        first = self.arguments[0]
-        return int(first.shape[0]) if hasattr(first, "shape") else len(first)
+        return n_rows(self.arguments[0])
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         """Yield the arguments of the model for every row; rows of sparse matrices as arrays."""
@@ -58,7 +57,7 @@ def rows_of(arguments: Sequence[Any], masker: Any) -> Rows:
         for argument in arguments
     )
     rows = Rows(columns, names, frame, _sparse_kind(arguments[0]))
-    lengths = [int(column.shape[0]) if hasattr(column, "shape") else len(column) for column in columns]
+    lengths = list(map(n_rows, columns))
     if len(set(lengths)) > 1:
         raise ArgumentError("X", f"arguments of {' and '.join(map(str, lengths))} rows", "the same number in each")
     if not lengths[0]:
@@ -67,13 +66,18 @@ def rows_of(arguments: Sequence[Any], masker: Any) -> Rows:
     return rows
 
 
+def n_rows(column: Any) -> int:
+    """Return how many rows something holds."""
+    return int(column.shape[0]) if hasattr(column, "shape") else len(column)
+
+
 def n_arguments(masker: Any) -> int | None:
     """Return how many arguments of the model a masker takes; ``None`` if it does not tell."""
     if isinstance(masker, maskers.Composite):
         return int(masker.total_args)
-    if isinstance(masker, maskers.OutputComposite | maskers.FixedComposite):
-        return n_arguments(masker.masker)
-    is_single = isinstance(masker, maskers.Independent | maskers.Partition | maskers.Text | maskers.Image)
+    is_single = isinstance(
+        without_answers(masker), maskers.Independent | maskers.Partition | maskers.Text | maskers.Image
+    )
     return 1 if is_single else None
 
 
@@ -106,7 +110,7 @@ def _column(argument: Any) -> Any:
 
 
 def _check_against(rows: Rows, masker: Any) -> None:
-    inner = masker.masker if isinstance(masker, maskers.OutputComposite | maskers.FixedComposite) else masker
+    inner = without_answers(masker)
     first = rows.arguments[0]
     if isinstance(inner, maskers.Text):
         for number in range(len(rows)):

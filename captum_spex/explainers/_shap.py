@@ -26,6 +26,7 @@ __all__ = [
     "models",
     "sample",
     "with_tensors",
+    "without_answers",
 ]
 
 
@@ -76,6 +77,11 @@ def with_tensors(model: Any) -> Any:
     """Return a torch module wrapped as a model of SHAP; language models, which SHAP wraps itself, as they are."""
     is_own = isinstance(model, nn.Module) and not hasattr(model, "generate")
     return TorchModel(model) if is_own else model
+
+
+def without_answers(masker: Any) -> Any:
+    """Return the masker inside one that also gives the answers of a language model."""
+    return masker.masker if isinstance(masker, maskers.OutputComposite | maskers.FixedComposite) else masker
 
 
 def checked_link(link: Any) -> Any:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
-
-from captum_spex.approximators import Approximator, ProxySpex
+from captum_spex.approximators import ProxySpex
 from captum_spex.explainers._explainer import MaskingExplainer
-from captum_spex.explainers._shap import links
 
 
 class ProxySpexExplainer(MaskingExplainer):
@@ -41,17 +37,4 @@ class ProxySpexExplainer(MaskingExplainer):
         Butler et al., "ProxySPEX", NeurIPS 2025, arXiv 2505.17495.
     """
 
-    def __init__(
-        self,
-        model: Any,
-        masker: Any = None,
-        link: Callable[..., Any] = links.identity,
-        algorithm: str = "auto",
-        output_names: Sequence[str] | None = None,
-        feature_names: Any = None,
-        linearize_link: bool = True,
-        seed: int | None = None,
-        approximator: Approximator | None = None,
-    ) -> None:
-        chosen = ProxySpex() if approximator is None else approximator
-        super().__init__(model, masker, link, output_names, feature_names, linearize_link, seed, chosen)
+    default_approximator = ProxySpex

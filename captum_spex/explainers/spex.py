@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
-
-from captum_spex.approximators import Approximator, Spex
+from captum_spex.approximators import Spex
 from captum_spex.explainers._explainer import MaskingExplainer
-from captum_spex.explainers._shap import links
 
 
 class SpexExplainer(MaskingExplainer):
@@ -38,20 +34,7 @@ class SpexExplainer(MaskingExplainer):
         Kang et al., "SPEX: Scaling Feature Interaction Explanations for LLMs", ICML 2025, arXiv 2502.13870.
     """
 
-    def __init__(
-        self,
-        model: Any,
-        masker: Any = None,
-        link: Callable[..., Any] = links.identity,
-        algorithm: str = "auto",
-        output_names: Sequence[str] | None = None,
-        feature_names: Any = None,
-        linearize_link: bool = True,
-        seed: int | None = None,
-        approximator: Approximator | None = None,
-    ) -> None:
-        chosen = Spex() if approximator is None else approximator
-        super().__init__(model, masker, link, output_names, feature_names, linearize_link, seed, chosen)
+    default_approximator = Spex
 
     def default_max_evals(self, n_players: int) -> int:
         """Return the evaluations of three groups of 64 bins at degree 5, and never more than ``2**n``."""
