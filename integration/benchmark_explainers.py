@@ -470,7 +470,9 @@ def overhead_functions(n_players: int, n_background: int) -> tuple[dict[str, Cal
     masks = rng.random((n_masks, n_players)) < 0.5
     masker = shap.maskers.Independent(background)
     theirs = shap.utils.MaskedModel(first_column, masker, shap.links.identity, True, row)
-    game = MaskerGame(first_column, masked_inputs(masker, (row,), None, sparse=False), shap.links.identity, True)
+    game = MaskerGame(
+        first_column, masked_inputs(masker, (row,), Table.of(masker, None, None)), shap.links.identity, True
+    )
     batches = game.plan_batches(masks)
     found = np.concatenate([game(masks[rows]) for rows in batches])
     np.testing.assert_allclose(found, theirs(masks, batch_size=10), rtol=1e-12)
