@@ -44,6 +44,7 @@ import captum_spex
 from captum_spex.evaluate import Evaluator
 from captum_spex.explain import default_budget
 from captum_spex.explainers import ProxySpexExplainer
+from captum_spex.explainers._masked_inputs import Table as MaskedTable
 from captum_spex.explainers._masked_inputs import masked_inputs
 from captum_spex.explainers._masker_game import MaskerGame
 from captum_spex.games.text import ClassificationGame, embedded_model
@@ -470,9 +471,8 @@ def overhead_functions(n_players: int, n_background: int) -> tuple[dict[str, Cal
     masks = rng.random((n_masks, n_players)) < 0.5
     masker = shap.maskers.Independent(background)
     theirs = shap.utils.MaskedModel(first_column, masker, shap.links.identity, True, row)
-    game = MaskerGame(
-        first_column, masked_inputs(masker, (row,), Table.of(masker, None, None)), shap.links.identity, True
-    )
+    inputs = masked_inputs(masker, (row,), MaskedTable.of(masker, None, None))
+    game = MaskerGame(first_column, inputs, shap.links.identity, True)
     batches = game.plan_batches(masks)
     found = np.concatenate([game(masks[rows]) for rows in batches])
     np.testing.assert_allclose(found, theirs(masks, batch_size=10), rtol=1e-12)
