@@ -32,12 +32,11 @@ class MaskerGame:
         link: a link of SHAP.
         linearize_link: as in ``shap.Explainer``.
         batch_size: masks per call of the model; ``None``: as many as fit.
-        background: the model's outputs for the background rows, if they are known.
 
     Attributes:
         n_players: number of varying inputs.
         chosen: which outputs are returned, if not all.
-        background: the model's outputs with no input present.
+        background: the model's outputs with no input present; set before the first call, they are not asked for.
         background_kind: rows of one kind have the same outputs with no input present; ``None`` if they are their own.
     """
 
@@ -49,11 +48,10 @@ class MaskerGame:
         linearize_link: bool,
         *,
         batch_size: int | None = None,
-        background: Floats | None = None,
     ) -> None:
         self.n_players = len(inputs.varying)
         self.chosen: Ints | None = None
-        self.background = background
+        self.background: Floats | None = None
         self.background_kind = inputs.background_kind
         self._model, self._inputs = model, inputs
         self._link = None if is_identity(link) else link
