@@ -60,7 +60,8 @@ class Evaluator:
         self._plan = getattr(game, "plan_batches", None) if batch_size is None else None
         self._answer_each: Callable[[Masks], Any] | None = getattr(game, "answer_each", None)
         self._batch_size = checked_positive("batch_size", DEFAULT_BATCH_SIZE if batch_size is None else batch_size)
-        self._bar = tqdm(total=0, desc="evaluations", unit="eval", disable=not show_progress)
+        # Even a bar that is switched off takes a lock that forked processes share: one of them killed there stops all.
+        self._bar = tqdm(total=0, desc="evaluations", unit="eval") if show_progress else None
         self._store = store
         self._layout(None if store is None else store.layout)
         self._chunks: list[tuple[Keys, Floats]] = []  # joined when they are read: a game may have many batches
@@ -70,7 +71,8 @@ class Evaluator:
 
     def close(self) -> None:
         """End the progress bar."""
-        self._bar.close()
+        if self._bar is not None:
+            self._bar.close()
 
     def __enter__(self) -> Evaluator:
         return self
@@ -139,8 +141,9 @@ class Evaluator:
         return self._chunks[0]
 
     def _expect(self, n_more: int) -> None:
-        self._bar.total += n_more
-        self._bar.refresh()
+        if self._bar is not None:
+            self._bar.total += n_more
+            self._bar.refresh()
 
     def _evaluate(self, source: MaskBlocks | _ArrayBlocks, rows: NDArray[np.intp], keys: Keys) -> None:
         self._expect(len(rows))
@@ -196,7 +199,8 @@ class Evaluator:
 
     def _count(self, n_evaluations: int) -> None:
         self._n_evaluations += n_evaluations
-        self._bar.update(n_evaluations)
+        if self._bar is not None:
+            self._bar.update(n_evaluations)
 
     def _batches(self, source: MaskBlocks | _ArrayBlocks, rows: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
         """Split rows into the calls of the game, whatever of them is stored: so a resumed run repeats its batches."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 import torch
 from games import Counting, codes
 from numpy.testing import assert_allclose, assert_array_equal
+from tqdm import tqdm
 
 from captum_spex.errors import ArgumentError, BudgetError, GameError, MaskError
 from captum_spex.evaluate import Evaluator, checked_budget, checked_positive, describe_mask
@@ -173,6 +176,18 @@ def test_the_progress_bar_goes_to_standard_error(capsys):
     assert "8/8" in shown.err
     Evaluator(size_of, 3, budget=8)(all_masks(3))
     assert capsys.readouterr().err == ""
+
+
+def test_a_run_without_a_bar_does_not_wait_for_the_lock_of_bars():
+    evaluator_made = threading.Event()
+
+    def make():
+        Evaluator(lambda masks: masks.sum(axis=1), 2, budget=4)
+        evaluator_made.set()
+
+    with tqdm.get_lock():  # as a forked process leaves it that was killed there
+        threading.Thread(target=make, daemon=True).start()
+        assert evaluator_made.wait(10)
 
 
 def test_a_game_must_be_callable():
