@@ -1,0 +1,271 @@
+"""Finding the components of a model: attention heads, MLP blocks, layers, neurons, modules by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+from itertools import pairwise
+from typing import Any, Literal
+
+from torch import nn
+
+from captum_spex.errors import ArgumentError, UnknownNameError
+from captum_spex.evaluate import checked_positive
+from captum_spex.games.components._component import Component, Place, module_named, nearest_names
+
+_PROJECTIONS = ("o_proj", "out_proj", "c_proj", "out_lin", "dense", "output.dense", "attn_out", "o", "wo")
+_COUNTS = ("num_attention_heads", "num_heads", "n_heads", "n_head", "num_query_heads", "encoder_attention_heads")
+_MLP_PROJECTIONS = (
+    *(f"mlp.{name}" for name in ("c_proj", "down_proj", "fc2", "dense_4h_to_h", "fc_out", "w2", "wo", "Wo")),
+    *("ffn.lin2", "DenseReluDense.wo", "ffn_output", "fc2", "feed_forward.w2", "output.dense"),
+)
+_MLP_MODULES = ("mlp", "ffn", "feed_forward", "block_sparse_moe")
+Layers = int | Iterable[int] | None
+
+
+def heads(model: nn.Module, layers: Layers = None, *, n_heads: int | None = None) -> list[Component]:
+    """Return the attention heads of a transformer, as components named ``"L0H3"``: layer 0, head 3.
+
+    A head is its run of channels at the **input** of the attention's output projection (``o_proj``, ``c_proj``,
+    ``out_proj``, ...): behind it the heads are mixed. Knows the models of the library transformers that follow these
+    names, such as BERT, RoBERTa, DistilBERT, ALBERT (whose layers share their heads), GPT-2, GPT-NeoX, OPT, BLOOM,
+    Falcon, Llama, Mistral, Qwen, Gemma, T5, BART, ViT, CLIP. Where a model has several stacks of attentions, the name
+    is that of the module: ``"decoder.block.0.layer.1.EncDecAttention H3"``.
+
+    Args:
+        model: the model.
+        layers: the layers to take, by number, negative ones from the end; default: all.
+        n_heads: how many heads an attention has; default: what its module or configuration says.
+
+    Raises:
+        ArgumentError: if the model has no attention of a known kind, or its number of heads cannot be read; for a layer
+            that does not exist.
+
+    Example:
+        >>> from transformers import GPT2Config, GPT2Model
+        >>> model = GPT2Model(GPT2Config(n_layer=2, n_head=4, n_embd=32, vocab_size=50))
+        >>> [head.name for head in heads(model, layers=1)]
+        ['L1H0', 'L1H1', 'L1H2', 'L1H3']
+        >>> heads(model)[1].places
+        (Place(module='h.0.attn.c_proj', side='input', start=8, stop=16),)
+    """
+    found = _attentions(_checked_model(model))
+    labels = _layer_labels([path for path, _ in found], layers)
+    components = []
+    for (path, projection), label in zip(found, labels, strict=True):
+        if label is not None:
+            module, name = model.get_submodule(path), f"{path}.{projection}".lstrip(".")
+            width = _width(model.get_submodule(name), "input", name)
+            count = _n_heads(module, model, path, width) if n_heads is None else checked_positive("n_heads", n_heads)
+            if width % count:
+                allowed = f"a number that divides the {width} channels of {name!r}"
+                raise ArgumentError("n_heads", str(count), allowed)
+            edges = range(0, width + 1, width // count)
+            components += [
+                Component(f"{label}H{head}", (Place(name, "input", start, stop),))
+                for head, (start, stop) in enumerate(pairwise(edges))
+            ]
+    return components
+
+
+def mlps(model: nn.Module, layers: Layers = None) -> list[Component]:
+    """Return the MLP blocks of a transformer, as components named ``"L0 MLP"``: what they add to the residual stream.
+
+    Raises:
+        ArgumentError: if the model has no MLP of a known kind; for a layer that does not exist.
+    """
+    found = _mlps(_checked_model(model))
+    labels = _layer_labels(found, layers)
+    named = zip(found, labels, strict=True)
+    return [Component(f"{label.strip()} MLP", (Place(name),)) for name, label in named if label is not None]
+
+
+def layers(model: nn.Module, layers: Layers = None) -> list[Component]:
+    """Return the layers of a transformer, as components named ``"L0"``: all that a layer adds to the residual stream.
+
+    These are the outputs of its attention's projection and of its MLP: an absent layer (by zero) is skipped.
+
+    Raises:
+        ArgumentError: if the model has no attention or MLP of a known kind, or not one each in every layer; for a layer
+            that does not exist.
+
+    Example:
+        >>> from transformers import GPT2Config, GPT2Model
+        >>> model = GPT2Model(GPT2Config(n_layer=2, n_head=4, n_embd=32, vocab_size=50))
+        >>> [(layer.name, len(layer.places)) for layer in layers(model)]
+        [('L0', 2), ('L1', 2)]
+    """
+    attentions, blocks = _attentions(_checked_model(model)), _mlps(model)
+    if len(attentions) != len(blocks):
+        came = f"a {type(model).__name__} with {len(attentions)} attentions and {len(blocks)} MLPs"
+        raise ArgumentError("model", came, "a model with one of each in every layer", "Build `Component`s by hand.")
+    labels = _layer_labels([path for path, _ in attentions], layers)
+    return [
+        Component(label.strip(), (Place(f"{path}.{projection}".lstrip(".")), Place(block)))
+        for (path, projection), block, label in zip(attentions, blocks, labels, strict=True)
+        if label is not None
+    ]
+
+
+def neurons(
+    model: nn.Module,
+    module: str,
+    units: Iterable[int] | None = None,
+    *,
+    side: Literal["input", "output"] = "output",
+    width: int | None = None,
+) -> list[Component]:
+    """Return the channels of what comes out of a module, or goes into it, as components named ``"fc1[7]"``.
+
+    The neurons of a transformer's MLP, after the activation, are the input of its second projection.
+
+    Args:
+        model: the model.
+        module: name of the module; channels are the last dimension, of convolutions and batch norms the second.
+        units: the channels to take; default: all.
+        side: ``"output"`` or ``"input"`` of the module.
+        width: how many channels there are; default: what a linear, convolution or norm module says.
+
+    Raises:
+        UnknownNameError: for a module that the model does not have; the nearest names are listed.
+        ArgumentError: if the width cannot be read, or for a channel that does not exist.
+
+    Example:
+        >>> model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 1))
+        >>> [neuron.name for neuron in neurons(model, "2", side="input")]
+        ['2[0]', '2[1]', '2[2]']
+    """
+    found = module_named(_checked_model(model), module, "module")
+    n_units = _width(found, side, module) if width is None else checked_positive("width", width)
+    chosen = list(range(n_units)) if units is None else [int(unit) for unit in units]
+    wrong = [unit for unit in chosen if not 0 <= unit < n_units]
+    if wrong:
+        raise ArgumentError("units", str(wrong[0]), f"channels 0 to {n_units - 1} of {module!r}")
+    return [Component(f"{module}[{unit}]", (Place(module, side, unit, unit + 1),)) for unit in chosen]
+
+
+def modules(model: nn.Module, pattern: str | Sequence[str]) -> list[Component]:
+    """Return modules by their names, as components: everything that they give out.
+
+    Args:
+        model: the model.
+        pattern: a name of ``model.named_modules()``, or several; ``*`` stands for anything: ``"h.*.mlp"``.
+
+    Raises:
+        UnknownNameError: if no module has such a name; the nearest names are listed.
+
+    Example:
+        >>> model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 1))
+        >>> [component.name for component in modules(model, "*")]
+        ['0', '1', '2']
+    """
+    names = [name for name, _ in _checked_model(model).named_modules() if name]
+    patterns = [pattern] if isinstance(pattern, str) else list(pattern)
+    chosen: list[str] = []
+    for one in patterns:
+        matching = [name for name in names if fnmatchcase(name, one)]
+        if not matching:
+            raise UnknownNameError("pattern", repr(one), nearest_names(one, names))
+        chosen += [name for name in matching if name not in chosen]
+    return [Component(name, (Place(name),)) for name in chosen]
+
+
+def _checked_model(model: Any) -> nn.Module:
+    if not isinstance(model, nn.Module):
+        raise ArgumentError("model", f"a {type(model).__name__}", "a torch module")
+    return model
+
+
+def _attentions(model: nn.Module) -> list[tuple[str, str]]:
+    """Return the names of the attentions and, inside each, of its output projection."""
+    found = []
+    for path, module in model.named_modules():
+        own = f"{type(module).__name__} {path.split('.')[-1]}".lower()
+        if isinstance(module, nn.MultiheadAttention):
+            hint = "Take all its heads together: `modules(model, pattern)` with its name."
+            came = f"torch's MultiheadAttention {path!r}, which reads its output projection without calling it"
+            raise ArgumentError("model", came, "attentions whose output projection is called as a module", hint)
+        if "attention" in own or "attn" in own:
+            inside = dict(module.named_modules())
+            projections = [name for name in _PROJECTIONS if _is_projection(inside.get(name))]
+            found += [(path, projections[0])] if projections else []
+    if not found:
+        allowed = f"a model with attention modules that have one of {', '.join(_PROJECTIONS)}"
+        hint = "Build `Component`s by hand, or take `modules(model, pattern)`."
+        raise ArgumentError("model", f"a {type(model).__name__} without", allowed, hint)
+    return found
+
+
+def _mlps(model: nn.Module) -> list[str]:
+    """Return the names of the modules whose output is what an MLP adds."""
+    names = [name for name, _ in model.named_modules()]
+    outside = [name for name in names if not re.search(r"atte?n", name, re.IGNORECASE)]
+    for endings in (*([ending] for ending in _MLP_PROJECTIONS), _MLP_MODULES):
+        found = [name for name in outside if any(f".{name}".endswith(f".{ending}") for ending in endings)]
+        if found:
+            return found
+    allowed = f"a model with one of {', '.join(_MLP_PROJECTIONS)}"
+    raise ArgumentError("model", f"a {type(model).__name__} without", allowed, "Take `modules(model, pattern)`.")
+
+
+def _is_projection(module: nn.Module | None) -> bool:
+    weight = getattr(module, "weight", None)
+    return weight is not None and getattr(weight, "ndim", 0) == 2
+
+
+def _width(module: nn.Module, side: str, name: str) -> int:
+    """Return how many channels go into a module, or come out of it."""
+    keys = {"input": ("in_features", "in_channels"), "output": ("out_features", "out_channels")}[side]
+    for key in (*keys, "num_features", "num_channels"):
+        if isinstance(width := getattr(module, key, None), int):
+            return width
+    weight = getattr(module, "weight", None)
+    if type(module).__name__ == "Conv1D" and weight is not None:  # of transformers: a transposed linear module
+        return int(weight.shape[0 if side == "input" else 1])
+    if isinstance(module, nn.LayerNorm | nn.Embedding) and weight is not None:
+        return int(weight.shape[-1])
+    came = f"{name!r}, a {type(module).__name__}, which does not say how many channels it has"
+    raise ArgumentError("module", came, f"a module with an attribute {keys[0]} or {keys[1]}", "Give `width`.")
+
+
+def _n_heads(attention: nn.Module, model: nn.Module, path: str, width: int) -> int:
+    """Return an attention's number of heads, from its own attributes, its parts', or a configuration."""
+    configurations = [getattr(attention, "config", None), getattr(model, "config", None)]
+    for owner in (*attention.modules(), *configurations):
+        for name in _COUNTS:
+            count = getattr(owner, name, None)
+            if isinstance(count, int) and not isinstance(count, bool) and count > 0:
+                return count
+    came = f"a {type(attention).__name__} ({path!r}, {width} channels) that does not say how many heads it has"
+    missing = f"one of the attributes {', '.join(_COUNTS)} on it or in its `config`"
+    raise ArgumentError("model", came, missing, "Give `n_heads`.")
+
+
+def _layer_labels(paths: Sequence[str], layers: Layers) -> list[str | None]:
+    """Return the label of every module's layer, ``None`` for those that are not among ``layers``.
+
+    ``"L0"``; where there are several stacks, the module's name and a blank.
+    """
+    stacks: dict[str, list[int]] = {}
+    for row, path in enumerate(paths):
+        stacks.setdefault(re.sub(r"\d+", "*", path), []).append(row)
+    labels: list[str | None] = [None] * len(paths)
+    for rows in stacks.values():
+        chosen = _chosen(layers, len(rows))
+        for number, row in enumerate(rows):
+            if number in chosen:
+                labels[row] = f"L{number}" if len(stacks) == 1 else f"{paths[row]} "
+    return labels
+
+
+def _chosen(layers: Layers, n_layers: int) -> set[int]:
+    if layers is None:
+        return set(range(n_layers))
+    given = [layers] if isinstance(layers, int) else list(layers)
+    for layer in given:
+        if not isinstance(layer, int) or isinstance(layer, bool) or not -n_layers <= layer < n_layers:
+            raise ArgumentError("layers", repr(layer), f"numbers from {-n_layers} to {n_layers - 1}")
+    if not given:
+        raise ArgumentError("layers", "none", "at least one")
+    return {layer % n_layers for layer in given}
