@@ -8,17 +8,18 @@ from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from math import ceil, log2
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from captum_spex.approximators import Again, Approximator, Exact, Problem, ProxySpex, Recovered, Run
+from captum_spex.approximators import Again, Approximator, Exact, Observed, Problem, ProxySpex, Recovered, Run
 from captum_spex.errors import ArgumentError
 from captum_spex.evaluate import Evaluator, checked_budget, checked_positive
 from captum_spex.game import Game
 from captum_spex.indices import Index, resolve_index
 from captum_spex.interactions import MAX_TERMS, Interactions
+from captum_spex.masks import ChosenRows
 from captum_spex.store import Store
 
 _MOST_ENUMERATED = 26  # players whose masks, all of them, fit into memory
@@ -62,7 +63,8 @@ def explain(
             ``(n_masks, n_outputs)``.
         n_players: number of players; default: the game's attribute ``n_players``.
         budget: largest number of masks to evaluate, at least 2. From ``2**n_players`` on, every mask is evaluated
-            and the answer is exact. ``"auto"``: evaluate in growing rounds until the faithfulness exceeds the target
+            and the answer is exact. Of a table (`captum_spex.games.training.from_table`): the number of rows to learn
+            from, default all. ``"auto"``: evaluate in growing rounds until the faithfulness exceeds the target
             with 95 % confidence; ``diagnostics["curve"]`` of the result lists evaluations, faithfulness and its lower
             bound after every round. Default: `default_budget`.
         target_faithfulness: where ``budget="auto"`` stops, between 0 and 1.
@@ -101,24 +103,31 @@ def explain(
     names = getattr(game, "names", None) if names is None and n_players == own else names
     resolved = resolve_index(index, min(2, n_players) if max_order is None else max_order, n_players)
     budget = default_budget(n_players) if budget is None else budget
-    problem = _problem(n_players, budget, target_faithfulness, max_budget, resolved)
     checked_positive("max_terms", max_terms)
     checked_names = _checked_names(names, n_players)
     if batch_size is not None:
         checked_positive("batch_size", batch_size)
-    problem, run = _started(problem, approximator, random_state)
-    with (
-        _opened(store, game, n_players) as kept,
-        Evaluator(
-            game, n_players, budget=problem.budget, batch_size=batch_size, show_progress=show_progress, store=kept
-        ) as evaluator,
-    ):
-        recovered = _finished(run, evaluator, problem)
+    observed = getattr(game, "observed", None)
+    if isinstance(observed, Observed):
+        recovered, n_evaluations = _learnt(observed, budget, approximator, random_state, store)
+        has_outputs = observed.has_outputs
+    else:
+        budget = default_budget(n_players) if budget is None else budget
+        problem = _problem(n_players, budget, target_faithfulness, max_budget, resolved)
+        problem, run = _started(problem, approximator, random_state)
+        with (
+            _opened(store, game, n_players) as kept,
+            Evaluator(
+                game, n_players, budget=problem.budget, batch_size=batch_size, show_progress=show_progress, store=kept
+            ) as evaluator,
+        ):
+            recovered = _finished(run, evaluator, problem)
+        n_evaluations, has_outputs = evaluator.n_evaluations, evaluator.has_outputs
     results = [
         Interactions.from_model(
             one.model,
             resolved,
-            n_evaluations=evaluator.n_evaluations,
+            n_evaluations=n_evaluations,
             faithfulness=one.faithfulness,
             names=checked_names,
             max_terms=max_terms,
@@ -126,7 +135,7 @@ def explain(
         )
         for one in recovered
     ]
-    return results if evaluator.has_outputs else results[0]
+    return results if has_outputs else results[0]
 
 
 def check_plan(n_players: int, budget: int, index: str, max_order: int, approximator: Approximator | None) -> None:
@@ -138,6 +147,30 @@ def _opened(store: StoreArgument, game: Game, n_players: int) -> Store | nullcon
     if store is None:
         return nullcontext()
     return (store if isinstance(store, Store) else Store(store)).open(game, n_players)
+
+
+def _learnt(
+    observed: Observed,
+    budget: int | str | None,
+    approximator: Approximator | None,
+    random_state: RandomState,
+    store: Any,
+) -> tuple[list[Recovered], int]:
+    """Learn from a table of given values, or from ``budget`` rows of it; return also how many were used."""
+    algorithm = _checked_algorithm(approximator)
+    if not hasattr(algorithm, "fit"):
+        raise ArgumentError("approximator", repr(algorithm), "`ProxySpex()` for a table: it cannot be asked for masks")
+    if store is not None:
+        raise ArgumentError("store", f"a {type(store).__name__}", "None for a table, of which nothing is evaluated")
+    if budget == "auto":
+        raise ArgumentError("budget", '"auto"', "a number of rows of the table, or None for all")
+    n_rows, rng = len(observed.masks), _generator(random_state)
+    n_used = n_rows if budget is None else min(checked_budget("budget", budget), n_rows)
+    if n_used < n_rows:
+        rows = np.sort(rng.choice(n_rows, n_used, replace=False))
+        observed = Observed(ChosenRows(observed.masks, rows), observed.values[rows])
+    with threadpool_limits(1) if n_used <= _ALONE else nullcontext():
+        return algorithm.fit(observed, rng), n_used
 
 
 def _problem(
@@ -156,9 +189,7 @@ def _problem(
 
 def _started(problem: Problem, approximator: Approximator | None, random_state: RandomState) -> tuple[Problem, Run]:
     """Start the algorithm, or enumeration if the budget allows; everything that needs no model is checked here."""
-    algorithm = ProxySpex() if approximator is None else approximator
-    if isinstance(algorithm, type) or not callable(getattr(algorithm, "start", None)):
-        raise ArgumentError("approximator", repr(approximator), "an approximator such as `ProxySpex()` or `Exact()`")
+    algorithm = _checked_algorithm(approximator)
     if problem.target is not None and not isinstance(algorithm, ProxySpex):
         raise ArgumentError("budget", '"auto"', "a number of evaluations, unless the approximator is `ProxySpex`")
     noisy = isinstance(algorithm, ProxySpex) and algorithm.noisy
@@ -167,6 +198,13 @@ def _started(problem: Problem, approximator: Approximator | None, random_state: 
             algorithm = Exact()
         problem = replace(problem, budget=2**problem.n_players)
     return problem, algorithm.start(problem, _generator(random_state))
+
+
+def _checked_algorithm(approximator: Approximator | None) -> Approximator:
+    algorithm = ProxySpex() if approximator is None else approximator
+    if isinstance(algorithm, type) or not callable(getattr(algorithm, "start", None)):
+        raise ArgumentError("approximator", repr(approximator), "an approximator such as `ProxySpex()` or `Exact()`")
+    return algorithm
 
 
 def _finished(run: Run, evaluator: Evaluator, problem: Problem) -> list[Recovered]:

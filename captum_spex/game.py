@@ -19,6 +19,7 @@ class Game(Protocol):
     - ``answer_each(masks)``, a generator of pairs (row, value) in any order, for games that wait for others;
     - ``fingerprint``, a text or a mapping of texts that tells it from all other games: without one, a store must be
       given it;
+    - ``observed`` (`captum_spex.approximators.Observed`): given values, of a game that cannot be asked for others;
     - ``evaluate_packed(masks)``, to receive the masks of very many players as `captum_spex.masks.PackedMasks`.
 
     Example:

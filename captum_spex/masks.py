@@ -134,6 +134,30 @@ class MaskBlocks(Protocol):
         """Lay out the masks at ``rows``."""
 
 
+@dataclass(frozen=True, eq=False)
+class ChosenRows:
+    """Some of the masks of others, which stay where they are."""
+
+    masks: MaskBlocks
+    rows: NDArray[np.intp]
+
+    @property
+    def n_players(self) -> int:
+        """Number of players."""
+        return self.masks.n_players
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def keys(self) -> Keys:
+        """Return the `mask_keys` of all masks."""
+        return self.masks.keys()[self.rows]
+
+    def block(self, rows: NDArray[np.intp]) -> PackedMasks:
+        """Return the masks at ``rows``."""
+        return self.masks.block(self.rows[rows])
+
+
 def all_masks(n_players: int) -> Masks:
     """Return all ``2**n_players`` masks; row ``i`` holds player ``j`` iff bit ``j`` of ``i`` is set."""
     codes = np.arange(1 << n_players, dtype=np.uint64)

@@ -3,7 +3,7 @@
 from captum_spex.approximators._boosted import BoostedTrees
 from captum_spex.approximators._gaussian import GaussianProcess
 from captum_spex.approximators._published import PublishedTrees
-from captum_spex.approximators.base import Again, Approximator, Problem, Recovered, Run, SingleRound
+from captum_spex.approximators.base import Again, Approximator, Observed, Problem, Recovered, Run, SingleRound
 from captum_spex.approximators.exact import Exact
 from captum_spex.approximators.proxyspex import ProxySpex
 from captum_spex.approximators.spex import Spex
@@ -14,6 +14,7 @@ __all__ = [
     "BoostedTrees",
     "Exact",
     "GaussianProcess",
+    "Observed",
     "Problem",
     "ProxySpex",
     "PublishedTrees",

@@ -42,6 +42,21 @@ class Recovered:
 
 
 @dataclass(frozen=True, eq=False)
+class Observed:
+    """Masks with their values, of a game that cannot be asked for others: a table of past trainings.
+
+    Attributes:
+        masks: the masks; they may lie in a file.
+        values: their values, float64 ``(n_masks, n_outputs)``.
+        has_outputs: whether these are outputs, rather than the only value.
+    """
+
+    masks: MaskBlocks
+    values: Floats
+    has_outputs: bool = False
+
+
+@dataclass(frozen=True, eq=False)
 class Again:
     """Masks to evaluate once more, to see how far the values repeat; they count as evaluations."""
 
@@ -62,7 +77,11 @@ class Run(Protocol):
 
 
 class Approximator(Protocol):
-    """An immutable description of an algorithm."""
+    """An immutable description of an algorithm.
+
+    One that can also learn from masks that it did not choose has a method ``fit(observed, rng)``, which returns what
+    ``result`` of a run does.
+    """
 
     def start(self, problem: Problem, rng: np.random.Generator) -> Run:
         """Check everything that can be checked without the game, and return the state of a new run.

@@ -15,10 +15,11 @@ from captum_spex.approximators._boosted import BoostedTrees
 from captum_spex.approximators._gaussian import GaussianProcess
 from captum_spex.approximators._published import PublishedTrees
 from captum_spex.approximators._recovery import FEWEST_MASKS, Observations, Proxy, Recoverer
-from captum_spex.approximators.base import Again, Problem, Recovered, Run
+from captum_spex.approximators._regression import regressed
+from captum_spex.approximators.base import Again, Observed, Problem, Recovered, Run
 from captum_spex.errors import ArgumentError, BudgetError, UnknownNameError
 from captum_spex.evaluate import checked_positive
-from captum_spex.masks import Masks
+from captum_spex.masks import Masks, first_rows
 from captum_spex.sampling import Design, affordable_level, are_pairs_affordable, bernoulli, enumerate_and_spread
 from captum_spex.supports import Floats
 
@@ -38,6 +39,7 @@ _ADAPTIVE_ROUNDS, _ADAPTIVE_PLAYERS = 3, 20
 _ADAPTIVE_SHARE = 0.75  # of a round's masks that are chosen; the others follow the fixed design
 _FIRST_ROUND, _PER_PLAYER = 64, 4  # masks of the first round when the budget is sought
 _GROWTH = 1.5  # from one such round to the next
+_MOST_PLAYERS, _MOST_MASKS = 1_000, 10_000  # of given masks, for the surrogates
 _REPLICATES = 0.1  # of the budget that goes to second evaluations of a noisy game
 _FEWEST_REPLICATES, _MOST_REPLICATES = 8, 256
 
@@ -121,6 +123,18 @@ class ProxySpex:
             needed = f"at least {first_round(problem.n_players)}, the size of the first round"
             raise BudgetError("max_budget", str(problem.budget), needed)
         return _Run(self, problem, rng, int(rng.integers(2**63)), _Plan.of(self, problem))
+
+    def fit(self, observed: Observed, rng: np.random.Generator) -> list[Recovered]:
+        """Learn from given masks: a table of past evaluations.
+
+        Up to 1,000 players and 10,000 masks by the surrogates, as if these masks had been asked for; values of a mask
+        that is there several times are averaged, and their variance is taken for noise. Beyond, by regression: main
+        effects of all players, products of strong ones.
+        """
+        if observed.masks.n_players > _MOST_PLAYERS or len(observed.masks) > _MOST_MASKS:
+            return regressed(observed, rng)
+        seed = int(rng.integers(2**63))
+        return self.recoverer(seed)(_averaged(observed))
 
     @property
     def _proxies(self) -> tuple[Proxy, ...]:
@@ -285,6 +299,20 @@ class _Run:
             pairs = self.rng.permuted(np.tile(np.arange(n) < 2, (_CANDIDATES, 1)), axis=1)
             pool = np.concatenate([pool, pairs])
         return most_informative(guide.posterior, index, terms.sets.take(strongest), pool, count)
+
+
+def _averaged(observed: Observed) -> Observations:
+    """Return distinct masks, with the means of their values and the variances of these."""
+    keys = observed.masks.keys()
+    first, rows = first_rows(keys)
+    counts = np.bincount(rows).astype(np.float64)
+    means = np.zeros((len(first), observed.values.shape[1]))
+    np.add.at(means, rows, observed.values)
+    means /= counts[:, None]
+    again = len(keys) - len(first)  # degrees of freedom
+    variance = ((observed.values - means[rows]) ** 2).sum(axis=0) / max(again, 1)
+    masks = observed.masks.block(first).unpack()
+    return Observations(masks, means, counts / counts.sum(), variance / counts[:, None])
 
 
 def _checked_device(device: Any) -> torch.device:

@@ -1,0 +1,249 @@
+"""Training as a game over the training data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import clone, is_classifier
+from sklearn.dummy import DummyClassifier, DummyRegressor
+
+from captum_spex.errors import ArgumentError, GameError
+from captum_spex.evaluate import checked_positive
+from captum_spex.fingerprint import digest
+from captum_spex.games.training._closed_form import ClosedForm, closed_form_of
+from captum_spex.games.training._data import Players, TrainingData, as_array, described
+from captum_spex.games.training.on_test import OnTest
+from captum_spex.masks import Masks, as_masks
+from captum_spex.supports import Floats, Ints
+
+Fit = Callable[..., Any]
+
+
+class TrainingGame:
+    """What a model says that was trained on some of the data: players are training points, or groups of them.
+
+    Ridge, kernel ridge and nearest neighbours with uniform weights (`sklearn.linear_model.Ridge`,
+    `sklearn.kernel_ridge.KernelRidge`, `sklearn.neighbors.KNeighborsClassifier`, ``KNeighborsRegressor``) are
+    retrained in closed form, many subsets at once, with the same answers; of points at exactly the same distance, the
+    nearest neighbours may be others than those that scikit-learn takes.
+
+    Args:
+        fit: an estimator of scikit-learn, which is cloned for every training, or a function of the columns of ``data``
+            that returns a trained model (torch, or anything).
+        evaluate: `OnTest`, or a function of the trained model that returns a number or several, the outputs.
+        data: the training data: a tuple of columns with a row for each point, as ``fit`` takes them: ``(X, y)``.
+        groups: a label for each point (its class, source, cluster, ...): points with the same label are one player.
+            Default: every point is a player.
+        seeds: train once with each seed and average. An estimator gets it as every parameter ``random_state``, a
+            function as the argument ``seed``. Default: parameters ``random_state`` that are ``None`` are set to 0, a
+            function is called without a seed.
+        untrainable: the value of subsets that cannot be trained on: the empty one, and those for which ``fit`` or
+            ``evaluate`` raises a ``ValueError`` (one class left, fewer points than neighbours) while all the data can
+            be. A number, or one for each output; ``"prior"``: that of a model that knows the mean of all targets, or
+            the shares of all classes, only; ``"raise"``: an error. Default: ``"prior"`` for estimators with `OnTest`,
+            else ``"raise"``.
+        closed_form: whether to retrain in closed form where that is possible.
+        n_jobs: how many processes train at the same time, as in scikit-learn.
+        batch_size: trainings per call, after which a store keeps them; default 64, or 1,024 in closed form.
+
+    Attributes:
+        n_players, names: the players.
+        is_closed_form: whether subsets are retrained in closed form.
+
+    Raises:
+        ArgumentError: for an argument that cannot be used.
+        MaskError: if there is not a group for each point.
+
+    Example:
+        >>> import captum_spex
+        >>> from sklearn.linear_model import Ridge
+        >>> X, y = np.array([[1.0], [2.0], [3.0]]), np.array([1.0, 2.0, 6.0])
+        >>> game = TrainingGame(Ridge(alpha=0.1, fit_intercept=False), OnTest([[1.0]]), (X, y))
+        >>> captum_spex.explain(game, budget=8).first_order().round(2)
+        array([-0.73, -0.8 ,  0.16])
+
+    References:
+        Ilyas et al., "Datamodels", ICML 2022; Ghorbani, Zou, "Data Shapley", ICML 2019.
+    """
+
+    def __init__(
+        self,
+        fit: Any,
+        evaluate: Callable[[Any], Any],
+        data: Any,
+        *,
+        groups: ArrayLike | None = None,
+        seeds: Sequence[int] | None = None,
+        untrainable: float | Sequence[float] | Literal["prior", "raise"] | None = None,
+        closed_form: bool = True,
+        n_jobs: int | None = None,
+        batch_size: int | None = None,
+    ) -> None:
+        self._data = TrainingData.of(data)
+        self._players = Players.of(groups, self._data.n_points)
+        self.names = self._players.names
+        self.n_players = len(self.names)
+        self._fit = fit
+        self._is_estimator = _checked_fit(fit)
+        if not callable(evaluate):
+            raise ArgumentError("evaluate", f"a {type(evaluate).__name__}", "`OnTest`, or a function of the model")
+        self._evaluate = evaluate
+        self._seeds = _checked_seeds(seeds)
+        self._untrainable = self._checked_untrainable(untrainable)
+        self._n_jobs = n_jobs
+        self._closed_form: ClosedForm | None = None
+        if closed_form and self._is_estimator and isinstance(evaluate, OnTest):
+            self._closed_form = closed_form_of(fit, self._data.columns, evaluate)
+        default = 64 if self._closed_form is None else 1024
+        self._batch_size = default if batch_size is None else checked_positive("batch_size", batch_size)
+        self._can_train: bool | None = None  # on all the data
+
+    @property
+    def is_closed_form(self) -> bool:
+        """Whether subsets are retrained in closed form."""
+        return self._closed_form is not None
+
+    def __call__(self, masks: Masks) -> Floats:
+        """Return the values, float64 ``(n_masks,)`` or ``(n_masks, n_outputs)``."""
+        points = self._players.points(as_masks(masks, self.n_players))
+        if self._closed_form is None or not isinstance(self._evaluate, OnTest):
+            return self._stacked(self._trained(points))
+        answers, is_known = self._closed_form(points)
+        values = self._evaluate.values(answers)
+        others = np.flatnonzero(~is_known)
+        if len(others):  # empty, too few points, or badly conditioned
+            values[others] = self._stacked(self._trained(points[others]))
+        return values
+
+    def plan_batches(self, masks: Masks) -> list[NDArray[np.intp]]:
+        """Return the rows of each call."""
+        return np.array_split(np.arange(len(masks)), range(self._batch_size, len(masks), self._batch_size))
+
+    def value(self, points: ArrayLike) -> Floats:
+        """Return the value of one subset, by training; ``points`` are the numbers of its training points."""
+        return self._value(np.asarray(points, dtype=np.int64))
+
+    @property
+    def fingerprint(self) -> dict[str, str] | None:
+        """What tells this game from others; ``None`` for functions, and for data without an identity."""
+        from captum_spex import __version__
+
+        if not self._is_estimator or not isinstance(self._evaluate, OnTest):
+            return None
+        columns = [column for column in map(as_array, self._data.columns) if column is not None]
+        if len(columns) < len(self._data.columns):
+            return None
+        return {
+            "captum_spex": __version__,
+            "game": type(self).__name__,
+            "model": repr(self._fit),
+            "data": digest([list(column.tolist()) if column.ndim == 1 else column for column in columns]),
+            "groups": digest(self._players.of_point),
+            "seeds": repr(self._seeds),
+            "untrainable": repr(self._untrainable),
+            "value": self._evaluate.fingerprint,
+        }
+
+    def _trained(self, points: Masks) -> list[Floats]:
+        rows = [np.flatnonzero(mask) for mask in points]
+        if self._n_jobs in (None, 1):
+            return [self._value(one) for one in rows]
+        return list(Parallel(n_jobs=self._n_jobs)(delayed(self._value)(one) for one in rows))
+
+    def _value(self, rows: Ints) -> Floats:
+        """Train on some rows and evaluate."""
+        if not len(rows):
+            return self._fallback(rows, None)
+        seeds: Sequence[int | None] = (None,) if self._seeds is None else self._seeds
+        values = []
+        for seed in seeds:
+            try:
+                values.append(np.asarray(self._evaluate(self._model(rows, seed)), dtype=np.float64))
+            except (ArgumentError, GameError):
+                raise
+            except ValueError as error:
+                return self._fallback(rows, error)
+        return np.asarray(np.mean(values, axis=0), dtype=np.float64)
+
+    def _model(self, rows: Ints, seed: int | None) -> Any:
+        columns = self._data.take(rows)
+        if not self._is_estimator:
+            return self._fit(*columns) if seed is None else self._fit(*columns, seed=seed)
+        model = clone(self._fit)
+        known = {key: value for key, value in model.get_params().items() if key.split("__")[-1] == "random_state"}
+        if seed is None:
+            model.set_params(**{key: 0 for key, value in known.items() if value is None})
+        else:
+            model.set_params(**dict.fromkeys(known, seed))
+        return model.fit(*columns)
+
+    def _fallback(self, rows: Ints, error: ValueError | None) -> Floats:
+        """The value of a subset that cannot be trained on, if all the data can be."""
+        if error is not None and len(rows) == self._data.n_points:
+            raise error
+        if error is not None and self._can_train is None:
+            seed = None if self._seeds is None else self._seeds[0]
+            self._evaluate(self._model(np.arange(self._data.n_points), seed))
+            self._can_train = True
+        if isinstance(self._untrainable, str):
+            if self._untrainable == "prior":
+                return self._prior()
+            reason = "there is nothing to train on" if error is None else f"`fit` raised: {error}"
+            raise GameError(
+                f"`fit`: cannot train on {described(rows)}: {reason} "
+                "Give `untrainable`, the value of such subsets, or groups that leave enough points."
+            ) from error
+        return np.asarray(self._untrainable, dtype=np.float64)
+
+    def _prior(self) -> Floats:
+        dummy = DummyClassifier(strategy="prior") if is_classifier(self._fit) else DummyRegressor()
+        return np.asarray(self._evaluate(dummy.fit(*self._data.columns[:2])), dtype=np.float64)
+
+    def _checked_untrainable(self, untrainable: Any) -> Any:
+        has_prior = self._is_estimator and isinstance(self._evaluate, OnTest) and len(self._data.columns) > 1
+        if untrainable is None:
+            return "prior" if has_prior else "raise"
+        if isinstance(untrainable, str):
+            allowed = '"raise", a number, or one for each output' + (', or "prior"' if has_prior else "")
+            if untrainable not in (("prior", "raise") if has_prior else ("raise",)):
+                raise ArgumentError("untrainable", repr(untrainable), allowed)
+            return untrainable
+        array = np.asarray(untrainable, dtype=np.float64)
+        if array.ndim > 1 or not np.isfinite(array).all():
+            raise ArgumentError("untrainable", repr(untrainable), "finite numbers, one or one for each output")
+        return array.tolist()
+
+    def _stacked(self, values: list[Floats]) -> Floats:
+        """Join the values; one number stands for all outputs."""
+        shape = max((value.shape for value in values), key=len)
+        try:
+            stacked = np.stack([np.broadcast_to(value, shape) for value in values])
+        except ValueError:
+            shapes = sorted({value.shape for value in values})
+            raise GameError(f"`evaluate`: returned values of different shapes: {shapes}.") from None
+        if stacked.ndim > 2:
+            raise GameError(f"`evaluate`: returned shape {shape}; it must return a number, or one for each output.")
+        return stacked
+
+
+def _checked_fit(fit: Any) -> bool:
+    """Whether it is an estimator, else a function."""
+    if hasattr(fit, "fit") and hasattr(fit, "get_params") and not isinstance(fit, type):
+        return True
+    if isinstance(fit, type) or not callable(fit):
+        came = f"the class {fit.__name__}" if isinstance(fit, type) else f"a {type(fit).__name__}"
+        raise ArgumentError("fit", came, "an estimator of scikit-learn, or a function of the data")
+    return False
+
+
+def _checked_seeds(seeds: Any) -> tuple[int, ...] | None:
+    if seeds is None:
+        return None
+    given = tuple(seeds) if isinstance(seeds, Sequence | np.ndarray) and not isinstance(seeds, str) else None
+    if not given or not all(isinstance(seed, int | np.integer) and not isinstance(seed, bool) for seed in given):
+        raise ArgumentError("seeds", repr(seeds), "a sequence of integers, such as `range(5)`")
+    return tuple(int(seed) for seed in given)

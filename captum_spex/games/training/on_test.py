@@ -1,0 +1,145 @@
+"""What is observed of a trained model: its answers on test points, each an output of the game, or its score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import is_classifier
+
+from captum_spex.errors import ArgumentError, one_of
+from captum_spex.fingerprint import digest
+from captum_spex.games.training._data import as_array
+from captum_spex.supports import Floats
+
+VALUES = ("prediction", "probability", "margin", "correct", "score")
+_LEAST_PROBABILITY = 1e-9  # a margin lies between -20.7 and 20.7
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What models answer on the test points.
+
+    Attributes:
+        numbers: class probabilities ``(n_models, n_test, n_classes)`` of classifiers, else predictions
+            ``(n_models, n_test)`` or ``(n_models, n_test, n_targets)``.
+        classes: the classes, ``None`` for regressors.
+    """
+
+    numbers: Floats
+    classes: NDArray[Any] | None = None
+
+
+class OnTest:
+    r"""What models of scikit-learn answer on test points; every point is an output of the game.
+
+    Args:
+        X: the test points.
+        y: their labels or target values; not needed for ``"prediction"``.
+        value: ``"prediction"`` of a regressor; ``"probability"`` of the true class by a classifier; ``"margin"``: its
+            log-odds :math:`\log p / (1 - p)`, at most 20.7 in size, or, of a regressor trained on +1 and -1, y times
+            the prediction, of one trained on one-hot rows that of the true class minus the largest other;
+            ``"correct"``: 1 where the most probable class is the true one, else 0; ``"score"``: a single output, the
+            share of correct answers, or the coefficient of determination of a regressor.
+
+    Raises:
+        ArgumentError: if the labels are missing, or not one for each point.
+
+    Example:
+        >>> from sklearn.linear_model import Ridge
+        >>> points = np.array([[0.0], [1.0]])
+        >>> OnTest(points, value="prediction")(Ridge(alpha=1e-9).fit(points, [1.0, 2.0])).round(3)
+        array([1., 2.])
+    """
+
+    def __init__(
+        self,
+        X: Any,
+        y: Any = None,
+        value: Literal["prediction", "probability", "margin", "correct", "score"] = "prediction",
+    ) -> None:
+        self.value = one_of("value", value, VALUES)
+        self.X = X
+        self.n_points = int(X.shape[0]) if hasattr(X, "shape") else len(X)
+        if not self.n_points:
+            raise ArgumentError("X", "no test point", "at least one")
+        if y is None and value != "prediction":
+            raise ArgumentError("y", "None", f"the true answers, for the value {value!r}")
+        self.y: NDArray[Any] | None = None if y is None else as_array(y)
+        if self.y is not None and (self.y.ndim not in (1, 2) or len(self.y) != self.n_points):
+            raise ArgumentError("y", f"shape {self.y.shape}", f"({self.n_points},): one for each test point")
+        if y is not None and self.y is None:
+            self.y = np.asarray([str(label) for label in y])
+
+    def __call__(self, model: Any) -> Floats:
+        """Return the values of a trained model, float64 ``(n_test,)``, or ``()`` for the score."""
+        return self.values(self.answers(model))[0]
+
+    def answers(self, model: Any) -> Answers:
+        """Return the answers of a trained model.
+
+        Raises:
+            ArgumentError: if a classifier gives no probabilities.
+        """
+        if not is_classifier(model):
+            return Answers(np.asarray(model.predict(self.X), dtype=np.float64)[None])
+        if not hasattr(model, "predict_proba"):
+            if self.value in ("correct", "score"):
+                classes, chosen = np.unique(model.predict(self.X), return_inverse=True)
+                return Answers(np.eye(len(classes))[chosen.reshape(-1)][None], classes)
+            came = f"{self.value!r} for a {type(model).__name__}, which gives no probabilities"
+            raise ArgumentError("value", came, "'correct' or 'score'", "Or give a function of the model as `evaluate`.")
+        return Answers(np.asarray(model.predict_proba(self.X), dtype=np.float64)[None], np.asarray(model.classes_))
+
+    def values(self, answers: Answers) -> Floats:
+        """Return the values of several models, float64 ``(n_models, n_test)``, or ``(n_models,)`` for the score.
+
+        Raises:
+            ArgumentError: if the value does not go with the kind of model.
+        """
+        if answers.classes is None:
+            return self._of_regressors(answers.numbers)
+        if self.value == "prediction" or self.y is None:
+            allowed = "'probability', 'margin', 'correct' or 'score'"
+            raise ArgumentError("value", "'prediction' for a classifier", allowed)
+        columns = np.append(answers.numbers, np.zeros((*answers.numbers.shape[:2], 1)), axis=2)  # of unknown classes
+        place = np.full(self.n_points, len(answers.classes))
+        rows, known = np.nonzero(self.y[:, None] == answers.classes)
+        place[rows] = known
+        if self.value in ("correct", "score"):
+            correct = (answers.numbers.argmax(axis=2) == place).astype(np.float64)
+            return correct if self.value == "correct" else correct.mean(axis=1)
+        own = columns[:, np.arange(self.n_points), place]
+        if self.value == "probability":
+            return np.asarray(own, dtype=np.float64)
+        own = np.clip(own, _LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY)
+        return np.asarray(np.log(own) - np.log1p(-own), dtype=np.float64)
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells this evaluation from others.
+
+        Raises:
+            TypeError: for points that cannot be digested.
+        """
+        return f"{self.value} {digest(as_array(self.X), None if self.y is None else list(self.y.tolist()))}"
+
+    def _of_regressors(self, predictions: Floats) -> Floats:
+        if self.value == "prediction":
+            return predictions.reshape(len(predictions), -1)
+        if self.value not in ("margin", "score") or self.y is None:
+            raise ArgumentError("value", f"{self.value!r} for a regressor", "'prediction', 'margin' or 'score'")
+        if self.y.shape != predictions.shape[1:]:
+            came = f"shape {self.y.shape} for predictions of shape {predictions.shape[1:]}"
+            raise ArgumentError("y", came, "the true answers, in the same shape")
+        truth = self.y.astype(np.float64)
+        if self.value == "score":
+            errors, spread = ((predictions - truth) ** 2).sum(axis=1), ((truth - truth.mean(axis=0)) ** 2).sum(axis=0)
+            scores = 1 - errors / np.where(spread > 0, spread, 1.0)
+            return np.asarray(scores.reshape(len(scores), -1).mean(axis=1), dtype=np.float64)
+        if truth.ndim == 1:
+            return np.asarray(truth * predictions, dtype=np.float64)
+        others = np.where(truth == truth.max(axis=1, keepdims=True), -np.inf, predictions).max(axis=2)
+        return np.asarray((predictions * (truth > 0)).sum(axis=2) - others, dtype=np.float64)
