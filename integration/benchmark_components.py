@@ -130,7 +130,7 @@ def cases(quick: bool) -> Iterator[Case]:
     name = "transformer.h.3.mlp.c_proj"
     model = gpt2(256, 6, 8)
     yield Case("GPT-2, 6 x 8 heads, 256 wide, 32 tokens", model, {**tokens(32), **last}, name)
-    yield Case("  the same, scores of 8,192 words at 32 places", model, tokens(32), name)
+    yield Case("  the same, scores of 8,192 words, 32 places", model, tokens(32), name)
     yield Case(
         "Llama, 6 x 8 heads, 256 wide, 32 tokens",
         llama(256, 6, 8),

@@ -10,7 +10,23 @@ import json
 import head_pruning
 import numpy as np
 import pytest
-from head_pruning import HEADS, LAYERS, METHODS, SHARES, Energy, Kept, energy_shares, mean_of, shrunk
+from head_pruning import (
+    HEADS,
+    LAYERS,
+    LENGTH,
+    METHODS,
+    N_HELD_OUT,
+    N_TRAIN,
+    PER_STEP,
+    SHARES,
+    TRAINING_STEPS,
+    Energy,
+    Kept,
+    energy_shares,
+    lists,
+    mean_of,
+    shrunk,
+)
 
 import captum_spex
 
@@ -26,6 +42,19 @@ def runs() -> tuple[list[Kept], list[Energy]]:
 
 def test_the_networks_have_learnt_the_task(runs):
     assert min(energy.full_accuracy for energy in runs[1]) > 0.9
+
+
+def test_lists_held_out_are_new():
+    def keys(rng, n_lists):
+        tokens, _ = lists(rng, n_lists)
+        return set(map(tuple, tokens[:, :LENGTH].tolist()))
+
+    for seed in SEEDS:
+        rng, training = np.random.default_rng([seed, 3]), np.random.default_rng(seed)
+        chosen_on, held_out = keys(rng, N_TRAIN), keys(rng, N_HELD_OUT)
+        assert not held_out & chosen_on
+        seen = [len(held_out & keys(training, PER_STEP)) for _ in range(TRAINING_STEPS)]
+        assert sum(seen) <= 2  # by chance 0.2 are to be expected
 
 
 def test_subsets_of_proxyspex_are_worth_more_than_first_order_ones(runs):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Literal
 
+import numpy as np
 from torch import nn
 
 from captum_spex.errors import ArgumentError, UnknownNameError, one_of
@@ -32,6 +33,11 @@ class Place:
 
     def __post_init__(self) -> None:
         one_of("side", self.side, _SIDES)
+        if not isinstance(self.module, str):
+            raise ArgumentError("module", f"a {type(self.module).__name__}", "the name of a module")
+        for name, channel in (("start", self.start), ("stop", 0 if self.stop is None else self.stop)):
+            if not isinstance(channel, int | np.integer) or isinstance(channel, bool):
+                raise ArgumentError(name, repr(channel), "an integer")
         if self.start < 0 or (self.stop is not None and self.stop <= self.start):
             raise ArgumentError("start", f"channels {self.start} to {self.stop}", "at least one channel, from 0 on")
 
@@ -49,7 +55,11 @@ class Component:
     places: tuple[Place, ...]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "places", tuple(self.places))
+        are_several = isinstance(self.places, Iterable) and not isinstance(self.places, str)
+        places = tuple(self.places) if are_several else (self.places,)
+        if not are_several or not all(isinstance(place, Place) for place in places):
+            raise ArgumentError("places", repr(self.places), "a tuple of `Place`")
+        object.__setattr__(self, "places", places)
         if not self.places:
             raise ArgumentError("places", "none", "at least one place", f"Component {self.name!r} would do nothing.")
 

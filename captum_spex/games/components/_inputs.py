@@ -55,9 +55,10 @@ class Inputs:
         positional = [self._rows(one, n_masks, examples) for one in self.positional]
         return forward(*positional, **{key: self._rows(one, n_masks, examples) for key, one in self.named.items()})
 
-    def attended(self, examples: slice) -> Tensor | None:
-        """Return the ``attention_mask`` of the examples, if there is one."""
-        mask = self.named.get("attention_mask")
+    def attended(self, examples: slice, module: str) -> Tensor | None:
+        """Return the attention mask of the examples that holds in a module, if there is one."""
+        in_decoder = "decoder" in module.split(".") and any(key.startswith("decoder_") for key in self.named)
+        mask = self.named.get("decoder_attention_mask" if in_decoder else "attention_mask")
         return mask[examples] if isinstance(mask, Tensor) and len(mask) == self.n_examples else None
 
     @property
@@ -69,4 +70,4 @@ class Inputs:
         if not isinstance(value, Tensor) or not value.dim() or len(value) != self.n_examples:
             return value
         chosen = value[examples]
-        return torch.cat([chosen] * n_masks) if len(chosen) > 1 else chosen.expand(n_masks, *chosen.shape[1:])
+        return torch.cat([chosen] * n_masks)  # a copy: some models write into their input

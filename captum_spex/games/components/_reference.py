@@ -30,8 +30,8 @@ def means(
     """
     totals: list[list[tuple[Tensor, Tensor]]] = [[] for _ in sites]
     for examples in inputs.blocks(batch_size):
-        attended = inputs.attended(examples)
         for number, tensors in enumerate(_seen(sites, forward, inputs, examples)):
+            attended = inputs.attended(examples, sites[number].name)
             sums = [_sum(sites[number], tensor, attended, by_position) for tensor in tensors]
             before = totals[number] or [(torch.zeros_like(total), torch.zeros_like(count)) for total, count in sums]
             totals[number] = [(a + c, b + d) for (a, b), (c, d) in zip(before, sums, strict=True)]

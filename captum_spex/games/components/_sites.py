@@ -15,7 +15,7 @@ from torch.utils.hooks import RemovableHandle
 from captum_spex.errors import ArgumentError, GameError
 from captum_spex.games.components._component import Component
 
-_IMAGE_MODULES = (nn.modules.conv._ConvNd, nn.modules.batchnorm._BatchNorm, nn.GroupNorm)
+_IMAGE_MODULES = (nn.modules.conv._ConvNd, nn.modules.batchnorm._NormBase, nn.GroupNorm)
 _ROUNDING = 0.02  # of 16 bit
 Change = Callable[[Tensor], Tensor]
 
@@ -29,6 +29,8 @@ class Site:
         name, side: its name, and ``"input"`` or ``"output"``.
         starts: first channel of every run of channels that have the same owners, ascending from 0.
         owners: for every run the players that own it, int64 ``(n_runs, most_owners)``, filled up with ``n_players``.
+        n_players: how many players there are.
+        last_channel: the last channel that the places are known to need.
     """
 
     module: nn.Module
@@ -36,6 +38,8 @@ class Site:
     side: str
     starts: tuple[int, ...]
     owners: Tensor
+    n_players: int
+    last_channel: int
     _known: dict[tuple[int, torch.device], Tensor] = field(default_factory=dict, init=False)
 
     @property
@@ -48,12 +52,27 @@ class Site:
 
         ``present`` is bool ``(n_masks, n_players + 1)``; its last column is true: the owner of what nobody owns.
         """
-        dim = self.channel_dim if self.channel_dim < 0 else self.channel_dim + 1
-        width = like.shape[dim] if len(self.starts) > 1 else 1
-        kept = present[:, self._owners_of_channels(width, present.device)]
-        shape = [len(present), *[1] * (like.dim() - 1)]
-        shape[dim] = width
-        return (kept.all(dim=2) if self.owners.shape[1] > 1 else kept).reshape(shape)
+        owners = self._owners(like, present.device)
+        kept = present[:, owners]
+        return self._spread(kept.all(dim=2) if owners.dim() > 1 else kept, like)
+
+    def scales(self, scale: Tensor, like: Tensor) -> Tensor:
+        """Return what the channels are multiplied by, as `kept`: ``scale`` ``(n_masks,)`` where somebody owns them."""
+        owned = self._owners(like, scale.device) < self.n_players
+        owned = owned.any(dim=1) if owned.dim() > 1 else owned
+        return self._spread(torch.where(owned, scale[:, None], 1.0), like)
+
+    def _spread(self, by_channel: Tensor, like: Tensor) -> Tensor:
+        shape = [len(by_channel), *[1] * (like.dim() - 1)]
+        shape[self._dim] = by_channel.shape[1]
+        return by_channel.reshape(shape)
+
+    @property
+    def _dim(self) -> int:
+        return self.channel_dim if self.channel_dim < 0 else self.channel_dim + 1
+
+    def _owners(self, like: Tensor, device: torch.device) -> Tensor:
+        return self._owners_of_channels(like.shape[self._dim] if len(self.starts) > 1 else 1, device)
 
     def _owners_of_channels(self, width: int, device: torch.device) -> Tensor:
         """Return the owners of every channel, ``(width,)`` or ``(width, most_owners)``."""
@@ -84,9 +103,9 @@ class Site:
             came = f"the {self.side} of {self.name!r}, which does not split into rows: {tuple(tensor.shape)} for 2"
             raise ArgumentError("components", came, "modules whose tensors have rows first", "Take a module around it.")
         width = tensor.shape[self.channel_dim]
-        if len(self.starts) > 1 and self.starts[-1] > width:
-            came = f"channels up to {self.starts[-1]} of the {self.side} of {self.name!r}"
-            raise ArgumentError("components", came, f"channels up to {width}")
+        if self.last_channel >= width:
+            came = f"channel {self.last_channel} of the {self.side} of {self.name!r}"
+            raise ArgumentError("components", came, f"channels 0 to {width - 1}")
 
 
 def sites_of(model: nn.Module, components: Sequence[Component]) -> list[Site]:
@@ -111,7 +130,8 @@ def _site(
     owners = torch.full((len(starts), max(1, *map(len, of_run))), n_players)
     for run, players in enumerate(of_run):
         owners[run, : len(players)] = torch.tensor(players, dtype=torch.int64)
-    return Site(module, name, side, tuple(starts), owners)
+    last = max(start if stop is None else stop - 1 for start, stop, _ in places)
+    return Site(module, name, side, tuple(starts), owners, n_players, last)
 
 
 @dataclass(eq=False)
@@ -140,7 +160,7 @@ class Batch:
         split = rows.reshape(n_masks, n_rows // n_masks, *rows.shape[1:])
         kept = site.kept(self.present, split).to(tensor.device)  # a model may lie on several devices
         if self.scale is not None:
-            split = split * self.scale.to(split).reshape(-1, *[1] * (split.dim() - 1))
+            split = split * site.scales(self.scale.to(split), split)
         return torch.where(kept, split, self._instead(site, split, call, instead)).reshape(tensor.shape)
 
     def _instead(self, site: Site, split: Tensor, call: int, instead: Sequence[Tensor] | None) -> Tensor | float:
@@ -194,7 +214,9 @@ def _with_first(value: Any, change: Change, name: str) -> Any:
     """Change a tensor, or the first of several things."""
     if isinstance(value, Tensor):
         return change(value)
+    if hasattr(value, "_replace") and isinstance(value[0], Tensor):  # a named tuple
+        return value._replace(**{value._fields[0]: change(value[0])})
     if isinstance(value, tuple | list) and value and isinstance(value[0], Tensor):
         return type(value)([change(value[0]), *value[1:]])
-    came = f"a {type(value).__name__}" if value else "nothing (arguments by keyword)"
+    came = "no arguments but by keyword" if value == () else f"a {type(value).__name__}"
     raise GameError(f"`components`: {name!r} got or gave {came}; a tensor, or several with a tensor first, is needed.")

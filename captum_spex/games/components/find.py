@@ -8,9 +8,10 @@ from fnmatch import fnmatchcase
 from itertools import pairwise
 from typing import Any, Literal
 
+import numpy as np
 from torch import nn
 
-from captum_spex.errors import ArgumentError, UnknownNameError
+from captum_spex.errors import ArgumentError, UnknownNameError, one_of
 from captum_spex.evaluate import checked_positive
 from captum_spex.games.components._component import Component, Place, module_named, nearest_names
 
@@ -84,7 +85,8 @@ def mlps(model: nn.Module, layers: Layers = None) -> list[Component]:
 def layers(model: nn.Module, layers: Layers = None) -> list[Component]:
     """Return the layers of a transformer, as components named ``"L0"``: all that a layer adds to the residual stream.
 
-    These are the outputs of its attention's projection and of its MLP: an absent layer (by zero) is skipped.
+    These are the outputs of its attention's projection and of its MLP: a layer that is ablated by zero is skipped, in
+    models that normalise before and not after them (GPT-2, Llama, ViT).
 
     Raises:
         ArgumentError: if the model has no attention or MLP of a known kind, or not one each in every layer; for a layer
@@ -136,12 +138,12 @@ def neurons(
         >>> [neuron.name for neuron in neurons(model, "2", side="input")]
         ['2[0]', '2[1]', '2[2]']
     """
+    if not isinstance(module, str):
+        raise ArgumentError("module", f"a {type(module).__name__}", "the name of a module")
+    one_of("side", side, ("input", "output"))
     found = module_named(_checked_model(model), module, "module")
     n_units = _width(found, side, module) if width is None else checked_positive("width", width)
-    chosen = list(range(n_units)) if units is None else [int(unit) for unit in units]
-    wrong = [unit for unit in chosen if not 0 <= unit < n_units]
-    if wrong:
-        raise ArgumentError("units", str(wrong[0]), f"channels 0 to {n_units - 1} of {module!r}")
+    chosen = range(n_units) if units is None else _numbers("units", units, range(n_units))
     return [Component(f"{module}[{unit}]", (Place(module, side, unit, unit + 1),)) for unit in chosen]
 
 
@@ -161,7 +163,9 @@ def modules(model: nn.Module, pattern: str | Sequence[str]) -> list[Component]:
         ['0', '1', '2']
     """
     names = [name for name, _ in _checked_model(model).named_modules() if name]
-    patterns = [pattern] if isinstance(pattern, str) else list(pattern)
+    patterns = list(pattern) if isinstance(pattern, Iterable) and not isinstance(pattern, str) else [pattern]
+    if not patterns or not all(isinstance(one, str) for one in patterns):
+        raise ArgumentError("pattern", repr(pattern), "a name, or several")
     chosen: list[str] = []
     for one in patterns:
         matching = [name for name in names if fnmatchcase(name, one)]
@@ -262,10 +266,15 @@ def _layer_labels(paths: Sequence[str], layers: Layers) -> list[str | None]:
 def _chosen(layers: Layers, n_layers: int) -> set[int]:
     if layers is None:
         return set(range(n_layers))
-    given = [layers] if isinstance(layers, int) else list(layers)
-    for layer in given:
-        if not isinstance(layer, int) or isinstance(layer, bool) or not -n_layers <= layer < n_layers:
-            raise ArgumentError("layers", repr(layer), f"numbers from {-n_layers} to {n_layers - 1}")
-    if not given:
-        raise ArgumentError("layers", "none", "at least one")
-    return {layer % n_layers for layer in given}
+    return {number % n_layers for number in _numbers("layers", layers, range(-n_layers, n_layers))}
+
+
+def _numbers(argument: str, given: Any, allowed: range) -> list[int]:
+    """Return one number or several as a list, if they are integers in a range, at least one."""
+    numbers = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
+    for number in numbers:
+        if not isinstance(number, int | np.integer) or isinstance(number, bool) or number not in allowed:
+            raise ArgumentError(argument, repr(number), f"integers from {allowed.start} to {allowed.stop - 1}")
+    if not numbers:
+        raise ArgumentError(argument, "none", "at least one")
+    return [int(number) for number in numbers]

@@ -55,6 +55,7 @@ class ComponentGame:
         UnknownNameError: for modules that the model does not have; the nearest names are listed.
         ArgumentError: for any other argument that cannot be used, for instance a component that ``forward`` does not
             reach: one or two rows are tried.
+        GameError: if ``forward``, ``value`` or a module gives something of another shape than needed.
 
     Example:
         >>> import captum_spex
@@ -99,8 +100,10 @@ class ComponentGame:
         self._forward: Callable[..., Any] = model if forward is None else forward
         self._has_forward = forward is not None
         self._batch_size = checked_positive("batch_size", batch_size)
-        if model.training:
-            raise ArgumentError("model", "a model in training mode", "one in evaluation mode", "Call `model.eval()`.")
+        in_training = [name for name, part in model.named_modules() if part.training]
+        if in_training:
+            came = f"{in_training[0]!r} in training mode" if in_training[0] else "a model in training mode"
+            raise ArgumentError("model", came, "one in evaluation mode", "Call `model.eval()`.")
         self._device = next((one.device for one in (*model.parameters(), *model.buffers())), torch.device("cpu"))
         self._check_sites()
         self._instead = self._replacements()
@@ -108,6 +111,8 @@ class ComponentGame:
     def __call__(self, masks: Masks) -> Floats:
         """Return the values, float64 ``(n_masks,)`` or ``(n_masks, n_outputs)``."""
         masks = as_masks(masks, self.n_players)
+        if not len(masks):
+            return np.zeros(0)
         return np.concatenate([self._values(masks[rows]) for rows in self.plan_batches(masks)])
 
     def plan_batches(self, masks: Masks) -> list[NDArray[np.intp]]:
@@ -131,17 +136,24 @@ class ComponentGame:
 
     @property
     def fingerprint(self) -> dict[str, str] | None:
-        """What tells this game from others, for a store; ``None`` with a ``value`` or ``forward`` of one's own."""
+        """What tells this game from others, for a store; ``None`` if a part of it has no identity.
+
+        That is a ``value`` or ``forward`` of one's own, or arguments of the model that are no tensors or numbers.
+        """
         from captum_spex import __version__
 
         value = getattr(self._value, "fingerprint", None)
         if value is None or self._has_forward:
             return None
+        try:
+            inputs = digest(self._inputs.content)
+        except TypeError:  # arguments that have no identity
+            return None
         return {
             "captum_spex": __version__,
             "game": type(self).__name__,
             "model": f"{type(self._model).__name__} {digest(self._model)}",
-            "inputs": digest(self._inputs.content),
+            "inputs": inputs,
             "components": digest([[component.name, repr(component.places)] for component in self.components]),
             "ablation": f"{self._ablation}{', rescaled' if self._rescale else ''} {digest(self._instead)}",
             "value": value,
@@ -192,7 +204,8 @@ class ComponentGame:
         if self._rescale:
             scale = torch.from_numpy(self.n_players / np.maximum(masks.sum(axis=1), 1))
         scores = [self._scores(Batch(present, examples, scale)) for examples in self._inputs.blocks(self._batch_size)]
-        return self._checked_values(self._value(torch.cat(scores, dim=1)), len(masks))
+        joined = scores[0] if len(scores) == 1 else torch.cat(scores, dim=1)
+        return self._checked_values(self._value(joined), len(masks))
 
     def _scores(self, batch: Batch) -> Tensor:
         """Return the scores ``(n_masks, n_examples, ...)`` of a batch."""
@@ -210,8 +223,11 @@ class ComponentGame:
         return scores.reshape(n_masks, -1, *scores.shape[1:])
 
     def _checked_values(self, values: Any, n_masks: int) -> Floats:
-        tensor = values.detach().cpu() if isinstance(values, Tensor) else values
-        array = np.asarray(tensor, dtype=np.float64)
+        try:
+            plain = values.detach().cpu().double() if isinstance(values, Tensor) else values
+            array = np.asarray(plain, dtype=np.float64)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise GameError(f"`value`: returned a {type(values).__name__}; it must return numbers.") from error
         if array.ndim not in (1, 2) or len(array) != n_masks:
             raise GameError(
                 f"`value`: returned shape {array.shape} for scores of {n_masks} masks; "
@@ -244,7 +260,7 @@ def _checked_value(value: Any) -> Callable[[Tensor], Any]:
 
 def _mean(scores: Tensor) -> Tensor:
     """Average over the examples; an output for each score."""
-    means = scores.double().mean(dim=1).flatten(1)
+    means = scores.double().mean(dim=1).reshape(len(scores), -1)
     return means[:, 0] if means.shape[1] == 1 else means
 
 
