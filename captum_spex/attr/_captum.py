@@ -17,6 +17,7 @@ from captum._utils.common import _is_tuple as is_tuple
 from captum._utils.common import _run_forward as run_forward
 from captum.attr import (
     InterpretableInput,
+    LayerAttribution,
     LLMAttribution,
     LLMAttributionResult,
     PerturbationAttribution,
@@ -26,6 +27,8 @@ from captum.attr import (
 )
 from captum.attr._core.llm_attr import DEFAULT_GEN_ARGS, BaseLLMAttribution
 from captum.attr._core.llm_attr import _convert_ids_to_pretty_tokens as pretty_tokens
+from captum.influence import DataInfluence
+from captum.influence._utils.common import KMostInfluentialResults
 from captum.log import log_usage
 
 from captum_spex.fingerprint import digest
@@ -33,8 +36,11 @@ from captum_spex.fingerprint import digest
 __all__ = [
     "DEFAULT_GEN_ARGS",
     "BaseLLMAttribution",
+    "DataInfluence",
+    "KMostInfluentialResults",
     "LLMAttribution",
     "LLMAttributionResult",
+    "LayerAttribution",
     "PerturbationAttribution",
     "ShapleyValueSampling",
     "TextTemplateInput",

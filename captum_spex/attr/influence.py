@@ -1,0 +1,192 @@
+"""`ProxySpexInfluence`: training points that matter, and how they interact, as a ``captum.influence.DataInfluence``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from sklearn.base import is_classifier
+from torch import Tensor
+from torch.utils.data import Dataset, default_collate
+
+from captum_spex.approximators import Approximator
+from captum_spex.attr import _captum
+from captum_spex.attr._attribution import explain_in_captums_words, shapley_values
+from captum_spex.errors import ArgumentError
+from captum_spex.evaluate import checked_budget, checked_positive
+from captum_spex.explain import RandomState, default_budget
+from captum_spex.fingerprint import digest
+from captum_spex.games.training import OnTest, TrainingGame
+from captum_spex.interactions import Interactions
+
+
+class ProxySpexInfluence(_captum.DataInfluence):  # type: ignore[misc]
+    """Shapley values and interactions of training points, by retraining on subsets, in the manner of Captum's TracIn.
+
+    Args:
+        model: an estimator of scikit-learn, or a function of the columns of the training data that trains a model and
+            returns it.
+        train_dataset: the training data: a tuple of columns such as ``(X, y)``, or a ``torch.utils.data.Dataset``.
+        value: what is observed of a test point: for estimators a value of `captum_spex.games.training.OnTest`, default
+            ``"margin"`` of classifiers and ``"prediction"`` of others; for functions a function of the trained model
+            and the test inputs that returns a number for each test point.
+        groups: a label for each training point: points with the same label are one player.
+        approximator: the algorithm with its settings; default `captum_spex.approximators.ProxySpex()`.
+        n_samples: trainings; default ``max(512, 4 n log2(n))`` for n players.
+        random_state: seed of the subsets.
+        settings: ``seeds``, ``untrainable``, ``n_jobs`` of `captum_spex.games.training.TrainingGame`.
+
+    Attributes:
+        names: the players.
+
+    Example:
+        >>> from sklearn.linear_model import Ridge
+        >>> X, y = np.array([[1.0], [2.0], [3.0]]), np.array([1.0, 2.0, 6.0])
+        >>> influence = ProxySpexInfluence(Ridge(alpha=0.1, fit_intercept=False), (X, y))
+        >>> influence.influence(np.array([[1.0]]), k=1).indices
+        tensor([[2]])
+        >>> len(influence.interactions(np.array([[1.0]])))
+        1
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        train_dataset: Any,
+        *,
+        value: str | Callable[..., Any] | None = None,
+        groups: ArrayLike | None = None,
+        approximator: Approximator | None = None,
+        n_samples: int | None = None,
+        random_state: RandomState = None,
+        settings: dict[str, Any] | None = None,
+    ) -> None:
+        self.model = model
+        self.train_dataset = train_dataset
+        self._is_estimator = hasattr(model, "fit") and hasattr(model, "get_params")
+        self._columns = _columns(train_dataset, as_arrays=self._is_estimator)
+        self._value = self._checked_value(value)
+        self._groups = groups
+        self._approximator = approximator
+        self._n_samples = None if n_samples is None else checked_budget("n_samples", n_samples)
+        self._random_state = random_state
+        self._settings = dict(settings or {})
+        unknown = set(self._settings) - {"seeds", "untrainable", "n_jobs"}
+        if unknown:
+            raise ArgumentError("settings", repr(sorted(unknown)[0]), "'seeds', 'untrainable', 'n_jobs'")
+        self.names = self._game(lambda model: 0.0).names  # checks the data before anything is trained
+        self._last: tuple[str, list[Interactions]] | None = None
+
+    def influence(
+        self,
+        inputs: Any,
+        k: int | None = None,
+        proponents: bool = True,
+        show_progress: bool = False,
+    ) -> Any:
+        """Return the influence of every training point, or group, on every test point: Shapley values.
+
+        Args:
+            inputs: the test points: a tuple of columns ``(X, y)``, or one column where the value needs no labels.
+            k: how many training points to return for each test point. Default: None, all scores.
+            proponents: with ``k``: those with the largest scores, else those with the smallest. Default: True
+            show_progress: show a progress bar. Default: False
+
+        Returns:
+            A tensor ``(n_test, n_players)``; with ``k`` a ``KMostInfluentialResults`` of ``indices`` and
+            ``influence_scores``, both ``(n_test, k)``, the most extreme first.
+
+        Raises:
+            ArgumentError: an argument that cannot be used, before anything is trained.
+        """
+        if k is not None:
+            checked_positive("k", k)
+            if k > len(self.names):
+                raise ArgumentError("k", str(k), f"at most {len(self.names)}, the number of players")
+        scores = torch.from_numpy(np.stack([shapley_values(one) for one in self._explained(inputs, show_progress)]))
+        if k is None:
+            return scores
+        found, indices = torch.topk(scores, k, dim=1, largest=proponents)
+        return _captum.KMostInfluentialResults(indices, found)
+
+    def interactions(
+        self, inputs: Any, *, index: str = "SII", max_order: int = 2, show_progress: bool = False
+    ) -> list[Interactions]:
+        """Return the interactions between training points, one result for each test point.
+
+        Of points that raise the value, a positive interaction is synergy: they do more together; a negative one is
+        redundancy: one makes up for the other, as duplicates do. Test points whose influence was asked for last are not
+        trained for again.
+
+        Args:
+            inputs: the test points, as in `influence`.
+            index: an interaction index, see `captum_spex.indices.NAMES`.
+            max_order: largest order.
+            show_progress: show a progress bar.
+        """
+        found = self._explained(inputs, show_progress)
+        return [one if (index, max_order) == ("SII", 2) else one.to(index, max_order=max_order) for one in found]
+
+    def _explained(self, inputs: Any, show_progress: bool) -> list[Interactions]:
+        tests = _columns(inputs, as_arrays=self._is_estimator)
+        key = _key(tests)
+        if self._last is not None and key is not None and self._last[0] == key:
+            return self._last[1]
+        game = self._game(self._evaluation(tests))
+        found = explain_in_captums_words(
+            game,
+            budget=default_budget(game.n_players) if self._n_samples is None else self._n_samples,
+            max_order=min(2, game.n_players),
+            approximator=self._approximator,
+            random_state=self._random_state,
+            show_progress=show_progress,
+        )
+        results = found if isinstance(found, list) else [found]
+        self._last = None if key is None else (key, results)
+        return results
+
+    def _game(self, evaluate: Callable[[Any], Any]) -> TrainingGame:
+        return TrainingGame(self.model, evaluate, self._columns, groups=self._groups, **self._settings)
+
+    def _evaluation(self, tests: tuple[Any, ...]) -> Callable[[Any], Any]:
+        value = self._value
+        if isinstance(value, str):
+            return OnTest(tests[0], tests[1] if len(tests) > 1 else None, value)  # type: ignore[arg-type]
+
+        def evaluate(model: Any) -> Any:
+            observed = value(model, *tests)
+            return observed.detach().cpu().double().numpy() if isinstance(observed, Tensor) else observed
+
+        return evaluate
+
+    def _checked_value(self, value: Any) -> str | Callable[..., Any]:
+        if value is None and self._is_estimator:
+            return "margin" if is_classifier(self.model) else "prediction"
+        if not callable(value) and not (isinstance(value, str) and self._is_estimator):
+            allowed = "a function of the trained model and the test inputs"
+            raise ArgumentError("value", repr(value), allowed + (", or a name" if self._is_estimator else ""))
+        if value == "score":
+            raise ArgumentError("value", "'score'", "a value for each test point, such as 'correct'")
+        return value
+
+
+def _columns(data: Any, *, as_arrays: bool) -> tuple[Any, ...]:
+    """Return the columns of data, gathered from a torch data set if it is one."""
+    if isinstance(data, Dataset):
+        gathered = default_collate([data[row] for row in range(len(data))])  # type: ignore[arg-type]
+        data = tuple(gathered) if isinstance(gathered, Sequence) else gathered
+    columns = tuple(data) if isinstance(data, tuple | list) else (data,)
+    if not as_arrays:
+        return columns
+    return tuple(column.detach().cpu().numpy() if isinstance(column, Tensor) else column for column in columns)
+
+
+def _key(tests: tuple[Any, ...]) -> str | None:
+    """Return what identifies test points, if they can be told apart."""
+    try:
+        return digest([list(column) for column in tests])  # row by row: every number counts
+    except TypeError:
+        return None
