@@ -37,6 +37,15 @@ def digest(*things: Any) -> str:
     return state.hexdigest()
 
 
+def digestible(value: Any) -> Any:
+    """Return a value that `digest` knows, of any other its class and, of functions, the name."""
+    try:
+        digest(value)
+    except (TypeError, RuntimeError):
+        return f"{type(value).__qualname__} {getattr(value, '__qualname__', '')}"
+    return value
+
+
 def _pieces(thing: Any) -> Iterator[bytes]:
     if isinstance(thing, nn.Module):
         yield from _module_pieces(thing)

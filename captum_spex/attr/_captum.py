@@ -31,7 +31,7 @@ from captum.influence import DataInfluence
 from captum.influence._utils.common import KMostInfluentialResults
 from captum.log import log_usage
 
-from captum_spex.fingerprint import digest
+from captum_spex.fingerprint import digestible
 
 __all__ = [
     "DEFAULT_GEN_ARGS",
@@ -76,13 +76,4 @@ def content_of(argument: Any) -> Any:
         return argument
     present = argument.to_tensor()
     ends = [argument.to_model_input(present), argument.to_model_input(0 * present)]
-    return type(argument).__qualname__, ends, {key: _plain(value) for key, value in vars(argument).items()}
-
-
-def _plain(value: Any) -> Any:
-    """Return a value that a digest knows, of any other its class (a tokenizer, an image, a function)."""
-    try:
-        digest(value)
-    except (TypeError, RuntimeError):
-        return f"{type(value).__qualname__} {getattr(value, '__qualname__', '')}"
-    return value
+    return type(argument).__qualname__, ends, {key: digestible(value) for key, value in vars(argument).items()}

@@ -42,6 +42,7 @@ def closed_form_of(estimator: Any, columns: tuple[Any, ...], on_test: OnTest) ->
     if X is None or y is None or points is None or X.ndim != 2 or points.ndim != 2 or X.shape[1] != points.shape[1]:
         return None
     is_numeric = all(np.issubdtype(array.dtype, np.number) and np.isfinite(array).all() for array in (X, points))
+    is_numeric &= np.float32 not in (X.dtype, y.dtype)  # in which scikit-learn computes then
     return makers[type(estimator)](estimator, X, y, points) if is_numeric else None
 
 
@@ -50,7 +51,7 @@ def _ridge(estimator: Ridge, X: NDArray[Any], y: NDArray[Any], points: NDArray[A
     size = (X.shape[1] + 1 + (1 if y.ndim == 1 else y.shape[1])) ** 2
     if np.ndim(estimator.alpha) or estimator.positive or estimator.solver not in _DIRECT_SOLVERS:
         return None
-    if len(X) * size > _MOST_PRODUCTS or X.dtype == np.float32 or not np.issubdtype(y.dtype, np.number):
+    if len(X) * size > _MOST_PRODUCTS or not np.issubdtype(y.dtype, np.number):
         return None
     targets = y.reshape(len(y), -1).astype(np.float64)
     middle = X.mean(axis=0) if estimator.fit_intercept else np.zeros(X.shape[1])

@@ -98,6 +98,18 @@ def as_array(column: Any) -> NDArray[Any] | None:
     return None if array.dtype.hasobject else array
 
 
+def content_of(column: Any) -> list[Any]:
+    """Return what a digest must know of a column: row by row, so that every number counts.
+
+    Raises:
+        TypeError: for a column that is no array of numbers or texts.
+    """
+    array = as_array(column)
+    if array is None:
+        raise TypeError(f"cannot tell what identifies a {type(column).__name__}")
+    return list(array.tolist()) if array.ndim == 1 else list(array)
+
+
 def described(rows: Ints) -> str:
     """Return a text that tells which rows of the training data are meant."""
     shown = ", ".join(map(str, rows[:_SHOWN].tolist()))

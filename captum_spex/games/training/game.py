@@ -13,9 +13,9 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from captum_spex.errors import ArgumentError, GameError
 from captum_spex.evaluate import checked_positive
-from captum_spex.fingerprint import digest
+from captum_spex.fingerprint import digest, digestible
 from captum_spex.games.training._closed_form import ClosedForm, closed_form_of
-from captum_spex.games.training._data import Players, TrainingData, as_array, described
+from captum_spex.games.training._data import Players, TrainingData, content_of, described
 from captum_spex.games.training.on_test import OnTest
 from captum_spex.masks import Masks, as_masks
 from captum_spex.supports import Floats, Ints
@@ -134,18 +134,19 @@ class TrainingGame:
 
         if not self._is_estimator or not isinstance(self._evaluate, OnTest):
             return None
-        columns = [column for column in map(as_array, self._data.columns) if column is not None]
-        if len(columns) < len(self._data.columns):
+        try:
+            data, value = digest([content_of(column) for column in self._data.columns]), self._evaluate.fingerprint
+        except TypeError:
             return None
         return {
             "captum_spex": __version__,
             "game": type(self).__name__,
-            "model": repr(self._fit),
-            "data": digest([list(column.tolist()) if column.ndim == 1 else column for column in columns]),
+            "model": f"{type(self._fit).__name__} {_settings_of(self._fit)}",
+            "data": data,
             "groups": digest(self._players.of_point),
             "seeds": repr(self._seeds),
             "untrainable": repr(self._untrainable),
-            "value": self._evaluate.fingerprint,
+            "value": value,
         }
 
     def _trained(self, points: Masks) -> list[Floats]:
@@ -228,6 +229,12 @@ class TrainingGame:
         if stacked.ndim > 2:
             raise GameError(f"`evaluate`: returned shape {shape}; it must return a number, or one for each output.")
         return stacked
+
+
+def _settings_of(estimator: Any) -> str:
+    """Return a digest of the parameters of an estimator and of those inside it."""
+    settings = {"": type(estimator).__qualname__, **estimator.get_params(deep=True)}
+    return digest([[key, digestible(settings[key])] for key in sorted(settings)])
 
 
 def _checked_fit(fit: Any) -> bool:

@@ -11,7 +11,7 @@ from sklearn.base import is_classifier
 
 from captum_spex.errors import ArgumentError, one_of
 from captum_spex.fingerprint import digest
-from captum_spex.games.training._data import as_array
+from captum_spex.games.training._data import as_array, content_of
 from captum_spex.supports import Floats
 
 VALUES = ("prediction", "probability", "margin", "correct", "score")
@@ -124,7 +124,7 @@ class OnTest:
         Raises:
             TypeError: for points that cannot be digested.
         """
-        return f"{self.value} {digest(as_array(self.X), None if self.y is None else list(self.y.tolist()))}"
+        return f"{self.value} {digest(content_of(self.X), None if self.y is None else content_of(self.y))}"
 
     def _of_regressors(self, predictions: Floats) -> Floats:
         if self.value == "prediction":
