@@ -102,14 +102,14 @@ def explain(
     n_players = checked_positive("n_players", own if n_players is None else n_players)
     names = getattr(game, "names", None) if names is None and n_players == own else names
     resolved = resolve_index(index, min(2, n_players) if max_order is None else max_order, n_players)
-    budget = default_budget(n_players) if budget is None else budget
     checked_positive("max_terms", max_terms)
     checked_names = _checked_names(names, n_players)
     if batch_size is not None:
         checked_positive("batch_size", batch_size)
     observed = getattr(game, "observed", None)
     if isinstance(observed, Observed):
-        recovered, n_evaluations = _learnt(observed, budget, approximator, random_state, store)
+        _check_table(observed, n_players, batch_size=batch_size, max_budget=max_budget, store=store)
+        recovered, n_evaluations = _learnt(observed, budget, approximator, random_state)
         has_outputs = observed.has_outputs
     else:
         budget = default_budget(n_players) if budget is None else budget
@@ -149,19 +149,22 @@ def _opened(store: StoreArgument, game: Game, n_players: int) -> Store | nullcon
     return (store if isinstance(store, Store) else Store(store)).open(game, n_players)
 
 
+def _check_table(observed: Observed, n_players: int, **asked: Any) -> None:
+    """Refuse what only makes sense for a game that is evaluated."""
+    if n_players != observed.masks.n_players:
+        raise ArgumentError("n_players", str(n_players), f"{observed.masks.n_players}, as the table has")
+    for name, value in asked.items():
+        if value is not None:
+            raise ArgumentError(name, repr(value), "None for a table, of which nothing is evaluated")
+
+
 def _learnt(
-    observed: Observed,
-    budget: int | str | None,
-    approximator: Approximator | None,
-    random_state: RandomState,
-    store: Any,
+    observed: Observed, budget: int | str | None, approximator: Approximator | None, random_state: RandomState
 ) -> tuple[list[Recovered], int]:
     """Learn from a table of given values, or from ``budget`` rows of it; return also how many were used."""
     algorithm = _checked_algorithm(approximator)
     if not hasattr(algorithm, "fit"):
         raise ArgumentError("approximator", repr(algorithm), "`ProxySpex()` for a table: it cannot be asked for masks")
-    if store is not None:
-        raise ArgumentError("store", f"a {type(store).__name__}", "None for a table, of which nothing is evaluated")
     if budget == "auto":
         raise ArgumentError("budget", '"auto"', "a number of rows of the table, or None for all")
     n_rows, rng = len(observed.masks), _generator(random_state)

@@ -21,6 +21,7 @@ _STRONG = 512  # players, by main effect, among which interactions are sought
 _MOST_TERMS = 400
 _HIGHEST_DEGREE = 4
 _STRICTNESS = 4.0  # beyond what the largest of all candidates reaches by chance
+_MOST_FITTED = 0.9
 _LEAST_NOISE = 0.01  # share of the variance
 _ONE_SIDED_95 = 1.645
 
@@ -84,11 +85,14 @@ class _Linear:
         shares: how often each player is present, ``(n_players,)``.
         middle: mean value, ``(n_outputs,)``.
         slopes: b, ``(n_players, n_outputs)``.
+        fitted: which share of anything, noise too, the fit explains: its degrees of freedom over the rows. Estimated by
+            a column of random signs (Hutchinson) where there are many players. ``(n_outputs,)``
     """
 
     shares: Floats
     middle: Floats
     slopes: Floats
+    fitted: Floats
 
     @classmethod
     def of(cls, data: _Rows) -> _Linear:
@@ -96,18 +100,24 @@ class _Linear:
         middle, n_rows = values.mean(axis=0), len(values)
         scale = np.where(np.ptp(values, axis=0) > 0, values.std(axis=0), 1.0)
         targets = ((values - middle) / scale).astype(np.float32)
+        are_few = data.observed.masks.n_players <= _MOST_DIRECT
+        if not are_few:
+            targets = np.append(targets, _signs(n_rows), axis=1)
         presence, products, gram = _sums(data, targets)
         shares = presence / n_rows
         spread = np.sqrt(shares * (1 - shares))
         unit = np.where(spread > 0, 1 / np.where(spread > 0, spread, 1), 0.0)  # players that never change: no effect
         together = unit[:, None] * (products - np.outer(shares, targets.sum(axis=0, dtype=np.float64)))
-        penalty = _penalties(together, n_rows, int((spread > 0).sum()))
+        penalty = _penalties(together[:, : values.shape[1]], n_rows, max(1, int((spread > 0).sum())))
         if gram is not None:
             gram = (gram - n_rows * np.outer(shares, shares)) * np.outer(unit, unit)
-            standard = _solved(gram, together, penalty)
+            standard, freedom = _solved(gram, together, penalty)
         else:
-            standard = _conjugate_gradients(data, shares, unit, together, penalty)
-        return cls(shares, middle, unit[:, None] * standard * scale)
+            standard = _conjugate_gradients(data, shares, unit, together, np.append(penalty, np.median(penalty)))
+            freedom = np.full(len(penalty), together[:, -1] @ standard[:, -1])
+            standard = standard[:, :-1]
+        fitted = np.clip(freedom / n_rows, 0.0, _MOST_FITTED)
+        return cls(shares, middle, unit[:, None] * standard * scale, fitted)
 
     def residuals(self, data: _Rows) -> Floats:
         """Return the values minus the fit, ``(n_rows, n_outputs)``."""
@@ -141,10 +151,16 @@ def _penalties(together: Floats, n_rows: int, n_players: int) -> Floats:
     return np.asarray((1 - explained) * n_players / explained, dtype=np.float64)
 
 
-def _solved(gram: Floats, together: Floats, penalty: Floats) -> Floats:
+def _signs(n_rows: int) -> Singles:
+    return np.random.default_rng(0).choice([-1.0, 1.0], (n_rows, 1)).astype(np.float32)
+
+
+def _solved(gram: Floats, together: Floats, penalty: Floats) -> tuple[Floats, Floats]:
+    """Solve the penalised normal equations; return also the degrees of freedom of every output."""
     eigenvalues, vectors = np.linalg.eigh(gram)
-    rotated = vectors.T @ together
-    return np.asarray(vectors @ (rotated / (np.maximum(eigenvalues, 0.0)[:, None] + penalty)), dtype=np.float64)
+    shrunk = np.maximum(eigenvalues, 0.0)[:, None] + penalty
+    freedom = (np.maximum(eigenvalues, 0.0)[:, None] / shrunk).sum(axis=0)
+    return vectors @ (vectors.T @ together / shrunk), freedom
 
 
 def _conjugate_gradients(data: _Rows, shares: Floats, unit: Floats, together: Floats, penalty: Floats) -> Floats:
@@ -192,6 +208,9 @@ class _Fit:
         strong = np.sort(_largest(np.abs(slopes), _STRONG))
         shares = self.linear.shares[strong].astype(np.float32)
         sets, weights = _products(self.rows.columns(strong) - shares, self.left[:, output])
+        weights /= np.where(
+            [len(players) > 1 for players in sets], 1 - self.linear.fitted[output], 1.0
+        )  # the fit took it
         left = self.left_of_others[:, output]
         if sets:
             left = left - _features(self.others.columns(strong) - shares, sets) @ weights
@@ -260,7 +279,7 @@ def _features(centered: Singles, sets: Sequence[tuple[int, ...]]) -> Floats:
 def _weights(centered: Singles, sets: Sequence[tuple[int, ...]], targets: Floats) -> Floats:
     features = _features(centered, sets)
     gram = features.T @ features
-    gram.flat[:: len(gram) + 1] += 1.0  # of as many masks no weight is lost
+    gram.flat[:: len(gram) + 1] += 1e-6 * np.trace(gram) / len(gram)
     return np.asarray(np.linalg.solve(gram, features.T @ targets), dtype=np.float64)
 
 

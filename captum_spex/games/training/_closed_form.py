@@ -15,7 +15,7 @@ from sklearn.metrics.pairwise import pairwise_kernels
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
 from captum_spex.games.training._data import as_array
-from captum_spex.games.training._subsystems import Subsystems
+from captum_spex.games.training._subsystems import LEAST_PIVOT, Subsystems
 from captum_spex.games.training.on_test import Answers, OnTest
 from captum_spex.masks import Masks
 from captum_spex.supports import Floats
@@ -42,14 +42,20 @@ def closed_form_of(estimator: Any, columns: tuple[Any, ...], on_test: OnTest) ->
     if X is None or y is None or points is None or X.ndim != 2 or points.ndim != 2 or X.shape[1] != points.shape[1]:
         return None
     is_numeric = all(np.issubdtype(array.dtype, np.number) and np.isfinite(array).all() for array in (X, points))
-    is_numeric &= np.float32 not in (X.dtype, y.dtype)  # in which scikit-learn computes then
+    is_numeric &= all(array.dtype.kind != "f" or array.dtype == np.float64 for array in (X, y, points))
+    is_numeric &= y.dtype.kind != "f" or bool(np.isfinite(y).all())  # else scikit-learn's own precision, and errors
     return makers[type(estimator)](estimator, X, y, points) if is_numeric else None
 
 
 def _ridge(estimator: Ridge, X: NDArray[Any], y: NDArray[Any], points: NDArray[Any]) -> ClosedForm | None:
     r"""Ridge from sums over the present points: :math:`(\sum x x^T - s s^T / |S| + \alpha) w = \sum x y - ...`."""
     size = (X.shape[1] + 1 + (1 if y.ndim == 1 else y.shape[1])) ** 2
-    if np.ndim(estimator.alpha) or estimator.positive or estimator.solver not in _DIRECT_SOLVERS:
+    if (
+        np.ndim(estimator.alpha)
+        or not estimator.alpha >= 0
+        or estimator.positive
+        or estimator.solver not in _DIRECT_SOLVERS
+    ):
         return None
     if len(X) * size > _MOST_PRODUCTS or not np.issubdtype(y.dtype, np.number):
         return None
@@ -81,7 +87,12 @@ def _ridge(estimator: Ridge, X: NDArray[Any], y: NDArray[Any], points: NDArray[A
 
 def _kernel_ridge(estimator: KernelRidge, X: NDArray[Any], y: NDArray[Any], points: NDArray[Any]) -> ClosedForm | None:
     r"""Kernel ridge: :math:`(K_{SS} + \alpha) a = y_S`, the kernel computed once for all subsets."""
-    if np.ndim(estimator.alpha) or estimator.kernel == "precomputed" or not np.issubdtype(y.dtype, np.number):
+    if (
+        np.ndim(estimator.alpha)
+        or not estimator.alpha >= 0
+        or estimator.kernel == "precomputed"
+        or not np.issubdtype(y.dtype, np.number)
+    ):
         return None
     if (len(X) + len(points)) * len(X) > _MOST_PRODUCTS:
         return None
@@ -104,7 +115,12 @@ def _kernel_ridge(estimator: KernelRidge, X: NDArray[Any], y: NDArray[Any], poin
 def _neighbors(estimator: Any, X: NDArray[Any], y: NDArray[Any], points: NDArray[Any]) -> ClosedForm | None:
     """Nearest neighbours: of the order of all points around each test point, the first k that are present."""
     is_classifier = isinstance(estimator, KNeighborsClassifier)
-    if estimator.weights != "uniform" or y.ndim != 1 or len(X) * len(points) > _MOST_PRODUCTS:
+    if (
+        estimator.weights != "uniform"
+        or estimator.metric == "precomputed"
+        or y.ndim != 1
+        or len(X) * len(points) > _MOST_PRODUCTS
+    ):
         return None
     if estimator.n_neighbors > len(X) or not (is_classifier or np.issubdtype(y.dtype, np.number)):
         return None
@@ -141,6 +157,7 @@ def _in_blocks(
 
 
 def _solved(grams: torch.Tensor, right: torch.Tensor) -> tuple[torch.Tensor, NDArray[np.bool_]]:
-    """Solve positive systems; tell which were positive."""
+    """Solve positive systems; tell which were, well beyond rounding."""
     factors, failed = torch.linalg.cholesky_ex(grams)
-    return torch.cholesky_solve(right, factors), (failed == 0).numpy()
+    kept = factors.diagonal(dim1=1, dim2=2) ** 2 > LEAST_PIVOT * grams.diagonal(dim1=1, dim2=2)
+    return torch.cholesky_solve(right, factors), ((failed == 0) & kept.all(dim=1)).numpy()

@@ -94,7 +94,10 @@ def as_array(column: Any) -> NDArray[Any] | None:
     """Return a dense array of numbers or labels, or ``None`` for anything else (sparse, lists of texts, ...)."""
     if scipy.sparse.issparse(column):
         return None
-    array = np.asarray(column.detach().cpu() if isinstance(column, Tensor) else column)
+    try:
+        array = np.asarray(column.detach().cpu() if isinstance(column, Tensor) else column)
+    except ValueError:  # ragged lists
+        return None
     return None if array.dtype.hasobject else array
 
 

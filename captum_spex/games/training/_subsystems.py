@@ -15,6 +15,9 @@ from threadpoolctl import threadpool_limits
 from captum_spex.masks import Masks
 from captum_spex.supports import Floats
 
+LEAST_PIVOT = 1e-7
+"""Of a diagonal element: below, a system is not solved to eight digits."""
+
 _BLOCK = 32  # masks that a thread solves before the next block
 
 
@@ -37,12 +40,15 @@ class Subsystems:
     def of(cls, matrix: Floats) -> Subsystems:
         """Prepare a matrix."""
         try:
-            return cls(matrix, cho_solve(cho_factor(matrix, lower=True), np.eye(len(matrix))))
+            factor = cho_factor(matrix, lower=True)
         except LinAlgError:
             return cls(matrix, None)
+        if not _is_sound(factor[0].diagonal(), matrix.diagonal()):
+            return cls(matrix, None)
+        return cls(matrix, cho_solve(factor, np.eye(len(matrix))))
 
     def solve(self, masks: Masks, right: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-        """Return solutions ``(n_masks, n_targets, n)``, 0 outside of the subsets, and which systems were positive.
+        """Return solutions ``(n_masks, n_targets, n)``, 0 outside of the subsets, and which are precise.
 
         Args:
             masks: the subsets, ``(n_masks, n)``.
@@ -69,13 +75,19 @@ def _solutions(matrix: Floats, masks: Masks, right: Floats) -> tuple[Floats, NDA
             rows = np.flatnonzero(masks[number])
             if len(rows):
                 chosen = np.take(np.take(matrix, rows, axis=0), rows, axis=1)
-                _, values, failed = dposv(chosen.T, right[number][:, rows].T, overwrite_a=1)
+                diagonal = chosen.diagonal().copy()
+                factor, values, failed = dposv(chosen.T, right[number][:, rows].T, overwrite_a=1)
                 found[number][:, rows] = values.T
-                solved[number] = failed == 0
+                solved[number] = failed == 0 and _is_sound(factor.diagonal(), diagonal)
 
     with threadpool_limits(1), ThreadPoolExecutor(_processors()) as pool:  # each matrix is small
         list(pool.map(solve, range(0, len(masks), _BLOCK)))
     return found, solved
+
+
+def _is_sound(pivots: Floats, diagonal: Floats) -> bool:
+    """Whether no pivot of a factorisation is mostly rounding."""
+    return bool((pivots**2 > LEAST_PIVOT * diagonal).all())
 
 
 def _processors() -> int:

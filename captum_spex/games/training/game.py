@@ -100,7 +100,7 @@ class TrainingGame:
             self._closed_form = closed_form_of(fit, self._data.columns, evaluate)
         default = 64 if self._closed_form is None else 1024
         self._batch_size = default if batch_size is None else checked_positive("batch_size", batch_size)
-        self._can_train: bool | None = None  # on all the data
+        self._of_all: Floats | None = None  # the value of all the data, once it was needed
 
     @property
     def is_closed_form(self) -> bool:
@@ -110,6 +110,8 @@ class TrainingGame:
     def __call__(self, masks: Masks) -> Floats:
         """Return the values, float64 ``(n_masks,)`` or ``(n_masks, n_outputs)``."""
         points = self._players.points(as_masks(masks, self.n_players))
+        if not len(points):
+            return np.zeros(0)
         if self._closed_form is None or not isinstance(self._evaluate, OnTest):
             return self._stacked(self._trained(points))
         answers, is_known = self._closed_form(points)
@@ -153,22 +155,33 @@ class TrainingGame:
         rows = [np.flatnonzero(mask) for mask in points]
         if self._n_jobs in (None, 1):
             return [self._value(one) for one in rows]
+        self._whole()  # else every process would train for it
         return list(Parallel(n_jobs=self._n_jobs)(delayed(self._value)(one) for one in rows))
 
     def _value(self, rows: Ints) -> Floats:
         """Train on some rows and evaluate."""
         if not len(rows):
             return self._fallback(rows, None)
-        seeds: Sequence[int | None] = (None,) if self._seeds is None else self._seeds
-        values = []
-        for seed in seeds:
-            try:
-                values.append(np.asarray(self._evaluate(self._model(rows, seed)), dtype=np.float64))
-            except (ArgumentError, GameError):
+        try:
+            return self._trained_once(rows)
+        except (ArgumentError, GameError):
+            raise
+        except ValueError as error:
+            if len(rows) == self._data.n_points:
                 raise
-            except ValueError as error:
-                return self._fallback(rows, error)
+            return self._fallback(rows, error)
+
+    def _trained_once(self, rows: Ints) -> Floats:
+        """Return the value of some rows, the mean over the seeds."""
+        seeds: Sequence[int | None] = (None,) if self._seeds is None else self._seeds
+        values = [np.asarray(self._evaluate(self._model(rows, seed)), dtype=np.float64) for seed in seeds]
         return np.asarray(np.mean(values, axis=0), dtype=np.float64)
+
+    def _whole(self) -> Floats:
+        """Return the value of all the data, trained once: an error here is nobody's fault but the model's."""
+        if self._of_all is None:
+            self._of_all = self._trained_once(np.arange(self._data.n_points))
+        return self._of_all
 
     def _model(self, rows: Ints, seed: int | None) -> Any:
         columns = self._data.take(rows)
@@ -184,21 +197,22 @@ class TrainingGame:
 
     def _fallback(self, rows: Ints, error: ValueError | None) -> Floats:
         """The value of a subset that cannot be trained on, if all the data can be."""
-        if error is not None and len(rows) == self._data.n_points:
-            raise error
-        if error is not None and self._can_train is None:
-            seed = None if self._seeds is None else self._seeds[0]
-            self._evaluate(self._model(np.arange(self._data.n_points), seed))
-            self._can_train = True
-        if isinstance(self._untrainable, str):
-            if self._untrainable == "prior":
-                return self._prior()
-            reason = "there is nothing to train on" if error is None else f"`fit` raised: {error}"
+        if self._untrainable == "prior":
+            if error is not None:
+                self._whole()
+            return self._prior()
+        shape = self._whole().shape
+        if self._untrainable == "raise":
+            reason = "there is nothing to train on." if error is None else f"it raised {str(error).rstrip('.')!r}."
             raise GameError(
                 f"`fit`: cannot train on {described(rows)}: {reason} "
                 "Give `untrainable`, the value of such subsets, or groups that leave enough points."
             ) from error
-        return np.asarray(self._untrainable, dtype=np.float64)
+        try:
+            return np.broadcast_to(np.asarray(self._untrainable, dtype=np.float64), shape)
+        except ValueError:
+            came = f"{np.size(self._untrainable)} values"
+            raise ArgumentError("untrainable", came, f"one, or one for each of the {np.prod(shape)} outputs") from None
 
     def _prior(self) -> Floats:
         dummy = DummyClassifier(strategy="prior") if is_classifier(self._fit) else DummyRegressor()
@@ -213,22 +227,23 @@ class TrainingGame:
             if untrainable not in (("prior", "raise") if has_prior else ("raise",)):
                 raise ArgumentError("untrainable", repr(untrainable), allowed)
             return untrainable
-        array = np.asarray(untrainable, dtype=np.float64)
+        try:
+            array = np.asarray(untrainable, dtype=np.float64)
+        except (TypeError, ValueError):
+            array = np.array(np.nan)
         if array.ndim > 1 or not np.isfinite(array).all():
             raise ArgumentError("untrainable", repr(untrainable), "finite numbers, one or one for each output")
         return array.tolist()
 
-    def _stacked(self, values: list[Floats]) -> Floats:
-        """Join the values; one number stands for all outputs."""
-        shape = max((value.shape for value in values), key=len)
-        try:
-            stacked = np.stack([np.broadcast_to(value, shape) for value in values])
-        except ValueError:
-            shapes = sorted({value.shape for value in values})
-            raise GameError(f"`evaluate`: returned values of different shapes: {shapes}.") from None
-        if stacked.ndim > 2:
-            raise GameError(f"`evaluate`: returned shape {shape}; it must return a number, or one for each output.")
-        return stacked
+    @staticmethod
+    def _stacked(values: list[Floats]) -> Floats:
+        shapes = sorted({value.shape for value in values})
+        if len(shapes) > 1 or len(shapes[0]) > 1:
+            raise GameError(
+                f"`evaluate`: returned shapes {', '.join(map(str, shapes))}; "
+                "it must return a number, or one for each output, always as many."
+            )
+        return np.stack(values)
 
 
 def _settings_of(estimator: Any) -> str:

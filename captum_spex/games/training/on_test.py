@@ -8,10 +8,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import is_classifier
+from torch import Tensor
 
 from captum_spex.errors import ArgumentError, one_of
 from captum_spex.fingerprint import digest
-from captum_spex.games.training._data import as_array, content_of
+from captum_spex.games.training._data import content_of
 from captum_spex.supports import Floats
 
 VALUES = ("prediction", "probability", "margin", "correct", "score")
@@ -67,11 +68,11 @@ class OnTest:
             raise ArgumentError("X", "no test point", "at least one")
         if y is None and value != "prediction":
             raise ArgumentError("y", "None", f"the true answers, for the value {value!r}")
-        self.y: NDArray[Any] | None = None if y is None else as_array(y)
+        self.y: NDArray[Any] | None = None if y is None else np.asarray(y.cpu() if isinstance(y, Tensor) else y)
+        if self.y is not None and self.y.dtype.hasobject:
+            self.y = np.array(self.y.tolist())  # numbers or texts that pandas keeps as objects
         if self.y is not None and (self.y.ndim not in (1, 2) or len(self.y) != self.n_points):
             raise ArgumentError("y", f"shape {self.y.shape}", f"({self.n_points},): one for each test point")
-        if y is not None and self.y is None:
-            self.y = np.asarray([str(label) for label in y])
 
     def __call__(self, model: Any) -> Floats:
         """Return the values of a trained model, float64 ``(n_test,)``, or ``()`` for the score."""
@@ -104,6 +105,8 @@ class OnTest:
         if self.value == "prediction" or self.y is None:
             allowed = "'probability', 'margin', 'correct' or 'score'"
             raise ArgumentError("value", "'prediction' for a classifier", allowed)
+        if self.y.ndim != 1:
+            raise ArgumentError("y", f"shape {self.y.shape}", f"({self.n_points},): a class for each test point")
         columns = np.append(answers.numbers, np.zeros((*answers.numbers.shape[:2], 1)), axis=2)  # of unknown classes
         place = np.full(self.n_points, len(answers.classes))
         rows, known = np.nonzero(self.y[:, None] == answers.classes)
@@ -137,7 +140,7 @@ class OnTest:
         truth = self.y.astype(np.float64)
         if self.value == "score":
             errors, spread = ((predictions - truth) ** 2).sum(axis=1), ((truth - truth.mean(axis=0)) ** 2).sum(axis=0)
-            scores = 1 - errors / np.where(spread > 0, spread, 1.0)
+            scores = np.where(spread > 0, 1 - errors / np.where(spread > 0, spread, 1.0), errors == 0)
             return np.asarray(scores.reshape(len(scores), -1).mean(axis=1), dtype=np.float64)
         if truth.ndim == 1:
             return np.asarray(truth * predictions, dtype=np.float64)

@@ -55,7 +55,7 @@ def from_table(
     """
     given = _read(masks, n_players, one_of("bitorder", bitorder, ("little", "big")) == "big")
     numbers = np.asarray(values)
-    if numbers.ndim not in (1, 2) or len(numbers) != len(given) or not np.issubdtype(numbers.dtype, np.number):
+    if numbers.ndim not in (1, 2) or len(numbers) != len(given) or numbers.dtype.kind not in "fiub":
         came = f"shape {numbers.shape}, {numbers.dtype}"
         raise ArgumentError("values", came, f"numbers, ({len(given)},) or ({len(given)}, n_outputs): for each mask")
     outputs = np.asarray(numbers, dtype=np.float64).reshape(len(given), -1)
