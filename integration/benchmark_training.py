@@ -36,7 +36,7 @@ from captum_spex.games.training import OnTest, TrainingGame, from_table
 from captum_spex.indices import resolve_index
 
 N_POINTS, N_TEST = 500, 50
-N_MASKS, TURNS = 64, 5
+N_MASKS, TURNS = 512, 5
 TIMES_FASTER, SAME = 10.0, 1e-8  # targets
 MODELS = {
     "kernel ridge": KernelRidge(kernel="rbf", gamma=0.1, alpha=0.1),

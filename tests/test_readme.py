@@ -15,10 +15,11 @@ from torch import nn
 
 import captum_spex
 from captum_spex import Interactions
+from captum_spex.games.text import embedded_model
 
 README = Path(__file__).parent.parent / "README.md"
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-CAPTUM, OURS, SHAP, TEXT, LOOK, ANY_GAME, SPEX = range(7)
+CAPTUM, OURS, SHAP, TEXT, PARTS, LOOK, ANY_GAME, SPEX = range(8)
 
 
 @pytest.fixture
@@ -35,8 +36,18 @@ def run(block, names):
     return names
 
 
-def test_there_are_seven_examples():
-    assert len(BLOCKS) == 7
+def test_there_are_eight_examples():
+    assert len(BLOCKS) == 8
+
+
+def test_components_and_training_data():
+    names = run(PARTS, {"captum_spex": captum_spex, "embedded_model": embedded_model})
+    of_heads, of_first = names["of_heads"], names["of_first"]
+    assert of_heads.name_of(next(iter(of_heads.top(1, order=2)))) == "L2H1 x L2H2"
+    assert of_heads.faithfulness > 0.9
+    whole, none = names["training"](np.array([[True] * 8, [False] * 8]))[:, 0]
+    assert of_first.n_evaluations == 256
+    assert_allclose(of_first.first_order().sum(), whole - none)
 
 
 def test_the_explainer():

@@ -86,7 +86,7 @@ class SpexAttribution(_captum.ShapleyValueSampling):  # type: ignore[misc]
         feature_mask: Any,
         multi_output: bool | None,
     ) -> TensorGame:
-        tensors = _checked_inputs(inputs)
+        tensors = checked_inputs(inputs)
         players, n_players = players_of(feature_mask, tensors)
         if multi_output is None:  # Captum's own wrapper of language models returns one output per token
             multi_output = isinstance(getattr(self.forward_func, "__self__", None), _captum.BaseLLMAttribution)
@@ -112,7 +112,8 @@ def explain_in_captums_words(*arguments: Any, **keywords: Any) -> Interactions |
         raise error.renamed(_CAPTUMS_WORDS[error.argument]) from None
 
 
-def _checked_inputs(inputs: Any) -> tuple[Tensor, ...]:
+def checked_inputs(inputs: Any) -> tuple[Tensor, ...]:
+    """Return the inputs as a tuple of tensors with as many examples each."""
     given = inputs if isinstance(inputs, tuple) else (inputs,)
     if not given or not all(isinstance(tensor, Tensor) for tensor in given):
         came = f"a {type(inputs).__name__}" if given else "an empty tuple"

@@ -188,9 +188,14 @@ def baselines_of(baselines: Any, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ..
             raise ArgumentError("baselines", f"a {type(baseline).__name__}", "a tensor or a number for each input")
     formatted = _captum.format_baseline(baselines, inputs)
     return tuple(
-        _in_dtype_of(tensor, torch.as_tensor(baseline, device=tensor.device))
+        _in_dtype_of(tensor, torch.as_tensor(baseline, dtype=_precise(baseline, tensor), device=tensor.device))
         for baseline, tensor in zip(formatted, inputs, strict=True)
     )
+
+
+def _precise(baseline: Tensor | float, tensor: Tensor) -> torch.dtype | None:
+    """Return the dtype in which a number loses nothing that its input could hold."""
+    return tensor.dtype if isinstance(baseline, float) and tensor.is_floating_point() else None
 
 
 def _in_dtype_of(tensor: Tensor, baseline: Tensor) -> Tensor:

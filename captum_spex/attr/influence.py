@@ -14,17 +14,20 @@ from torch.utils.data import Dataset, default_collate
 
 from captum_spex.approximators import Approximator
 from captum_spex.attr import _captum
-from captum_spex.attr._attribution import explain_in_captums_words, shapley_values
-from captum_spex.errors import ArgumentError
+from captum_spex.attr._attribution import explain_in_captums_words
+from captum_spex.errors import ArgumentError, GameError, one_of
 from captum_spex.evaluate import checked_budget, checked_positive
 from captum_spex.explain import RandomState, default_budget
 from captum_spex.fingerprint import digest
 from captum_spex.games.training import OnTest, TrainingGame
+from captum_spex.indices import resolve_index
 from captum_spex.interactions import Interactions
+
+_WORDS = {"data": "train_dataset", "fit": "model"}
 
 
 class ProxySpexInfluence(_captum.DataInfluence):  # type: ignore[misc]
-    """Shapley values and interactions of training points, by retraining on subsets, in the manner of Captum's TracIn.
+    """Values and interactions of training points, by retraining on subsets, in the manner of Captum's TracIn.
 
     Args:
         model: an estimator of scikit-learn, or a function of the columns of the training data that trains a model and
@@ -34,6 +37,8 @@ class ProxySpexInfluence(_captum.DataInfluence):  # type: ignore[misc]
             ``"margin"`` of classifiers and ``"prediction"`` of others; for functions a function of the trained model
             and the test inputs that returns a number for each test point.
         groups: a label for each training point: points with the same label are one player.
+        index: ``"SII"``: influences are Shapley values, which weigh all sizes of subsets alike; ``"BII"``: Banzhaf
+            values, of uniformly random subsets, about half of the data, which are easier to learn.
         approximator: the algorithm with its settings; default `captum_spex.approximators.ProxySpex()`.
         n_samples: trainings; default ``max(512, 4 n log2(n))`` for n players.
         random_state: seed of the subsets.
@@ -59,6 +64,7 @@ class ProxySpexInfluence(_captum.DataInfluence):  # type: ignore[misc]
         *,
         value: str | Callable[..., Any] | None = None,
         groups: ArrayLike | None = None,
+        index: str = "SII",
         approximator: Approximator | None = None,
         n_samples: int | None = None,
         random_state: RandomState = None,
@@ -66,10 +72,11 @@ class ProxySpexInfluence(_captum.DataInfluence):  # type: ignore[misc]
     ) -> None:
         self.model = model
         self.train_dataset = train_dataset
-        self._is_estimator = hasattr(model, "fit") and hasattr(model, "get_params")
-        self._columns = _columns(train_dataset, as_arrays=self._is_estimator)
+        self._is_estimator = hasattr(model, "fit") and hasattr(model, "get_params") and not isinstance(model, type)
+        self._columns = _columns("train_dataset", train_dataset, as_arrays=self._is_estimator)
         self._value = self._checked_value(value)
         self._groups = groups
+        self._index = one_of("index", index, ("SII", "BII"))
         self._approximator = approximator
         self._n_samples = None if n_samples is None else checked_budget("n_samples", n_samples)
         self._random_state = random_state
@@ -77,7 +84,8 @@ class ProxySpexInfluence(_captum.DataInfluence):  # type: ignore[misc]
         unknown = set(self._settings) - {"seeds", "untrainable", "n_jobs"}
         if unknown:
             raise ArgumentError("settings", repr(sorted(unknown)[0]), "'seeds', 'untrainable', 'n_jobs'")
-        self.names = self._game(lambda model: 0.0).names  # checks the data before anything is trained
+        answers = OnTest([0], [0]) if isinstance(self._value, str) else self._evaluation(())
+        self.names = self._game(answers, closed_form=False).names  # checks the data before anything is trained
         self._last: tuple[str, list[Interactions]] | None = None
 
     def influence(
@@ -87,7 +95,7 @@ class ProxySpexInfluence(_captum.DataInfluence):  # type: ignore[misc]
         proponents: bool = True,
         show_progress: bool = False,
     ) -> Any:
-        """Return the influence of every training point, or group, on every test point: Shapley values.
+        """Return the influence of every training point, or group, on every test point.
 
         Args:
             inputs: the test points: a tuple of columns ``(X, y)``, or one column where the value needs no labels.
@@ -106,14 +114,14 @@ class ProxySpexInfluence(_captum.DataInfluence):  # type: ignore[misc]
             checked_positive("k", k)
             if k > len(self.names):
                 raise ArgumentError("k", str(k), f"at most {len(self.names)}, the number of players")
-        scores = torch.from_numpy(np.stack([shapley_values(one) for one in self._explained(inputs, show_progress)]))
+        scores = torch.from_numpy(np.stack([one.first_order() for one in self._explained(inputs, show_progress)]))
         if k is None:
             return scores
         found, indices = torch.topk(scores, k, dim=1, largest=proponents)
         return _captum.KMostInfluentialResults(indices, found)
 
     def interactions(
-        self, inputs: Any, *, index: str = "SII", max_order: int = 2, show_progress: bool = False
+        self, inputs: Any, *, index: str | None = None, max_order: int = 2, show_progress: bool = False
     ) -> list[Interactions]:
         """Return the interactions between training points, one result for each test point.
 
@@ -123,15 +131,21 @@ class ProxySpexInfluence(_captum.DataInfluence):  # type: ignore[misc]
 
         Args:
             inputs: the test points, as in `influence`.
-            index: an interaction index, see `captum_spex.indices.NAMES`.
+            index: an interaction index, see `captum_spex.indices.NAMES`; default: that of the influences.
             max_order: largest order.
             show_progress: show a progress bar.
         """
+        index = self._index if index is None else index
+        max_order = min(max_order, len(self.names)) if max_order == 2 else max_order
+        resolve_index(index, max_order, len(self.names))  # raises before anything is trained
         found = self._explained(inputs, show_progress)
-        return [one if (index, max_order) == ("SII", 2) else one.to(index, max_order=max_order) for one in found]
+        return [
+            one if (index, max_order) == (one.index, one.max_order) else one.to(index, max_order=max_order)
+            for one in found
+        ]
 
     def _explained(self, inputs: Any, show_progress: bool) -> list[Interactions]:
-        tests = _columns(inputs, as_arrays=self._is_estimator)
+        tests = _columns("inputs", inputs, as_arrays=self._is_estimator)
         key = _key(tests)
         if self._last is not None and key is not None and self._last[0] == key:
             return self._last[1]
@@ -139,6 +153,7 @@ class ProxySpexInfluence(_captum.DataInfluence):  # type: ignore[misc]
         found = explain_in_captums_words(
             game,
             budget=default_budget(game.n_players) if self._n_samples is None else self._n_samples,
+            index=self._index,
             max_order=min(2, game.n_players),
             approximator=self._approximator,
             random_state=self._random_state,
@@ -148,8 +163,14 @@ class ProxySpexInfluence(_captum.DataInfluence):  # type: ignore[misc]
         self._last = None if key is None else (key, results)
         return results
 
-    def _game(self, evaluate: Callable[[Any], Any]) -> TrainingGame:
-        return TrainingGame(self.model, evaluate, self._columns, groups=self._groups, **self._settings)
+    def _game(self, evaluate: Callable[[Any], Any], closed_form: bool = True) -> TrainingGame:
+        settings = {**self._settings, "closed_form": closed_form}
+        try:
+            return TrainingGame(self.model, evaluate, self._columns, groups=self._groups, **settings)
+        except ArgumentError as error:
+            if error.argument not in _WORDS:
+                raise
+            raise error.renamed(_WORDS[error.argument]) from None
 
     def _evaluation(self, tests: tuple[Any, ...]) -> Callable[[Any], Any]:
         value = self._value
@@ -158,24 +179,33 @@ class ProxySpexInfluence(_captum.DataInfluence):  # type: ignore[misc]
 
         def evaluate(model: Any) -> Any:
             observed = value(model, *tests)
-            return observed.detach().cpu().double().numpy() if isinstance(observed, Tensor) else observed
+            numbers = observed.detach().cpu().double().numpy() if isinstance(observed, Tensor) else np.asarray(observed)
+            n_tests = _n_rows(tests[0], numbers.size)
+            if numbers.size != n_tests or numbers.ndim > 1:
+                raise GameError(f"`value`: returned shape {numbers.shape} for {n_tests} test points.")
+            return numbers
 
         return evaluate
 
     def _checked_value(self, value: Any) -> str | Callable[..., Any]:
         if value is None and self._is_estimator:
-            return "margin" if is_classifier(self.model) else "prediction"
+            value = "margin" if is_classifier(self.model) else "prediction"
         if not callable(value) and not (isinstance(value, str) and self._is_estimator):
             allowed = "a function of the trained model and the test inputs"
             raise ArgumentError("value", repr(value), allowed + (", or a name" if self._is_estimator else ""))
-        if value == "score":
-            raise ArgumentError("value", "'score'", "a value for each test point, such as 'correct'")
-        return value
+        if not isinstance(value, str):
+            return value
+        if not is_classifier(self.model):
+            return one_of("value", value, ("prediction", "margin"))
+        has_shares = hasattr(self.model, "predict_proba")
+        return one_of("value", value, ("margin", "probability", "correct") if has_shares else ("correct",))
 
 
-def _columns(data: Any, *, as_arrays: bool) -> tuple[Any, ...]:
+def _columns(argument: str, data: Any, *, as_arrays: bool) -> tuple[Any, ...]:
     """Return the columns of data, gathered from a torch data set if it is one."""
     if isinstance(data, Dataset):
+        if not len(data):  # type: ignore[arg-type]
+            raise ArgumentError(argument, "no rows", "a data set with at least one")
         gathered = default_collate([data[row] for row in range(len(data))])  # type: ignore[arg-type]
         data = tuple(gathered) if isinstance(gathered, Sequence) else gathered
     columns = tuple(data) if isinstance(data, tuple | list) else (data,)
@@ -184,9 +214,28 @@ def _columns(data: Any, *, as_arrays: bool) -> tuple[Any, ...]:
     return tuple(column.detach().cpu().numpy() if isinstance(column, Tensor) else column for column in columns)
 
 
+def _n_rows(column: Any, otherwise: int) -> int:
+    """Return how many rows a column has; of a thing without a length, what is believed."""
+    if hasattr(column, "shape"):
+        return int(column.shape[0])
+    return len(column) if hasattr(column, "__len__") else otherwise
+
+
 def _key(tests: tuple[Any, ...]) -> str | None:
     """Return what identifies test points, if they can be told apart."""
     try:
-        return digest([list(column) for column in tests])  # row by row: every number counts
+        return digest([_content(column) for column in tests])
     except TypeError:
         return None
+
+
+def _content(column: Any) -> Any:
+    """Return all that a column holds: of long tensors and arrays, `digest` would look at some numbers only."""
+    if isinstance(column, Tensor):
+        whole = column.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+        return str(column.dtype), tuple(column.shape), whole.numpy().tobytes()
+    if hasattr(column, "to_numpy"):  # data frames
+        return list(getattr(column, "columns", ())), _content(column.to_numpy())
+    if isinstance(column, np.ndarray):
+        return column.tolist() if column.dtype.hasobject else (str(column.dtype), column.shape, column.tobytes())
+    return [_content(one) for one in column] if isinstance(column, list | tuple) else column

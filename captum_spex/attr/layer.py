@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +12,12 @@ from torch import Tensor, nn
 
 from captum_spex.approximators import Approximator
 from captum_spex.attr import _captum
+from captum_spex.attr._attribution import checked_inputs
 from captum_spex.attr.proxyspex import ProxySpex
 from captum_spex.errors import ArgumentError
 from captum_spex.explain import RandomState, StoreArgument
+
+_WORDS = {"feature_mask": "layer_mask", "baselines": "layer_baselines", "inputs": "layer"}
 
 
 class LayerProxySpex(_captum.LayerAttribution, _captum.PerturbationAttribution):  # type: ignore[misc]
@@ -52,8 +55,8 @@ class LayerProxySpex(_captum.LayerAttribution, _captum.PerturbationAttribution):
         additional_forward_args: Any = None,
         layer_mask: Any = None,
         attribute_to_layer_input: bool = False,
-        n_samples: int | None = None,
         perturbations_per_eval: int = 1,
+        n_samples: int | None = None,
         show_progress: bool = False,
         *,
         return_interactions: bool = False,
@@ -75,8 +78,8 @@ class LayerProxySpex(_captum.LayerAttribution, _captum.PerturbationAttribution):
             layer_mask: integer group ids in the shape of the layer's activations, ``(1, ...)`` or one row per example;
                 for instance a channel, or a head, as one player. Default: every element its own group.
             attribute_to_layer_input: take the input of the layer instead of its output. Default: False
-            n_samples: evaluations, as in `ProxySpex.attribute`. Default: ``max(512, 4 n log2(n))``, at most ``2**n``
             perturbations_per_eval: masks per call of the model. Default: 1
+            n_samples: evaluations, as in `ProxySpex.attribute`. Default: ``max(512, 4 n log2(n))``, at most ``2**n``
             show_progress: show a progress bar. Default: False
             return_interactions: also return the interactions. Default: False
             interaction_index: index of the interactions. Default: "SII"
@@ -95,7 +98,7 @@ class LayerProxySpex(_captum.LayerAttribution, _captum.PerturbationAttribution):
                 that gives no tensor of floating numbers.
             GameError: if the model returns the wrong number of rows, NaN or infinity.
         """
-        given = _captum.format_tensor_into_tuples(inputs)
+        given = checked_inputs(inputs)
         arguments = (*given, *(_captum.format_additional_forward_args(additional_forward_args) or ()))
         n_examples = len(given[0])
         place = _Place(self.layer, attribute_to_layer_input)
@@ -105,23 +108,36 @@ class LayerProxySpex(_captum.LayerAttribution, _captum.PerturbationAttribution):
                 came = f"one with activations of shape {tuple(tensor.shape)} for {n_examples} examples"
                 raise ArgumentError("layer", came, "a layer whose activations have the examples first")
         runner = _Injected(self.forward_func, place, len(activations))
-        return ProxySpex(runner, self.approximator).attribute(
-            activations[0] if is_single else activations,
-            layer_baselines,
-            target,
-            arguments,
-            layer_mask,
-            n_samples,
-            perturbations_per_eval,
-            show_progress=show_progress,
-            return_interactions=return_interactions,
-            interaction_index=interaction_index,
-            max_order=max_order,
-            random_state=random_state,
-            multi_output=multi_output,
-            feature_names=feature_names,
-            store=store,
-        )
+        with _in_words_of_layers():
+            return ProxySpex(runner, self.approximator).attribute(
+                activations[0] if is_single else activations,
+                layer_baselines,
+                target,
+                arguments,
+                layer_mask,
+                n_samples,
+                perturbations_per_eval,
+                show_progress=show_progress,
+                return_interactions=return_interactions,
+                interaction_index=interaction_index,
+                max_order=max_order,
+                random_state=random_state,
+                multi_output=multi_output,
+                feature_names=feature_names,
+                store=store,
+            )
+
+
+@contextmanager
+def _in_words_of_layers() -> Iterator[None]:
+    """Let errors name the arguments as they are called here."""
+    try:
+        yield
+    except ArgumentError as error:
+        name, bracket, place = error.argument.partition("[")
+        if name not in _WORDS:
+            raise
+        raise error.renamed(f"{_WORDS[name]}{bracket}{place}") from None
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,17 +151,20 @@ class _Place:
         self, forward_func: Callable[..., Any], arguments: tuple[Any, ...]
     ) -> tuple[tuple[Tensor, ...], bool]:
         """Return the floating tensors there, and whether there was a single thing."""
-        seen: list[Any] = []
+        seen: list[list[Tensor]] = []
 
         def look(value: Any) -> Any:
-            seen.append(value)
+            seen.append([tensor.detach().clone() for _, tensor in _floating(value)])  # before it is changed in place
             return value
 
         with torch.no_grad(), self.hooked(look):
             forward_func(*arguments)
         if not seen:
             raise ArgumentError("layer", f"a {type(self.layer).__name__} that the model does not call", "one it calls")
-        tensors = [tensor.detach() for _, tensor in _floating(seen[0])]
+        if len(seen) > 1:  # the same activations in all places would be none that the model has
+            came = f"a {type(self.layer).__name__} that the model calls {len(seen)} times"
+            raise ArgumentError("layer", came, "one it calls once")
+        tensors = seen[0]
         if not tensors:
             came = f"a {type(self.layer).__name__} without floating activations"
             raise ArgumentError("layer", came, "a layer that gives, or takes, tensors of floating numbers")

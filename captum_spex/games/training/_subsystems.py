@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
-from scipy.linalg.lapack import dposv
 from threadpoolctl import threadpool_limits
 
 from captum_spex.masks import Masks
@@ -75,10 +75,14 @@ def _solutions(matrix: Floats, masks: Masks, right: Floats) -> tuple[Floats, NDA
             rows = np.flatnonzero(masks[number])
             if len(rows):
                 chosen = np.take(np.take(matrix, rows, axis=0), rows, axis=1)
-                diagonal = chosen.diagonal().copy()
-                factor, values, failed = dposv(chosen.T, right[number][:, rows].T, overwrite_a=1)
-                found[number][:, rows] = values.T
-                solved[number] = failed == 0 and _is_sound(factor.diagonal(), diagonal)
+                try:
+                    factor = np.linalg.cholesky(chosen)
+                except np.linalg.LinAlgError:
+                    solved[number] = False
+                    continue
+                values = torch.cholesky_solve(torch.from_numpy(right[number][:, rows].T), torch.from_numpy(factor))
+                found[number][:, rows] = values.numpy().T
+                solved[number] = _is_sound(np.asarray(factor.diagonal(), dtype=np.float64), chosen.diagonal())
 
     with threadpool_limits(1), ThreadPoolExecutor(_processors()) as pool:  # each matrix is small
         list(pool.map(solve, range(0, len(masks), _BLOCK)))
