@@ -19,7 +19,6 @@ from captum_spex.evaluate import Evaluator, checked_budget, checked_positive
 from captum_spex.game import Game
 from captum_spex.indices import Index, resolve_index
 from captum_spex.interactions import MAX_TERMS, Interactions
-from captum_spex.masks import ChosenRows
 from captum_spex.store import Store
 
 _MOST_ENUMERATED = 26  # players whose masks, all of them, fit into memory
@@ -170,8 +169,7 @@ def _learnt(
     n_rows, rng = len(observed.masks), _generator(random_state)
     n_used = n_rows if budget is None else min(checked_budget("budget", budget), n_rows)
     if n_used < n_rows:
-        rows = np.sort(rng.choice(n_rows, n_used, replace=False))
-        observed = Observed(ChosenRows(observed.masks, rows), observed.values[rows])
+        observed = observed.at(np.sort(rng.choice(n_rows, n_used, replace=False)))
     with threadpool_limits(1) if n_used <= _ALONE else nullcontext():
         return algorithm.fit(observed, rng), n_used
 

@@ -478,7 +478,7 @@ def test_the_spectrum_is_the_polynomial(seed, n, n_terms):
 
 
 def rows_of(masks, values):
-    return _regression._Rows(observed_of(masks, values), np.ones(len(masks), bool))
+    return observed_of(masks, values)
 
 
 @pytest.mark.parametrize("density", DENSITIES)

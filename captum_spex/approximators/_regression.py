@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captum_spex.approximators.base import Observed, Recovered
-from captum_spex.masks import Masks
 from captum_spex.model import GameModel, Spectrum
 from captum_spex.supports import Floats, Ints, Supports
 
@@ -43,38 +42,26 @@ def regressed(observed: Observed, rng: np.random.Generator) -> list[Recovered]:
     n_masks = len(observed.masks)
     held_out = np.zeros(n_masks, dtype=np.bool_)
     held_out[rng.choice(n_masks, min(int(_HELD_OUT * n_masks), _MOST_HELD_OUT), replace=False)] = True
-    fit = _Fit.of(_Rows(observed, ~held_out), _Rows(observed, held_out))
+    fit = _Fit.of(observed.at(np.flatnonzero(~held_out)), observed.at(np.flatnonzero(held_out)))
     return [fit.recovered(output) for output in range(observed.values.shape[1])]
 
 
-@dataclass(frozen=True, eq=False)
-class _Rows:
-    """Some of the observed masks, block by block as single-precision 0 and 1."""
-
-    observed: Observed
-    chosen: NDArray[np.bool_]
-
-    @property
-    def values(self) -> Floats:
-        return self.observed.values[self.chosen]
-
-    def blocks(self) -> Iterator[tuple[slice, Singles]]:
-        """Yield runs of the chosen rows, with their masks."""
-        for rows, masks in _unpacked(self.observed, np.flatnonzero(self.chosen)):
-            yield rows, masks.astype(np.float32)
-
-    def columns(self, players: Ints) -> Masks:
-        """Return the presences of some players, ``(n_rows, len(players))``."""
-        rows, step = np.flatnonzero(self.chosen), max(1, _BLOCK_CELLS // max(1, len(players)))
-        blocks = [self.observed.masks.block(rows[start : start + step]) for start in range(0, len(rows), step)]
-        return np.concatenate([block.columns(players) for block in blocks])
+def _blocks(observed: Observed) -> Iterator[tuple[slice, Singles]]:
+    """Yield runs of rows, with their masks as single-precision 0 and 1."""
+    for start, stop in _runs(observed, observed.masks.n_players):
+        yield slice(start, stop), observed.masks.block(np.arange(start, stop)).unpack().astype(np.float32)
 
 
-def _unpacked(observed: Observed, rows: NDArray[np.intp]) -> Iterator[tuple[slice, Masks]]:
-    step = max(1, _BLOCK_CELLS // observed.masks.n_players)
-    for start in range(0, len(rows), step):
-        block = observed.masks.block(rows[start : start + step])
-        yield slice(start, start + len(block)), block.unpack()
+def _columns(observed: Observed, players: Ints) -> Singles:
+    """Return the presences of some players, ``(n_rows, len(players))``."""
+    runs = _runs(observed, len(players))
+    blocks = [observed.masks.block(np.arange(start, stop)).columns(players) for start, stop in runs]
+    return np.concatenate(blocks).astype(np.float32)
+
+
+def _runs(observed: Observed, width: int) -> list[tuple[int, int]]:
+    n_rows, step = len(observed.values), max(1, _BLOCK_CELLS // max(1, width))
+    return [(start, min(start + step, n_rows)) for start in range(0, n_rows, step)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,13 +82,12 @@ class _Linear:
     fitted: Floats
 
     @classmethod
-    def of(cls, data: _Rows) -> _Linear:
+    def of(cls, data: Observed) -> _Linear:
         values = data.values
         middle, n_rows = values.mean(axis=0), len(values)
         scale = np.where(np.ptp(values, axis=0) > 0, values.std(axis=0), 1.0)
         targets = ((values - middle) / scale).astype(np.float32)
-        are_few = data.observed.masks.n_players <= _MOST_DIRECT
-        if not are_few:
+        if data.masks.n_players > _MOST_DIRECT:
             targets = np.append(targets, _signs(n_rows), axis=1)
         presence, products, gram = _sums(data, targets)
         shares = presence / n_rows
@@ -119,21 +105,21 @@ class _Linear:
         fitted = np.clip(freedom / n_rows, 0.0, _MOST_FITTED)
         return cls(shares, middle, unit[:, None] * standard * scale, fitted)
 
-    def residuals(self, data: _Rows) -> Floats:
+    def residuals(self, data: Observed) -> Floats:
         """Return the values minus the fit, ``(n_rows, n_outputs)``."""
         left = data.values - self.middle + self.shares @ self.slopes
         slopes = self.slopes.astype(np.float32)
-        for rows, masks in data.blocks():
+        for rows, masks in _blocks(data):
             left[rows] -= masks @ slopes
         return left
 
 
-def _sums(data: _Rows, targets: Singles) -> tuple[Floats, Floats, Floats | None]:
+def _sums(data: Observed, targets: Singles) -> tuple[Floats, Floats, Floats | None]:
     """Return how often players are present, their products with the targets, and with each other if they are few."""
-    n_players = data.observed.masks.n_players
+    n_players = data.masks.n_players
     presence, products = np.zeros(n_players), np.zeros((n_players, targets.shape[1]))
     gram = np.zeros((n_players, n_players)) if n_players <= _MOST_DIRECT else None
-    for rows, masks in data.blocks():
+    for rows, masks in _blocks(data):
         presence += masks.sum(axis=0, dtype=np.float64)
         products += masks.T @ targets[rows]
         if gram is not None:
@@ -163,7 +149,7 @@ def _solved(gram: Floats, together: Floats, penalty: Floats) -> tuple[Floats, Fl
     return vectors @ (vectors.T @ together / shrunk), freedom
 
 
-def _conjugate_gradients(data: _Rows, shares: Floats, unit: Floats, together: Floats, penalty: Floats) -> Floats:
+def _conjugate_gradients(data: Observed, shares: Floats, unit: Floats, together: Floats, penalty: Floats) -> Floats:
     """Solve the penalised normal equations of all outputs, with a pass over the masks for every step."""
     found, left = np.zeros_like(together), together.copy()
     direction, power = left.copy(), (left**2).sum(axis=0)
@@ -174,7 +160,7 @@ def _conjugate_gradients(data: _Rows, shares: Floats, unit: Floats, together: Fl
         step = unit[:, None] * direction
         offset, single = shares @ step, step.astype(np.float32)
         image, total = np.zeros_like(found), np.zeros(found.shape[1])
-        for _, masks in data.blocks():
+        for _, masks in _blocks(data):
             part = masks @ single - offset.astype(np.float32)
             image += masks.T @ part
             total += part.sum(axis=0, dtype=np.float64)
@@ -191,14 +177,14 @@ def _conjugate_gradients(data: _Rows, shares: Floats, unit: Floats, together: Fl
 class _Fit:
     """The main effects, and what they leave: on the rows they were learnt from, and on the others."""
 
-    rows: _Rows
-    others: _Rows
+    rows: Observed
+    others: Observed
     linear: _Linear
     left: Floats
     left_of_others: Floats
 
     @classmethod
-    def of(cls, rows: _Rows, others: _Rows) -> _Fit:
+    def of(cls, rows: Observed, others: Observed) -> _Fit:
         linear = _Linear.of(rows)
         return cls(rows, others, linear, linear.residuals(rows), linear.residuals(others))
 
@@ -207,13 +193,13 @@ class _Fit:
         slopes, n = self.linear.slopes[:, output], len(self.linear.slopes)
         strong = np.sort(_largest(np.abs(slopes), _STRONG))
         shares = self.linear.shares[strong].astype(np.float32)
-        sets, weights = _products(self.rows.columns(strong) - shares, self.left[:, output])
+        sets, weights = _products(_columns(self.rows, strong) - shares, self.left[:, output])
         weights /= np.where(
             [len(players) > 1 for players in sets], 1 - self.linear.fitted[output], 1.0
         )  # the fit took it
         left = self.left_of_others[:, output]
         if sets:
-            left = left - _features(self.others.columns(strong) - shares, sets) @ weights
+            left = left - _features(_columns(self.others, strong) - shares, sets) @ weights
         products = Supports.from_sets([strong[list(players)].tolist() for players in sets], n)
         supports = Supports.concatenate([Supports.all_of_order(1, n), products])
         constant = Spectrum.from_terms({(): float(self.linear.middle[output])}, n)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from captum_spex.indices import Index
-from captum_spex.masks import MaskBlocks, Masks
+from captum_spex.masks import ChosenRows, MaskBlocks, Masks
 from captum_spex.model import GameModel
 from captum_spex.supports import Floats
 
@@ -54,6 +55,10 @@ class Observed:
     masks: MaskBlocks
     values: Floats
     has_outputs: bool = False
+
+    def at(self, rows: NDArray[np.intp]) -> Observed:
+        """Return some of the masks with their values; the masks stay where they are."""
+        return replace(self, masks=ChosenRows(self.masks, rows), values=self.values[rows])
 
 
 @dataclass(frozen=True, eq=False)
