@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+import transformers
 from captum.attr import KernelShap, ShapleyValues
 from hypothesis import given
 from hypothesis import strategies as st
@@ -389,7 +390,39 @@ def test_stacks_are_told_apart_by_their_names(family):
     last = [part.name for part in heads(model, -1)]
     assert len(last) == 3 * N_HEADS
     assert all(".1." in name for name in last)
-    assert {part.name.split(".")[-1] for part in mlps(model)} <= {"wo MLP", "fc2 MLP"}
+    assert {part.name.split(".")[-1] for part in mlps(model)} <= {"DenseReluDense MLP", "fc2 MLP"}
+
+
+def test_experts_and_plain_mlps_keep_the_numbers_of_their_layers():
+    settings = {"hidden_size": 16, "num_attention_heads": 4, "num_key_value_heads": 4, "vocab_size": 20}
+    experts = {"num_experts": 2, "num_experts_per_tok": 1, "moe_intermediate_size": 8, "mlp_only_layers": [1]}
+    config = transformers.Qwen2MoeConfig(
+        num_hidden_layers=3, intermediate_size=8, shared_expert_intermediate_size=8, **settings, **experts
+    )
+    found = mlps(transformers.Qwen2MoeForCausalLM(config))
+    places = ["model.layers.0.mlp", "model.layers.1.mlp.down_proj", "model.layers.2.mlp"]
+    assert [part.name for part in found] == ["L0 MLP", "L1 MLP", "L2 MLP"]
+    assert [part.places[0].module for part in found] == places
+
+
+def test_layers_without_attention_are_counted():
+    """As in a hybrid model: attention in layers 1 and 3 only."""
+    model = nn.Module()
+    model.config = SimpleNamespace(num_attention_heads=2)
+    model.layers = nn.ModuleList(nn.Module() for _ in range(4))
+    for number in (1, 3):
+        model.layers[number].self_attn = nn.Module()
+        model.layers[number].self_attn.o_proj = nn.Linear(4, 4)
+    assert [part.name for part in heads(model)] == ["L1H0", "L1H1", "L3H0", "L3H1"]
+    assert [part.name for part in heads(model, 3)] == [part.name for part in heads(model, -1)] == ["L3H0", "L3H1"]
+    with pytest.raises(ArgumentError, match="`layers`: got 2; allowed is -2, -1, 1, 3"):
+        heads(model, 2)
+
+
+def test_components_have_different_names():
+    model = small("gpt2")
+    with pytest.raises(ArgumentError, match="`components`: got 'L0H0' more than once"):
+        a_game(model, parts=[*heads(model), *heads(model, 0)])
 
 
 def test_layers_that_share_their_weights_share_their_heads():
@@ -1390,12 +1423,14 @@ BAD_NEURONS = [
     (
         lambda: neurons(a_conv_net(), "2"),
         "`module`: got '2', a ReLU, which does not say how many channels it has; allowed is a module with an attribute "
-        "out_features or out_channels. Give `width`.",
+        "out_features or out_channels. "
+        "Give `width`, if they are the last dimension; of images, take the convolution or norm before it.",
     ),
     (
         lambda: neurons(a_conv_net(), "4", side="input"),
         "`module`: got '4', a Flatten, which does not say how many channels it has; allowed is a module with an "
-        "attribute in_features or in_channels. Give `width`.",
+        "attribute in_features or in_channels. "
+        "Give `width`, if they are the last dimension; of images, take the convolution or norm before it.",
     ),
     (lambda: Component("a", ()), "`places`: got none; allowed is at least one place. Component 'a' would do nothing."),
     (lambda: Place("mix", "output", -1), f"`start`: got channels -1 to None; {FROM_0}"),

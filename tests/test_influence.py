@@ -604,7 +604,7 @@ REFUSED = {
     "class": (Ridge, (X, Y), {"value": observed}, "`model`: got the class Ridge"),
     "probability of a regressor": (Counted(), (X, Y), {"value": "probability"}, "`value`: got 'probability'"),
     "prediction of a classifier": (CountedBayes(), (X, CLASSES), {"value": "prediction"}, "`value`: got 'prediction'"),
-    "no probabilities": (CountedClassifier(), (X, CLASSES), {}, "`value`: got 'margin'"),
+    "no probabilities": (CountedClassifier(), (X, CLASSES), {"value": "margin"}, "`value`: got 'margin'"),
     "algorithm": (Counted(), (X, Y), {"approximator": 3}, "`approximator`: got 3"),
     "seed": (Counted(), (X, Y), {"random_state": -1}, "`random_state`: got -1"),
 }
@@ -654,10 +654,10 @@ def test_groups_limit_how_many_are_returned():
 @pytest.mark.parametrize(
     ("value", "inputs", "said"),
     [
-        ("margin", TESTS, "`y`: got None"),
-        ("margin", (TESTS, TRUTH[:2]), "`y`: got shape (2,)"),
-        ("margin", (TESTS[:0], TRUTH[:0]), "`X`: got no test point"),
-        ("correct", TESTS, "`y`: got None"),
+        ("margin", TESTS, "`inputs`: got None"),
+        ("margin", (TESTS, TRUTH[:2]), "`inputs`: got shape (2,)"),
+        ("margin", (TESTS[:0], TRUTH[:0]), "`inputs`: got no test point"),
+        ("correct", TESTS, "`inputs`: got None"),
     ],
     ids=["missing labels", "too few labels", "no points", "missing labels for a share"],
 )

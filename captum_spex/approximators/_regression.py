@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,6 @@ _STRONG = 512  # players, by main effect, among which interactions are sought
 _MOST_TERMS = 400
 _HIGHEST_DEGREE = 4
 _STRICTNESS = 4.0  # beyond what the largest of all candidates reaches by chance
-_MOST_FITTED = 0.9
 _LEAST_NOISE = 0.01  # share of the variance
 _ONE_SIDED_95 = 1.645
 
@@ -28,22 +27,30 @@ Singles = NDArray[np.float32]
 
 
 def regressed(observed: Observed, rng: np.random.Generator) -> list[Recovered]:
-    r"""Fit every output by a sparse polynomial of presences, :math:`\sum_S c_S \prod_{i \in S} (x_i - p_i)`.
+    r"""Fit every output by a polynomial of presences, :math:`\sum_S c_S \prod_{i \in S} (x_i - p_i)`.
 
-    Main effects of all players by ridge regression, whose penalty follows from the share of the variance that the
-    players explain one by one; then, among the strongest players, products whose correlation with what is left exceeds
-    what chance gives to the best of all candidates, grown by one player at a time; refitted together. A tenth of the
-    masks, at most 5,000, takes no part: on these the faithfulness is measured. Masks are unpacked block by block.
+    Screened: the players that go along with the values most. Of these, single ones and products whose correlation with
+    what is left exceeds what chance gives to the best of all candidates, grown by one player at a time, and fitted
+    together; then main effects of all players by ridge regression of what is left, whose penalty follows from the share
+    of the variance that the players explain one by one. A tenth of the masks, at most 5,000, takes no part: on these
+    the faithfulness is measured. Masks are unpacked block by block.
 
     References:
-        Ilyas et al., "Datamodels", ICML 2022 (regression on past trainings); Henderson, "Best linear unbiased
-        estimation and prediction under a selection model", 1975 (the penalty).
+        Fan, Lv, "Sure independence screening", JRSS B 2008; Ilyas et al., "Datamodels", ICML 2022 (regression on past
+        trainings); Henderson, "Best linear unbiased estimation and prediction under a selection model", 1975 (the
+        penalty).
     """
     n_masks = len(observed.masks)
     held_out = np.zeros(n_masks, dtype=np.bool_)
     held_out[rng.choice(n_masks, min(int(_HELD_OUT * n_masks), _MOST_HELD_OUT), replace=False)] = True
-    fit = _Fit.of(observed.at(np.flatnonzero(~held_out)), observed.at(np.flatnonzero(held_out)))
-    return [fit.recovered(output) for output in range(observed.values.shape[1])]
+    rows, others = observed.at(np.flatnonzero(~held_out)), observed.at(np.flatnonzero(held_out))
+    shares, correlations = _marginals(rows)
+    found = [_Sparse.of(rows, others, shares, correlations, output) for output in range(rows.values.shape[1])]
+    linear = _Linear.of(replace(rows, values=np.stack([one.left for one in found], axis=1)))
+    left = linear.residuals(replace(others, values=np.stack([one.left_of_others for one in found], axis=1)))
+    return [
+        one.recovered(linear, output, others.values[:, output], left[:, output]) for output, one in enumerate(found)
+    ]
 
 
 def _blocks(observed: Observed) -> Iterator[tuple[slice, Singles]]:
@@ -64,46 +71,55 @@ def _runs(observed: Observed, width: int) -> list[tuple[int, int]]:
     return [(start, min(start + step, n_rows)) for start in range(0, n_rows, step)]
 
 
+def _marginals(data: Observed) -> tuple[Floats, Floats]:
+    """Return how often every player is present, and its correlation with every output ``(n_players, n_outputs)``."""
+    targets = _standardised(data.values)[0]
+    presence, products, _ = _sums(data, targets, with_gram=False)
+    shares = presence / len(targets)
+    return shares, _units(shares)[:, None] * (products - np.outer(shares, targets.sum(axis=0))) / len(targets)
+
+
+def _standardised(values: Floats) -> tuple[Singles, Floats, Floats]:
+    """Return values of mean 0 and variance 1, and what the means and deviations were."""
+    middle = values.mean(axis=0)
+    scale = np.where(np.ptp(values, axis=0) > 0, values.std(axis=0), 1.0)
+    return ((values - middle) / scale).astype(np.float32), middle, scale
+
+
+def _units(shares: Floats) -> Floats:
+    """Return one over the deviation of every player's presence; 0 for players that never change: no effect."""
+    spread = np.sqrt(shares * (1 - shares))
+    return np.where(spread > 0, 1 / np.where(spread > 0, spread, 1), 0.0)
+
+
 @dataclass(frozen=True, eq=False)
 class _Linear:
-    r"""The main effects: value :math:`\bar y + \sum_i b_i (x_i - p_i)`.
+    r"""Main effects of all players: value :math:`\bar y + \sum_i b_i (x_i - p_i)`.
 
     Attributes:
         shares: how often each player is present, ``(n_players,)``.
         middle: mean value, ``(n_outputs,)``.
         slopes: b, ``(n_players, n_outputs)``.
-        fitted: which share of anything, noise too, the fit explains: its degrees of freedom over the rows. Estimated by
-            a column of random signs (Hutchinson) where there are many players. ``(n_outputs,)``
     """
 
     shares: Floats
     middle: Floats
     slopes: Floats
-    fitted: Floats
 
     @classmethod
     def of(cls, data: Observed) -> _Linear:
-        values = data.values
-        middle, n_rows = values.mean(axis=0), len(values)
-        scale = np.where(np.ptp(values, axis=0) > 0, values.std(axis=0), 1.0)
-        targets = ((values - middle) / scale).astype(np.float32)
-        if data.masks.n_players > _MOST_DIRECT:
-            targets = np.append(targets, _signs(n_rows), axis=1)
-        presence, products, gram = _sums(data, targets)
+        targets, middle, scale = _standardised(data.values)
+        presence, products, gram = _sums(data, targets, with_gram=data.masks.n_players <= _MOST_DIRECT)
+        n_rows = len(targets)
         shares = presence / n_rows
-        spread = np.sqrt(shares * (1 - shares))
-        unit = np.where(spread > 0, 1 / np.where(spread > 0, spread, 1), 0.0)  # players that never change: no effect
+        unit = _units(shares)
         together = unit[:, None] * (products - np.outer(shares, targets.sum(axis=0, dtype=np.float64)))
-        penalty = _penalties(together[:, : values.shape[1]], n_rows, max(1, int((spread > 0).sum())))
+        penalty = _penalties(together, n_rows, max(1, int((unit > 0).sum())))
         if gram is not None:
-            gram = (gram - n_rows * np.outer(shares, shares)) * np.outer(unit, unit)
-            standard, freedom = _solved(gram, together, penalty)
+            standard = _solved((gram - n_rows * np.outer(shares, shares)) * np.outer(unit, unit), together, penalty)
         else:
-            standard = _conjugate_gradients(data, shares, unit, together, np.append(penalty, np.median(penalty)))
-            freedom = np.full(len(penalty), together[:, -1] @ standard[:, -1])
-            standard = standard[:, :-1]
-        fitted = np.clip(freedom / n_rows, 0.0, _MOST_FITTED)
-        return cls(shares, middle, unit[:, None] * standard * scale, fitted)
+            standard = _conjugate_gradients(data, shares, unit, together, penalty)
+        return cls(shares, middle, unit[:, None] * standard * scale)
 
     def residuals(self, data: Observed) -> Floats:
         """Return the values minus the fit, ``(n_rows, n_outputs)``."""
@@ -114,11 +130,11 @@ class _Linear:
         return left
 
 
-def _sums(data: Observed, targets: Singles) -> tuple[Floats, Floats, Floats | None]:
-    """Return how often players are present, their products with the targets, and with each other if they are few."""
+def _sums(data: Observed, targets: Singles, *, with_gram: bool) -> tuple[Floats, Floats, Floats | None]:
+    """Return how often players are present, their products with the targets, and on request with each other."""
     n_players = data.masks.n_players
     presence, products = np.zeros(n_players), np.zeros((n_players, targets.shape[1]))
-    gram = np.zeros((n_players, n_players)) if n_players <= _MOST_DIRECT else None
+    gram = np.zeros((n_players, n_players)) if with_gram else None
     for rows, masks in _blocks(data):
         presence += masks.sum(axis=0, dtype=np.float64)
         products += masks.T @ targets[rows]
@@ -137,16 +153,11 @@ def _penalties(together: Floats, n_rows: int, n_players: int) -> Floats:
     return np.asarray((1 - explained) * n_players / explained, dtype=np.float64)
 
 
-def _signs(n_rows: int) -> Singles:
-    return np.random.default_rng(0).choice([-1.0, 1.0], (n_rows, 1)).astype(np.float32)
-
-
-def _solved(gram: Floats, together: Floats, penalty: Floats) -> tuple[Floats, Floats]:
-    """Solve the penalised normal equations; return also the degrees of freedom of every output."""
+def _solved(gram: Floats, together: Floats, penalty: Floats) -> Floats:
+    """Solve the penalised normal equations of all outputs."""
     eigenvalues, vectors = np.linalg.eigh(gram)
     shrunk = np.maximum(eigenvalues, 0.0)[:, None] + penalty
-    freedom = (np.maximum(eigenvalues, 0.0)[:, None] / shrunk).sum(axis=0)
-    return vectors @ (vectors.T @ together / shrunk), freedom
+    return np.asarray(vectors @ (vectors.T @ together / shrunk), dtype=np.float64)
 
 
 def _conjugate_gradients(data: Observed, shares: Floats, unit: Floats, together: Floats, penalty: Floats) -> Floats:
@@ -174,61 +185,79 @@ def _conjugate_gradients(data: Observed, shares: Floats, unit: Floats, together:
 
 
 @dataclass(frozen=True, eq=False)
-class _Fit:
-    """The main effects, and what they leave: on the rows they were learnt from, and on the others."""
+class _Sparse:
+    """Strong single players and products of one output, and what they leave.
 
-    rows: Observed
-    others: Observed
-    linear: _Linear
+    Attributes:
+        sets, weights: the products, of all players' numbers.
+        middle: mean value.
+        left, left_of_others: what they leave on the rows they were learnt from, and on the others.
+        bound: size of a main effect that is found with 95 % confidence, were it among the players screened out.
+    """
+
+    sets: Supports
+    weights: Floats
+    middle: float
     left: Floats
     left_of_others: Floats
+    bound: float
 
     @classmethod
-    def of(cls, rows: Observed, others: Observed) -> _Fit:
-        linear = _Linear.of(rows)
-        return cls(rows, others, linear, linear.residuals(rows), linear.residuals(others))
+    def of(cls, rows: Observed, others: Observed, shares: Floats, correlations: Floats, output: int) -> _Sparse:
+        n, values = len(shares), rows.values[:, output]
+        strong = np.sort(_largest(np.abs(correlations[:, output]), _STRONG))
+        present = shares[strong].astype(np.float32)
+        centered, middle = _columns(rows, strong) - present, float(values.mean())
+        found, weights = _products(centered, values - middle, n)
+        left, left_of_others = values - middle, others.values[:, output] - middle
+        if found:
+            left = left - _features(centered, found) @ weights
+            left_of_others = left_of_others - _features(_columns(others, strong) - present, found) @ weights
+        sets = Supports.from_sets([strong[list(players)].tolist() for players in found], n)
+        weakest = float(np.abs(correlations[strong, output]).min()) if n > len(strong) else 0.0
+        detected = (weakest + _ONE_SIDED_95 / np.sqrt(len(values))) * float(values.std())
+        out = np.setdiff1d(np.arange(n), strong)
+        bound = float(detected * _units(shares[out]).max(initial=0.0))
+        return cls(sets, weights, middle, left, left_of_others, bound)
 
-    def recovered(self, output: int) -> Recovered:
-        """Add products of strong players to the main effects of one output."""
-        slopes, n = self.linear.slopes[:, output], len(self.linear.slopes)
-        strong = np.sort(_largest(np.abs(slopes), _STRONG))
-        shares = self.linear.shares[strong].astype(np.float32)
-        sets, weights = _products(_columns(self.rows, strong) - shares, self.left[:, output])
-        weights /= np.where(
-            [len(players) > 1 for players in sets], 1 - self.linear.fitted[output], 1.0
-        )  # the fit took it
-        left = self.left_of_others[:, output]
-        if sets:
-            left = left - _features(_columns(self.others, strong) - shares, sets) @ weights
-        products = Supports.from_sets([strong[list(players)].tolist() for players in sets], n)
-        supports = Supports.concatenate([Supports.all_of_order(1, n), products])
-        constant = Spectrum.from_terms({(): float(self.linear.middle[output])}, n)
-        terms = _fourier(supports, np.concatenate([slopes, weights]), self.linear.shares)
-        faithfulness, lower = _faithfulness(self.others.values[:, output], left)
-        n_products = sum(len(players) > 1 for players in sets)
-        details = {"proxy": f"regression on {len(self.left)} masks, {n_products} products", "lower": lower}
+    def recovered(self, linear: _Linear, output: int, truth: Floats, left: Floats) -> Recovered:
+        """Join the products and all main effects; ``left`` is what both leave of ``truth`` on the other rows."""
+        n = len(linear.shares)
+        supports = Supports.concatenate([Supports.all_of_order(1, n), self.sets])
+        constant = Spectrum.from_terms({(): self.middle + float(linear.middle[output])}, n)
+        terms = _fourier(supports, np.concatenate([linear.slopes[:, output], self.weights]), linear.shares)
+        faithfulness, lower = _faithfulness(truth, left)
+        n_products = int((self.sets.orders > 1).sum())
+        details = {
+            "proxy": f"regression on {len(self.left)} masks, {n_products} products",
+            "lower": lower,
+            "n_screened_out": max(0, n - _STRONG),
+            "screened_out_bound": self.bound,
+        }
         return Recovered(GameModel((Spectrum.sum([constant, *terms], n),)), faithfulness, details)
 
 
-def _products(centered: Singles, targets: Floats) -> tuple[list[tuple[int, ...]], Floats]:
-    """Return sets of the given columns that explain the targets, and their weights; singles of them adjust along."""
+def _products(centered: Singles, targets: Floats, n_players: int) -> tuple[list[tuple[int, ...]], Floats]:
+    """Return sets of the given columns, the strongest of ``n_players``, that explain the targets, and their weights.
+
+    Single players are sought until none is found any more, as every one found leaves less noise; then products.
+    """
     n_rows, n_strong = centered.shape
     left = targets.astype(np.float32)
     found: list[tuple[int, ...]] = []
-    for degree in range(1, min(_HIGHEST_DEGREE, n_strong) + 1):  # singles: strong effects were shrunk too much
-        noise = float(left.std())
-        if noise == 0 or n_rows < 4 * len(found):
-            break
+    degree = 1
+    while degree <= min(_HIGHEST_DEGREE, n_strong) and left.any() and n_rows >= 4 * len(found):
         parents = [players for players in found if len(players) == degree - 1]
         if degree <= 2:
             parents = [()] if degree == 1 else [(player,) for player in range(n_strong)]
-        if not parents:
-            break
-        candidates = _grown(centered, left, parents, noise)
-        limit = 2 * np.log(max(2, len(parents) * n_strong)) + _STRICTNESS
-        found += [players for players, score in candidates[:_MOST_TERMS] if score > limit]
-        if found:
+        n_candidates = n_players if degree == 1 else max(1, len(parents)) * n_strong
+        limit = 2 * np.log(max(2, n_candidates)) + _STRICTNESS
+        candidates = _grown(centered, left, parents) if parents else []
+        new = [players for players, score in candidates[:_MOST_TERMS] if score > limit and players not in set(found)]
+        if new:
+            found += new[: max(0, n_rows // 4 - len(found))]
             left = (targets - _features(centered, found) @ _weights(centered, found, targets)).astype(np.float32)
+        degree += not (new and degree == 1)
     if not found:
         return [], np.zeros(0)
     singles = {(player,) for players in found for player in players} - set(found)
@@ -236,14 +265,12 @@ def _products(centered: Singles, targets: Floats) -> tuple[list[tuple[int, ...]]
     return sets, _weights(centered, sets, targets)
 
 
-def _grown(
-    centered: Singles, left: Singles, parents: Sequence[tuple[int, ...]], noise: float
-) -> list[tuple[tuple[int, ...], float]]:
+def _grown(centered: Singles, left: Singles, parents: Sequence[tuple[int, ...]]) -> list[tuple[tuple[int, ...], float]]:
     """Return parents with one more player, the squared z-score of each, the best first."""
     features = _features(centered, parents).astype(np.float32)
     covered = (features * left[:, None]).T @ centered
     power = (features**2).T @ centered**2
-    scores = covered.astype(np.float64) ** 2 / np.maximum(power, 1e-12) / noise**2
+    scores = covered.astype(np.float64) ** 2 / np.maximum(power, 1e-12) / float(left.var())
     best: dict[tuple[int, ...], float] = {}
     for flat in np.argsort(-scores, axis=None)[: 4 * _MOST_TERMS]:
         parent, player = divmod(int(flat), centered.shape[1])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from numpy.typing import ArrayLike
 from sklearn.base import is_classifier
 from torch import Tensor
-from torch.utils.data import Dataset, default_collate
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from captum_spex.approximators import Approximator
 from captum_spex.attr import _captum
@@ -19,11 +20,12 @@ from captum_spex.errors import ArgumentError, GameError, one_of
 from captum_spex.evaluate import checked_budget, checked_positive
 from captum_spex.explain import RandomState, default_budget
 from captum_spex.fingerprint import digest
+from captum_spex.games._numbers import numbers_of
 from captum_spex.games.training import OnTest, TrainingGame
 from captum_spex.indices import resolve_index
 from captum_spex.interactions import Interactions
 
-_WORDS = {"data": "train_dataset", "fit": "model"}
+_WORDS = {"data": "train_dataset", "fit": "model", "X": "inputs", "y": "inputs"}
 
 
 class ProxySpexInfluence(_captum.DataInfluence):  # type: ignore[misc]
@@ -32,7 +34,8 @@ class ProxySpexInfluence(_captum.DataInfluence):  # type: ignore[misc]
     Args:
         model: an estimator of scikit-learn, or a function of the columns of the training data that trains a model and
             returns it.
-        train_dataset: the training data: a tuple of columns such as ``(X, y)``, or a ``torch.utils.data.Dataset``.
+        train_dataset: the training data: a tuple of columns such as ``(X, y)``, or a ``Dataset`` or
+            ``DataLoader`` of torch, read in its order.
         value: what is observed of a test point: for estimators a value of `captum_spex.games.training.OnTest`, default
             ``"margin"`` of classifiers and ``"prediction"`` of others; for functions a function of the trained model
             and the test inputs that returns a number for each test point.
@@ -84,8 +87,9 @@ class ProxySpexInfluence(_captum.DataInfluence):  # type: ignore[misc]
         unknown = set(self._settings) - {"seeds", "untrainable", "n_jobs"}
         if unknown:
             raise ArgumentError("settings", repr(sorted(unknown)[0]), "'seeds', 'untrainable', 'n_jobs'")
-        answers = OnTest([0], [0]) if isinstance(self._value, str) else self._evaluation(())
-        self.names = self._game(answers, closed_form=False).names  # checks the data before anything is trained
+        labels = np.asarray(self._columns[1])[:1] if len(self._columns) > 1 else np.zeros(0)
+        one = OnTest([0], labels if len(labels) else [0]) if isinstance(self._value, str) else self._evaluation(())
+        self.names = self._game(one, closed_form=False).names  # checks the data before anything is trained
         self._last: tuple[str, list[Interactions]] | None = None
 
     def influence(
@@ -149,7 +153,8 @@ class ProxySpexInfluence(_captum.DataInfluence):  # type: ignore[misc]
         key = _key(tests)
         if self._last is not None and key is not None and self._last[0] == key:
             return self._last[1]
-        game = self._game(self._evaluation(tests))
+        with _in_captums_words():
+            game = self._game(self._evaluation(tests))
         found = explain_in_captums_words(
             game,
             budget=default_budget(game.n_players) if self._n_samples is None else self._n_samples,
@@ -165,12 +170,8 @@ class ProxySpexInfluence(_captum.DataInfluence):  # type: ignore[misc]
 
     def _game(self, evaluate: Callable[[Any], Any], closed_form: bool = True) -> TrainingGame:
         settings = {**self._settings, "closed_form": closed_form}
-        try:
+        with _in_captums_words():
             return TrainingGame(self.model, evaluate, self._columns, groups=self._groups, **settings)
-        except ArgumentError as error:
-            if error.argument not in _WORDS:
-                raise
-            raise error.renamed(_WORDS[error.argument]) from None
 
     def _evaluation(self, tests: tuple[Any, ...]) -> Callable[[Any], Any]:
         value = self._value
@@ -179,7 +180,7 @@ class ProxySpexInfluence(_captum.DataInfluence):  # type: ignore[misc]
 
         def evaluate(model: Any) -> Any:
             observed = value(model, *tests)
-            numbers = observed.detach().cpu().double().numpy() if isinstance(observed, Tensor) else np.asarray(observed)
+            numbers = numbers_of(observed, "value")
             n_tests = _n_rows(tests[0], numbers.size)
             if numbers.size != n_tests or numbers.ndim > 1:
                 raise GameError(f"`value`: returned shape {numbers.shape} for {n_tests} test points.")
@@ -189,7 +190,8 @@ class ProxySpexInfluence(_captum.DataInfluence):  # type: ignore[misc]
 
     def _checked_value(self, value: Any) -> str | Callable[..., Any]:
         if value is None and self._is_estimator:
-            value = "margin" if is_classifier(self.model) else "prediction"
+            value = "margin" if hasattr(self.model, "predict_proba") else "correct"
+            value = value if is_classifier(self.model) else "prediction"
         if not callable(value) and not (isinstance(value, str) and self._is_estimator):
             allowed = "a function of the trained model and the test inputs"
             raise ArgumentError("value", repr(value), allowed + (", or a name" if self._is_estimator else ""))
@@ -201,10 +203,24 @@ class ProxySpexInfluence(_captum.DataInfluence):  # type: ignore[misc]
         return one_of("value", value, ("margin", "probability", "correct") if has_shares else ("correct",))
 
 
+@contextmanager
+def _in_captums_words() -> Iterator[None]:
+    """Errors name the arguments as they are called here."""
+    try:
+        yield
+    except ArgumentError as error:
+        if error.argument not in _WORDS:
+            raise
+        raise error.renamed(_WORDS[error.argument]) from None
+
+
 def _columns(argument: str, data: Any, *, as_arrays: bool) -> tuple[Any, ...]:
     """Return the columns of data, gathered from a torch data set if it is one."""
+    if isinstance(data, DataLoader):
+        batches = [batch if isinstance(batch, tuple | list) else [batch] for batch in data]
+        data = tuple(torch.cat(column) for column in zip(*batches, strict=True))
     if isinstance(data, Dataset):
-        if not len(data):  # type: ignore[arg-type]
+        if not data:
             raise ArgumentError(argument, "no rows", "a data set with at least one")
         gathered = default_collate([data[row] for row in range(len(data))])  # type: ignore[arg-type]
         data = tuple(gathered) if isinstance(gathered, Sequence) else gathered

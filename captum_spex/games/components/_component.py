@@ -83,6 +83,10 @@ def checked_components(model: Any, components: Iterable[Component]) -> tuple[Com
             module_named(model, place.module, "components")
     if not checked:
         raise ArgumentError("components", "none", "at least one")
+    names = [component.name for component in checked]
+    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if twice:
+        raise ArgumentError("components", f"{twice[0]!r} more than once", "components of different names")
     return checked
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import pairwise
 from typing import Any, Literal
@@ -17,11 +17,9 @@ from captum_spex.games.components._component import Component, Place, module_nam
 
 _PROJECTIONS = ("o_proj", "out_proj", "c_proj", "out_lin", "dense", "output.dense", "attn_out", "o", "wo")
 _COUNTS = ("num_attention_heads", "num_heads", "n_heads", "n_head", "num_query_heads", "encoder_attention_heads")
-_MLP_PROJECTIONS = (
-    *(f"mlp.{name}" for name in ("c_proj", "down_proj", "fc2", "dense_4h_to_h", "fc_out", "w2", "wo", "Wo")),
-    *("ffn.lin2", "DenseReluDense.wo", "ffn_output", "fc2", "feed_forward.w2", "output.dense"),
-)
-_MLP_MODULES = ("mlp", "ffn", "feed_forward", "block_sparse_moe")
+_MLP_MODULES = ("mlp", "ffn", "feed_forward", "block_sparse_moe", "DenseReluDense")
+_MLP_PROJECTIONS = ("c_proj", "down_proj", "fc2", "dense_4h_to_h", "fc_out", "lin2", "w2", "wo", "Wo")
+_LOOSE_MLP_PROJECTIONS = ("fc2", "output.dense", "ffn_output")  # of MLPs that are no module of their own
 Layers = int | Iterable[int] | None
 
 
@@ -77,9 +75,9 @@ def mlps(model: nn.Module, layers: Layers = None) -> list[Component]:
         ArgumentError: if the model has no MLP of a known kind; for a layer that does not exist.
     """
     found = _mlps(_checked_model(model))
-    labels = _layer_labels(found, layers)
+    labels = _layer_labels([block for block, _ in found], layers)
     named = zip(found, labels, strict=True)
-    return [Component(f"{label.strip()} MLP", (Place(name),)) for name, label in named if label is not None]
+    return [Component(f"{label.strip()} MLP", (Place(last),)) for (_, last), label in named if label is not None]
 
 
 def layers(model: nn.Module, layers: Layers = None) -> list[Component]:
@@ -104,8 +102,8 @@ def layers(model: nn.Module, layers: Layers = None) -> list[Component]:
         raise ArgumentError("model", came, "a model with one of each in every layer", "Build `Component`s by hand.")
     labels = _layer_labels([path for path, _ in attentions], layers)
     return [
-        Component(label.strip(), (Place(f"{path}.{projection}".lstrip(".")), Place(block)))
-        for (path, projection), block, label in zip(attentions, blocks, labels, strict=True)
+        Component(label.strip(), (Place(f"{path}.{projection}".lstrip(".")), Place(last)))
+        for (path, projection), (_, last), label in zip(attentions, blocks, labels, strict=True)
         if label is not None
     ]
 
@@ -201,16 +199,24 @@ def _attentions(model: nn.Module) -> list[tuple[str, str]]:
     return found
 
 
-def _mlps(model: nn.Module) -> list[str]:
-    """Return the names of the modules whose output is what an MLP adds."""
-    names = [name for name, _ in model.named_modules()]
-    outside = [name for name in names if not re.search(r"atte?n", name, re.IGNORECASE)]
-    for endings in (*([ending] for ending in _MLP_PROJECTIONS), _MLP_MODULES):
-        found = [name for name in outside if any(f".{name}".endswith(f".{ending}") for ending in endings)]
-        if found:
-            return found
-    allowed = f"a model with one of {', '.join(_MLP_PROJECTIONS)}"
-    raise ArgumentError("model", f"a {type(model).__name__} without", allowed, "Take `modules(model, pattern)`.")
+def _mlps(model: nn.Module) -> list[tuple[str, str]]:
+    """Return the names of the MLPs, and of the modules in them whose output is what they add."""
+    outside = {name: part for name, part in model.named_modules() if not re.search(r"atte?n", name, re.IGNORECASE)}
+    blocks = [name for name in outside if name.split(".")[-1] in _MLP_MODULES and any(outside[name].children())]
+    blocks = [name for name in blocks if not any(name.startswith(f"{other}.") for other in blocks)]
+    found = [(name, _mlp_projection(name, outside)) for name in blocks]
+    for ending in _LOOSE_MLP_PROJECTIONS:
+        found = found or [(name, name) for name in outside if f".{name}".endswith(f".{ending}")]
+    if not found:
+        allowed = f"a model with modules named {', '.join((*_MLP_MODULES, *_LOOSE_MLP_PROJECTIONS))}"
+        raise ArgumentError("model", f"a {type(model).__name__} without", allowed, "Take `modules(model, pattern)`.")
+    return found
+
+
+def _mlp_projection(block: str, modules: Mapping[str, nn.Module]) -> str:
+    """Return the last projection of an MLP; of a mixture of experts, which has none of its own, the MLP itself."""
+    own = [f"{block}.{name}" for name in _MLP_PROJECTIONS if _is_projection(modules.get(f"{block}.{name}"))]
+    return own[0] if own else block
 
 
 def _is_projection(module: nn.Module | None) -> bool:
@@ -230,7 +236,8 @@ def _width(module: nn.Module, side: str, name: str) -> int:
     if isinstance(module, nn.LayerNorm | nn.Embedding) and weight is not None:
         return int(weight.shape[-1])
     came = f"{name!r}, a {type(module).__name__}, which does not say how many channels it has"
-    raise ArgumentError("module", came, f"a module with an attribute {keys[0]} or {keys[1]}", "Give `width`.")
+    hint = "Give `width`, if they are the last dimension; of images, take the convolution or norm before it."
+    raise ArgumentError("module", came, f"a module with an attribute {keys[0]} or {keys[1]}", hint)
 
 
 def _n_heads(attention: nn.Module, model: nn.Module, path: str, width: int) -> int:
@@ -256,25 +263,40 @@ def _layer_labels(paths: Sequence[str], layers: Layers) -> list[str | None]:
         stacks.setdefault(re.sub(r"\d+", "*", path), []).append(row)
     labels: list[str | None] = [None] * len(paths)
     for rows in stacks.values():
-        chosen = _chosen(layers, len(rows))
-        for number, row in enumerate(rows):
+        numbers = _layer_numbers([paths[row] for row in rows])
+        chosen = _chosen(layers, numbers)
+        for number, row in zip(numbers, rows, strict=True):
             if number in chosen:
                 labels[row] = f"L{number}" if len(stacks) == 1 else f"{paths[row]} "
     return labels
 
 
-def _chosen(layers: Layers, n_layers: int) -> set[int]:
+def _layer_numbers(paths: Sequence[str]) -> list[int]:
+    """Return the number in the names by which modules differ, or, if that is not just one, their places."""
+    numbers = np.array([[int(number) for number in re.findall(r"\d+", path)] for path in paths], dtype=np.int64)
+    differing = np.flatnonzero(np.ptp(numbers, axis=0)) if numbers.size else np.zeros(0, dtype=np.intp)
+    if len(differing) != 1:
+        return list(range(len(paths)))
+    return [int(number) for number in numbers[:, differing[0]]]
+
+
+def _chosen(layers: Layers, numbers: Sequence[int]) -> set[int]:
     if layers is None:
-        return set(range(n_layers))
-    return {number % n_layers for number in _numbers("layers", layers, range(-n_layers, n_layers))}
+        return set(numbers)
+    n_layers = len(numbers)
+    whole = list(numbers) == list(range(n_layers))
+    allowed = range(-n_layers, n_layers) if whole else [*range(-n_layers, 0), *numbers]
+    return {number if number >= 0 else numbers[number] for number in _numbers("layers", layers, allowed)}
 
 
-def _numbers(argument: str, given: Any, allowed: range) -> list[int]:
-    """Return one number or several as a list, if they are integers in a range, at least one."""
+def _numbers(argument: str, given: Any, allowed: Sequence[int]) -> list[int]:
+    """Return one number or several as a list, if they are allowed integers, at least one."""
     numbers = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
     for number in numbers:
         if not isinstance(number, int | np.integer) or isinstance(number, bool) or number not in allowed:
-            raise ArgumentError(argument, repr(number), f"integers from {allowed.start} to {allowed.stop - 1}")
+            is_range = isinstance(allowed, range)
+            shown = f"integers from {allowed[0]} to {allowed[-1]}" if is_range else ", ".join(map(str, allowed))
+            raise ArgumentError(argument, repr(number), shown)
     if not numbers:
         raise ArgumentError(argument, "none", "at least one")
     return [int(number) for number in numbers]

@@ -13,10 +13,12 @@ from torch import Tensor, nn
 from captum_spex.errors import ArgumentError, GameError, one_of
 from captum_spex.evaluate import checked_positive
 from captum_spex.fingerprint import digest
+from captum_spex.games._numbers import numbers_of
 from captum_spex.games.components._component import Component, checked_components
 from captum_spex.games.components._inputs import Inputs
 from captum_spex.games.components._reference import means, recorded
 from captum_spex.games.components._sites import Batch, Change, hooks, sites_of
+from captum_spex.games.components.values import Scored
 from captum_spex.masks import Masks, as_masks
 from captum_spex.supports import Floats
 
@@ -91,7 +93,7 @@ class ComponentGame:
         self._inputs = Inputs.of(inputs, "inputs")
         self._ablation = one_of("ablation", ablation, _ABLATIONS)
         self._reference = _checked_reference(ablation, reference, self._inputs.n_examples)
-        self._value = _checked_value(value)
+        self._value = _checked_value(value, self._inputs.n_examples)
         if not isinstance(rescale, bool):
             raise ArgumentError("rescale", repr(rescale), "True or False")
         self._rescale = rescale
@@ -223,11 +225,7 @@ class ComponentGame:
         return scores.reshape(n_masks, -1, *scores.shape[1:])
 
     def _checked_values(self, values: Any, n_masks: int) -> Floats:
-        try:
-            plain = values.detach().cpu().double() if isinstance(values, Tensor) else values
-            array = np.asarray(plain, dtype=np.float64)
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise GameError(f"`value`: returned a {type(values).__name__}; it must return numbers.") from error
+        array = numbers_of(values, "value")
         if array.ndim not in (1, 2) or len(array) != n_masks:
             raise GameError(
                 f"`value`: returned shape {array.shape} for scores of {n_masks} masks; "
@@ -250,7 +248,10 @@ def _checked_reference(ablation: str, reference: Any, n_examples: int) -> Inputs
     return inputs
 
 
-def _checked_value(value: Any) -> Callable[[Tensor], Any]:
+def _checked_value(value: Any, n_examples: int) -> Callable[[Tensor], Any]:
+    if isinstance(value, Scored) and len(value.labels) != n_examples:
+        allowed = f"{n_examples}, one for each example of `inputs`"
+        raise ArgumentError("labels", f"{len(value.labels)} labels", allowed)
     if value is not None and not callable(value):
         raise ArgumentError(
             "value", f"a {type(value).__name__}", "a function of the scores, such as `accuracy(labels)`"

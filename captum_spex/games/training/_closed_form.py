@@ -127,9 +127,11 @@ def _neighbors(estimator: Any, X: NDArray[Any], y: NDArray[Any], points: NDArray
     order = clone(estimator).fit(X, y).kneighbors(points, n_neighbors=len(X), return_distance=False)
     classes, codes = np.unique(y, return_inverse=True) if is_classifier else (None, y)
     says = np.eye(len(classes))[codes.reshape(-1)] if classes is not None else y.astype(np.float64)[:, None]
+    if order.size * says.shape[1] > _MOST_PRODUCTS:
+        return None
     around = says[order]  # (n_test, n_points, classes)
     k = estimator.n_neighbors
-    step = max(1, _BLOCK // order.size)
+    step = max(1, _BLOCK // around.size)
 
     def block(masks: Masks) -> tuple[Floats, NDArray[np.bool_]]:
         present = masks[:, order]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
+from types import BuiltinFunctionType, FunctionType
 from typing import Any, Literal
 
 import numpy as np
@@ -13,14 +15,16 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from captum_spex.errors import ArgumentError, GameError
 from captum_spex.evaluate import checked_positive
-from captum_spex.fingerprint import digest, digestible
+from captum_spex.fingerprint import digest
+from captum_spex.games._numbers import numbers_of
 from captum_spex.games.training._closed_form import ClosedForm, closed_form_of
-from captum_spex.games.training._data import Players, TrainingData, content_of, described
+from captum_spex.games.training._data import Players, TrainingData, as_array, content_of, described
 from captum_spex.games.training.on_test import OnTest
 from captum_spex.masks import Masks, as_masks
 from captum_spex.supports import Floats, Ints
 
 Fit = Callable[..., Any]
+_SHOWN = 3  # classes in a message
 
 
 class TrainingGame:
@@ -92,6 +96,7 @@ class TrainingGame:
         if not callable(evaluate):
             raise ArgumentError("evaluate", f"a {type(evaluate).__name__}", "`OnTest`, or a function of the model")
         self._evaluate = evaluate
+        self._check_labels()
         self._seeds = _checked_seeds(seeds)
         self._untrainable = self._checked_untrainable(untrainable)
         self._n_jobs = n_jobs
@@ -138,12 +143,13 @@ class TrainingGame:
             return None
         try:
             data, value = digest([content_of(column) for column in self._data.columns]), self._evaluate.fingerprint
+            settings = _settings_of(self._fit)
         except TypeError:
             return None
         return {
             "captum_spex": __version__,
             "game": type(self).__name__,
-            "model": f"{type(self._fit).__name__} {_settings_of(self._fit)}",
+            "model": f"{type(self._fit).__name__} {settings}",
             "data": data,
             "groups": digest(self._players.of_point),
             "seeds": repr(self._seeds),
@@ -174,7 +180,7 @@ class TrainingGame:
     def _trained_once(self, rows: Ints) -> Floats:
         """Return the value of some rows, the mean over the seeds."""
         seeds: Sequence[int | None] = (None,) if self._seeds is None else self._seeds
-        values = [np.asarray(self._evaluate(self._model(rows, seed)), dtype=np.float64) for seed in seeds]
+        values = [numbers_of(self._evaluate(self._model(rows, seed)), "evaluate") for seed in seeds]
         return np.asarray(np.mean(values, axis=0), dtype=np.float64)
 
     def _whole(self) -> Floats:
@@ -200,7 +206,7 @@ class TrainingGame:
         if self._untrainable == "prior":
             if error is not None:
                 self._whole()
-            return self._prior()
+            return self._prior
         shape = self._whole().shape
         if self._untrainable == "raise":
             reason = "there is nothing to train on." if error is None else f"it raised {str(error).rstrip('.')!r}."
@@ -214,9 +220,22 @@ class TrainingGame:
             came = f"{np.size(self._untrainable)} values"
             raise ArgumentError("untrainable", came, f"one, or one for each of the {np.prod(shape)} outputs") from None
 
+    @cached_property
     def _prior(self) -> Floats:
         dummy = DummyClassifier(strategy="prior") if is_classifier(self._fit) else DummyRegressor()
         return np.asarray(self._evaluate(dummy.fit(*self._data.columns[:2])), dtype=np.float64)
+
+    def _check_labels(self) -> None:
+        """Refuse test points none of which is of a class of the training points: labels of another type, mostly."""
+        if not isinstance(self._evaluate, OnTest) or not is_classifier(self._fit) or len(self._data.columns) < 2:
+            return
+        known, wanted = as_array(self._data.columns[1]), self._evaluate.y
+        if known is not None and wanted is not None and known.ndim == wanted.ndim == 1:
+            classes = np.unique(known)
+            if not np.isin(wanted, classes).any():
+                shown = ", ".join(map(repr, classes[:_SHOWN].tolist()))
+                came = f"classes such as {wanted.tolist()[0]!r}, none of which is in `data`"
+                raise ArgumentError("y", came, f"classes of `data`, such as {shown}")
 
     def _checked_untrainable(self, untrainable: Any) -> Any:
         has_prior = self._is_estimator and isinstance(self._evaluate, OnTest) and len(self._data.columns) > 1
@@ -247,9 +266,35 @@ class TrainingGame:
 
 
 def _settings_of(estimator: Any) -> str:
-    """Return a digest of the parameters of an estimator and of those inside it."""
-    settings = {"": type(estimator).__qualname__, **estimator.get_params(deep=True)}
-    return digest([[key, digestible(settings[key])] for key in sorted(settings)])
+    """Return a digest of the parameters of an estimator and of those inside it.
+
+    Raises:
+        TypeError: for a parameter that cannot be told from others, such as a lambda or a random generator.
+    """
+    settings = {"": estimator, **estimator.get_params(deep=True)}
+    return digest([[key, _identity(settings[key])] for key in sorted(settings)])
+
+
+def _identity(value: Any) -> Any:
+    """Return what a digest must know of a parameter."""
+    if isinstance(value, list | tuple):
+        return [_identity(one) for one in value]
+    if isinstance(value, dict):
+        return [[_identity(key), _identity(one)] for key, one in value.items()]
+    if hasattr(value, "get_params") and not isinstance(value, type):  # its parameters are listed too
+        return _identity(type(value))
+    if isinstance(value, type | FunctionType | BuiltinFunctionType | np.ufunc):
+        name = f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', value.__name__)}"
+        if "<" in name:
+            raise TypeError(f"cannot tell what identifies {name}")
+        return name
+    try:
+        digest(value)
+    except TypeError:
+        if type(value).__module__.startswith("numpy.random") or not hasattr(value, "__dict__"):
+            raise  # a generator is never twice the same
+        return [_identity(type(value)), _identity(vars(value))]
+    return value
 
 
 def _checked_fit(fit: Any) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
 from captum_spex.approximators import Observed
 from captum_spex.errors import ArgumentError, MaskError, one_of
@@ -16,6 +17,7 @@ from captum_spex.masks import Keys, Masks, PackedMasks, as_masks, find_rows, mas
 from captum_spex.supports import Floats
 
 _BLOCK_CELLS = 1 << 25
+_LOOKED_AT = 10_000  # rows
 
 
 def from_table(
@@ -24,7 +26,7 @@ def from_table(
     *,
     n_players: int | None = None,
     names: Sequence[str] | None = None,
-    bitorder: Literal["little", "big"] = "little",
+    bitorder: Literal["little", "big"] = "big",
 ) -> TableGame:
     """Return given subsets and their values as a game, for `captum_spex.explain`: a matrix of past trainings.
 
@@ -38,8 +40,8 @@ def from_table(
         values: ``(n_masks,)``, or ``(n_masks, n_outputs)``: the loss, the margin of each test point, ...
         n_players: number of players of packed masks.
         names: names of the players, for display.
-        bitorder: of packed masks: ``"little"``: player 0 is the lowest bit of the first byte; ``"big"``, which is what
-            ``numpy.packbits`` does by default: the highest.
+        bitorder: of packed masks, as in ``numpy.packbits``: ``"big"``: player 0 is the highest bit of the first byte;
+            ``"little"``: the lowest.
 
     Raises:
         MaskError: if masks hold other values than 0 and 1, or do not fit ``n_players``.
@@ -54,7 +56,7 @@ def from_table(
         [(5, 8)]
     """
     given = _read(masks, n_players, one_of("bitorder", bitorder, ("little", "big")) == "big")
-    numbers = np.asarray(values)
+    numbers = np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values)
     if numbers.ndim not in (1, 2) or len(numbers) != len(given) or numbers.dtype.kind not in "fiub":
         came = f"shape {numbers.shape}, {numbers.dtype}"
         raise ArgumentError("values", came, f"numbers, ({len(given)},) or ({len(given)}, n_outputs): for each mask")
@@ -156,10 +158,21 @@ def _read(masks: Any, n_players: int | None, is_big: bool) -> _Packed | _Plain:
         if array.dtype != np.uint8 or array.shape[1] != -(-n_players // 8):
             allowed = f"(n_masks, {n_players}), or packed, uint8 (n_masks, {-(-n_players // 8)})"
             raise MaskError("masks", f"shape {array.shape}, {array.dtype}", allowed)
+        _check_padding(array, n_players, is_big)
         return _Packed(array, n_players, is_big)
     if array.dtype != np.bool_:
         _check_binary(array)
     return _Plain(array)
+
+
+def _check_padding(packed: NDArray[np.uint8], n_players: int, is_big: bool) -> None:
+    """The bits behind the last player are 0, unless the order is the other one."""
+    spare = -n_players % 8
+    padding = (1 << spare) - 1 if is_big else 0xFF & ~((1 << (8 - spare)) - 1)
+    if spare and (np.asarray(packed[:_LOOKED_AT, -1]) & padding).any():
+        other = "little" if is_big else "big"
+        came = f"bits behind player {n_players - 1} that are set"
+        raise MaskError("masks", came, "rows filled up with zeros", f'Is it `bitorder="{other}"`?')
 
 
 def _check_binary(array: NDArray[Any]) -> None:
