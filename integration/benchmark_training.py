@@ -165,7 +165,7 @@ def large_lines(n_points: int, n_subsets: int) -> Iterator[str]:
         signal = made.result
         values = signal + NOISE * signal.std() * rng.normal(size=n_subsets)
         before = peak_gigabytes()
-        table = from_table(np.load(path, mmap_mode="r"), values, n_players=n_points)
+        table = from_table(np.load(path, mmap_mode="r"), values, n_players=n_points, bitorder="little")
         spent = timed(lambda: captum_spex.explain(table, index="Moebius", max_order=3, random_state=0))
         what = f"{n_points:,} points, {n_subsets:,} subsets"
         yield str(Line(f"{what}: size of the file", f"{path.stat().st_size / 1e9:.2f} GB"))

@@ -61,7 +61,7 @@ def _blocks(observed: Observed) -> Iterator[tuple[slice, Singles]]:
 
 def _columns(observed: Observed, players: Ints) -> Singles:
     """Return the presences of some players, ``(n_rows, len(players))``."""
-    runs = _runs(observed, len(players))
+    runs = _runs(observed, max(len(players), observed.masks.n_players // 8))  # whole rows are read
     blocks = [observed.masks.block(np.arange(start, stop)).columns(players) for start, stop in runs]
     return np.concatenate(blocks).astype(np.float32)
 

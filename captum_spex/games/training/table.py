@@ -18,6 +18,8 @@ from captum_spex.supports import Floats
 
 _BLOCK_CELLS = 1 << 25
 _LOOKED_AT = 10_000  # rows
+_REVERSED = np.packbits(np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)[:, ::-1], axis=1).ravel()
+"""Every octet with its bits in the other order."""
 
 
 def from_table(
@@ -123,9 +125,7 @@ class _Packed:
 
     def block(self, rows: NDArray[np.intp]) -> PackedMasks:
         chosen = np.asarray(_rows_of(self.packed, rows))
-        if not self.is_big:
-            return PackedMasks(chosen, self.n_players)
-        return PackedMasks.of(np.unpackbits(chosen, axis=1, count=self.n_players, bitorder="big").astype(np.bool_))
+        return PackedMasks(_REVERSED[chosen] if self.is_big else chosen, self.n_players)
 
 
 @dataclass(frozen=True, eq=False)
