@@ -1,0 +1,366 @@
+"""Best and worst subsets of a spectrum under limits of size and cost, exact by mixed-integer programming."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import Bounds, LinearConstraint, OptimizeResult, milp
+
+from captum_spex.errors import ArgumentError, OrderError
+from captum_spex.interactions import Interactions
+from captum_spex.masks import codes_to_masks
+from captum_spex.model import GameModel, Spectrum
+from captum_spex.supports import Floats
+
+_MOST_TERMS = 500  # of a recovered game that is no spectrum yet
+_HIGHEST_HULL = 8  # order up to which a term has the hull of its parity: 2**(order - 1) constraints
+_MOST_STEPS = 10_000  # of the local search
+_EXACT = 1e-6  # relative gap at which a subset counts as the best
+_TINY = 1e-9
+
+Matrix: TypeAlias = Any  # a sparse array of scipy
+
+
+@dataclass(frozen=True, eq=False)
+class Subset:
+    """A subset of players that is best, or worst, for a spectrum.
+
+    Attributes:
+        mask: bool ``(n_players,)``.
+        value: the spectrum's value there.
+        bound: what no allowed subset exceeds (of a worst one: falls below).
+        gap: how far the value may be from the best, ``|bound - value| / max(|value|, 1e-9)``; 0: it is the best.
+    """
+
+    mask: NDArray[np.bool_]
+    value: float
+    bound: float
+
+    @property
+    def gap(self) -> float:
+        """How far the value may be from the best, relative to it."""
+        distance = abs(self.bound - self.value)
+        return 0.0 if distance <= _EXACT * max(1.0, abs(self.value)) else distance / max(abs(self.value), _TINY)
+
+    @property
+    def players(self) -> tuple[int, ...]:
+        """The players of the subset."""
+        return tuple(np.flatnonzero(self.mask).tolist())
+
+
+def best_subset(
+    spectrum: Spectrum | GameModel | Interactions,
+    size: int | None = None,
+    *,
+    max_size: int | None = None,
+    costs: ArrayLike | None = None,
+    max_cost: float | None = None,
+    time_limit: float = 60.0,
+) -> Subset:
+    r"""Return the subset of players for which a spectrum is largest.
+
+    .. math:: \max_{m \in \{0, 1\}^n} \sum_S F(S) (-1)^{|S \cap m|} \quad
+              \text{with } |m| = k,\ |m| \le k_{\max},\ \sum_{i \in m} c_i \le C
+
+    A term of order d is one variable, the parity of its players, between the :math:`2^{d-1}` constraints that are tight
+    in the direction which its sign pushes it to; beyond order 8 a binary and an integer variable, with one equation. A
+    greedy subset improved by exchanges comes first: it is returned if nothing better is found in time.
+
+    Args:
+        spectrum: a spectrum, or a recovered game, or its interactions: of these the 500 largest Fourier terms.
+        size: how many players the subset has.
+        max_size: how many it has at most.
+        costs: the cost of every player, at least 0, ``(n_players,)``, with ``max_cost``.
+        max_cost: what the subset costs at most.
+        time_limit: seconds; what was found by then is returned with its gap.
+
+    Raises:
+        OrderError: if ``size`` or ``max_size`` is not between 0 and ``n_players``.
+        ArgumentError: if the spectrum has no terms, costs are negative or not one for each player, or no subset fits;
+            the message says which limit.
+
+    Example:
+        >>> spectrum = Spectrum.from_terms({(0,): -1.0, (1,): 0.2, (0, 1): 2.0, (2,): 0.5}, n_players=3)
+        >>> best_subset(spectrum, size=2).players, best_subset(spectrum, max_size=3).value
+        ((0, 1), 3.3)
+
+    References:
+        Butler et al., "ProxySPEX", NeurIPS 2025, appendix A.3 (the same task, over products of players); Huangfu, Hall,
+        "Parallelizing the dual revised simplex method", 2018 (HiGHS).
+    """
+    problem = _Problem.of(spectrum, size, max_size, costs, max_cost)
+    return problem.solved(checked_seconds(time_limit))
+
+
+def worst_subset(
+    spectrum: Spectrum | GameModel | Interactions,
+    size: int | None = None,
+    *,
+    max_size: int | None = None,
+    costs: ArrayLike | None = None,
+    max_cost: float | None = None,
+    time_limit: float = 60.0,
+) -> Subset:
+    """Return the subset of players for which a spectrum is smallest; arguments and errors as of `best_subset`.
+
+    Example:
+        >>> spectrum = Spectrum.from_terms({(0,): -1.0, (1,): 0.2, (0, 1): 2.0, (2,): 0.5}, n_players=3)
+        >>> worst_subset(spectrum, size=1).players
+        (1,)
+    """
+    problem = _Problem.of(spectrum, size, max_size, costs, max_cost)
+    found = replace(problem, spectrum=problem.spectrum.scaled(-1.0)).solved(checked_seconds(time_limit))
+    return replace(found, value=-found.value, bound=-found.bound)
+
+
+def checked_seconds(time_limit: Any) -> float:
+    """Return a time limit if it is a positive number."""
+    if not isinstance(time_limit, int | float) or isinstance(time_limit, bool) or not time_limit > 0:
+        raise ArgumentError("time_limit", repr(time_limit), "a positive number of seconds")
+    return float(time_limit)
+
+
+@dataclass(frozen=True, eq=False)
+class _Problem:
+    """A spectrum to maximise, and the limits: sizes from ``fewest`` to ``most``, and costs."""
+
+    spectrum: Spectrum
+    fewest: int
+    most: int
+    costs: Floats | None
+    max_cost: float
+
+    @classmethod
+    def of(cls, spectrum: Any, size: Any, max_size: Any, costs: Any, max_cost: Any) -> _Problem:
+        terms = _spectrum_of(spectrum)
+        n = terms.n_players
+        if size is not None and max_size is not None:
+            raise ArgumentError("max_size", f"{max_size!r} beside `size`", "one of the two")
+        fewest, most = 0, n
+        for name, limit in (("size", size), ("max_size", max_size)):
+            if limit is not None:
+                if isinstance(limit, bool) or not isinstance(limit, int | np.integer) or not 0 <= limit <= n:
+                    raise OrderError(name, repr(limit), f"an integer from 0 to {n}, the number of players")
+                fewest, most = (int(limit) if name == "size" else 0), int(limit)
+        prices, ceiling = _checked_costs(costs, max_cost, n)
+        if prices is not None and np.sort(prices)[:fewest].sum() > ceiling:
+            cheapest = float(np.sort(prices)[:fewest].sum())
+            came = f"{max_cost!r} for {fewest} players, of which the cheapest cost {cheapest:g}"
+            raise ArgumentError("max_cost", came, f"at least {cheapest:g}", "Or a smaller `size`.")
+        return cls(terms, fewest, most, prices, ceiling)
+
+    def solved(self, time_limit: float) -> Subset:
+        """Search, then prove or improve."""
+        start = _searched(self)
+        value = float(self.spectrum(start[None])[0])
+        program = _Program.of(self.spectrum)
+        result = program.solve(self, time_limit)
+        mask = start
+        if result.x is not None:
+            found = result.x[: self.spectrum.n_players] > 0.5
+            better = float(self.spectrum(found[None])[0])
+            if better > value and self.allows(found):
+                mask, value = found, better
+        return Subset(mask, value, max(value, min(program.bound(result), self.largest)))
+
+    @property
+    def largest(self) -> float:
+        """What no subset exceeds: every term at its best."""
+        constant = self.spectrum.values[self.spectrum.orders == 0].sum()
+        return float(constant + np.abs(self.spectrum.values[self.spectrum.orders > 0]).sum())
+
+    def allows(self, mask: NDArray[np.bool_]) -> bool:
+        """Whether a subset keeps the limits."""
+        is_cheap = self.costs is None or float(self.costs[mask].sum()) <= self.max_cost + _TINY
+        return self.fewest <= int(mask.sum()) <= self.most and is_cheap
+
+
+def _searched(problem: _Problem) -> NDArray[np.bool_]:
+    """Return a good subset: the cheapest of the least size, then the best of all single changes and exchanges."""
+    spectrum, n = problem.spectrum, problem.spectrum.n_players
+    members = spectrum.sets.to_coo().tocsr().astype(np.float64)
+    mask = np.zeros(n, dtype=np.bool_)
+    order = np.arange(n) if problem.costs is None else np.argsort(problem.costs, kind="stable")
+    mask[order[: problem.fewest]] = True
+    for _ in range(_MOST_STEPS):
+        signed = spectrum.values * (1 - 2 * ((members @ mask) % 2))
+        single = -2 * (members.T @ signed)
+        gains = _allowed_gains(problem, mask, single, members, signed)
+        best = int(gains.argmax())
+        if gains.flat[best] <= _TINY * max(1.0, float(np.abs(spectrum.values).max())):
+            break
+        added, removed = divmod(best, n + 1)
+        for player in {added, removed} - {n}:
+            mask[player] = not mask[player]
+    return mask
+
+
+def _allowed_gains(
+    problem: _Problem, mask: NDArray[np.bool_], single: Floats, members: Matrix, signed: Floats
+) -> Floats:
+    """Return what adding a player (rows) and removing one (columns) gains; the last row and column: none."""
+    n = len(mask)
+    together = (members.T @ (members * signed[:, None])).toarray()
+    gains = np.full((n + 1, n + 1), -np.inf)
+    gains[:n, :n] = single[:, None] + single[None, :] + 4 * together
+    gains[:n, n], gains[n, :n] = single, single
+    gains[:n][mask], gains[:, :n][:, ~mask] = -np.inf, -np.inf
+    size = int(mask.sum())
+    if size >= problem.most:
+        gains[:, n] = -np.inf
+    if size <= problem.fewest:
+        gains[n, :] = -np.inf
+    if problem.costs is not None:
+        prices = np.append(problem.costs, 0.0)
+        after = float(problem.costs[mask].sum()) + prices[:, None] - prices[None, :]
+        gains[after > problem.max_cost + _TINY] = -np.inf
+    return gains
+
+
+@dataclass(frozen=True, eq=False)
+class _Program:
+    r"""A linear program over players and the parities of the sets of players of order 2 and more.
+
+    Attributes:
+        gains: coefficients of all variables in the value, ``(n_variables,)``: players, then parities, then what makes
+            those of high terms even.
+        constant: the value when all variables are 0.
+        is_integer: which variables are integers.
+        highest: their upper bounds.
+        rows: constraints ``rows @ variables >= least``, those that are equations last.
+        least: their right-hand sides.
+        n_equations: how many are equations.
+    """
+
+    gains: Floats
+    constant: float
+    is_integer: NDArray[np.bool_]
+    highest: Floats
+    rows: Matrix
+    least: Floats
+    n_equations: int
+
+    @classmethod
+    def of(cls, spectrum: Spectrum) -> _Program:
+        n, orders = spectrum.n_players, spectrum.orders
+        linear = np.zeros(n)
+        singles = np.flatnonzero(orders == 1)
+        linear[spectrum.sets.players[spectrum.sets.indptr[singles]]] = -2 * spectrum.values[singles]
+        parities = spectrum.select(np.flatnonzero(orders > 1))
+        is_high = parities.orders > _HIGHEST_HULL
+        n_parities, n_high = len(parities), int(is_high.sum())
+        hulls = [_hull_rows(parities, order) for order in range(2, _HIGHEST_HULL + 1)]
+        rows, least = scipy.sparse.vstack([block for block, _ in hulls]), np.concatenate([limit for _, limit in hulls])
+        rows = scipy.sparse.hstack([rows, scipy.sparse.csr_array((rows.shape[0], n_high))])
+        equations = _parity_rows(parities, np.flatnonzero(is_high))
+        return cls(
+            gains=np.concatenate([linear, -2 * parities.values, np.zeros(n_high)]),
+            constant=float(spectrum.values.sum()),
+            is_integer=np.concatenate([np.ones(n), is_high, np.ones(n_high)]).astype(np.bool_),
+            highest=np.concatenate([np.ones(n + n_parities), parities.orders[is_high] // 2]).astype(np.float64),
+            rows=scipy.sparse.vstack([rows, equations], format="csr"),
+            least=np.concatenate([least, np.zeros(n_high)]),
+            n_equations=n_high,
+        )
+
+    def solve(self, problem: _Problem, time_limit: float) -> OptimizeResult:
+        """Run HiGHS on coefficients of size 1."""
+        scale = float(np.abs(self.gains).max()) or 1.0
+        width = len(self.gains)
+        most = np.full(len(self.least), np.inf)
+        most[len(most) - self.n_equations :] = 0.0
+        constraints = [
+            LinearConstraint(_of_players(np.ones(problem.spectrum.n_players), width), problem.fewest, problem.most),
+            *([LinearConstraint(self.rows, self.least, most)] if len(self.least) else []),
+        ]
+        if problem.costs is not None:
+            constraints.append(LinearConstraint(_of_players(problem.costs, width), -np.inf, problem.max_cost))
+        return milp(
+            -self.gains / scale,
+            integrality=self.is_integer.astype(np.int64),
+            bounds=Bounds(0, self.highest),
+            constraints=constraints,
+            options={"time_limit": time_limit, "mip_rel_gap": _EXACT / 10},
+        )
+
+    def bound(self, result: OptimizeResult) -> float:
+        """Return what no subset exceeds, after a run of HiGHS."""
+        dual = getattr(result, "mip_dual_bound", None)
+        if dual is None:
+            return float("inf")
+        return self.constant - float(dual) * (float(np.abs(self.gains).max()) or 1.0)
+
+
+def _of_players(weights: Floats, width: int) -> Matrix:
+    return scipy.sparse.csr_array(np.append(weights, np.zeros(width - len(weights)))[None])
+
+
+def _hull_rows(parities: Spectrum, order: int) -> tuple[Any, Floats]:
+    r"""The convex hull of players and their parity z, from the side towards which a term's sign pushes.
+
+    With :math:`d_T = \sum_{i \in T} (1 - x_i) + \sum_{i \in S \setminus T} x_i`, the distance from a subset T of S:
+    :math:`z \ge 1 - d_T` for T of odd size, :math:`z \le d_T` for T of even size.
+
+    References:
+        Jeroslow, "On defining sets of vertices of the hypercube by linear inequalities", 1975.
+    """
+    n, width = parities.n_players, parities.n_players + len(parities)
+    rows = np.flatnonzero(parities.orders == order)
+    players = parities.sets.players[parities.sets.indptr[rows][:, None] + np.arange(order)]
+    inside = codes_to_masks(np.arange(1 << order, dtype=np.uint64), order)
+    matrices, limits = [], []
+    for is_odd in (True, False):  # a positive coefficient pushes the parity down, a negative one up
+        chosen = np.flatnonzero((parities.values[rows] > 0) == is_odd)
+        subsets = inside[inside.sum(axis=1) % 2 == is_odd]
+        signs = np.where(subsets, -1.0, 1.0)
+        own = np.full((len(subsets), 1), 1.0 if is_odd else -1.0)
+        values = np.tile(np.hstack([signs, own]), (len(chosen), 1))
+        columns = np.hstack([players[chosen], n + rows[chosen][:, None]]).repeat(len(subsets), axis=0)
+        indptr = np.arange(0, values.size + 1, order + 1)
+        matrices.append(scipy.sparse.csr_array((values.ravel(), columns.ravel(), indptr), (len(values), width)))
+        limits.append(np.tile((1.0 if is_odd else 0.0) - subsets.sum(axis=1), len(chosen)))
+    return scipy.sparse.vstack(matrices), np.concatenate(limits)
+
+
+def _parity_rows(parities: Spectrum, high: NDArray[np.intp]) -> Matrix:
+    r"""Equations :math:`\sum_{i \in S} x_i - z_S - 2 w_S = 0` with an integer w, for terms of high order."""
+    sets, n = parities.sets.take(high), parities.n_players
+    owner, each = np.repeat(np.arange(len(high)), sets.orders), np.arange(len(high))
+    values = np.concatenate([np.ones(len(owner)), -np.ones(len(high)), np.full(len(high), -2.0)])
+    columns = np.concatenate([sets.players, n + high, n + len(parities) + each])
+    shape = (len(high), n + len(parities) + len(high))
+    return scipy.sparse.csr_array((values, (np.concatenate([owner, each, each]), columns)), shape)
+
+
+def _spectrum_of(given: Any) -> Spectrum:
+    if isinstance(given, Interactions):
+        given = given.model
+    spectrum = given.spectrum(_MOST_TERMS) if isinstance(given, GameModel) else given
+    if not isinstance(spectrum, Spectrum):
+        raise ArgumentError(
+            "spectrum", f"a {type(given).__name__}", "a `Spectrum`, a recovered game, or `Interactions`"
+        )
+    if not (spectrum.orders > 0).any():
+        raise ArgumentError(
+            "spectrum", "one without terms", "one with a term of order 1 at least: all subsets are alike"
+        )
+    return spectrum
+
+
+def _checked_costs(costs: Any, max_cost: Any, n_players: int) -> tuple[Floats | None, float]:
+    if (costs is None) != (max_cost is None):
+        missing = "costs" if costs is None else "max_cost"
+        raise ArgumentError(missing, "None", "`costs` and `max_cost` together, or neither")
+    if costs is None:
+        return None, np.inf
+    prices = np.asarray(costs, dtype=np.float64)
+    if prices.shape != (n_players,) or not np.isfinite(prices).all() or (prices < 0).any():
+        came = f"shape {prices.shape}" if prices.shape != (n_players,) else "a negative or infinite cost"
+        raise ArgumentError("costs", came, f"({n_players},): a cost of at least 0 for each player")
+    if not isinstance(max_cost, int | float | np.number) or not float(max_cost) >= 0:
+        raise ArgumentError("max_cost", repr(max_cost), "a number of at least 0")
+    return prices, float(max_cost)

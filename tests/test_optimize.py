@@ -1,0 +1,157 @@
+"""Best and worst subsets against brute force."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+
+import captum_spex
+from captum_spex import optimize
+from captum_spex.errors import ArgumentError, OrderError
+from captum_spex.masks import all_masks
+from captum_spex.model import Spectrum
+from captum_spex.optimize import best_subset, worst_subset
+
+
+def random_spectrum(n_players, n_terms, highest, seed):
+    rng = np.random.default_rng(seed)
+    sets = [rng.choice(n_players, rng.integers(1, highest + 1), replace=False).tolist() for _ in range(n_terms)]
+    return Spectrum.from_terms({tuple(sorted(players)): float(rng.normal()) for players in sets}, n_players)
+
+
+def checked(spectrum, allowed, **limits):
+    """Compare with all allowed subsets."""
+    masks = all_masks(spectrum.n_players)
+    values = spectrum(masks)[allowed(masks)]
+    for found, wanted in (
+        (best_subset(spectrum, **limits), values.max()),
+        (worst_subset(spectrum, **limits), values.min()),
+    ):
+        assert allowed(found.mask[None])[0]
+        assert_allclose(found.value, wanted, atol=1e-9)
+        assert_allclose(spectrum(found.mask[None])[0], found.value, atol=1e-9)
+        assert found.gap == 0
+        assert_allclose(found.bound, found.value, rtol=1e-5, atol=1e-5)
+
+
+@settings(max_examples=30)
+@given(st.integers(2, 8), st.integers(1, 15), st.integers(1, 8), st.integers(0, 10**6), st.data())
+def test_subsets_are_the_best_and_the_worst(n, n_terms, highest, seed, data):
+    spectrum = random_spectrum(n, n_terms, min(highest, n), seed)
+    size = data.draw(st.integers(0, n))
+    costs = np.random.default_rng(seed).random(n)
+    limit = float(costs.sum() * data.draw(st.floats(0, 1)))
+    checked(spectrum, lambda masks: masks.sum(axis=1) >= 0)
+    checked(spectrum, lambda masks: masks.sum(axis=1) == size, size=size)
+    checked(spectrum, lambda masks: masks.sum(axis=1) <= size, max_size=size)
+    checked(spectrum, lambda masks: masks @ costs <= limit + 1e-9, costs=costs, max_cost=limit)
+    checked(
+        spectrum,
+        lambda masks: (masks @ costs <= limit + 1e-9) & (masks.sum(axis=1) <= size),
+        max_size=size,
+        costs=costs,
+        max_cost=limit,
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_sixteen_players(seed):
+    checked(random_spectrum(16, 40, 4, seed), lambda masks: masks.sum(axis=1) == 6, size=6)
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+@pytest.mark.parametrize("order", [9, 11])
+def test_terms_of_high_order(order, sign):
+    players = tuple(range(order))
+    spectrum = Spectrum.from_terms({players: sign, (0,): 0.3, (0, 1, 2): -0.4, tuple(range(1, order)): 0.5}, 12)
+    checked(spectrum, lambda masks: masks.sum(axis=1) <= 7, max_size=7)
+
+
+def test_the_hull_of_a_parity_is_tight_without_any_branching():
+    """One term alone: the bound of the relaxation is the value."""
+    spectrum = Spectrum.from_terms({(0, 1, 2, 3): -1.0, (4, 5): 1.0}, 6)
+    found = best_subset(spectrum, size=3)
+    assert (found.value, found.gap) == (2.0, 0.0)
+
+
+def test_costs_that_only_some_sizes_can_pay():
+    spectrum = Spectrum.from_terms({(0,): -1.0, (1,): -0.1, (2,): -0.2}, 3)
+    assert best_subset(spectrum, size=2, costs=[5.0, 1.0, 1.0], max_cost=2.5).players == (1, 2)
+    assert best_subset(spectrum, costs=[5.0, 1.0, 1.0], max_cost=5.0).players == (0,)
+
+
+def test_a_time_limit_gives_the_gap(monkeypatch):
+    spectrum = random_spectrum(60, 300, 6, 0)
+    found = best_subset(spectrum, size=10, time_limit=0.5)
+    assert found.mask.sum() == 10
+    assert_allclose(found.value, spectrum(found.mask[None])[0])
+    assert found.bound >= found.value
+    assert found.gap == pytest.approx((found.bound - found.value) / abs(found.value))
+    assert found.gap > 0.01
+    longer = worst_subset(spectrum, size=10, time_limit=0.5)
+    assert longer.bound <= longer.value
+
+
+def test_the_local_search_alone_is_good():
+    spectrum = random_spectrum(12, 60, 3, 1)
+    problem = optimize._Problem.of(spectrum, 5, None, None, None)
+    masks = all_masks(12)
+    values = spectrum(masks[masks.sum(axis=1) == 5])
+    start = optimize._searched(problem)
+    assert start.sum() == 5
+    assert (values > spectrum(start[None])[0] + 1e-9).mean() < 0.01
+
+
+def test_results_of_explain_may_be_given():
+    def game(masks):
+        return masks[:, 0] + 2.0 * (masks[:, 3] & masks[:, 7]) - masks[:, 5]
+
+    result = captum_spex.explain(game, 8, budget=256)
+    for given_ in (result, result.model):
+        found = best_subset(given_, size=3)
+        assert found.players == (0, 3, 7)
+        assert_allclose(found.value, 3.0)
+
+
+SPECTRUM = Spectrum.from_terms({(0,): 1.0, (1, 2): 0.5}, 3)
+BAD = [
+    ({"size": 4}, OrderError, "`size`: got 4; allowed is an integer from 0 to 3, the number of players."),
+    ({"size": -1}, OrderError, "`size`: got -1"),
+    ({"size": 1.5}, OrderError, "`size`: got 1.5"),
+    ({"size": True}, OrderError, "`size`: got True"),
+    ({"max_size": 9}, OrderError, "`max_size`: got 9"),
+    ({"size": 1, "max_size": 2}, ArgumentError, "`max_size`: got 2 beside `size`"),
+    ({"costs": [1, 1, 1]}, ArgumentError, "`max_cost`: got None"),
+    ({"max_cost": 1.0}, ArgumentError, "`costs`: got None"),
+    ({"costs": [1, 1], "max_cost": 1}, ArgumentError, "`costs`: got shape (2,)"),
+    ({"costs": [1, -1, 1], "max_cost": 1}, ArgumentError, "`costs`: got a negative or infinite cost"),
+    ({"costs": [1, 1, 1], "max_cost": -1}, ArgumentError, "`max_cost`: got -1"),
+    (
+        {"size": 2, "costs": [2, 3, 4], "max_cost": 4},
+        ArgumentError,
+        "`max_cost`: got 4 for 2 players, of which the cheapest cost 5; allowed is at least 5. Or a smaller `size`.",
+    ),
+    ({"time_limit": 0}, ArgumentError, "`time_limit`: got 0"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("limits", "error", "message"), BAD)
+def test_limits_that_cannot_be_kept(limits, error, message):
+    for function in (best_subset, worst_subset):
+        with pytest.raises(error) as caught:
+            function(SPECTRUM, **limits)
+        assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("terms", [{}, {(): 3.0}])
+def test_an_empty_spectrum(terms):
+    with pytest.raises(ArgumentError, match="`spectrum`: got one without terms"):
+        best_subset(Spectrum.from_terms(terms, 3), size=1)
+
+
+def test_another_thing():
+    with pytest.raises(ArgumentError, match="`spectrum`: got a dict"):
+        best_subset({(0,): 1.0})
