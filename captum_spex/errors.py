@@ -14,6 +14,9 @@ class ArgumentError(ValueError):
         message = f"`{argument}`: got {got}; allowed is {allowed}."
         super().__init__(f"{message} {hint}" if hint else message)
 
+    def __reduce__(self) -> tuple[type[ArgumentError], tuple[str, ...]]:
+        return type(self), (self.argument, *self._parts)  # an error of another process arrives as it was
+
     def renamed(self, argument: str) -> ArgumentError:
         """Return the same error about an argument that the caller knows by another name."""
         return type(self)(argument, *self._parts)

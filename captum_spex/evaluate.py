@@ -7,13 +7,15 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from tqdm.auto import tqdm
 
-from captum_spex.errors import ArgumentError, BudgetError, GameError
+from captum_spex.distributed._batch import Evaluated, Failure, as_numbers
+from captum_spex.distributed._processes import Processes
+from captum_spex.errors import ArgumentError, BudgetError, GameError, UnknownNameError
 from captum_spex.game import Game
 from captum_spex.masks import Keys, MaskBlocks, Masks, PackedMasks, as_masks, find_rows, first_rows, mask_keys
 from captum_spex.store import Store
@@ -35,6 +37,8 @@ class Evaluator:
             else 1,024.
         show_progress: show a progress bar on standard error, until `close` is called.
         store: an open store, which is asked first and told every batch before the next is evaluated.
+        backend: where the game is called: None, in this process, or ``"joblib"``, in processes as joblib is configured
+            (by `joblib.parallel_config`; default: one for each processor of this machine).
 
     Example:
         >>> evaluator = Evaluator(lambda masks: masks.sum(axis=1), n_players=2, budget=4)
@@ -51,19 +55,23 @@ class Evaluator:
         batch_size: int | None = None,
         show_progress: bool = False,
         store: Store | None = None,
+        backend: Literal["joblib"] | None = None,
     ) -> None:
         if not callable(game):
             raise ArgumentError("game", f"a {type(game).__name__}", "a callable from masks to values")
+        check_backend(backend, game)
         self._game = game
         self._n_players = n_players
         self._budget = budget
         self._plan = getattr(game, "plan_batches", None) if batch_size is None else None
         self._answer_each: Callable[[Masks], Any] | None = getattr(game, "answer_each", None)
         self._batch_size = checked_positive("batch_size", DEFAULT_BATCH_SIZE if batch_size is None else batch_size)
+        self._is_size_given = batch_size is not None
         # Even a bar that is switched off takes a lock that forked processes share: one of them killed there stops all.
         self._bar = tqdm(total=0, desc="evaluations", unit="eval") if show_progress else None
         self._store = store
         self._layout(None if store is None else store.layout)
+        self._processes = None if backend is None else Processes(game)
         self._chunks: list[tuple[Keys, Floats]] = []  # joined when they are read: a game may have many batches
         self._n_evaluations = 0
         self._again: dict[int, int] = {}  # how often masks were evaluated again, by their keys
@@ -126,8 +134,30 @@ class Evaluator:
         self._expect(len(masks))
         keys, source = mask_keys(masks), _ArrayBlocks(masks)
         batches = list(self._batches(source, np.arange(len(masks))))
-        values = np.concatenate([self._replicate(masks[rows], keys[rows]) for rows in batches])
-        return values[np.argsort(np.concatenate(batches))]
+        counts = self._counted_again(np.concatenate(batches), keys)
+        values: list[Floats | None] = [None] * len(masks)
+        if self._store is not None:
+            values = [self._store.find_replicate(*of) for of in zip(keys.tolist(), counts.tolist(), strict=True)]
+        is_missing = np.asarray([outputs is None for outputs in values])
+        self._count(int((~is_missing).sum()))
+        missing = [rows[is_missing[rows]] for rows in batches if is_missing[rows].any()]
+        with closing(self._fresh(source, missing)) as evaluated:
+            for rows, fresh in evaluated:
+                if self._store is not None:
+                    self._store.add(PackedMasks.of(masks[rows]), fresh, counts[rows], self._layout())
+                self._count(len(rows))
+                for row, outputs in zip(rows.tolist(), fresh, strict=True):
+                    values[row] = outputs
+        return np.stack([outputs for outputs in values if outputs is not None])
+
+    def _counted_again(self, rows: NDArray[np.intp], keys: Keys) -> NDArray[np.int64]:
+        """Count how often every mask is evaluated again, this time included; the store knows its values by that."""
+        counts = np.zeros(len(keys), dtype=np.int64)
+        for row in rows.tolist():
+            key = int(keys[row])
+            self._again[key] = self._again.get(key, 0) + 1
+            counts[row] = self._again[key]  # a mask may come twice
+        return counts
 
     def _stored_outputs(self) -> int | None:
         return None if self._store is None else self._store.n_outputs
@@ -147,7 +177,8 @@ class Evaluator:
 
     def _evaluate(self, source: MaskBlocks | _ArrayBlocks, rows: NDArray[np.intp], keys: Keys) -> None:
         self._expect(len(rows))
-        way = self._batched if self._answer_each is None else self._streamed
+        way = self._streamed if self._answer_each is not None else self._batched
+        way = way if self._processes is None else self._spread
         with closing(way(source, rows, keys)) as evaluated:  # a failure ends what is under way
             for chosen, values in evaluated:
                 self._chunks.append((keys[chosen], values))
@@ -163,37 +194,79 @@ class Evaluator:
             chosen = pending.pop(int(order.integers(len(pending))) if shared else -1)  # not what the others do now
             yield chosen, self._batch_values(source, chosen, keys[chosen])
 
+    def _spread(
+        self, source: MaskBlocks | _ArrayBlocks, rows: NDArray[np.intp], keys: Keys
+    ) -> Generator[tuple[NDArray[np.intp], Floats]]:
+        """Let processes evaluate the batches; the store is told each as soon as it is done."""
+        pending = []
+        for batch in self._batches(source, rows):
+            found, stored, missing = self._looked_up(batch, keys)
+            if len(found):
+                yield found, stored
+            if len(missing):
+                pending.append(missing)
+        for chosen, values in self._fresh(source, pending):
+            if self._store is not None:
+                self._store.add(_packed(source.block(chosen)), values, layout=self._layout())
+            yield chosen, values
+
+    def _fresh(
+        self, source: MaskBlocks | _ArrayBlocks, batches: list[NDArray[np.intp]]
+    ) -> Generator[tuple[NDArray[np.intp], Floats]]:
+        """Evaluate batches whatever is known of them, here or in processes; these answer in any order."""
+        if self._processes is None:
+            yield from ((rows, self._call(source.block(rows))) for rows in batches)
+            return
+        with closing(self._processes.answers(source.block(rows) for rows in batches)) as answers:
+            for place, answer in answers:
+                yield batches[place], self._received(answer, source.block(batches[place]))
+
+    def _received(self, answer: Evaluated | Failure, batch: Masks | PackedMasks) -> Floats:
+        if isinstance(answer, Failure):
+            with self._failures_explained(len(batch)):
+                raise answer.error()
+        self._layout(answer.layout)
+        return self._checked(answer.values, batch)
+
+    def _looked_up(self, rows: NDArray[np.intp], keys: Keys) -> tuple[NDArray[np.intp], Floats, NDArray[np.intp]]:
+        """Return which rows the store holds, their values, and the other rows."""
+        if self._store is None:
+            return rows[:0], np.zeros((0, 0)), rows
+        found, stored = self._store.find(keys[rows])
+        if found.any():
+            self._has_outputs = stored.shape[1] > 1
+        return rows[found], stored, rows[~found]
+
     def _streamed(
         self, source: MaskBlocks | _ArrayBlocks, rows: NDArray[np.intp], keys: Keys
     ) -> Generator[tuple[NDArray[np.intp], Floats]]:
         """Take every answer as soon as the game has it; the store is told it before the next is taken."""
         for block in self._blocks(rows):
-            missing = block
-            if self._store is not None:
-                found, stored = self._store.find(keys[block])
-                missing = block[~found]
-                if found.any():
-                    self._has_outputs = stored.shape[1] > 1
-                    yield block[found], stored
+            found, stored, missing = self._looked_up(block, keys)
+            if len(found):
+                yield found, stored
             masks = _unpacked(source.block(missing))
-            for place, raw in self._answers(masks) if len(masks) else ():
-                one = masks[place : place + 1]
-                values = self._checked([raw], one)
+            for places, raw in self._answers(masks) if len(masks) else ():
+                some = masks[places]
+                values = self._checked(raw, some)
                 if self._store is not None:
-                    self._store.add(PackedMasks.of(one), values, layout=self._layout())
-                yield missing[place : place + 1], values
+                    self._store.add(PackedMasks.of(some), values, layout=self._layout())
+                yield missing[places], values
 
-    def _answers(self, masks: Masks) -> Iterator[tuple[int, Any]]:
-        """The game's answers, each mask once."""
+    def _answers(self, masks: Masks) -> Iterator[tuple[NDArray[np.intp], Any]]:
+        """The game's answers, each mask once: rows and their values."""
         answered = np.zeros(len(masks), dtype=np.bool_)
         with self._failures_explained(len(masks)):
-            for place, raw in self._answer_each(masks):  # type: ignore[misc]  # `_evaluate` looked
-                if not 0 <= place < len(masks):
-                    raise GameError(f"`game.answer_each`: answered row {place} of {len(masks)}.")
-                if answered[place]:
-                    raise GameError(f"`game.answer_each`: answered row {place} twice.")
-                answered[place] = True
-                yield place, raw
+            for answer, raw in self._answer_each(masks):  # type: ignore[misc]  # `_evaluate` looked
+                is_batch = np.ndim(answer) > 0
+                places = np.atleast_1d(np.asarray(answer, dtype=np.intp))
+                for place in places.tolist():
+                    if not 0 <= place < len(masks):
+                        raise GameError(f"`game.answer_each`: answered row {place} of {len(masks)}.")
+                    if answered[place]:
+                        raise GameError(f"`game.answer_each`: answered row {place} twice.")
+                    answered[place] = True
+                yield places, raw if is_batch else [raw]
         if not answered.all():
             raise GameError(f"`game.answer_each`: gave no answer for {int((~answered).sum())} of {len(masks)} masks.")
 
@@ -205,11 +278,16 @@ class Evaluator:
     def _batches(self, source: MaskBlocks | _ArrayBlocks, rows: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
         """Split rows into the calls of the game, whatever of them is stored: so a resumed run repeats its batches."""
         if self._plan is None:
-            yield from self._blocks(rows, self._batch_size)
+            yield from self._blocks(rows, self._size_for(len(rows)))
             return
         for block in self._blocks(rows):
             batches = _checked_plan(self._plan(_unpacked(source.block(block))), len(block))
             yield from (block[batch] for batch in batches)
+
+    def _size_for(self, n_rows: int) -> int:
+        if self._processes is None or self._is_size_given:
+            return self._batch_size
+        return self._processes.batch_size(n_rows, self._batch_size)
 
     def _blocks(self, rows: NDArray[np.intp], size: int | None = None) -> Iterator[NDArray[np.intp]]:
         """Split rows into blocks whose masks fit into memory."""
@@ -233,25 +311,6 @@ class Evaluator:
         values[found], values[~found] = stored, fresh
         return values
 
-    def _replicate(self, batch: Masks, keys: Keys) -> Floats:
-        """Evaluate a batch whatever is known of it; the store knows how often it did so before."""
-        counts = np.zeros(len(batch), dtype=np.int64)
-        for row, key in enumerate(keys.tolist()):
-            self._again[key] = self._again.get(key, 0) + 1
-            counts[row] = self._again[key]  # a mask may come twice in a batch
-        stored: list[Floats | None] = [None] * len(batch)
-        if self._store is not None:
-            stored = [self._store.find_replicate(*of) for of in zip(keys.tolist(), counts.tolist(), strict=True)]
-        missing = np.asarray([outputs is None for outputs in stored])
-        if missing.any():
-            fresh = self._call(batch[missing])
-            if self._store is not None:
-                self._store.add(PackedMasks.of(batch[missing]), fresh, counts[missing], self._layout())
-            for place, outputs in zip(np.flatnonzero(missing).tolist(), fresh, strict=True):
-                stored[place] = outputs
-        self._count(len(batch))
-        return np.stack([outputs for outputs in stored if outputs is not None])
-
     def _layout(self, known: str | None = None) -> str | None:
         """Tell the game what is known of the layout of its outputs, and return what it knows."""
         if known is not None and hasattr(self._game, "output_layout"):
@@ -264,7 +323,7 @@ class Evaluator:
         return self._checked(raw, batch)
 
     def _checked(self, raw: Any, batch: Masks | PackedMasks) -> Floats:
-        values = _as_numbers(raw)
+        values = as_numbers(raw)
         self._check(values, batch)
         return values.reshape(len(batch), -1)
 
@@ -361,6 +420,18 @@ def describe_mask(mask: np.ndarray) -> str:
     return f"players {players[:_SHOWN_PLAYERS].tolist()}{more} {word}"
 
 
+def check_backend(backend: Any, game: Any = None) -> None:
+    """Raise an error if a backend is unknown, or is none for a game that looks after its workers itself."""
+    if backend is None:
+        return
+    if backend != "joblib":
+        hint = 'Dask and Ray: `with joblib.parallel_config(backend="dask"): ...`, or `captum_spex.distributed.RayGame`.'
+        raise UnknownNameError("backend", repr(backend), 'None, "joblib"', hint)
+    if hasattr(game, "answer_each"):
+        came = f"{backend!r} for a {type(game).__name__}, which answers many masks at a time itself"
+        raise ArgumentError("backend", came, "None for this game")
+
+
 def checked_positive(argument: str, value: Any) -> int:
     """Return ``value`` if it is a positive integer, else raise an `ArgumentError` that names the argument."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
@@ -374,18 +445,3 @@ def checked_budget(argument: str, value: Any) -> int:
         hint = "The game is always evaluated with all players and with none."
         raise BudgetError(argument, repr(value), "an integer of at least 2", hint)
     return int(value)
-
-
-def _as_numbers(raw: Any) -> Floats:
-    """Turn what a game returned (arrays, lists, torch tensors on any device) into float64."""
-    detach = getattr(raw, "detach", None)
-    if detach is not None:
-        raw = detach().cpu()
-        raw = raw if raw.is_complex() else raw.double()  # numpy has no bfloat16
-    if raw is None or np.iscomplexobj(raw):
-        came = "None" if raw is None else "complex numbers"
-        raise GameError(f"`game`: returned {came}; allowed are real numbers, one row for each mask.")
-    try:
-        return np.asarray(raw, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise GameError(f"`game`: returned a {type(raw).__name__} that is no array of numbers ({error}).") from error

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from captum_spex.approximators import Again, Approximator, Exact, Observed, Problem, ProxySpex, Recovered, Run
 from captum_spex.errors import ArgumentError
-from captum_spex.evaluate import Evaluator, checked_budget, checked_positive
+from captum_spex.evaluate import Evaluator, check_backend, checked_budget, checked_positive
 from captum_spex.game import Game
 from captum_spex.indices import Index, resolve_index
 from captum_spex.interactions import MAX_TERMS, Interactions
@@ -54,6 +54,7 @@ def explain(
     names: Sequence[str] | None = None,
     max_terms: int = MAX_TERMS,
     store: StoreArgument = None,
+    backend: Literal["joblib"] | None = None,
 ) -> Interactions | list[Interactions]:
     """Find the players, and the groups of players, that drive a game.
 
@@ -79,6 +80,9 @@ def explain(
         store: a file in which every evaluated batch is kept before the next is evaluated, so that a run that was
             stopped goes on where it was: a path, for a game with an attribute ``fingerprint`` (`captum_spex.games`,
             the adapters' torch modules), or a `captum_spex.store.Store`.
+        backend: where the game is called: None, in this process, or ``"joblib"``, its batches in processes, one for
+            each processor unless `joblib.parallel_config` says otherwise. Of several machines, with a model that each
+            worker loads once: `captum_spex.distributed.RayGame`.
 
     Returns:
         The interactions; a list of them, one for each output, if the game has several.
@@ -105,20 +109,20 @@ def explain(
     checked_names = _checked_names(names, n_players)
     if batch_size is not None:
         checked_positive("batch_size", batch_size)
+    check_backend(backend, game)
     observed = getattr(game, "observed", None)
     if isinstance(observed, Observed):
-        _check_table(observed, n_players, batch_size=batch_size, max_budget=max_budget, store=store)
+        _check_table(observed, n_players, batch_size=batch_size, max_budget=max_budget, store=store, backend=backend)
         recovered, n_evaluations = _learnt(observed, budget, approximator, random_state)
         has_outputs = observed.has_outputs
     else:
         budget = default_budget(n_players) if budget is None else budget
         problem = _problem(n_players, budget, target_faithfulness, max_budget, resolved)
         problem, run = _started(problem, approximator, random_state)
+        settings: dict[str, Any] = {"batch_size": batch_size, "show_progress": show_progress, "backend": backend}
         with (
             _opened(store, game, n_players) as kept,
-            Evaluator(
-                game, n_players, budget=problem.budget, batch_size=batch_size, show_progress=show_progress, store=kept
-            ) as evaluator,
+            Evaluator(game, n_players, budget=problem.budget, store=kept, **settings) as evaluator,
         ):
             recovered = _finished(run, evaluator, problem)
         n_evaluations, has_outputs = evaluator.n_evaluations, evaluator.has_outputs
@@ -166,7 +170,7 @@ def _learnt(
         raise ArgumentError("approximator", repr(algorithm), "`ProxySpex()` for a table: it cannot be asked for masks")
     if budget == "auto":
         raise ArgumentError("budget", '"auto"', "a number of rows of the table, or None for all")
-    n_rows, rng = len(observed.masks), _generator(random_state)
+    n_rows, rng = len(observed.masks), generator_of(random_state)
     n_used = n_rows if budget is None else min(checked_budget("budget", budget), n_rows)
     if n_used < n_rows:
         observed = observed.at(np.sort(rng.choice(n_rows, n_used, replace=False)))
@@ -198,7 +202,7 @@ def _started(problem: Problem, approximator: Approximator | None, random_state: 
         if problem.target is None:
             algorithm = Exact()
         problem = replace(problem, budget=2**problem.n_players)
-    return problem, algorithm.start(problem, _generator(random_state))
+    return problem, algorithm.start(problem, generator_of(random_state))
 
 
 def _checked_algorithm(approximator: Approximator | None) -> Approximator:
@@ -229,7 +233,8 @@ def _finished(run: Run, evaluator: Evaluator, problem: Problem) -> list[Recovere
         return run.result()
 
 
-def _generator(random_state: RandomState) -> np.random.Generator:
+def generator_of(random_state: RandomState) -> np.random.Generator:
+    """Return the generator that a seed stands for, or raise an `ArgumentError`."""
     try:
         return np.random.default_rng(random_state)
     except (TypeError, ValueError):

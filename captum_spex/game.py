@@ -16,7 +16,8 @@ class Game(Protocol):
 
     - ``n_players`` and ``names``, for `captum_spex.explain` to take them from there;
     - ``plan_batches(masks)``, which returns arrays of row numbers: the rows of each call;
-    - ``answer_each(masks)``, a generator of pairs (row, value) in any order, for games that wait for others;
+    - ``answer_each(masks)``, a generator of pairs (row, value), or (rows, values), in any order, for games that wait
+      for others;
     - ``fingerprint``, a text or a mapping of texts that tells it from all other games: without one, a store must be
       given it;
     - ``observed`` (`captum_spex.approximators.Observed`): given values, of a game that cannot be asked for others;

@@ -11,9 +11,9 @@ import captum_spex
 
 PACKAGE = Path(captum_spex.__file__).parent
 LAYERS = (
-    "errors", "masks", "supports", "terms", "indices", "game", "store", "fingerprint", "evaluate", "sampling", "model",
-    "shap_export", "shapiq_exchange", "report", "interactions", "plots", "approximators", "explain", "games", "attr",
-    "explainers", "demo", "cli",
+    "errors", "masks", "supports", "terms", "indices", "game", "store", "fingerprint", "distributed", "evaluate",
+    "sampling", "model", "shap_export", "shapiq_exchange", "report", "interactions", "optimize", "plots",
+    "approximators", "explain", "metrics", "games", "attr", "explainers", "demo", "cli",
 )  # fmt: skip
 """A module imports only from its own layer and from those before it."""
 
