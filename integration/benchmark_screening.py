@@ -1,7 +1,7 @@
 """Given subsets of very many players: ``python integration/benchmark_screening.py``.
 
 Planted: 200 main effects of +-1, 30 pairs of +-1.15 among other players, noise of a fifth of the variance; 20,000
-uniformly random subsets as packed bits. Recall: planted players among as many of the largest first-order values; planted
+uniformly random subsets as packed bits. Recall: planted players among as many of the largest values; planted
 pairs among the 30 strongest.
 """
 
