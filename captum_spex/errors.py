@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -35,6 +37,18 @@ def one_of(argument: str, value: Any, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
         raise UnknownNameError(argument, repr(value), ", ".join(map(repr, allowed)))
     return str(value)
+
+
+@contextmanager
+def in_words(words: Mapping[str, str]) -> Iterator[None]:
+    """Let errors name arguments (``"mask"``, ``"mask[1]"``) as the caller knows them: ``{our name: the caller's}``."""
+    try:
+        yield
+    except ArgumentError as error:
+        name, bracket, place = error.argument.partition("[")
+        if name not in words:
+            raise
+        raise error.renamed(f"{words[name]}{bracket}{place}") from None
 
 
 class OrderError(ArgumentError):

@@ -74,6 +74,11 @@ def first_rows(keys: Keys) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return first[order], rank[inverse.ravel()]
 
 
+def in_batches(n_masks: int, size: int) -> list[NDArray[np.intp]]:
+    """Return the rows of batches of ``size`` masks, the last of which may be smaller."""
+    return np.array_split(np.arange(n_masks), range(size, n_masks, size))
+
+
 def find_rows(keys: Keys, known: Keys) -> NDArray[np.intp]:
     """Return for every key its row in ``known`` (distinct keys), or -1."""
     if not len(known):

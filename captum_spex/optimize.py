@@ -93,7 +93,7 @@ def best_subset(
         "Parallelizing the dual revised simplex method", 2018 (HiGHS).
     """
     problem = _Problem.of(spectrum, size, max_size, costs, max_cost)
-    return problem.solved(checked_seconds(time_limit))
+    return problem.solved(_checked_seconds(time_limit))
 
 
 def worst_subset(
@@ -113,11 +113,11 @@ def worst_subset(
         (1,)
     """
     problem = _Problem.of(spectrum, size, max_size, costs, max_cost)
-    found = replace(problem, spectrum=problem.spectrum.scaled(-1.0)).solved(checked_seconds(time_limit))
+    found = replace(problem, spectrum=problem.spectrum.scaled(-1.0)).solved(_checked_seconds(time_limit))
     return replace(found, value=-found.value, bound=-found.bound)
 
 
-def checked_seconds(time_limit: Any) -> float:
+def _checked_seconds(time_limit: Any) -> float:
     """Return a time limit if it is a positive number."""
     if not isinstance(time_limit, int | float) or isinstance(time_limit, bool) or not time_limit > 0:
         raise ArgumentError("time_limit", repr(time_limit), "a positive number of seconds")
@@ -267,9 +267,13 @@ class _Program:
             n_equations=n_high,
         )
 
+    @property
+    def scale(self) -> float:
+        """What the gains are divided by for HiGHS."""
+        return float(np.abs(self.gains).max()) or 1.0
+
     def solve(self, problem: _Problem, time_limit: float) -> OptimizeResult:
         """Run HiGHS on coefficients of size 1."""
-        scale = float(np.abs(self.gains).max()) or 1.0
         width = len(self.gains)
         most = np.full(len(self.least), np.inf)
         most[len(most) - self.n_equations :] = 0.0
@@ -280,7 +284,7 @@ class _Program:
         if problem.costs is not None:
             constraints.append(LinearConstraint(_of_players(problem.costs, width), -np.inf, problem.max_cost))
         return milp(
-            -self.gains / scale,
+            -self.gains / self.scale,
             integrality=self.is_integer.astype(np.int64),
             bounds=Bounds(0, self.highest),
             constraints=constraints,
@@ -292,7 +296,7 @@ class _Program:
         dual = getattr(result, "mip_dual_bound", None)
         if dual is None:
             return float("inf")
-        return self.constant - float(dual) * (float(np.abs(self.gains).max()) or 1.0)
+        return self.constant - float(dual) * self.scale
 
 
 def _of_players(weights: Floats, width: int) -> Matrix:

@@ -253,16 +253,18 @@ def _products(centered: Singles, targets: Floats, n_players: int) -> tuple[list[
         n_candidates = n_players if degree == 1 else max(1, len(parents)) * n_strong
         limit = 2 * np.log(max(2, n_candidates)) + _STRICTNESS
         candidates = _grown(centered, left, parents) if parents else []
-        new = [players for players, score in candidates[:_MOST_TERMS] if score > limit and players not in set(found)]
+        known = set(found)
+        new = [players for players, score in candidates[:_MOST_TERMS] if score > limit and players not in known]
         if new:
             found += new[: max(0, n_rows // 4 - len(found))]
-            left = (targets - _features(centered, found) @ _weights(centered, found, targets)).astype(np.float32)
+            features = _features(centered, found)
+            left = (targets - features @ _weights(features, targets)).astype(np.float32)
         degree += not (new and degree == 1)
     if not found:
         return [], np.zeros(0)
     singles = {(player,) for players in found for player in players} - set(found)
     sets = [*found, *sorted(singles)]
-    return sets, _weights(centered, sets, targets)
+    return sets, _weights(_features(centered, sets), targets)
 
 
 def _grown(centered: Singles, left: Singles, parents: Sequence[tuple[int, ...]]) -> list[tuple[tuple[int, ...], float]]:
@@ -289,8 +291,8 @@ def _features(centered: Singles, sets: Sequence[tuple[int, ...]]) -> Floats:
     return features.astype(np.float64)
 
 
-def _weights(centered: Singles, sets: Sequence[tuple[int, ...]], targets: Floats) -> Floats:
-    features = _features(centered, sets)
+def _weights(features: Floats, targets: Floats) -> Floats:
+    """Return the least-squares weights of features."""
     gram = features.T @ features
     gram.flat[:: len(gram) + 1] += 1e-6 * np.trace(gram) / len(gram)
     return np.asarray(np.linalg.solve(gram, features.T @ targets), dtype=np.float64)

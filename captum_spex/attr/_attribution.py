@@ -12,7 +12,7 @@ from torch import Tensor
 from captum_spex.approximators import Approximator
 from captum_spex.attr import _captum
 from captum_spex.attr._tensor_game import TensorGame, baselines_of, players_of
-from captum_spex.errors import ArgumentError
+from captum_spex.errors import ArgumentError, in_words
 from captum_spex.evaluate import checked_budget, checked_positive
 from captum_spex.explain import RandomState, StoreArgument, default_budget, explain
 from captum_spex.interactions import Interactions
@@ -104,12 +104,8 @@ class SpexAttribution(_captum.ShapleyValueSampling):  # type: ignore[misc]
 
 def explain_in_captums_words(*arguments: Any, **keywords: Any) -> Interactions | list[Interactions]:
     """Call `explain`; errors name the arguments as they are called here."""
-    try:
+    with in_words(_CAPTUMS_WORDS):
         return explain(*arguments, **keywords)
-    except ArgumentError as error:
-        if error.argument not in _CAPTUMS_WORDS:
-            raise
-        raise error.renamed(_CAPTUMS_WORDS[error.argument]) from None
 
 
 def checked_inputs(inputs: Any) -> tuple[Tensor, ...]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 from captum_spex.approximators import Approximator
 from captum_spex.attr import _captum
 from captum_spex.attr._attribution import explain_in_captums_words
-from captum_spex.errors import ArgumentError, GameError, one_of
+from captum_spex.errors import ArgumentError, GameError, in_words, one_of
 from captum_spex.evaluate import checked_budget, checked_positive
 from captum_spex.explain import RandomState, default_budget
 from captum_spex.fingerprint import digest
@@ -153,7 +152,7 @@ class ProxySpexInfluence(_captum.DataInfluence):  # type: ignore[misc]
         key = _key(tests)
         if self._last is not None and key is not None and self._last[0] == key:
             return self._last[1]
-        with _in_captums_words():
+        with in_words(_WORDS):
             game = self._game(self._evaluation(tests))
         found = explain_in_captums_words(
             game,
@@ -170,7 +169,7 @@ class ProxySpexInfluence(_captum.DataInfluence):  # type: ignore[misc]
 
     def _game(self, evaluate: Callable[[Any], Any], closed_form: bool = True) -> TrainingGame:
         settings = {**self._settings, "closed_form": closed_form}
-        with _in_captums_words():
+        with in_words(_WORDS):
             return TrainingGame(self.model, evaluate, self._columns, groups=self._groups, **settings)
 
     def _evaluation(self, tests: tuple[Any, ...]) -> Callable[[Any], Any]:
@@ -201,17 +200,6 @@ class ProxySpexInfluence(_captum.DataInfluence):  # type: ignore[misc]
             return one_of("value", value, ("prediction", "margin"))
         has_shares = hasattr(self.model, "predict_proba")
         return one_of("value", value, ("margin", "probability", "correct") if has_shares else ("correct",))
-
-
-@contextmanager
-def _in_captums_words() -> Iterator[None]:
-    """Errors name the arguments as they are called here."""
-    try:
-        yield
-    except ArgumentError as error:
-        if error.argument not in _WORDS:
-            raise
-        raise error.renamed(_WORDS[error.argument]) from None
 
 
 def _columns(argument: str, data: Any, *, as_arrays: bool) -> tuple[Any, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from captum_spex.approximators import Approximator
 from captum_spex.attr import _captum
 from captum_spex.attr._attribution import checked_inputs
 from captum_spex.attr.proxyspex import ProxySpex
-from captum_spex.errors import ArgumentError
+from captum_spex.errors import ArgumentError, in_words
 from captum_spex.explain import RandomState, StoreArgument
 
 _WORDS = {"feature_mask": "layer_mask", "baselines": "layer_baselines", "inputs": "layer"}
@@ -108,7 +108,7 @@ class LayerProxySpex(_captum.LayerAttribution, _captum.PerturbationAttribution):
                 came = f"one with activations of shape {tuple(tensor.shape)} for {n_examples} examples"
                 raise ArgumentError("layer", came, "a layer whose activations have the examples first")
         runner = _Injected(self.forward_func, place, len(activations))
-        with _in_words_of_layers():
+        with in_words(_WORDS):
             return ProxySpex(runner, self.approximator).attribute(
                 activations[0] if is_single else activations,
                 layer_baselines,
@@ -126,18 +126,6 @@ class LayerProxySpex(_captum.LayerAttribution, _captum.PerturbationAttribution):
                 feature_names=feature_names,
                 store=store,
             )
-
-
-@contextmanager
-def _in_words_of_layers() -> Iterator[None]:
-    """Let errors name the arguments as they are called here."""
-    try:
-        yield
-    except ArgumentError as error:
-        name, bracket, place = error.argument.partition("[")
-        if name not in _WORDS:
-            raise
-        raise error.renamed(f"{_WORDS[name]}{bracket}{place}") from None
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from captum_spex.distributed._batch import Failure, pickled
 from captum_spex.distributed._cluster import check_fits, imported_ray, joined
 from captum_spex.distributed._crew import Crew
 from captum_spex.errors import ArgumentError, GameError
-from captum_spex.masks import Masks, PackedMasks
+from captum_spex.masks import Masks, PackedMasks, in_batches
 from captum_spex.supports import Floats
 
 _LARGEST_BATCH = 1024  # masks; as in this process
@@ -154,7 +154,7 @@ class RayGame:
             return [np.asarray(rows, dtype=np.intp) for rows in plan if len(rows)]
         several = -(-len(masks) // (_BATCHES_PER_WORKER * self._n_workers))
         size = min(several, _LARGEST_BATCH) if self._batch_size is None else self._batch_size
-        return np.array_split(np.arange(len(masks)), range(size, len(masks), size))
+        return in_batches(len(masks), size)
 
 
 def _checked(argument: str, value: Any, least: int) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import cloudpickle
@@ -15,7 +14,7 @@ import torch
 from tqdm.auto import tqdm
 
 from captum_spex.approximators import Approximator, ProxySpex, Spex
-from captum_spex.errors import ArgumentError, OrderError
+from captum_spex.errors import ArgumentError, OrderError, in_words
 from captum_spex.evaluate import checked_budget, checked_positive
 from captum_spex.explain import default_budget
 from captum_spex.explainers import _shap
@@ -250,7 +249,7 @@ class MaskingExplainer(_shap.Explainer):  # type: ignore[misc]
         def budget_of(n_players: int) -> int:
             return self.default_max_evals(n_players) if max_evals == "auto" else checked_budget("max_evals", max_evals)
 
-        with _in_shaps_words():
+        with in_words(_SHAPS_WORDS):
             rows = with_budgets(planned, question, budget_of)
             backgrounds: dict[str | None, Floats | None] = {}
             title = f"{type(self).__name__} explainer"
@@ -284,17 +283,6 @@ class MaskingExplainer(_shap.Explainer):  # type: ignore[misc]
             came = f"{len(names)} names, for a model whose output {outputs.max()} is explained"
             raise ArgumentError("output_names", came, "a name for every output")
         return [str(names[number]) for number in outputs]
-
-
-@contextmanager
-def _in_shaps_words() -> Iterator[None]:
-    """Let errors name the arguments as they are called here."""
-    try:
-        yield
-    except ArgumentError as error:
-        if error.argument not in _SHAPS_WORDS:
-            raise
-        raise error.renamed(_SHAPS_WORDS[error.argument]) from None
 
 
 def _checked_interactions(interactions: Any) -> bool:

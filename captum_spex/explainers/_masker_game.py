@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from captum_spex.errors import GameError
 from captum_spex.explainers._masked_inputs import MaskedInputs
 from captum_spex.explainers._shap import is_identity
-from captum_spex.masks import Masks
+from captum_spex.masks import Masks, in_batches
 from captum_spex.supports import Floats, Ints
 
 _ROWS_PER_CALL = 1 << 14  # of a model that takes tables or images
@@ -94,7 +94,7 @@ class MaskerGame:
 
     def plan_batches(self, masks: Masks) -> list[NDArray[np.intp]]:
         """Return the rows of each call of the model."""
-        return np.array_split(np.arange(len(masks)), range(self._batch_size, len(masks), self._batch_size))
+        return in_batches(len(masks), self._batch_size)
 
     def _outputs(self, masks: Masks) -> tuple[Floats, Ints]:
         """Return the model's outputs, and how many rows of them each mask has."""

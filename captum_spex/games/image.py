@@ -15,7 +15,7 @@ from captum_spex.errors import ArgumentError, MaskError, UnknownNameError, one_o
 from captum_spex.evaluate import checked_positive
 from captum_spex.fingerprint import digest
 from captum_spex.games._classes import OUTPUTS, class_values, targets_of
-from captum_spex.masks import Masks, as_masks
+from captum_spex.masks import Masks, as_masks, in_batches
 from captum_spex.supports import Floats
 
 _FILLS = ("blur", "mean", "zero")
@@ -97,7 +97,7 @@ class ImageGame:
 
     def plan_batches(self, masks: Masks) -> list[NDArray[np.intp]]:
         """Return the rows of each call of the model."""
-        return np.array_split(np.arange(len(masks)), range(self._batch_size, len(masks), self._batch_size))
+        return in_batches(len(masks), self._batch_size)
 
     def under(self, masks: Masks) -> Tensor:
         """Return the image under every mask, ``(n_masks, channels, height, width)``."""

@@ -19,7 +19,7 @@ from captum_spex.games.components._inputs import Inputs
 from captum_spex.games.components._reference import means, recorded
 from captum_spex.games.components._sites import Batch, Change, hooks, sites_of
 from captum_spex.games.components.values import Scored
-from captum_spex.masks import Masks, as_masks
+from captum_spex.masks import Masks, as_masks, in_batches
 from captum_spex.supports import Floats
 
 _ABLATIONS = ("zero", "mean", "mean by position", "resample")
@@ -119,8 +119,7 @@ class ComponentGame:
 
     def plan_batches(self, masks: Masks) -> list[NDArray[np.intp]]:
         """Return the rows of each call of the model: as many masks as its batch has room for, with all examples."""
-        step = max(1, self._batch_size // self._inputs.n_examples)
-        return np.array_split(np.arange(len(masks)), range(step, len(masks), step))
+        return in_batches(len(masks), max(1, self._batch_size // self._inputs.n_examples))
 
     def forward(self, mask: Tensor) -> Tensor:
         """Return the values of masks given as a tensor of numbers, above 0.5 = present, for Captum's methods.

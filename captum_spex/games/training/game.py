@@ -20,7 +20,7 @@ from captum_spex.games._numbers import numbers_of
 from captum_spex.games.training._closed_form import ClosedForm, closed_form_of
 from captum_spex.games.training._data import Players, TrainingData, as_array, content_of, described
 from captum_spex.games.training.on_test import OnTest
-from captum_spex.masks import Masks, as_masks
+from captum_spex.masks import Masks, as_masks, in_batches
 from captum_spex.supports import Floats, Ints
 
 Fit = Callable[..., Any]
@@ -128,7 +128,7 @@ class TrainingGame:
 
     def plan_batches(self, masks: Masks) -> list[NDArray[np.intp]]:
         """Return the rows of each call."""
-        return np.array_split(np.arange(len(masks)), range(self._batch_size, len(masks), self._batch_size))
+        return in_batches(len(masks), self._batch_size)
 
     def value(self, points: ArrayLike) -> Floats:
         """Return the value of one subset, by training; ``points`` are the numbers of its training points."""
