@@ -65,6 +65,15 @@ def player_keys(players: NDArray[np.int64], n_players: int) -> Keys:
     return x ^ (x >> np.uint64(31))
 
 
+def _octet_keys(octets: NDArray[np.int64], n_players: int) -> Keys:
+    """Return the key of every value of some octets of a packed mask, ``(len(octets), 256)``."""
+    players = player_keys(8 * octets[:, None] + np.arange(8), n_players)
+    keys = np.zeros((len(octets), 1), dtype=np.uint64)
+    for bit in range(8):
+        keys = np.concatenate([keys, keys ^ players[:, [bit]]], axis=1)
+    return keys
+
+
 def first_rows(keys: Keys) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return ``first, inverse``: the first row of every distinct key in order of appearance, and who is which."""
     _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
@@ -116,6 +125,21 @@ class PackedMasks:
         """Return the presence of some players, bool ``(n_masks, len(players))``."""
         octets = self.packed[:, np.asarray(players) >> 3]
         return ((octets >> (np.asarray(players) & 7).astype(np.uint8)) & 1).astype(np.bool_)
+
+    def block(self, rows: NDArray[np.intp]) -> PackedMasks:
+        """Return the masks at ``rows``."""
+        return PackedMasks(self.packed[rows], self.n_players)
+
+    def keys(self) -> Keys:
+        """Return the `mask_keys` of all masks, without unpacking them."""
+        keys = np.zeros(len(self), dtype=np.uint64)
+        width = self.packed.shape[1]
+        step = max(1, _BLOCK // max(256, len(self)))  # octets of a mask at a time
+        for start in range(0, width, step):
+            octets = np.arange(start, min(start + step, width))
+            places = np.arange(len(octets))
+            keys ^= np.bitwise_xor.reduce(_octet_keys(octets, self.n_players)[places, self.packed[:, octets]], axis=1)
+        return keys
 
     def unpack(self) -> Masks:
         """Return the masks as a bool array."""

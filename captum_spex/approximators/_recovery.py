@@ -19,7 +19,7 @@ from captum_spex.approximators._validation import Quality, folds, quality
 from captum_spex.approximators.base import Recovered
 from captum_spex.masks import Masks, all_masks
 from captum_spex.model import GameModel, ObservedCorrections, Part, Posterior, Spectrum
-from captum_spex.supports import Floats, Ints, Supports
+from captum_spex.supports import Floats
 
 Proxy = GaussianProcess | BoostedTrees | PublishedTrees
 
@@ -28,8 +28,6 @@ FEWEST_MASKS = 16
 
 _N_FOLDS = 5
 _ALIKE = 0.7  # correlation from which outputs share a kernel
-_MOST_PLAYERS, _SCREENED_PLAYERS = 5000, 2000
-_SCREENED_TERMS = 5000
 _SPREAD_MASKS = 2048  # on which the variance of a model is taken
 _TINY = 1e-12
 _CALIBRATION = 1.3  # hyper-parameters are taken as known: intervals are that much too short (measured)
@@ -96,10 +94,7 @@ class Recoverer:
             return [self._unlearnt(seen, column) for column in range(seen.values.shape[1])]
         centers, scales = _units(seen.values)
         values, noise = (seen.values - centers) / scales, (seen.noise / scales / scales).mean(axis=1)
-        players = _screened(seen.masks, values)
-        surrogates = self.surrogates(seen.masks[:, players], values, noise)
-        if len(players) < seen.masks.shape[1]:
-            surrogates = [_among_all(surrogate, players, seen.masks.shape[1]) for surrogate in surrogates]
+        surrogates = self.surrogates(seen.masks, values, noise)
         return [
             self._one(_Output(seen, column, float(centers[column]), float(scales[column])), surrogates)
             for column in range(values.shape[1])
@@ -146,22 +141,19 @@ class Recoverer:
         masks = all_masks(n) if 2**n <= _SPREAD_MASKS else np.random.default_rng(0).random((_SPREAD_MASKS, n)) < 0.5
         spread = float((fitted(masks) / output.scale).var())
         measured = quality(output.standardised, chosen, output.seen.importance, output.relative_noise, spread)
-        model = self._put_back(output, fitted, surrogates, chosen) if self.put_back else fitted
+        posteriors = [_posterior(output, one, one.conditioned, chosen) for one in surrogates if one.conditioned]
+        model = GameModel(fitted.parts, posteriors[-1] if posteriors else None)
+        if self.put_back:
+            model = self._put_back(output, model, chosen)
         return Recovered(model, measured.r_squared, _described(surrogates, chosen, measured))
 
-    def _put_back(
-        self, output: _Output, fitted: GameModel, surrogates: Sequence[Surrogate], chosen: Combination
-    ) -> GameModel:
-        masks = output.seen.masks
-        posterior, corrections = None, output.values - fitted(masks)
+    def _put_back(self, output: _Output, model: GameModel, chosen: Combination) -> GameModel:
         left = float(((output.standardised - chosen.left_out) ** 2).mean() - output.relative_noise.mean())
         own = max(left, _TINY)  # how much of the game the surrogates cannot tell, noise apart
-        for surrogate in surrogates:
-            if surrogate.conditioned is not None:
-                posterior = _posterior(output, surrogate, surrogate.conditioned, chosen)
-                own = posterior.nugget
-        corrections *= own / (own + output.relative_noise)
-        return GameModel((*fitted.parts, ObservedCorrections(masks, corrections)), posterior)
+        if model.posterior is not None:
+            own = model.posterior.nugget
+        corrections = (output.values - model(output.seen.masks)) * (own / (own + output.relative_noise))
+        return GameModel((*model.parts, ObservedCorrections(output.seen.masks, corrections)), model.posterior)
 
     def _unlearnt(self, seen: Observations, column: int) -> Recovered:
         """Too few masks to learn from, or constant values: the middle, and what was seen."""
@@ -188,35 +180,6 @@ def _units(values: Floats) -> tuple[Floats, Floats]:
     widths = np.abs(values - middles).max(axis=0)
     standardised = (values - middles) / widths
     return middles + widths * standardised.mean(axis=0), widths * standardised.std(axis=0)
-
-
-def _screened(masks: Masks, values: Floats) -> Ints:
-    """Return all players; of more than 5,000, the 2,000 whose presence goes along with the values most.
-
-    Beyond what the size of the mask explains: where sizes vary, all players go along with it.
-    """
-    n_players = masks.shape[1]
-    if n_players <= _MOST_PLAYERS:
-        return np.arange(n_players)
-    sizes = masks.mean(axis=1) - 0.5
-    by_size = np.stack([np.ones(len(masks)), sizes, sizes**2], axis=1)
-    beyond = values - by_size @ np.linalg.lstsq(by_size, values)[0]
-    power, presence = np.zeros(n_players), masks.mean(axis=0)
-    for column in beyond.T:
-        power += (masks.T @ column) ** 2 / np.maximum(presence * (1 - presence), 1e-12)
-    return np.sort(np.argpartition(-power, _SCREENED_PLAYERS)[:_SCREENED_PLAYERS])
-
-
-def _among_all(surrogate: Surrogate, players: Ints, n_players: int) -> Surrogate:
-    """Write what was fitted to some players as a spectrum over all: its largest terms."""
-    parts = []
-    for own in surrogate.parts:
-        spectra = [part.largest_terms(_SCREENED_TERMS) for part in own]
-        moved = [
-            Spectrum(Supports(n_players, one.sets.indptr, players[one.sets.players]), one.values) for one in spectra
-        ]
-        parts.append((Spectrum.sum(moved, n_players),))
-    return replace(surrogate, parts=parts, conditioned=None)
 
 
 def _groups(values: Floats) -> list[list[int]]:

@@ -13,13 +13,13 @@ import torch
 from captum_spex.approximators._adaptive import most_informative
 from captum_spex.approximators._boosted import BoostedTrees
 from captum_spex.approximators._gaussian import GaussianProcess
+from captum_spex.approximators._many_players import ManyPlayersRun, averaged, check_memory, learnt_among_many
 from captum_spex.approximators._published import PublishedTrees
 from captum_spex.approximators._recovery import FEWEST_MASKS, Observations, Proxy, Recoverer
-from captum_spex.approximators._regression import regressed
 from captum_spex.approximators.base import Again, Observed, Problem, Recovered, Run
 from captum_spex.errors import ArgumentError, BudgetError, UnknownNameError
 from captum_spex.evaluate import checked_positive
-from captum_spex.masks import Masks, first_rows
+from captum_spex.masks import Masks
 from captum_spex.sampling import Design, affordable_level, are_pairs_affordable, bernoulli, enumerate_and_spread
 from captum_spex.supports import Floats
 
@@ -39,6 +39,7 @@ _ADAPTIVE_ROUNDS, _ADAPTIVE_PLAYERS = 3, 20
 _ADAPTIVE_SHARE = 0.75  # of a round's masks that are chosen; the others follow the fixed design
 _FIRST_ROUND, _PER_PLAYER = 64, 4  # masks of the first round when the budget is sought
 _GROWTH = 1.5  # from one such round to the next
+_MOST_ASKED = 5_000  # players beyond which masks are packed and players are screened
 _MOST_PLAYERS, _MOST_MASKS = 1_000, 10_000  # of given masks, for the surrogates
 _REPLICATES = 0.1  # of the budget that goes to second evaluations of a noisy game
 _FEWEST_REPLICATES, _MOST_REPLICATES = 8, 256
@@ -113,7 +114,9 @@ class ProxySpex:
         """Plan a run.
 
         Raises:
-            BudgetError: if the budget cannot fill ``rounds``, or the first round when the budget is sought.
+            BudgetError: if the budget cannot fill ``rounds``, or the first round when the budget is sought; if so many
+                masks do not fit into memory.
+            ArgumentError: if masks are to be spread or chosen among more than 5,000 players.
         """
         rounds = 1 if self.rounds == "auto" or problem.target is not None else self.rounds
         if rounds > 1 and problem.budget < _PER_ROUND * rounds:
@@ -122,19 +125,39 @@ class ProxySpex:
         if problem.target is not None and problem.budget < first_round(problem.n_players):
             needed = f"at least {first_round(problem.n_players)}, the size of the first round"
             raise BudgetError("max_budget", str(problem.budget), needed)
-        return _Run(self, problem, rng, int(rng.integers(2**63)), _Plan.of(self, problem))
+        seed, plan = int(rng.integers(2**63)), _Plan.of(self, problem)
+        if problem.n_players <= _MOST_ASKED:
+            return _Run(self, problem, rng, seed, plan)
+        return self._among_many(problem, rng, seed, plan)
 
     def fit(self, observed: Observed, rng: np.random.Generator) -> list[Recovered]:
         """Learn from given masks: a table of past evaluations.
 
         Up to 1,000 players and 10,000 masks by the surrogates, as if these masks had been asked for; values of a mask
-        that is there several times are averaged, and their variance is taken for noise. Beyond, by regression: main
-        effects of all players, products of strong ones.
+        that is there several times are averaged, and their variance is taken for noise. Of more players, by the
+        surrogates among those that are screened; of more masks, by regression: main effects of all players, products
+        of strong ones.
         """
-        if observed.masks.n_players > _MOST_PLAYERS or len(observed.masks) > _MOST_MASKS:
-            return regressed(observed, rng)
-        seed = int(rng.integers(2**63))
-        return self.recoverer(seed)(_averaged(observed))
+        seed, n_masks = int(rng.integers(2**63)), len(observed.masks)
+        if observed.masks.n_players > _MOST_PLAYERS or n_masks > _MOST_MASKS:
+            return learnt_among_many(observed, self._among_screened(n_masks, seed), rng)
+        return self.recoverer(seed)(averaged(observed, np.arange(observed.masks.n_players)))
+
+    def _among_screened(self, n_masks: int, seed: int) -> Recoverer | None:
+        """Return what fits proxies to the players that are left; None: regression, as there are very many masks."""
+        if self.proxy == "auto" and n_masks > _MOST_MASKS:
+            return None
+        return Recoverer(self._proxies, False, _checked_device(self.device), seed)
+
+    def _among_many(self, problem: Problem, rng: np.random.Generator, seed: int, plan: _Plan) -> Run:
+        """Plan a run among more players than there is room for masks that are laid out."""
+        for name, usual in (("design", ("auto", "bernoulli")), ("rounds", ("auto", 1))):
+            if getattr(self, name) not in usual:
+                allowed = f"{usual[0]!r} or {usual[1]!r} for more than {_MOST_ASKED:,} players"
+                raise ArgumentError(name, repr(getattr(self, name)), allowed, "There all masks are uniformly random.")
+        check_memory(problem.n_players, problem.budget)
+        fits = self._among_screened(problem.budget, seed)
+        return ManyPlayersRun(problem.n_players, plan.sizes, problem.target, fits, self.put_back, rng, seed)
 
     @property
     def _proxies(self) -> tuple[Proxy, ...]:
@@ -181,7 +204,7 @@ class _Plan:
     @classmethod
     def of(cls, description: ProxySpex, problem: Problem) -> _Plan:
         budget, replicates = problem.budget, 0
-        if description.noisy:
+        if description.noisy and problem.n_players <= _MOST_ASKED:  # beyond, every value is taken for noisy
             wanted = int(np.clip(_REPLICATES * budget, _FEWEST_REPLICATES, _MOST_REPLICATES))
             replicates = min(wanted, budget // 3)
         budget = min(budget - replicates, 2 ** min(problem.n_players, 62))
@@ -299,20 +322,6 @@ class _Run:
             pairs = self.rng.permuted(np.tile(np.arange(n) < 2, (_CANDIDATES, 1)), axis=1)
             pool = np.concatenate([pool, pairs])
         return most_informative(guide.posterior, index, terms.sets.take(strongest), pool, count)
-
-
-def _averaged(observed: Observed) -> Observations:
-    """Return distinct masks, with the means of their values and the variances of these."""
-    keys = observed.masks.keys()
-    first, rows = first_rows(keys)
-    counts = np.bincount(rows).astype(np.float64)
-    means = np.zeros((len(first), observed.values.shape[1]))
-    np.add.at(means, rows, observed.values)
-    means /= counts[:, None]
-    again = len(keys) - len(first)  # degrees of freedom
-    variance = ((observed.values - means[rows]) ** 2).sum(axis=0) / max(again, 1)
-    masks = observed.masks.block(first).unpack()
-    return Observations(masks, means, counts / counts.sum(), variance / counts[:, None])
 
 
 def _checked_device(device: Any) -> torch.device:

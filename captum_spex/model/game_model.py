@@ -107,7 +107,8 @@ class GameModel:
     def from_dict(content: dict[str, Any]) -> GameModel:
         """Read what `to_dict` returned."""
         if "among" in content:
-            return AmongOthers.of(GameModel.from_dict(content["among"]), content["players"], content["n_players"])
+            inner, error = GameModel.from_dict(content["among"]), content.get("other_std_error", 0.0)
+            return AmongOthers.of(inner, content["players"], content["n_players"], error)
         posterior = content.get("posterior")
         parts = tuple(_PART_KINDS[part["kind"]].from_dict(part) for part in content["parts"])
         return GameModel(parts, Posterior.from_dict(posterior) if posterior else None)
@@ -144,12 +145,20 @@ class AmongOthers(GameModel):
     inner: GameModel
     players: Ints
     n_all: int
+    other_std_error: float = 0.0
+    """Of sets that hold a player without influence: above 0 if that was found out, and is not known."""
 
     @classmethod
-    def of(cls, inner: GameModel, players: Sequence[int], n_players: int) -> AmongOthers:
+    def of(cls, inner: GameModel, players: Sequence[int], n_players: int, other_std_error: float = 0.0) -> AmongOthers:
         """Let ``players[i]`` of ``n_players`` play for player ``i`` of a game."""
-        numbers = np.array(players, dtype=np.int64)
-        return cls(inner.parts, inner.posterior, inner=inner, players=numbers, n_all=n_players)
+        return cls(
+            inner.parts,
+            inner.posterior,
+            inner=inner,
+            players=np.array(players, dtype=np.int64),
+            n_all=n_players,
+            other_std_error=other_std_error,
+        )
 
     @property
     def n_players(self) -> int:
@@ -178,7 +187,7 @@ class AmongOthers(GameModel):
         return IndexTerms(Index(terms.index, terms.max_order), sets, values, terms.baseline)
 
     def std_errors(self, index: Index, supports: Supports) -> Floats | None:
-        """Return the standard error of the index of every set: 0 where a player has no influence."""
+        """Return the standard error of the index of every set, `other_std_error` where a player has no influence."""
         place = np.full(self.n_all, -1)
         place[self.players] = np.arange(len(self.players))
         owner = np.repeat(np.arange(len(supports)), supports.orders)
@@ -189,7 +198,7 @@ class AmongOthers(GameModel):
         found = self.inner.std_errors(index, inner)
         if found is None:
             return None
-        errors = np.zeros(len(supports))
+        errors = np.full(len(supports), self.other_std_error)
         errors[known] = found
         return errors
 
@@ -205,7 +214,8 @@ class AmongOthers(GameModel):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the model as plain lists and numbers, for JSON."""
-        return {"among": self.inner.to_dict(), "players": self.players.tolist(), "n_players": self.n_all}
+        content = {"among": self.inner.to_dict(), "players": self.players.tolist(), "n_players": self.n_all}
+        return {**content, "other_std_error": self.other_std_error} if self.other_std_error else content
 
     def _renamed(self, supports: Supports) -> Supports:
         return Supports(self.n_all, supports.indptr, self.players[supports.players])

@@ -197,4 +197,4 @@ def _keys(masks: _Packed | _Plain) -> Keys:
     step = max(1, _BLOCK_CELLS // masks.n_players)
     starts = range(0, len(masks), step)
     blocks = [masks.block(np.arange(start, min(start + step, len(masks)))) for start in starts]
-    return np.concatenate([mask_keys(block.unpack()) for block in blocks])
+    return np.concatenate([block.keys() for block in blocks])
