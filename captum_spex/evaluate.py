@@ -64,7 +64,7 @@ class Evaluator:
         self._n_players = n_players
         self._budget = budget
         self._plan = getattr(game, "plan_batches", None) if batch_size is None else None
-        self._answer_each: Callable[[Masks], Any] | None = getattr(game, "answer_each", None)
+        self._answer_each: Callable[[Any], Any] | None = getattr(game, "answer_each", None)
         self._batch_size = checked_positive("batch_size", DEFAULT_BATCH_SIZE if batch_size is None else batch_size)
         self._is_size_given = batch_size is not None
         # Even a bar that is switched off takes a lock that forked processes share: one of them killed there stops all.
@@ -245,15 +245,17 @@ class Evaluator:
             found, stored, missing = self._looked_up(block, keys)
             if len(found):
                 yield found, stored
-            masks = _unpacked(source.block(missing))
+            masks = source.block(missing)
+            if not getattr(self._game, "takes_packed", False):
+                masks = _unpacked(masks)
             for places, raw in self._answers(masks) if len(masks) else ():
-                some = masks[places]
+                some = masks.block(places) if isinstance(masks, PackedMasks) else masks[places]
                 values = self._checked(raw, some)
                 if self._store is not None:
-                    self._store.add(PackedMasks.of(some), values, layout=self._layout())
+                    self._store.add(_packed(some), values, layout=self._layout())
                 yield missing[places], values
 
-    def _answers(self, masks: Masks) -> Iterator[tuple[NDArray[np.intp], Any]]:
+    def _answers(self, masks: Masks | PackedMasks) -> Iterator[tuple[NDArray[np.intp], Any]]:
         """The game's answers, each mask once: rows and their values."""
         answered = np.zeros(len(masks), dtype=np.bool_)
         with self._failures_explained(len(masks)):

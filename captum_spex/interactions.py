@@ -124,7 +124,8 @@ class Interactions(IndexTerms):
         if len(key) > self.max_order:
             raise KeyError(f"{key}: orders go up to {self.max_order}; see `.to(index, max_order=...)`")
         if self.n_left_out:
-            raise KeyError(f"{key}: not among the terms kept, {self.n_left_out} smaller ones were left out")
+            screened = " or their players were screened out" if self.diagnostics.get("n_screened_out") else ""
+            raise KeyError(f"{key}: not among the terms kept, {self.n_left_out} smaller ones were left out{screened}")
         return 0.0
 
     def _canonical(self, players: object) -> tuple[int, ...]:
@@ -387,6 +388,11 @@ class Interactions(IndexTerms):
             f"{self.index} of {self.n_players:,} players: {of_orders}{left}",
             f"baseline {self.baseline:.6g} | faithfulness {faith} | {self.n_evaluations:,} evaluations",
         ]
+        if n_out := self.diagnostics.get("n_screened_out"):
+            bound = self.diagnostics["screened_out_bound"]
+            lines.append(
+                f"{n_out:,} players screened out: main effects below {bound:.2g} (95 %), interactions not sought"
+            )
         for order in range(1, self.max_order + 1):
             lines += self._table(order)
         return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -14,11 +15,15 @@ from captum_spex.errors import ArgumentError, OrderError
 from captum_spex.interactions import Interactions
 from captum_spex.masks import codes_to_masks
 from captum_spex.model import GameModel, Spectrum
-from captum_spex.supports import Floats
+from captum_spex.supports import Floats, Ints, Supports
 
 _MOST_TERMS = 500  # of a recovered game that is no spectrum yet
 _HIGHEST_HULL = 8  # order up to which a term has the hull of its parity: 2**(order - 1) constraints
 _MOST_STEPS = 10_000  # of the local search
+_FULL = 1 + 1e-9  # of the costs' limit: costs that fit exactly may be above it by rounding
+_COST_UNITS = 1e3  # of HiGHS, whose tolerance is absolute
+_MOST_EXCHANGED = 1000  # players of either side that are tried in pairs
+_LEAST_SECONDS = 0.1
 _EXACT = 1e-6  # relative gap at which a subset counts as the best
 _TINY = 1e-9
 
@@ -33,7 +38,8 @@ class Subset:
         mask: bool ``(n_players,)``.
         value: the spectrum's value there.
         bound: what no allowed subset exceeds (of a worst one: falls below).
-        gap: how far the value may be from the best, ``|bound - value| / max(|value|, 1e-9)``; 0: it is the best.
+        gap: how far the value may be from the best, ``|bound - value| / |value|``; 0: it is the best, within a
+            millionth of the value or of the largest coefficient.
     """
 
     mask: NDArray[np.bool_]
@@ -44,7 +50,7 @@ class Subset:
     def gap(self) -> float:
         """How far the value may be from the best, relative to it."""
         distance = abs(self.bound - self.value)
-        return 0.0 if distance <= _EXACT * max(1.0, abs(self.value)) else distance / max(abs(self.value), _TINY)
+        return distance / max(abs(self.value), np.finfo(np.float64).tiny) if distance else 0.0
 
     @property
     def players(self) -> tuple[int, ...]:
@@ -114,25 +120,28 @@ def worst_subset(
     """
     problem = _Problem.of(spectrum, size, max_size, costs, max_cost)
     found = replace(problem, spectrum=problem.spectrum.scaled(-1.0)).solved(_checked_seconds(time_limit))
-    return replace(found, value=-found.value, bound=-found.bound)
+    return replace(found, value=0.0 - found.value, bound=0.0 - found.bound)
 
 
 def _checked_seconds(time_limit: Any) -> float:
     """Return a time limit if it is a positive number."""
-    if not isinstance(time_limit, int | float) or isinstance(time_limit, bool) or not time_limit > 0:
+    if (
+        not isinstance(time_limit, int | float | np.integer | np.floating)
+        or isinstance(time_limit, bool)
+        or not time_limit > 0
+    ):
         raise ArgumentError("time_limit", repr(time_limit), "a positive number of seconds")
     return float(time_limit)
 
 
 @dataclass(frozen=True, eq=False)
 class _Problem:
-    """A spectrum to maximise, and the limits: sizes from ``fewest`` to ``most``, and costs."""
+    """A spectrum to maximise, and the limits: sizes from ``fewest`` to ``most``, and costs as shares of their limit."""
 
     spectrum: Spectrum
     fewest: int
     most: int
     costs: Floats | None
-    max_cost: float
 
     @classmethod
     def of(cls, spectrum: Any, size: Any, max_size: Any, costs: Any, max_cost: Any) -> _Problem:
@@ -146,26 +155,60 @@ class _Problem:
                 if isinstance(limit, bool) or not isinstance(limit, int | np.integer) or not 0 <= limit <= n:
                     raise OrderError(name, repr(limit), f"an integer from 0 to {n}, the number of players")
                 fewest, most = (int(limit) if name == "size" else 0), int(limit)
-        prices, ceiling = _checked_costs(costs, max_cost, n)
-        if prices is not None and np.sort(prices)[:fewest].sum() > ceiling:
-            cheapest = float(np.sort(prices)[:fewest].sum())
-            came = f"{max_cost!r} for {fewest} players, of which the cheapest cost {cheapest:g}"
-            raise ArgumentError("max_cost", came, f"at least {cheapest:g}", "Or a smaller `size`.")
-        return cls(terms, fewest, most, prices, ceiling)
+        prices = _checked_costs(costs, max_cost, n)
+        if prices is not None and np.sort(prices)[:fewest].sum() > _FULL:
+            cheapest = float(np.sort(np.asarray(costs, dtype=np.float64))[:fewest].sum())
+            came = f"{max_cost!r} for {fewest} players, of which the cheapest cost {cheapest:.12g}"
+            raise ArgumentError("max_cost", came, f"at least {cheapest:.12g}", "Or a smaller `size`.")
+        return cls(terms, fewest, most, prices)
 
     def solved(self, time_limit: float) -> Subset:
-        """Search, then prove or improve."""
-        start = _searched(self)
-        value = float(self.spectrum(start[None])[0])
+        """Search, then prove or improve, among the players that can make a difference."""
+        deadline = time.monotonic() + time_limit
+        small, players = self._among_relevant()
+        found, bound = small._searched_and_proved(deadline)
+        mask = np.zeros(self.spectrum.n_players, dtype=np.bool_)
+        mask[players[found]] = True
+        missing = self.fewest - int(mask.sum())
+        if missing > 0:  # players that no term holds, of which only the number counts
+            mask[np.setdiff1d(np.arange(len(mask)), players)[:missing]] = True
+        value = float(self.spectrum(mask[None])[0])
+        is_exact = bound - value <= _EXACT * max(abs(value), self.scale)
+        return Subset(mask, value, value if is_exact else bound)
+
+    def _among_relevant(self) -> tuple[_Problem, Ints]:
+        """Leave out players that no term holds: they can only fill a size; with costs the cheapest may be needed."""
+        sets, n = self.spectrum.sets, self.spectrum.n_players
+        relevant = np.unique(sets.players)
+        others = np.setdiff1d(np.arange(n), relevant)
+        fewest, prices = max(0, self.fewest - len(others)), None
+        if self.costs is not None:
+            fewest = self.fewest
+            fillers = others[np.argsort(self.costs[others], kind="stable")[:fewest]]
+            relevant = np.union1d(relevant, fillers)
+            prices = self.costs[relevant]
+        renamed = Supports(len(relevant), sets.indptr, np.searchsorted(relevant, sets.players))
+        return _Problem(
+            Spectrum(renamed, self.spectrum.values), fewest, min(self.most, len(relevant)), prices
+        ), relevant
+
+    def _searched_and_proved(self, deadline: float) -> tuple[NDArray[np.bool_], float]:
+        """Return the best subset that was found, and what none exceeds."""
+        mask = _searched(self, deadline)
+        value = float(self.spectrum(mask[None])[0])
         program = _Program.of(self.spectrum)
-        result = program.solve(self, time_limit)
-        mask = start
+        result = program.solve(self, max(deadline - time.monotonic(), _LEAST_SECONDS))
         if result.x is not None:
             found = result.x[: self.spectrum.n_players] > 0.5
             better = float(self.spectrum(found[None])[0])
             if better > value and self.allows(found):
                 mask, value = found, better
-        return Subset(mask, value, max(value, min(program.bound(result), self.largest)))
+        return mask, max(value, min(program.bound(result), self.largest))
+
+    @property
+    def scale(self) -> float:
+        """The largest coefficient that can make a difference."""
+        return float(np.abs(self.spectrum.values[self.spectrum.orders > 0]).max())
 
     @property
     def largest(self) -> float:
@@ -175,11 +218,11 @@ class _Problem:
 
     def allows(self, mask: NDArray[np.bool_]) -> bool:
         """Whether a subset keeps the limits."""
-        is_cheap = self.costs is None or float(self.costs[mask].sum()) <= self.max_cost + _TINY
+        is_cheap = self.costs is None or float(self.costs[mask].sum()) <= _FULL
         return self.fewest <= int(mask.sum()) <= self.most and is_cheap
 
 
-def _searched(problem: _Problem) -> NDArray[np.bool_]:
+def _searched(problem: _Problem, deadline: float) -> NDArray[np.bool_]:
     """Return a good subset: the cheapest of the least size, then the best of all single changes and exchanges."""
     spectrum, n = problem.spectrum, problem.spectrum.n_players
     members = spectrum.sets.to_coo().tocsr().astype(np.float64)
@@ -187,37 +230,42 @@ def _searched(problem: _Problem) -> NDArray[np.bool_]:
     order = np.arange(n) if problem.costs is None else np.argsort(problem.costs, kind="stable")
     mask[order[: problem.fewest]] = True
     for _ in range(_MOST_STEPS):
+        if time.monotonic() > deadline:
+            break
         signed = spectrum.values * (1 - 2 * ((members @ mask) % 2))
         single = -2 * (members.T @ signed)
-        gains = _allowed_gains(problem, mask, single, members, signed)
+        absent, present = (_best(np.flatnonzero(side), single) for side in (~mask, mask))
+        gains = _allowed_gains(problem, mask, (absent, present), single, (members, signed))
         best = int(gains.argmax())
-        if gains.flat[best] <= _TINY * max(1.0, float(np.abs(spectrum.values).max())):
+        if gains.flat[best] <= _TINY * problem.scale:
             break
-        added, removed = divmod(best, n + 1)
-        for player in {added, removed} - {n}:
-            mask[player] = not mask[player]
+        added, removed = divmod(best, len(present) + 1)
+        mask[absent[added : added + 1]] = True
+        mask[present[removed : removed + 1]] = False
     return mask
 
 
+def _best(players: Ints, single: Floats) -> Ints:
+    """Return the players whose change gains most, as many as are worth trying in pairs."""
+    return players[np.argsort(-single[players], kind="stable")[:_MOST_EXCHANGED]]
+
+
 def _allowed_gains(
-    problem: _Problem, mask: NDArray[np.bool_], single: Floats, members: Matrix, signed: Floats
+    problem: _Problem, mask: NDArray[np.bool_], players: tuple[Ints, Ints], single: Floats, terms: tuple[Matrix, Floats]
 ) -> Floats:
     """Return what adding a player (rows) and removing one (columns) gains; the last row and column: none."""
-    n = len(mask)
-    together = (members.T @ (members * signed[:, None])).toarray()
-    gains = np.full((n + 1, n + 1), -np.inf)
-    gains[:n, :n] = single[:, None] + single[None, :] + 4 * together
-    gains[:n, n], gains[n, :n] = single, single
-    gains[:n][mask], gains[:, :n][:, ~mask] = -np.inf, -np.inf
+    (absent, present), (members, signed) = players, terms
+    gains = np.full((len(absent) + 1, len(present) + 1), -np.inf)
+    together = (members[:, absent].T @ (members[:, present] * signed[:, None])).toarray()
+    gains[:-1, :-1] = single[absent][:, None] + single[present][None, :] + 4 * together
     size = int(mask.sum())
-    if size >= problem.most:
-        gains[:, n] = -np.inf
-    if size <= problem.fewest:
-        gains[n, :] = -np.inf
+    if size < problem.most:
+        gains[:-1, -1] = single[absent]
+    if size > problem.fewest:
+        gains[-1, :-1] = single[present]
     if problem.costs is not None:
-        prices = np.append(problem.costs, 0.0)
-        after = float(problem.costs[mask].sum()) + prices[:, None] - prices[None, :]
-        gains[after > problem.max_cost + _TINY] = -np.inf
+        added, saved = np.append(problem.costs[absent], 0.0), np.append(problem.costs[present], 0.0)
+        gains[float(problem.costs[mask].sum()) + added[:, None] - saved[None, :] > _FULL] = -np.inf
     return gains
 
 
@@ -281,12 +329,15 @@ class _Program:
             LinearConstraint(_of_players(np.ones(problem.spectrum.n_players), width), problem.fewest, problem.most),
             *([LinearConstraint(self.rows, self.least, most)] if len(self.least) else []),
         ]
+        highest = self.highest.copy()
         if problem.costs is not None:
-            constraints.append(LinearConstraint(_of_players(problem.costs, width), -np.inf, problem.max_cost))
+            highest[: len(problem.costs)][problem.costs > _FULL] = 0.0
+            prices = np.minimum(problem.costs, 2.0) * _COST_UNITS
+            constraints.append(LinearConstraint(_of_players(prices, width), -np.inf, _COST_UNITS))
         return milp(
             -self.gains / self.scale,
             integrality=self.is_integer.astype(np.int64),
-            bounds=Bounds(0, self.highest),
+            bounds=Bounds(0, highest),
             constraints=constraints,
             options={"time_limit": time_limit, "mip_rel_gap": _EXACT / 10},
         )
@@ -355,16 +406,24 @@ def _spectrum_of(given: Any) -> Spectrum:
     return spectrum
 
 
-def _checked_costs(costs: Any, max_cost: Any, n_players: int) -> tuple[Floats | None, float]:
+def _checked_costs(costs: Any, max_cost: Any, n_players: int) -> Floats | None:
+    """Return costs as shares of the limit; where nothing may be spent, 2 for all that costs anything."""
     if (costs is None) != (max_cost is None):
         missing = "costs" if costs is None else "max_cost"
         raise ArgumentError(missing, "None", "`costs` and `max_cost` together, or neither")
     if costs is None:
-        return None, np.inf
-    prices = np.asarray(costs, dtype=np.float64)
+        return None
+    allowed = f"({n_players},): a cost of at least 0 for each player"
+    try:
+        prices = np.asarray(costs, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ArgumentError("costs", f"a {type(costs).__name__} that is no array of numbers", allowed) from None
     if prices.shape != (n_players,) or not np.isfinite(prices).all() or (prices < 0).any():
-        came = f"shape {prices.shape}" if prices.shape != (n_players,) else "a negative or infinite cost"
-        raise ArgumentError("costs", came, f"({n_players},): a cost of at least 0 for each player")
-    if not isinstance(max_cost, int | float | np.number) or not float(max_cost) >= 0:
+        came = f"shape {prices.shape}" if prices.shape != (n_players,) else "a cost that is negative or not finite"
+        raise ArgumentError("costs", came, allowed)
+    is_number = isinstance(max_cost, int | float | np.number) and not isinstance(max_cost, bool)
+    if not is_number or not float(max_cost) >= 0:
         raise ArgumentError("max_cost", repr(max_cost), "a number of at least 0")
-    return prices, float(max_cost)
+    if float(max_cost) == 0:
+        return np.where(prices > 0, 2.0, 0.0)
+    return np.asarray(prices / float(max_cost), dtype=np.float64)

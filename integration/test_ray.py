@@ -341,3 +341,23 @@ def test_a_cluster_of_its_own_and_one_that_is_not_there(tmp_path):
     command = [sys.executable, "-W", "error", str(tmp_path / "alone.py")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout.strip()) == (0, "2.0"), done.stderr
+
+
+class OnlyPacked:
+    """A game of so many players that masks are never laid out."""
+
+    n_players = 20_000
+
+    def __call__(self, masks):
+        raise AssertionError("masks were laid out")
+
+    def evaluate_packed(self, masks):
+        return masks.columns(np.array([3, 19_999])) @ np.array([2.0, 1.0])
+
+
+def test_packed_masks_stay_packed():
+    with RayGame(OnlyPacked, n_workers=2) as game:
+        result = captum_spex.explain(game, budget=200, random_state=0)
+    here = captum_spex.explain(OnlyPacked(), budget=200, random_state=0)
+    assert result.to_json() == here.to_json()
+    assert set(result.top(2, order=1)) == {(3,), (19_999,)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -272,3 +273,13 @@ def test_a_failure_that_only_the_worker_can_read():
     assert isinstance(Failure(b"not a pickle", "Odd: text", "").error(), GameError)
     assert pickled("game", game)
     assert get_active_backend()[1] == 2
+
+
+def test_a_process_that_dies_is_told_of():
+    def dies(masks):
+        if masks[:, 3].any():
+            os._exit(1)
+        return masks[:, 0] * 1.0
+
+    with joblib.parallel_config(n_jobs=2), pytest.raises(GameError, match=r"a process died .* RayGame"):
+        captum_spex.explain(dies, 9, budget=60, backend="joblib", random_state=0)

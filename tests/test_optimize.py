@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -100,7 +102,7 @@ def test_the_local_search_alone_is_good():
     problem = optimize._Problem.of(spectrum, 5, None, None, None)
     masks = all_masks(12)
     values = spectrum(masks[masks.sum(axis=1) == 5])
-    start = optimize._searched(problem)
+    start = optimize._searched(problem, float("inf"))
     assert start.sum() == 5
     assert (values > spectrum(start[None])[0] + 1e-9).mean() < 0.01
 
@@ -127,7 +129,7 @@ BAD = [
     ({"costs": [1, 1, 1]}, ArgumentError, "`max_cost`: got None"),
     ({"max_cost": 1.0}, ArgumentError, "`costs`: got None"),
     ({"costs": [1, 1], "max_cost": 1}, ArgumentError, "`costs`: got shape (2,)"),
-    ({"costs": [1, -1, 1], "max_cost": 1}, ArgumentError, "`costs`: got a negative or infinite cost"),
+    ({"costs": [1, -1, 1], "max_cost": 1}, ArgumentError, "`costs`: got a cost that is negative or not finite"),
     ({"costs": [1, 1, 1], "max_cost": -1}, ArgumentError, "`max_cost`: got -1"),
     (
         {"size": 2, "costs": [2, 3, 4], "max_cost": 4},
@@ -155,3 +157,58 @@ def test_an_empty_spectrum(terms):
 def test_another_thing():
     with pytest.raises(ArgumentError, match="`spectrum`: got a dict"):
         best_subset({(0,): 1.0})
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e-8, 1e-6, 1.0, 1e9])
+def test_costs_and_values_of_any_size(scale):
+    rng = np.random.default_rng(int(np.log10(scale)) + 20)
+    for _ in range(15):
+        n = int(rng.integers(2, 9))
+        terms = {
+            tuple(sorted(rng.choice(n, rng.integers(1, n + 1), replace=False).tolist())): rng.normal()
+            for _ in range(12)
+        }
+        spectrum, costs = Spectrum.from_terms(terms, n_players=n), rng.random(n) * scale * (rng.random(n) < 0.8)
+        masks = all_masks(n)
+        limit = float(costs[masks[rng.integers(len(masks))]].sum())  # some subset fits exactly
+        best = best_subset(spectrum.scaled(1 / scale), costs=costs, max_cost=limit)
+        allowed = masks @ costs <= limit * (1 + 1e-9)
+        assert costs[best.mask].sum() <= limit * (1 + 1e-8)
+        assert_allclose(best.value * scale, spectrum(masks[allowed]).max(), rtol=1e-6, atol=1e-6)
+        assert best.gap == 0
+
+
+def test_costs_that_fit_exactly_but_for_rounding():
+    spectrum = Spectrum.from_terms({(0,): -1.0, (1,): -1.0, (2,): -1.0}, n_players=3)
+    assert best_subset(spectrum, size=3, costs=[0.1, 0.1, 0.1], max_cost=0.3).players == (0, 1, 2)
+
+
+def test_players_that_no_term_holds_fill_the_size_and_cost_little():
+    n = 20_000
+    rng = np.random.default_rng(0)
+    terms = {tuple(sorted(rng.choice(n, 2, replace=False).tolist())): float(rng.normal()) for _ in range(200)}
+    spectrum = Spectrum.from_terms(terms, n_players=n)
+    assert all(best_subset(spectrum, size=size).mask.sum() == size for size in (0, 3, 30, n - 3, n))
+    assert best_subset(spectrum, size=30).gap == 0
+    costs = rng.random(n)
+    costs[7] = 0.0
+    cheap = best_subset(spectrum, size=1, costs=costs, max_cost=0.0)
+    assert cheap.players == (7,)
+
+
+def test_the_time_limit_holds_for_the_search_too():
+    rng = np.random.default_rng(0)
+    terms = {tuple(sorted(rng.choice(3000, 6, replace=False).tolist())): float(rng.normal()) for _ in range(500)}
+    start = time.monotonic()
+    found = best_subset(Spectrum.from_terms(terms, n_players=3000), max_size=2000, time_limit=np.int64(2))
+    assert time.monotonic() - start < 10
+    assert found.value > 0
+
+
+@pytest.mark.parametrize("costs", [["a", 1, 2], [[1], 2, 3], {"a": 1}, None])
+def test_costs_that_are_no_numbers(costs):
+    spectrum = Spectrum.from_terms({(0,): -1.0, (1,): -1.0, (2,): -1.0}, n_players=3)
+    with pytest.raises(ArgumentError, match="`costs`"):
+        best_subset(spectrum, costs=costs, max_cost=1.0)
+    with pytest.raises(ArgumentError, match="`max_cost`: got True"):
+        best_subset(spectrum, costs=[1.0, 1.0, 1.0], max_cost=True)

@@ -39,12 +39,12 @@ class Worker:
         except Exception as error:
             return Failure.of(error)
 
-    def evaluate(self, task: tuple[PackedMasks, str | None]) -> Any:
+    def evaluate(self, task: tuple[PackedMasks, str | None, bool]) -> Any:
         """Evaluate a batch, in the layout of outputs that the run knows."""
-        masks, layout = task
+        masks, layout, as_packed = task
         if layout is not None:
             self._game.output_layout = layout
-        return evaluated(self._game, masks)
+        return evaluated(self._game, masks, as_packed)
 
 
 class Crew:

@@ -6,7 +6,8 @@ import pickle
 import threading
 import warnings
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing
+from concurrent.futures import BrokenExecutor
+from contextlib import closing, contextmanager
 from itertools import islice, takewhile
 from typing import Any
 from uuid import uuid4
@@ -17,6 +18,7 @@ from joblib.parallel import get_active_backend
 from numpy.typing import NDArray
 
 from captum_spex.distributed._batch import Evaluated, Failure, evaluated, pickled
+from captum_spex.errors import GameError
 from captum_spex.masks import Masks, PackedMasks
 
 _BATCHES_PER_WORKER = 4  # so that none waits long for the last one
@@ -54,7 +56,7 @@ class Processes:
             delayed(_answer)(self._run, self._game, place, _packed(block), isinstance(block, PackedMasks))
             for place, block in going
         )
-        with closing(self._in_any_order(tasks)) as answers:
+        with closing(self._in_any_order(tasks)) as answers, _deaths_explained():
             for place, answer in answers:
                 if isinstance(answer, Failure):
                     failure = failure or (place, answer)
@@ -76,6 +78,18 @@ class Processes:
         finally:
             with warnings.catch_warnings(action="ignore"):  # that some answers are not wanted any more
                 answers.close()
+
+
+@contextmanager
+def _deaths_explained() -> Iterator[None]:
+    try:
+        yield
+    except BrokenExecutor as error:
+        raise GameError(
+            f"`backend`: a process died while it evaluated the game ({type(error).__name__}): killed, out of memory, "
+            "or a crash in compiled code. Batches that were done are in the `store`, if one was given. "
+            "`captum_spex.distributed.RayGame` goes on when a worker dies."
+        ) from error
 
 
 def _n_jobs() -> int:

@@ -113,6 +113,8 @@ class RayGame:
     ) -> None:
         self.close()
 
+    takes_packed = True  # `answer_each` does
+
     def __call__(self, masks: Masks) -> Floats:
         """Return the values, float64 ``(n_masks,)`` or ``(n_masks, n_outputs)``, as the game does."""
         masks = np.asarray(masks, dtype=np.bool_)
@@ -122,17 +124,24 @@ class RayGame:
         rows, values = zip(*answers, strict=True)
         return np.concatenate(values)[np.argsort(np.concatenate(rows))]
 
-    def answer_each(self, masks: Masks) -> Generator[tuple[NDArray[np.intp], Floats]]:
-        """Yield the rows and the values of every batch as soon as they are there, in any order."""
-        batches = self._batches(masks)
+    def answer_each(self, masks: Masks | PackedMasks) -> Generator[tuple[NDArray[np.intp], Floats]]:
+        """Yield the rows and the values of every batch as soon as they are there, in any order.
+
+        Masks that come packed go to ``evaluate_packed`` of the workers' game, if it has that.
+        """
+        as_packed = isinstance(masks, PackedMasks)
+        packed = masks if isinstance(masks, PackedMasks) else PackedMasks.of(masks)
+        batches = self._batches(packed)
         layout = self.output_layout if self._told["has_layout"] else None
-        tasks = [(PackedMasks.of(masks[rows]), layout) for rows in batches]
+        tasks = [(packed.block(rows), layout, as_packed) for rows in batches]
         with closing(self._workers().answers("evaluate", tasks)) as answers:
             for place, answer in answers:
                 rows = batches[place]
                 if isinstance(answer, Failure):
                     error = answer.error()
-                    error.add_note(f"The worker's batch: {_described(masks[rows])}.")
+                    error.add_note(
+                        f"The worker's batch: {_described(packed.block(rows[:_SHOWN_MASKS]).unpack(), len(rows))}."
+                    )
                     raise error
                 if answer.values.shape[:1] != (len(rows),):
                     raise GameError(f"`game`: returned shape {answer.values.shape} for {len(rows)} masks.")
@@ -144,11 +153,11 @@ class RayGame:
             raise ArgumentError("game", "a `RayGame` that was closed", "one that is open", "Use it within its `with`.")
         return self._crew
 
-    def _batches(self, masks: Masks) -> list[NDArray[np.intp]]:
+    def _batches(self, masks: PackedMasks) -> list[NDArray[np.intp]]:
         if not len(masks):
             return []
         if self._batch_size is None and self._told["has_plan"]:
-            ((_, plan),) = self._workers().answers("plan", [PackedMasks.of(masks)])
+            ((_, plan),) = self._workers().answers("plan", [masks])
             if isinstance(plan, Failure):
                 raise plan.error()
             return [np.asarray(rows, dtype=np.intp) for rows in plan if len(rows)]
@@ -171,6 +180,6 @@ def _checked_share(argument: str, value: Any) -> float:
     return float(value)
 
 
-def _described(masks: Masks) -> str:
-    shown = [str(np.flatnonzero(mask)[:_SHOWN_PLAYERS].tolist()) for mask in masks[:_SHOWN_MASKS]]
-    return f"{len(masks)} masks, the first with players {', '.join(shown)} present (at most {_SHOWN_PLAYERS} shown)"
+def _described(first: Masks, n_masks: int) -> str:
+    shown = [str(np.flatnonzero(mask)[:_SHOWN_PLAYERS].tolist()) for mask in first]
+    return f"{n_masks} masks, the first with players {', '.join(shown)} present (at most {_SHOWN_PLAYERS} shown)"

@@ -13,6 +13,7 @@ SUMMING = ("SV", "k-SII", "STII", "FSII", "Moebius")
 """Indices whose terms add up to f(all) - f(none), all of them or so far."""
 
 _TINY = 1e-9
+_MOST_CELLS = 1 << 28  # of a dense matrix: 2 GiB
 
 
 class Result(Protocol):
@@ -43,9 +44,16 @@ def shapley_values(result: Result) -> Floats:
 
 
 def pair_matrix(result: Result) -> Floats:
-    """Return SHAP's matrix of interactions ``(n_players, n_players)``."""
+    """Return SHAP's matrix of interactions ``(n_players, n_players)``.
+
+    Raises:
+        ArgumentError: if it would have more than 2**28 entries.
+    """
     n = result.n_players
     values = shapley_values(result)
+    if n * n > _MOST_CELLS:
+        came = f"'matrix' of {n:,} players, {n * n * 8 / 2**30:.0f} GiB"
+        raise ArgumentError("form", came, "'values' or 'terms'", "`result.coo(2)` is a sparse matrix of the pairs.")
     matrix = np.zeros((n, n))
     if n > 1:
         pairs = _pairs(result)
