@@ -281,5 +281,5 @@ def test_a_process_that_dies_is_told_of():
             os._exit(1)
         return masks[:, 0] * 1.0
 
-    with joblib.parallel_config(n_jobs=2), pytest.raises(GameError, match=r"a process died .* RayGame"):
+    with joblib.parallel_config(n_jobs=2), pytest.raises(GameError, match=r"a process died .*\.RayGame"):
         captum_spex.explain(dies, 9, budget=60, backend="joblib", random_state=0)

@@ -89,8 +89,8 @@ def _n_held_out(n_masks: int) -> int:
 def trusted_slope(predicted: Floats, truth: Floats) -> float:
     """Return how far predictions of masks that took no part are to be followed, 0 to 1.
 
-    It is the slope of the values on the predictions, less one standard error: players that were screened by the masks of
-    the fit look as if they mattered more than they do.
+    It is the slope of the values on the predictions, less one standard error: players that were screened by the masks
+    of the fit look as if they mattered more than they do.
     """
     if len(truth) < 3 or not predicted.var() > 0:
         return 1.0
