@@ -126,10 +126,11 @@ def affordable_level(n_players: int, n_masks: int, *, taken: Design | None = Non
 def are_pairs_affordable(n_players: int, n_masks: int) -> bool:
     """Tell whether `enumerate_and_spread` is to spread pairs, by what measurements recommend.
 
-    Between 1.5 masks for every player and the first level of the enumeration, masks by themselves have 1.5 to 5 times
-    smaller errors where a model is nearly a sum, and are about as good as pairs elsewhere; below that pairs are safer.
+    Between one mask for every player and the first level of the enumeration, masks by themselves have up to ten times
+    smaller errors where a model is nearly a sum or sparse, and are about as good as pairs elsewhere; below that pairs
+    are safer.
     """
-    return n_masks < 1.5 * n_players or affordable_level(n_players, n_masks) > 0
+    return n_masks < n_players or affordable_level(n_players, n_masks) > 0
 
 
 def _ends(n_players: int) -> Masks:
