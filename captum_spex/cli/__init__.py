@@ -1,4 +1,4 @@
-"""The command line: ``captum-spex explain`` and ``captum-spex demo``."""
+"""The command line: ``captum-spex explain``, ``captum-spex benchmark`` and ``captum-spex demo``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from captum_spex.cli import _options
+from captum_spex.cli import _benchmark, _options
 from captum_spex.cli._job import INTERRUPTED, MODEL_FAILURE, OK, USAGE, ExplainJob
 
 app = typer.Typer(
@@ -109,6 +109,23 @@ def explain(
     """Explain what a transformer says of a text: which words drive it, and which words together."""
     options = {name: value for name, value in context.params.items() if name != "context"}
     raise typer.Exit(ExplainJob(options, arguments=list(context.obj or sys.argv[1:])).run())
+
+
+@app.command()
+def benchmark(
+    out: _benchmark.Out = None,
+    quick: _benchmark.Quick = False,
+    games: _benchmark.Games = None,
+    cases: _benchmark.Cases = None,
+    methods: _benchmark.Methods = None,
+    budgets: _benchmark.Budgets = None,
+    seeds: _benchmark.Seeds = None,
+    restart: _benchmark.Restart = False,
+    list_: _benchmark.Listed = False,
+) -> None:
+    """Run this package and other explainers side by side on the same games, and say who needs how many evaluations."""
+    given = {"out": out, "quick": quick, "games": games, "cases": cases, "methods": methods, "budgets": budgets}
+    raise typer.Exit(_benchmark.run(given | {"seeds": seeds, "restart": restart, "list": list_}))
 
 
 __all__ = ["app", "main"]
