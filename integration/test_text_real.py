@@ -123,6 +123,7 @@ def command_line(folder, *arguments):
     return finished, time.perf_counter() - start
 
 
+@pytest.mark.alone
 def test_the_embedded_model_answers_at_once_and_offline(tmp_path):
     attempts = []
     for _ in range(2):  # patience for a busy machine
