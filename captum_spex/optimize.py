@@ -38,8 +38,6 @@ class Subset:
         mask: bool ``(n_players,)``.
         value: the spectrum's value there.
         bound: what no allowed subset exceeds (of a worst one: falls below).
-        gap: how far the value may be from the best, ``|bound - value| / |value|``; 0: it is the best, within a
-            millionth of the value or of the largest coefficient.
     """
 
     mask: NDArray[np.bool_]
@@ -48,7 +46,10 @@ class Subset:
 
     @property
     def gap(self) -> float:
-        """How far the value may be from the best, relative to it."""
+        """How far the value may be from the best, ``|bound - value| / |value|``.
+
+        0: it is the best, within a millionth of the value or of the largest coefficient.
+        """
         distance = abs(self.bound - self.value)
         return distance / max(abs(self.value), np.finfo(np.float64).tiny) if distance else 0.0
 

@@ -51,7 +51,7 @@ class Terms(Mapping[tuple[int, ...], float]):
 
     @property
     def supports(self) -> sparse.COO:
-        """Which players belong to which term: boolean ``sparse.COO`` of shape ``(n_terms, n_players)``."""
+        """Which players belong to which term, a boolean ``sparse.COO`` of shape ``(n_terms, n_players)``."""
         return self.sets.to_coo()
 
     @property

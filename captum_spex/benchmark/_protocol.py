@@ -70,7 +70,7 @@ class Method(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called in results: unique."""
+        """What it is called in results; unique."""
 
     @property
     def package(self) -> str:

@@ -146,7 +146,7 @@ class AmongOthers(GameModel):
     players: Ints
     n_all: int
     other_std_error: float = 0.0
-    """Of sets that hold a player without influence: above 0 if that was found out, and is not known."""
+    """Of sets that hold a player without influence; above 0 if that was found out, and is not known."""
 
     @classmethod
     def of(cls, inner: GameModel, players: Sequence[int], n_players: int, other_std_error: float = 0.0) -> AmongOthers:

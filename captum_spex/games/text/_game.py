@@ -69,7 +69,7 @@ class TextGame(BatchedGame):
 
     @property
     def fingerprint(self) -> dict[str, str]:
-        """What tells this game from others: the model's weights, the text, what is asked and what is removed how."""
+        """What tells this game from others; the model's weights, the text, what is asked and what is removed how."""
         from captum_spex import __version__
 
         template, prompt = self._template, self._prompt

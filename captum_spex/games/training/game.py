@@ -56,7 +56,6 @@ class TrainingGame:
 
     Attributes:
         n_players, names: the players.
-        is_closed_form: whether subsets are retrained in closed form.
 
     Raises:
         ArgumentError: for an argument that cannot be used.

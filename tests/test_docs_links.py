@@ -1,0 +1,60 @@
+"""Pages of ``docs/`` lead to each other: nothing is left out of the first page, and no link leads nowhere."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.glob("*.md"))
+API = sorted((DOCS / "api").glob("*.rst"))
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
+CODE = re.compile(r"`[^`]*`")
+
+
+def links(path: Path) -> list[str]:
+    """Return the relative links of a page, without those in code."""
+    text = FENCE.sub("", path.read_text(encoding="utf-8"))
+    return [target for target in LINK.findall(text) if not re.match(r"\w+:", target)]
+
+
+def anchors(path: Path) -> set[str]:
+    """Return what headings are called in links, by the rule of code hosts."""
+    titles = re.findall(r"^#+ (.+)$", FENCE.sub("", path.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: page.stem)
+def test_links_lead_somewhere(page):
+    for link in links(page):
+        target, _, anchor = link.partition("#")
+        path = page.parent / target if target else page
+        assert path.exists(), link
+        assert not anchor or anchor in anchors(path), link
+
+
+def test_every_page_is_listed_on_the_first_one():
+    listed = re.findall(r"^- \[.+?\]\(([\w-]+)\.md\)", (DOCS / "index.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted([*listed, "index"]) == [page.stem for page in PAGES]
+
+
+def test_every_page_of_the_reference_is_in_its_contents():
+    contents = (DOCS / "api" / "index.rst").read_text(encoding="utf-8").partition(".. toctree::")[2].split()[1:]
+    assert sorted([*contents, "index"]) == [page.stem for page in API]
+
+
+def test_every_public_name_of_a_package_is_described():
+    """A package's own list of names is what its page shows, so each package needs a page."""
+    packages = {path.parent for path in (ROOT / "captum_spex").rglob("__init__.py")}
+    names = {".".join(path.relative_to(ROOT).parts) for path in packages}
+    text = "".join(page.read_text(encoding="utf-8") for page in API)
+    shown = set(re.findall(r"automodule:: ([\w.]+)", text))
+    inner = {"captum_spex.cli", "captum_spex.games", "captum_spex.games.text.embedded", "captum_spex.report"}
+    inner |= {"captum_spex.shap_export", "captum_spex.benchmark.cases", "captum_spex.benchmark.methods"}
+    assert names - shown <= inner
+    assert all(import_module(module).__doc__ for module in shown)
