@@ -4,17 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
+
+DOCUMENTATION = "docs/{page}.md"  # in the repository
+_PAGES = {  # which page explains an argument; of all others, that of the error's class
+    "ablation": "texts",
+    "backend": "distributed",
+    "budget": "costs",
+    "components": "components",
+    "fill": "images",
+    "form": "shap",
+    "game": "write-your-own-game",
+    "index": "indices",
+    "interaction_index": "indices",
+    "log_probs": "explain-an-llm",
+    "masker": "shap",
+    "max_budget": "costs",
+    "max_cost": "best-subsets",
+    "max_evals": "costs",
+    "max_order": "indices",
+    "n_samples": "costs",
+    "segments": "images",
+    "size": "best-subsets",
+    "store": "resume-a-run",
+    "target_faithfulness": "faithfulness",
+    "unit": "texts",
+    "untrainable": "training-data",
+}
 
 
-class ArgumentError(ValueError):
+class _DocumentedError(ValueError):
+    """An error that says, in a note below its message, which page helps."""
+
+    page: ClassVar[str] = "index"
+
+    def __init__(self, message: str, argument: str = "") -> None:
+        super().__init__(message)
+        page = _PAGES.get(argument.partition("[")[0], self.page)
+        self.add_note(f"See {DOCUMENTATION.format(page=page)}")
+
+
+class ArgumentError(_DocumentedError):
     """An argument that cannot be used, found before the first evaluation."""
 
     def __init__(self, argument: str, got: str, allowed: str, hint: str = "") -> None:
         self.argument = argument
         self._parts = (got, allowed, hint)
         message = f"`{argument}`: got {got}; allowed is {allowed}."
-        super().__init__(f"{message} {hint}" if hint else message)
+        super().__init__(f"{message} {hint}" if hint else message, argument)
 
     def __reduce__(self) -> tuple[type[ArgumentError], tuple[str, ...]]:
         return type(self), (self.argument, *self._parts)  # an error of another process arrives as it was
@@ -26,6 +63,8 @@ class ArgumentError(ValueError):
 
 class BudgetError(ArgumentError):
     """A number of evaluations that cannot be used."""
+
+    page = "costs"
 
 
 class UnknownNameError(ArgumentError):
@@ -54,14 +93,22 @@ def in_words(words: Mapping[str, str]) -> Iterator[None]:
 class OrderError(ArgumentError):
     """An interaction order that is out of range or that a view cannot show."""
 
+    page = "indices"
+
 
 class MaskError(ArgumentError):
     """Masks, feature masks or players that do not fit the game."""
+
+    page = "write-your-own-game"
 
 
 class StoreError(ArgumentError):
     """A file of evaluated masks that cannot be used."""
 
+    page = "resume-a-run"
 
-class GameError(ValueError):
+
+class GameError(_DocumentedError):
     """A game that returned values which cannot be used (wrong length, NaN, another number of outputs)."""
+
+    page = "write-your-own-game"

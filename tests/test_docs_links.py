@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from importlib import import_module
 from pathlib import Path
 
 import pytest
+
+import captum_spex
+from captum_spex import errors
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -58,3 +62,20 @@ def test_every_public_name_of_a_package_is_described():
     inner |= {"captum_spex.shap_export", "captum_spex.benchmark.cases", "captum_spex.benchmark.methods"}
     assert names - shown <= inner
     assert all(import_module(module).__doc__ for module in shown)
+
+
+def test_errors_name_pages_that_exist():
+    own = [errors.ArgumentError, *errors.ArgumentError.__subclasses__(), errors.GameError]
+    named = {*errors._PAGES.values(), *(kind.page for kind in own), "command-line"}
+    assert {page for page in named if not (DOCS / f"{page}.md").exists()} == set()
+
+
+def test_errors_say_which_page_helps():
+    with pytest.raises(errors.BudgetError) as caught:
+        captum_spex.explain(len, 5, budget=1)
+    assert caught.value.__notes__ == ["See docs/costs.md"]
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (str(again), again.__notes__) == (str(caught.value), caught.value.__notes__)
+    with pytest.raises(errors.OrderError) as caught:
+        captum_spex.explain(len, 5, budget=10, max_order=9)
+    assert caught.value.__notes__ == ["See docs/indices.md"]

@@ -311,7 +311,7 @@ def test_games_that_fail_say_how_far_they_got():
 
     with pytest.raises(KeyError) as caught:
         explain(game, 20, 1500, batch_size=10)
-    assert "failed on a batch of 10 masks, after 0 of at most 1500 evaluations" in caught.value.__notes__[0]
+    assert "failed on a batch of 10 masks, after 0 of at most 1500 evaluations" in "\n".join(caught.value.__notes__)
 
 
 # --- repeatable -------------------------------------------------------------------------------------------------------

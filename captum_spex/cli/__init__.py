@@ -10,11 +10,13 @@ import typer
 
 from captum_spex.cli import _benchmark, _options
 from captum_spex.cli._job import INTERRUPTED, MODEL_FAILURE, OK, USAGE, ExplainJob
+from captum_spex.errors import DOCUMENTATION
 
 app = typer.Typer(
     name="captum-spex",
     help="Find the interactions that matter, from few model evaluations.",
-    epilog=f"Exit codes: {OK} done, {MODEL_FAILURE} the model failed, {USAGE} bad usage, {INTERRUPTED} interrupted.",
+    epilog=f"Exit codes: {OK} done, {MODEL_FAILURE} the model failed, {USAGE} bad usage, {INTERRUPTED} interrupted. "
+    f"All of it: {DOCUMENTATION.format(page='command-line')}",
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

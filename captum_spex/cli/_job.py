@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from captum_spex.errors import ArgumentError, GameError
+from captum_spex.errors import DOCUMENTATION, ArgumentError, GameError
 
 OK, MODEL_FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
+_PAGE = DOCUMENTATION.format(page="command-line")
 _TARGET_FAITHFULNESS = 0.95
 _OPTIONS = {
     "max_order": "--order",
@@ -61,7 +62,7 @@ class ExplainJob:
         try:
             self._explain(store)
         except ArgumentError as error:
-            return self._ended(store, USAGE, f"Error: {self._in_options(error)}")
+            return self._ended(store, USAGE, f"Error: {self._in_options(error)} See {_PAGE}")
         except KeyboardInterrupt:
             return self._ended(store, INTERRUPTED, "Interrupted.")
         except BrokenPipeError:

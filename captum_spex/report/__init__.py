@@ -93,6 +93,7 @@ def check_writable(argument: str, path: str | os.PathLike[str]) -> None:
         ...
         captum_spex.errors.ArgumentError: `path`: got /no/such/folder/page.html (No such file or directory); \
 allowed is a path where a file can be written.
+        See docs/index.md
     """
     if not isinstance(path, str | os.PathLike):
         raise ArgumentError(argument, f"a {type(path).__name__}", "a path where a file can be written")
