@@ -28,7 +28,7 @@ def game(masks: Masks) -> Floats:
 class Packed:
     """Many main effects, pairs, and pairs of players of whom one shows nothing by itself; never laid out whole."""
 
-    def __init__(self, n_players: int, n_single: int = 40, seed: int = 0) -> None:
+    def __init__(self, n_players: int, n_single: int = 20, seed: int = 0) -> None:
         rng = np.random.default_rng(seed)
         self.n_players = n_players
         self.single = rng.choice(n_players, n_single, replace=False)
@@ -62,7 +62,7 @@ def explained(n: int, budget: int, **settings: Any) -> tuple[Packed, Interaction
     return own, result
 
 
-@pytest.mark.parametrize("budget", [1200, 10_050])
+@pytest.mark.parametrize("budget", [1500, 10_050])
 def test_players_are_found_among_thousands_and_partners_that_show_nothing_alone(budget: int) -> None:
     own, result = explained(8000, budget)
     strongest = {players[0] for players in result.top(len(own.single), order=1)}

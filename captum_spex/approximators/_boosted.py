@@ -8,14 +8,17 @@ from dataclasses import dataclass
 import lightgbm
 import numpy as np
 
+from captum_spex.approximators._relevance import relevant_weights
 from captum_spex.approximators._surrogate import Surrogate
 from captum_spex.errors import ArgumentError
 from captum_spex.evaluate import checked_positive
 from captum_spex.masks import Masks
 from captum_spex.model import Spectrum, TreeEnsemble
+from captum_spex.model.spectrum import parities
 from captum_spex.supports import Floats, Ints
 
 _HOPELESS = 1.5  # times the squared error of a rival on the first fold, beyond which the other folds are not fitted
+_REFITTED = 200  # terms of the trees that are fitted once more
 _DEEPEST = 16  # a path of 16 players has 65,536 subsets
 
 
@@ -84,22 +87,40 @@ class BoostedTrees:
         }
 
 
-def boosted_surrogate(
+def boosted_surrogates(
     trees: BoostedTrees, masks: Masks, values: Floats, split: Sequence[Ints], rival: Floats | None
-) -> Surrogate | None:
-    """Fit trees to values ``(n_masks, n_outputs)`` and predict every fold of ``split`` by trees that did not see it.
+) -> list[Surrogate]:
+    """Fit trees to values ``(n_masks, n_outputs)``, and once more the terms that they found, few of which matter.
 
-    ``rival`` holds another surrogate's predictions out of sample: trees that are far behind on the first fold are
-    given up, ``None``.
+    Every fold of ``split`` is predicted by trees, and terms, that did not see it. ``rival`` holds another surrogate's
+    predictions out of sample: what is far behind on the first fold is given up.
     """
-    left_out = np.zeros_like(values)
+    left_out = np.zeros((2, *values.shape))
     for number, held_out in enumerate(split):
         kept = np.setdiff1d(np.arange(len(masks)), held_out)
         for column in range(values.shape[1]):
-            left_out[held_out, column] = trees.fit(masks[kept], values[kept, column])(masks[held_out])
+            fitted = _fitted_twice(trees, masks[kept], values[kept, column])
+            left_out[:, held_out, column] = [spectrum(masks[held_out]) for spectrum in fitted]
         if number == 0 and rival is not None:
-            errors = ((left_out[held_out] - values[held_out]) ** 2).sum(axis=0)
+            errors = ((left_out[:, held_out] - values[held_out]) ** 2).sum(axis=1).min(axis=0)
             if (errors > _HOPELESS * ((rival[held_out] - values[held_out]) ** 2).sum(axis=0)).all():
-                return None
-    parts = [(trees.fit(masks, column),) for column in values.T]
-    return Surrogate("boosted trees", parts, left_out, left_out)
+                return []
+    both = [_fitted_twice(trees, masks, column) for column in values.T]
+    return [
+        Surrogate(name, [(pair[place],) for pair in both], left_out[place], left_out[place])
+        for place, name in enumerate(("boosted trees", "terms of boosted trees"))
+    ]
+
+
+def _fitted_twice(trees: BoostedTrees, masks: Masks, values: Floats) -> tuple[Spectrum, Spectrum]:
+    """Return the spectrum of trees, and its largest terms fitted again, each with a prior variance of its own."""
+    spectrum = trees.fit(masks, values)
+    rows = np.flatnonzero(spectrum.orders > 0)
+    if not len(rows):
+        return spectrum, spectrum
+    terms = spectrum.select(rows[np.argsort(-np.abs(spectrum.values[rows]), kind="stable")[:_REFITTED]])
+    characters = 1.0 - 2.0 * parities(masks, terms.sets).T
+    centers, middle = characters.mean(axis=0), float(values.mean())
+    weights, _ = relevant_weights(characters - centers, values - middle)
+    constant = Spectrum.from_terms({(): middle - float(centers @ weights)}, spectrum.n_players)
+    return spectrum, Spectrum.sum([constant, Spectrum(terms.sets, weights)], spectrum.n_players)

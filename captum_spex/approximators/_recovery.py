@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from captum_spex.approximators._boosted import BoostedTrees, boosted_surrogate
+from captum_spex.approximators._boosted import BoostedTrees, boosted_surrogates
 from captum_spex.approximators._combine import Combination, combine
 from captum_spex.approximators._conditioning import Conditioned, as_array
 from captum_spex.approximators._gaussian import GaussianProcess, Learner, expansion, kernels_of
@@ -130,8 +130,7 @@ class Recoverer:
                 found.append(Surrogate(f"published, {fits[0][2]}", [(fit[0],) for fit in fits], left_out, left_out))
                 continue
             rival = min((one.left_out for one in found), key=lambda p: ((p - values) ** 2).sum(), default=None)
-            trees = boosted_surrogate(proxy, masks, values, split, rival)
-            found += [trees] if trees else []
+            found += boosted_surrogates(proxy, masks, values, split, rival)
         return found
 
     def _one(self, output: _Output, surrogates: Sequence[Surrogate]) -> Recovered:
