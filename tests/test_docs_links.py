@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pickle
 import re
+import shlex
 from importlib import import_module
 from pathlib import Path
 
 import pytest
+import typer
 
 import captum_spex
-from captum_spex import errors
+from captum_spex import cli, errors
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -79,3 +81,23 @@ def test_errors_say_which_page_helps():
     with pytest.raises(errors.OrderError) as caught:
         captum_spex.explain(len, 5, budget=10, max_order=9)
     assert caught.value.__notes__ == ["See docs/indices.md"]
+
+
+def commands() -> list[tuple[str, list[str]]]:
+    """Return every ``captum-spex`` command that a page shows, and where."""
+    found = []
+    for page in [ROOT / "README.md", *PAGES]:
+        for block in re.findall(r"^```bash\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+            for line in block.replace("\\\n", " ").splitlines():
+                if line.startswith("captum-spex"):
+                    found.append((page.name, shlex.split(line.split(" 2>")[0], comments=True)[1:]))
+    return found
+
+
+@pytest.mark.parametrize(("page", "words"), commands(), ids=lambda value: value if isinstance(value, str) else None)
+def test_commands_that_pages_show_are_understood(page: str, words: list[str]) -> None:
+    command = typer.main.get_command(cli.app)
+    name, *arguments = words
+    assert name in command.commands, page
+    context = command.commands[name].make_context(name, arguments)
+    assert not context.args
