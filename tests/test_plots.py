@@ -22,6 +22,7 @@ from oracles import every_mask
 
 import captum_spex
 from captum_spex import plots
+from captum_spex.approximators import ProxySpex
 from captum_spex.errors import ArgumentError, MaskError, OrderError
 from captum_spex.indices import NAMES, resolve_index
 from captum_spex.interactions import Interactions
@@ -83,7 +84,8 @@ def estimated():
     """Twelve words, with standard errors."""
     words = ("The", "plot", "is", "slow", "but", "her", "acting", "never", "fails", "to", "move", "me")
     game = moebius_game({(7, 8): 2.0, (7,): 0.5, (8,): 0.4, (3, 4): -0.7, (6,): 0.2, (2, 9): 0.1})
-    return captum_spex.explain(game, 12, budget=300, random_state=0, names=words)
+    smooth = ProxySpex(proxy="gaussian-process")  # gives every pair a value, if a small one
+    return captum_spex.explain(game, 12, budget=300, random_state=0, names=words, approximator=smooth)
 
 
 CASES = {
