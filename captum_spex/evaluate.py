@@ -60,6 +60,8 @@ class Evaluator:
         if not callable(game):
             raise ArgumentError("game", f"a {type(game).__name__}", "a callable from masks to values")
         check_backend(backend, game)
+        if batch_size is not None and hasattr(game, "in_batches_of"):  # of its own workers
+            game, batch_size = game.in_batches_of(batch_size), None
         self._game = game
         self._n_players = n_players
         self._budget = budget

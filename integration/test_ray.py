@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from numpy.testing import assert_array_equal
 import captum_spex
 from captum_spex.approximators import ProxySpex
 from captum_spex.distributed import RayGame
+from captum_spex.distributed._batch import pickled
+from captum_spex.distributed._crew import Crew
 from captum_spex.errors import ArgumentError, GameError
 from captum_spex.evaluate import Evaluator
 from captum_spex.store import Store
@@ -193,6 +196,20 @@ def test_batches_are_those_that_the_game_plans(tmp_path):
     assert there == here
 
 
+def test_the_batch_size_of_a_run_comes_first(tmp_path):
+    with RayGame(builder(tmp_path / "there", make=Planned), 2, batch_size=50) as game:
+        settings = {"budget": N_MASKS, "approximator": ProxySpex(noisy=True), "random_state": 0, "batch_size": 20}
+        there = captum_spex.explain(game, **settings)
+        game(some_masks(100))
+    here = captum_spex.explain(Planned(tmp_path / "here"), **settings)
+    assert there.to_json() == here.to_json()
+    there, here = (
+        Counter(tuple(batch) for _, *batch in noted(tmp_path / place, "batch")) for place in ("there", "here")
+    )
+    assert [len(batch) for batch in there - here] == [50, 50]  # those of the game itself
+    assert not here - there
+
+
 def test_a_noisy_game_is_evaluated_again():
     with RayGame(builder(), 2) as game:
         result = captum_spex.explain(game, budget=200, approximator=ProxySpex(noisy=True), random_state=0)
@@ -271,6 +288,27 @@ def test_a_module_that_the_worker_lacks(tmp_path, monkeypatch):
     with pytest.raises(ArgumentError, match=r"No module named 'only_here'.*register_pickle_by_value") as caught:
         RayGame(only_here.build, 1)
     assert "pickle.loads" in "\n".join(caught.value.__notes__)
+
+
+WITHOUT_THIS_PACKAGE = """
+import sys
+class Nothing:
+    def find_spec(self, name, path=None, target=None):
+        if name == "captum_spex":
+            raise ModuleNotFoundError("No module named 'captum_spex'")
+sys.meta_path.insert(0, Nothing())
+"""
+
+
+def test_a_worker_that_lacks_this_package_is_not_tried_again(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(WITHOUT_THIS_PACKAGE)
+    options = {"num_cpus": 1.0, "runtime_env": {"env_vars": {"PYTHONPATH": str(tmp_path)}}}
+    crew = Crew(ray, pickled("build_game", builder()), 1, options, max_retries=0)
+    with pytest.raises(
+        ArgumentError, match=r"fails in a worker \(ModuleNotFoundError: No module named 'captum_spex'\).* install"
+    ) as caught:
+        crew.wait_for_first()
+    assert "in find_spec" in "\n".join(caught.value.__notes__)
 
 
 def test_a_game_that_cannot_be_made():

@@ -138,6 +138,8 @@ class Crew:
         try:
             told = self._ray.get(ready)
         except self._deaths as error:
+            if getattr(error, "actor_init_failed", False):  # its machine lacks this package: so it would again
+                raise Failure(None, str(error).split("\n")[-1], str(error)).unusable("build_game") from error
             self._replace(actor)
             self._n_died_at_start += 1
             self._check_retries(self._n_died_at_start, "started", error)
@@ -155,5 +157,6 @@ class Crew:
         raise GameError(
             f"`build_game`: {n_deaths} workers died while they {doing}, more than `max_retries` allows. Often they run "
             "out of memory: give `batch_size`, or fewer workers a machine (`cpus_per_worker`). What Ray says of the "
-            f"last: {error}"
+            f"last: {error}",
+            "build_game",
         ) from error

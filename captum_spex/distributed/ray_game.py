@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from numbers import Real
@@ -35,8 +36,8 @@ class RayGame:
             travels with it, so let it load large things itself.
         n_workers: number of workers; those for which the cluster has no room join as soon as it has.
         gpus_per_worker, cpus_per_worker: what of its machine each may use, for instance 0.5 GPUs.
-        batch_size: masks per call; default: the batches that the game's method ``plan_batches`` returns, else four for
-            each worker, of 1,024 masks at most.
+        batch_size: masks per call, unless `captum_spex.explain` is given another; default: the batches that the game's
+            method ``plan_batches`` returns, else four for each worker, of 1,024 masks at most.
         address: of a Ray cluster, ``"auto"`` for the one that runs on this machine; default: the cluster that this
             process is part of, else the one that Ray finds, else a new one on this machine, which ends with the game.
         max_retries: how often a batch is tried again after its worker died.
@@ -112,6 +113,12 @@ class RayGame:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def in_batches_of(self, batch_size: int) -> RayGame:
+        """Return the same game, with the same workers, in batches of another size: `close` this one, not that."""
+        resized = copy.copy(self)
+        resized._batch_size, resized._leaves = _checked("batch_size", batch_size, least=1), False
+        return resized
 
     takes_packed = True  # `answer_each` does
 
