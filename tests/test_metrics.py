@@ -6,6 +6,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+import torch
 from games import Counting, planted_spectrum, random_table, smooth_game, tables
 from hypothesis import given
 from hypothesis import strategies as st
@@ -462,6 +463,14 @@ BAD_CALLS = {
         "`game`: got values of shape (1,); allowed is (4,) or (4, n_outputs), one row for each mask, finite."),
     "values nan": (lambda: metrics.faithfulness([1.0], [1.0, np.nan], masks=every_mask(1)), ArgumentError,
         "`game`: got values that are not finite; allowed is (2,) or (2, n_outputs), one row for each mask, finite."),
+    "values of words": (lambda: metrics.faithfulness([1.0], ["a", "b"], masks=every_mask(1)), ArgumentError,
+        "`game`: got values that are no real numbers; allowed is real numbers."),
+    "complex values": (lambda: metrics.faithfulness([1.0], [1j, 0.0], masks=every_mask(1)), ArgumentError,
+        "`game`: got values that are no real numbers; allowed is real numbers."),
+    "a word for a value": (lambda: metrics.faithfulness({(0,): "a"}, never, n_players=2), ArgumentError,
+        "`explained`: got values that are no real numbers; allowed is real numbers."),
+    "predicted words": (lambda: metrics.faithfulness(lambda m: ["a"] * len(m), never, n_players=2), ArgumentError,
+        "`explained`: got values that are no real numbers; allowed is real numbers."),
     "no masks": (lambda: metrics.faithfulness([1.0, 2.0], never, n_masks=0), ArgumentError,
         "`n_masks`: got 0; allowed is an integer of at least 1."),
     "seed": (lambda: metrics.faithfulness([1.0, 2.0], never, random_state="a"), ArgumentError,
@@ -529,6 +538,15 @@ def test_bad_input_is_found_before_the_first_evaluation(call, kind, message):
     with pytest.raises(kind) as raised:
         call()
     assert str(raised.value) == message
+
+
+def test_tensors_and_numbers_of_numpy_are_numbers():
+    values = torch.tensor([0.0, 1.0, 2.0, 3.0], requires_grad=True)
+    explained = torch.nn.Linear(2, 1)
+    masks = every_mask(2)
+    found = metrics.faithfulness(lambda m: explained(torch.tensor(m, dtype=torch.float32)), values, masks=masks)
+    assert np.isfinite(float(found))
+    metrics.data_modelling_score([1.0, 2.0], lambda m: m[:, 0], share=np.float32(0.5), random_state=0)
 
 
 def test_another_number_of_outputs():

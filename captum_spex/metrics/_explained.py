@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from captum_spex.errors import ArgumentError, MaskError
+from captum_spex.distributed._batch import as_numbers
+from captum_spex.errors import ArgumentError, GameError, MaskError
 from captum_spex.evaluate import checked_positive
 from captum_spex.indices import IndexTerms, resolve_index
 from captum_spex.interactions import Interactions
@@ -83,12 +84,20 @@ def terms_of(explained: Explained) -> Terms:
         hint = "Use `model.spectrum(k)`." if isinstance(values, GameModel) else ""
         raise ArgumentError("explained", f"a {type(values).__name__}", allowed, hint)
     sets = [canonical(players, "explained") for players in values]
-    numbers = np.array(list(values.values()), dtype=np.float64)
+    numbers = numbers_of("explained", list(values.values()))
     if len(set(sets)) < len(sets) or not np.isfinite(numbers).all():
         came = "a set of players twice" if len(set(sets)) < len(sets) else "a value that is not finite"
         raise ArgumentError("explained", came, "one finite number for each set")
     width = 1 + max((player for players in sets for player in players), default=0)
     return Terms(Supports.from_sets(sets, width), numbers)
+
+
+def numbers_of(argument: str, values: Any) -> Floats:
+    """Values as an array, if they are real numbers: arrays, lists, tensors."""
+    try:
+        return as_numbers(values)
+    except GameError:
+        raise ArgumentError(argument, "values that are no real numbers", "real numbers") from None
 
 
 def canonical(players: Any, argument: str) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from captum_spex.evaluate import Evaluator
 from captum_spex.game import Game
 from captum_spex.interactions import Interactions
 from captum_spex.masks import Masks, first_rows, mask_keys
-from captum_spex.metrics._explained import Explained, check_players, is_list, terms_of, vector_of
+from captum_spex.metrics._explained import Explained, check_players, is_list, numbers_of, terms_of, vector_of
 from captum_spex.supports import Floats
 from captum_spex.terms import Terms
 
@@ -22,7 +22,7 @@ def predictions_of(explained: Explained, masks: Masks) -> Floats:
     model = explained.model if isinstance(explained, Interactions) else explained
     vector = vector_of(model)
     if callable(model):
-        values = np.asarray(model(masks), dtype=np.float64)
+        values = numbers_of("explained", model(masks))
     elif vector is not None:
         values = masks @ vector
     elif is_list(model) and len(model):
@@ -67,7 +67,7 @@ def evaluated_of(game: Game | ArrayLike, masks: Masks) -> tuple[Floats, int, boo
         with Evaluator(game, masks.shape[1], budget=budget) as evaluator:
             values = evaluator(masks)
         return values, evaluator.n_evaluations, not evaluator.has_outputs
-    values = np.asarray(game, dtype=np.float64)
+    values = numbers_of("game", game)
     if values.ndim not in (1, 2) or len(values) != len(masks) or not np.isfinite(values).all():
         came = f"values of shape {values.shape}" if np.isfinite(values).all() else "values that are not finite"
         raise ArgumentError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -116,7 +117,7 @@ def data_modelling_score(
     """
     n = width_of(n_players, explained, game, masks)
     n_drawn, rng = checked_positive("n_masks", n_masks), generator_of(random_state)
-    if not isinstance(share, float | int) or not 0 < share < 1:
+    if not isinstance(share, Real) or not 0 < share < 1:
         raise ArgumentError("share", repr(share), "a number between 0 and 1")
     if masks is not None:
         return _scored(rank_correlation, explained, game, as_masks(masks, n))
