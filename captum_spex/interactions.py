@@ -16,7 +16,7 @@ from captum_spex.errors import ArgumentError, OrderError
 from captum_spex.evaluate import checked_positive
 from captum_spex.indices import Index, IndexTerms, resolve_index
 from captum_spex.model import AmongOthers, GameModel, Spectrum
-from captum_spex.report import PAGE_TERMS, fragment, page, write_page
+from captum_spex.report import PAGE_TERMS, fragment, page, screened_out, write_page
 from captum_spex.shap_export import MOST_TERMS, Form, to_shap_row
 from captum_spex.shapiq_exchange import facts, from_shapiq, to_shapiq
 from captum_spex.supports import Floats, Supports
@@ -320,7 +320,7 @@ class Interactions(IndexTerms):
             "n_evaluations": self.n_evaluations,
             "faithfulness": None if math.isnan(self.faithfulness) else self.faithfulness,
             "n_left_out": self.n_left_out,
-            "diagnostics": {key: str(value) for key, value in self.diagnostics.items()},
+            "diagnostics": {key: _plain(value) for key, value in self.diagnostics.items()},
             "terms": [[list(term), value] for term, value in zip(self, self.values.tolist(), strict=True)],
             "model": self.model.to_dict(),
         }
@@ -388,11 +388,8 @@ class Interactions(IndexTerms):
             f"{self.index} of {self.n_players:,} players: {of_orders}{left}",
             f"baseline {self.baseline:.6g} | faithfulness {faith} | {self.n_evaluations:,} evaluations",
         ]
-        if n_out := self.diagnostics.get("n_screened_out"):
-            bound = self.diagnostics["screened_out_bound"]
-            lines.append(
-                f"{n_out:,} players screened out: main effects below {bound:.2g} (95 %), interactions not sought"
-            )
+        if screened := screened_out(self.diagnostics):
+            lines.append(screened)
         for order in range(1, self.max_order + 1):
             lines += self._table(order)
         return "\n".join(lines)
@@ -422,6 +419,12 @@ class Interactions(IndexTerms):
         """The standard errors of a few sets as text; nothing where there are none, or all are 0."""
         errors = self.errors_of(supports)
         return [""] * len(supports) if errors is None else [f" ± {error:<8.2g}" for error in errors]
+
+
+def _plain(value: Any) -> int | float | str:
+    """Return a diagnostic as JSON has it: finite numbers, all else in words."""
+    is_number = isinstance(value, int | float | np.integer | np.floating) and math.isfinite(value)
+    return (int(value) if isinstance(value, int | np.integer) else float(value)) if is_number else str(value)
 
 
 def _shortened(name: str) -> str:

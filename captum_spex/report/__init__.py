@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 
 from captum_spex.errors import ArgumentError
-from captum_spex.report._content import Result, content_of
+from captum_spex.report._content import Result, content_of, screened_out
 from captum_spex.report._html import document
 
 PAGE_TERMS = 2000
@@ -112,4 +112,4 @@ def _unwritable(argument: str, path: object, error: Exception) -> ArgumentError:
     return ArgumentError(argument, f"{path or repr(path)} ({why})", "a path where a file can be written")
 
 
-__all__ = ["PAGE_TERMS", "check_writable", "fragment", "page", "write_page"]
+__all__ = ["PAGE_TERMS", "check_writable", "fragment", "page", "screened_out", "write_page"]

@@ -83,6 +83,14 @@ def content_of(result: Result, max_terms: int) -> Content:
     )
 
 
+def screened_out(diagnostics: Mapping[str, Any]) -> str:
+    """Say how many players were screened out, and what of theirs would have been found; of none, nothing."""
+    if not (n_out := diagnostics.get("n_screened_out")):
+        return ""
+    bound = f"main effects below {diagnostics['screened_out_bound']:.2g} (95 %)"
+    return f"{_counted(n_out, 'player')} screened out: {bound}, interactions not sought"
+
+
 def shown_players(result: Result) -> NDArray[np.int64]:
     """Return the players that are shown, in increasing order: all, or of very many those of the largest terms."""
     if result.n_players <= MOST_PLAYERS:
@@ -163,6 +171,8 @@ def _missing(result: Result, n_players: int, n_rows: int) -> list[str]:
     if result.n_left_out:
         count = _counted(result.n_left_out, "smaller term")
         sentences.append(f"{count} {_are(result.n_left_out)} not part of the result.")
+    if screened := screened_out(result.diagnostics):
+        sentences.append(f"{screened}.")
     return sentences
 
 
