@@ -40,6 +40,12 @@ _PAGES = {  # which page explains an argument; of all others, that of the error'
 }
 
 
+def with_page(error: Exception, page: str) -> Exception:
+    """Return the error with a note, below its message, that says which page helps."""
+    error.add_note(f"See {DOCUMENTATION.format(page=page)}")
+    return error
+
+
 class _DocumentedError(ValueError):
     """An error that says, in a note below its message, which page helps."""
 
@@ -47,8 +53,7 @@ class _DocumentedError(ValueError):
 
     def __init__(self, message: str, argument: str = "") -> None:
         super().__init__(message)
-        page = _PAGES.get(argument.partition("[")[0], self.page)
-        self.add_note(f"See {DOCUMENTATION.format(page=page)}")
+        with_page(self, _PAGES.get(argument.partition("[")[0], self.page))
 
 
 class ArgumentError(_DocumentedError):

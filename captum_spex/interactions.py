@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from captum_spex.errors import ArgumentError, OrderError
+from captum_spex.errors import ArgumentError, OrderError, with_page
 from captum_spex.evaluate import checked_positive
 from captum_spex.indices import Index, IndexTerms, resolve_index
 from captum_spex.model import AmongOthers, GameModel, Spectrum
@@ -120,12 +120,13 @@ class Interactions(IndexTerms):
         if not key:
             return self.baseline
         if key[0] < 0 or key[-1] >= self.n_players:
-            raise KeyError(f"{key}: players are numbered 0 to {self.n_players - 1}")
+            raise _no_term(f"{key}: players are numbered 0 to {self.n_players - 1}")
         if len(key) > self.max_order:
-            raise KeyError(f"{key}: orders go up to {self.max_order}; see `.to(index, max_order=...)`")
+            raise _no_term(f"{key}: orders go up to {self.max_order}; see `.to(index, max_order=...)`", "indices")
         if self.n_left_out:
             screened = " or their players were screened out" if self.diagnostics.get("n_screened_out") else ""
-            raise KeyError(f"{key}: not among the terms kept, {self.n_left_out} smaller ones were left out{screened}")
+            left_out = f"{self.n_left_out} smaller ones were left out{screened}"
+            raise _no_term(f"{key}: not among the terms kept, {left_out}", "how-proxyspex-works")
         return 0.0
 
     def _canonical(self, players: object) -> tuple[int, ...]:
@@ -140,10 +141,10 @@ class Interactions(IndexTerms):
             try:
                 return as_index(player)  # type: ignore[arg-type]
             except TypeError:
-                raise KeyError(player) from None
+                raise _no_term(player) from None
         names = self.names or ()
         if names.count(player) != 1:
-            raise KeyError(f"{player!r} names {names.count(player)} players")
+            raise _no_term(f"{player!r} names {names.count(player)} players")
         return names.index(player)
 
     def to(self, index: str, max_order: int | None = None, *, max_terms: int = MAX_TERMS) -> Interactions:
@@ -425,6 +426,11 @@ def _plain(value: Any) -> int | float | str:
     """Return a diagnostic as JSON has it: finite numbers, all else in words."""
     is_number = isinstance(value, int | float | np.integer | np.floating) and math.isfinite(value)
     return (int(value) if isinstance(value, int | np.integer) else float(value)) if is_number else str(value)
+
+
+def _no_term(message: object, page: str = "quickstart") -> Exception:
+    """Return the error of a look-up that cannot be answered."""
+    return with_page(KeyError(message), page)
 
 
 def _shortened(name: str) -> str:

@@ -1,7 +1,8 @@
 """The documentation site: ``python -m sphinx -W --keep-going -b html docs docs/_build/html``, or ``tox -e docs``.
 
 Pages are plain Markdown, which reads as well on a code host. They are no notebooks (so MyST's parser, not myst-nb):
-their blocks are run by ``integration/test_docs.py``, which compares what they say with what comes out: once is enough.
+their Python blocks are run by ``integration/test_docs.py``, which compares what they say with what comes out: once is
+enough. Commands and messages in other blocks are checked by ``tests/test_docs_blocks.py`` and ``tests/test_cli.py``.
 """
 
 from __future__ import annotations

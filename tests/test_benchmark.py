@@ -493,7 +493,9 @@ def test_the_command_runs_and_goes_on(tmp_path, capsys):
 def test_bad_usage(arguments, said, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["benchmark", *arguments]) == 2
-    assert said in capsys.readouterr().err
+    printed = capsys.readouterr().err
+    assert said in printed
+    assert printed.endswith((" See docs/benchmark.md\n", " All options: captum-spex benchmark --help\n"))
     assert not list(tmp_path.iterdir())
 
 

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from contextlib import closing
 from dataclasses import dataclass
-from io import BytesIO, TextIOWrapper
+from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 
 import numpy as np
@@ -214,6 +214,21 @@ def test_the_example_of_the_page_is_what_is_printed(run):
     printed = "\n".join(line.rstrip() for line in done.out.splitlines()) + "\n"
     assert number.sub("#", printed) == number.sub("#", shown[2])
     assert_allclose(*(np.array(number.findall(text), dtype=float) for text in (printed, shown[2])), atol=2e-3)
+
+
+def test_the_error_of_the_page_is_what_is_printed(run):
+    shown = re.search(r"```bash\ncaptum-spex (.* excellent)\n```\n+```text\n(.*\n)```", PAGE)
+    done = main_of(run, shown[1])
+    assert (done.code, done.out, done.err) == (2, "", shown[2])
+
+
+def test_the_program_of_the_page_reads_the_document(run, monkeypatch, capfd):
+    piped = r"```bash\ncaptum-spex ([^|\n]*) 2>.*? python -c \"\n(.*?)\"\n```\n+```text\n(.*?)```"
+    shown = re.search(piped, PAGE, re.DOTALL)
+    document = main_of(run, shown[1]).out
+    monkeypatch.setattr("sys.stdin", StringIO(document))
+    exec(shown[2], {})
+    assert capfd.readouterr().out == shown[3]
 
 
 def main_of(run, line):
@@ -721,6 +736,15 @@ def test_a_model_that_answers_nan_ends_with_1_in_one_line(run, fragile, work):
     assert re.fullmatch(
         r"The model failed: returned nan for the mask with [^\n]+; values must be finite[^\n]+\n", done.err
     )
+
+
+def test_what_the_page_shows_of_ctrl_c_is_what_is_printed(run, fragile, work):
+    done = run(FIVE, *fragile("interrupted", 12), "--tokens-per-batch", "20")
+    shown = re.search(r"```text\n\^C\n(.*?)```", PAGE, re.DOTALL)[1]
+    texts = [re.sub(r"captum-spex-\w+\.db", "FILE", text) for text in (shown, done.err)]
+    start = "  captum-spex explain --store FILE "
+    assert len({re.sub(r"\([\d,]+ ", "(N ", text.partition(start)[0]) for text in texts}) == 1
+    assert all(start in text for text in texts)
 
 
 def test_ctrl_c_before_any_evaluation_leaves_nothing(run, fragile, work):

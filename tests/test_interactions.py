@@ -155,8 +155,9 @@ def test_lookup_by_players_and_by_names(result):
     ],
 )
 def test_lookup_of_what_cannot_be(result, players, message):
-    with pytest.raises(KeyError, match=message):
+    with pytest.raises(KeyError, match=message) as caught:
         result[players]
+    assert caught.value.__notes__[0].startswith("See docs/")
 
 
 def test_lookup_of_an_ambiguous_name():

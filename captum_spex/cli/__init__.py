@@ -64,7 +64,12 @@ def _common(
     """Options of all commands."""
 
 
-@app.command()
+def _page(name: str) -> str:
+    """Return the line below the help of a command: which page says all of it."""
+    return f"All of it: {DOCUMENTATION.format(page=name)}"
+
+
+@app.command(epilog=_page("quickstart"))
 def demo(
     budget: Annotated[int, typer.Option(min=2, help="Model evaluations for each explainer.")] = 512,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the training and of the masks.")] = 0,
@@ -75,7 +80,7 @@ def demo(
     typer.echo(run_demo(budget=budget, seed=seed))
 
 
-@app.command()
+@app.command(epilog=_page("command-line"))
 def explain(
     context: typer.Context,
     text: _options.Text = None,
@@ -113,7 +118,7 @@ def explain(
     raise typer.Exit(ExplainJob(options, arguments=list(context.obj or sys.argv[1:])).run())
 
 
-@app.command()
+@app.command(epilog=_page("benchmark"))
 def benchmark(
     out: _benchmark.Out = None,
     quick: _benchmark.Quick = False,

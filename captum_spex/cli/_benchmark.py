@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from captum_spex.cli._job import INTERRUPTED, MODEL_FAILURE, OK, USAGE
-from captum_spex.errors import ArgumentError
+from captum_spex.errors import DOCUMENTATION, ArgumentError
 
 Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Where results, plots and the page go; made if new.")]
 Quick = Annotated[bool, typer.Option("--quick", help="Few games, budgets and seeds: three minutes on two cores.")]
@@ -37,7 +37,7 @@ def run(options: Mapping[str, Any]) -> int:
         return _run(options)
     except ArgumentError as error:
         words = str(error.renamed(f"--{error.argument}")).replace("`--", "").replace("`: got", ": got", 1)
-        print(f"Error: --{' '.join(words.split())}", file=sys.stderr)
+        print(f"Error: --{' '.join(words.split())} See {DOCUMENTATION.format(page='benchmark')}", file=sys.stderr)
         return USAGE
     except KeyboardInterrupt:
         print("Interrupted. What is done is kept: the same command goes on from there.", file=sys.stderr)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from captum_spex.errors import ArgumentError
+from captum_spex.errors import ArgumentError, with_page
 
 _PATIENCE = 5.0  # seconds that an address has to answer
 
@@ -15,7 +15,7 @@ def imported_ray() -> Any:
     try:
         import ray
     except ImportError as error:
-        raise ImportError('`RayGame` needs Ray: `pip install "captum-spex[ray]"`') from error
+        raise with_page(ImportError("`RayGame` needs Ray: `pip install ray`"), "distributed") from error
     return ray
 
 

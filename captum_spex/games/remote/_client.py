@@ -16,7 +16,7 @@ from numbers import Real
 from typing import Any
 from urllib.parse import urlsplit
 
-from captum_spex.errors import ArgumentError, BudgetError, GameError
+from captum_spex.errors import ArgumentError, BudgetError, GameError, with_page
 from captum_spex.evaluate import checked_positive
 
 _LONGEST_WAIT = 60.0
@@ -269,5 +269,6 @@ def _openai() -> Any:
     try:
         import openai
     except ImportError as error:
-        raise ImportError("remote games need `pip install captum-spex[remote]` (openai, tenacity)") from error
+        needed = ImportError("remote games need two more packages: `pip install openai tenacity`")
+        raise with_page(needed, "explain-an-llm") from error
     return openai
