@@ -25,8 +25,9 @@ from captum_spex.errors import ArgumentError, BudgetError, UnknownNameError
 from captum_spex.evaluate import Evaluator
 from captum_spex.indices import resolve_index
 from captum_spex.interactions import Interactions
-from captum_spex.masks import all_masks, mask_keys
+from captum_spex.masks import Masks, all_masks, mask_keys
 from captum_spex.model import LinkedExpansion, ObservedCorrections, Spectrum
+from captum_spex.sampling import enumerate_and_spread
 from captum_spex.supports import Floats
 
 GAUSSIAN = ProxySpex(proxy="gaussian-process", rounds=1)
@@ -56,6 +57,13 @@ def surrogate(left_out: Floats, reused: Floats | None = None) -> Surrogate:
     return Surrogate("made", [()], left_out[:, None], (left_out if reused is None else reused)[:, None])
 
 
+def random_masks(count: int) -> Masks:
+    return np.random.default_rng(1).random((count, 30)) < 0.5
+
+
+RANDOM = random_masks(400)
+
+
 @pytest.fixture
 def truth(rng: np.random.Generator) -> Floats:
     return rng.normal(size=400)
@@ -63,7 +71,7 @@ def truth(rng: np.random.Generator) -> Floats:
 
 def test_a_useless_surrogate_leaves_no_trace(truth: Floats, rng: np.random.Generator) -> None:
     good, useless = surrogate(truth + 0.3 * rng.normal(size=400)), surrogate(rng.normal(size=400))
-    alone, found = combine([good], truth, 0), combine([useless, good, useless], truth, 0)
+    alone, found = combine([good], truth, 0, RANDOM), combine([useless, good, useless], truth, 0, RANDOM)
     assert list(found.weights) == [1]
     assert found.weights[1] == alone.weights[0]
     assert_array_equal(found.left_out, alone.left_out)
@@ -71,14 +79,18 @@ def test_a_useless_surrogate_leaves_no_trace(truth: Floats, rng: np.random.Gener
 
 def test_a_slightly_worse_twin_leaves_no_trace(truth: Floats, rng: np.random.Generator) -> None:
     best = truth + 0.3 * rng.normal(size=400)
-    assert list(combine([surrogate(best + 0.02 * rng.normal(size=400)), surrogate(best)], truth, 0).weights) == [1]
+    assert list(
+        combine([surrogate(best + 0.02 * rng.normal(size=400)), surrogate(best)], truth, 0, RANDOM).weights
+    ) == [1]
 
 
 def test_surrogates_that_err_apart_are_combined(truth: Floats, rng: np.random.Generator) -> None:
     pair = [surrogate(truth + rng.normal(size=400)) for _ in range(2)]
-    found = combine(pair, truth, 0)
+    found = combine(pair, truth, 0, RANDOM)
     assert set(found.weights) == {0, 1}
-    assert ((found.left_out - truth) ** 2).mean() < 0.8 * ((combine(pair[:1], truth, 0).left_out - truth) ** 2).mean()
+    assert ((found.left_out - truth) ** 2).mean() < 0.8 * (
+        (combine(pair[:1], truth, 0, RANDOM).left_out - truth) ** 2
+    ).mean()
 
 
 @given(seed=st.integers(0, 1000), count=st.integers(1, 4))
@@ -86,7 +98,7 @@ def test_weights_are_not_negative_and_make_the_predictions(seed: int, count: int
     rng = np.random.default_rng(seed)
     truth = rng.normal(size=50)
     made = [surrogate(rng.normal(size=50) + rng.normal() * truth, rng.normal(size=50)) for _ in range(count)]
-    found = combine(made, truth, 0)
+    found = combine(made, truth, 0, random_masks(50))
     assert all(weight >= 0 for weight in found.weights.values())
     for name in ("left_out", "reused"):
         mixed = sum(weight * getattr(made[number], name)[:, 0] for number, weight in found.weights.items())
@@ -94,7 +106,21 @@ def test_weights_are_not_negative_and_make_the_predictions(seed: int, count: int
 
 
 def test_a_perfect_surrogate_is_taken_alone(truth: Floats) -> None:
-    assert combine([surrogate(truth), surrogate(truth), surrogate(-truth)], truth, 0).weights == {0: pytest.approx(1.0)}
+    assert combine([surrogate(truth), surrogate(truth), surrogate(-truth)], truth, 0, RANDOM).weights == {
+        0: pytest.approx(1.0)
+    }
+
+
+def test_sizes_that_are_all_seen_do_not_decide_where_they_are_harder(rng: np.random.Generator) -> None:
+    """Of two surrogates the one counts that predicts masks of sizes which were not all evaluated."""
+    masks = enumerate_and_spread(12, 120, rng, level=1).masks
+    is_small = masks.sum(axis=1) <= 1
+    values = rng.normal(size=120) + 20.0 * is_small * rng.normal(size=120)
+    better, worse = (values + error * rng.normal(size=120) for error in (0.1, 0.9))
+    better[is_small] = 0.0
+    worse[is_small] *= 0.5
+    weights = combine([surrogate(worse), surrogate(better)], values, 0, masks).weights
+    assert weights[1] > 5 * weights.get(0, 0.0)
 
 
 # --- quality ----------------------------------------------------------------------------------------------------------

@@ -6,16 +6,16 @@ from math import comb
 
 import numpy as np
 import pytest
-from games import codes
+from games import Counting, codes
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import binom
 
+import captum_spex
 from captum_spex.masks import all_masks
 from captum_spex.sampling import (
     affordable_level,
-    are_pairs_affordable,
     bernoulli,
     enumerate_and_spread,
     exhaustive,
@@ -206,15 +206,21 @@ def test_levels_that_pay():
     assert affordable_level(2, 4) == 0
 
 
-@pytest.mark.parametrize(
-    ("n_players", "n_masks", "paired"), [(100, 90, True), (100, 120, False), (100, 201, False), (100, 300, True)]
-)
-def test_masks_stand_alone_where_there_are_two_for_every_player(n_players, n_masks, paired):
-    """Measured: a pair tells only one number about single players."""
-    assert are_pairs_affordable(n_players, n_masks) is paired
-    rng = np.random.default_rng(0)
-    masks = enumerate_and_spread(n_players, n_masks, rng, level=0, paired=paired).masks
-    assert len(np.unique(masks, axis=0)) == n_masks
+@pytest.mark.parametrize("paired", [True, False])
+def test_masks_come_with_their_complements_or_alone(paired):
+    masks = enumerate_and_spread(100, 120, np.random.default_rng(0), level=0, paired=paired).masks
+    assert len(np.unique(masks, axis=0)) == 120
     known = {mask.tobytes() for mask in masks}
     complemented = [(~mask).tobytes() in known for mask in masks[2:-1]]
     assert all(complemented) if paired else not any(complemented)
+
+
+@pytest.mark.parametrize(("n_masks", "paired"), [(40, False), (120, False), (201, False), (300, True)])
+def test_masks_stand_alone_until_single_players_are_enumerated(n_masks, paired):
+    """Measured: a pair tells only one number about single players."""
+    game = Counting(lambda masks: masks @ np.arange(100.0))
+    captum_spex.explain(game, 100, budget=n_masks, random_state=0)
+    drawn = game.masks[2:]
+    drawn = drawn[(drawn.sum(axis=1) > 1) & (drawn.sum(axis=1) < 99)]
+    known = {mask.tobytes() for mask in drawn}
+    assert any((~mask).tobytes() in known for mask in drawn) is paired

@@ -134,7 +134,7 @@ class Recoverer:
         return found
 
     def _one(self, output: _Output, surrogates: Sequence[Surrogate]) -> Recovered:
-        chosen = combine(surrogates, output.standardised, output.column)
+        chosen = combine(surrogates, output.standardised, output.column, output.seen.masks)
         fitted = _fitted(output, surrogates, chosen)
         n = output.seen.masks.shape[1]
         masks = all_masks(n) if 2**n <= _SPREAD_MASKS else np.random.default_rng(0).random((_SPREAD_MASKS, n)) < 0.5

@@ -20,7 +20,7 @@ from captum_spex.approximators.base import Again, Observed, Problem, Recovered, 
 from captum_spex.errors import ArgumentError, BudgetError, UnknownNameError
 from captum_spex.evaluate import checked_positive
 from captum_spex.masks import Masks
-from captum_spex.sampling import Design, affordable_level, are_pairs_affordable, bernoulli, enumerate_and_spread
+from captum_spex.sampling import Design, affordable_level, bernoulli, enumerate_and_spread
 from captum_spex.supports import Floats
 
 DesignName = Literal["auto", "bernoulli", "spread"]
@@ -299,7 +299,7 @@ class _Run:
         """The design of the next round, which begins with the masks taken so far."""
         if self.design is None or self.problem.target is not None:
             level = affordable_level(self.problem.n_players, size, taken=self.design)
-            return self._fixed(size, level, self.design, paired=are_pairs_affordable(self.problem.n_players, size))
+            return self._fixed(size, level, self.design, paired=level > 0)
         new = size - len(self.design.masks)
         return self._fixed(size, 0, self.design.extended(self._chosen(int(_ADAPTIVE_SHARE * new) & ~1)))
 
