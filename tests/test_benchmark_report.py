@@ -20,7 +20,15 @@ from captum_spex.benchmark._figures import figures, spread
 from captum_spex.benchmark._needed import BEST_OTHER, interval, summary
 from captum_spex.benchmark._report import write_report
 from captum_spex.benchmark._row import Row
-from captum_spex.benchmark._summary import NO_RIVALS, NOTHING, summary_lines, summary_markdown, undone
+from captum_spex.benchmark._summary import (
+    NO_RIVALS,
+    NOTHING,
+    bound_mark,
+    leaning,
+    summary_lines,
+    summary_markdown,
+    undone,
+)
 from captum_spex.benchmark._verdicts import standings
 from captum_spex.benchmark.methods import method_named
 
@@ -162,6 +170,16 @@ def test_cases_are_averaged_geometrically_and_families_apart():
     assert np.isnan(needed(rows, family="a").low)
 
 
+def test_a_bound_that_leaves_it_open_is_neither_won_nor_lost():
+    reference = curve(PUBLISHED, (0.3, 0.4, 0.5, 0.6))
+    stopped, late = [row(OURS, r2=0.1)], [row(OURS, budget=800, r2=0.9)]
+    won, lost = curve(OURS, (0.7, 0.8, 0.9, 0.95)), curve(OURS, (0.1, 0.15, 0.2, 0.25))
+    found = [needed(reference + ours) for ours in (stopped, late, won, lost)]
+    assert [(bound_mark(one), one.ratio < 1, leaning(one)) for one in found] == [
+        ("≥ ", True, "tied"), ("≤ ", False, "tied"), ("≤ ", True, "won"), ("≥ ", False, "lost")
+    ]  # fmt: skip
+
+
 def test_one_case_has_no_interval():
     rows = curve(OURS, (0.2, 0.4)) + curve(PUBLISHED, (0.2, 0.4))
     assert np.isnan([needed(rows).low, needed(rows).high]).all()
@@ -291,6 +309,15 @@ def test_rivals_are_compared_at_equal_evaluations():
     assert_allclose(standing(later).difference, -0.3)
 
 
+def test_a_budget_below_all_that_others_got_does_not_count():
+    frugal = [row("frugal", budget=budget, n_evaluations=10.0, r2=-60.0) for budget in BUDGETS[1:]]
+    rows = curve(OURS, (0.2, 0.5, 0.6, 0.7)) + curve("rival", (nan, 0.6, 0.7, 0.8))[1:] + frugal
+    found = standing(rows)
+    assert [one.budget for one in found.verdicts] == [200, 400, 800]
+    assert (found.outcome, found.n_lost) == ("lost", 3)
+    assert_allclose(found.difference, -0.1)
+
+
 def test_no_answer_is_as_bad_as_a_loss():
     rows = [row(OURS, status="failed", message="boom", n_evaluations=nan), row("rival", r2=0.5)]
     found = standing(rows)
@@ -409,6 +436,23 @@ def test_losses_stand_before_wins_and_before_every_other_number(tmp_path):
     rows += curve(OURS, (0.5, 0.7), "won case") + curve("rival", (0.3, 0.4), "won case")
     text = write_report(rows, tmp_path, header={})[0].read_text(encoding="utf-8")
     assert text.index("lost case</td>") < text.index("won case</td>") < text.index("<img") < text.index("Every case")
+
+
+def test_the_page_explains_its_marks_and_words(tmp_path):
+    text = write_report(many_rows(2), tmp_path, header={})[0].read_text(encoding="utf-8")
+    cards, losses, pictures = (text.index(what) for what in ('class="cards"', "Where ProxySpex loses", "<img"))
+    for mark in ("≤: in some cases", "≥: in some", "≈: both", "The best other is"):
+        assert cards < text.index(mark) < losses
+    for word in ("Worst: ", "mean: ", "error \N{MULTIPLICATION SIGN} 2: "):
+        assert losses < text.index(word) < pictures
+
+
+def test_methods_that_mostly_do_not_get_there_come_last(tmp_path):
+    rows = curve(PUBLISHED, (0.3, 0.4, 0.5, 0.6)) + curve(OURS, (0.2, 0.3, 0.4, 0.6))
+    rows += [row("frugal", budget=budget, n_evaluations=10.0, r2=0.1) for budget in BUDGETS]
+    text = write_report(rows, tmp_path, header={})[0].read_text(encoding="utf-8")
+    assert needed(rows, "frugal").ratio < needed(rows).ratio
+    assert text.index('<td class="name">ProxySpex</td>') < text.index('<td class="name">frugal</td>')
 
 
 def test_pictures_leave_matplotlib_as_it_was():

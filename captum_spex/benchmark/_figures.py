@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from captum_spex.benchmark._curves import METRICS, OURS, PUBLISHED, R2, Curves, Metric, curves_of, tried
 from captum_spex.benchmark._needed import BEST_OTHER, Needed, summary
 from captum_spex.benchmark._row import Row
-from captum_spex.benchmark._summary import NEEDED, bound_mark, gap_text, reference_name, tally
+from captum_spex.benchmark._summary import NEEDED, bound_mark, gap_text, leaning, reference_name, tally
 from captum_spex.benchmark._verdicts import LOST, TIED, UNANSWERED, WON, Standing, standings
 from captum_spex.plots._names import TIMES, lettering, short
 from captum_spex.plots._style import BLUE, GREY, NORMAL, RED, SMALL, plain
@@ -140,8 +140,7 @@ def needed_figure(every: Sequence[Needed]) -> tuple[Figure, str]:
     axes[0].set_ylim(len(families) - 0.4, -0.6)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=2, frameon=False, fontsize=SMALL)
-    marks = "≤, ≥: bounds in some cases, ≈: of both kinds; in brackets the number of cases."
-    return figure, f"{OURS}. {NEEDED} {marks}"
+    return figure, f"{OURS}. {NEEDED} In brackets the number of cases."
 
 
 def _draw_needed(ax: Axes, chosen: list[Needed], families: list[str]) -> None:
@@ -153,7 +152,7 @@ def _draw_needed(ax: Axes, chosen: list[Needed], families: list[str]) -> None:
         filled = "white" if shift > 0 else None
         ax.plot([], [], marker, color=BLUE, markerfacecolor=filled or BLUE, label=metric.label)
         for needed, place in zip(some, places, strict=True):
-            colour = GREY if round(needed.ratio, 2) == 1 else RED if needed.ratio > 1 else BLUE
+            colour = _COLOURS[leaning(needed)]
             ends = [needed.low, needed.high] if np.isfinite(needed.low) else [needed.ratio] * 2
             ax.plot(ends, [place] * 2, color=colour, linewidth=1.6, solid_capstyle="butt")
             ax.plot(needed.ratio, place, marker, color=colour, markerfacecolor=filled or colour, markersize=6)
