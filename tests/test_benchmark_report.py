@@ -468,6 +468,20 @@ def test_the_bars_are_the_mean_differences():
     assert_allclose(ax.patches[0].get_width(), -0.15)
 
 
+def test_the_others_that_are_named_are_those_that_are_ahead():
+    rows = curve(OURS, (0.5, 0.7, 0.8, 0.9)) + curve("flat", (0.3, 0.3, 0.3, 0.3)) + curve("low", (0.2, 0.2, 0.2, 0.2))
+    rows += curve("late", (-90.0, 0.85, 0.9, 0.95)) + curve("early", (0.6,))
+    ax = figures(rows)["r2"][0].axes[0]
+    assert {"late", "early"} == {text.get_text() for text in ax.texts}
+
+
+def test_the_legend_of_a_single_panel_is_not_cut():
+    figure = figures(curve(OURS, (0.5, 0.7)) + curve("rival", (0.4, 0.5)))["r2"][0]
+    figure.draw_without_rendering()
+    legend = figure.legends[0].get_window_extent()
+    assert figure.bbox.x0 <= legend.x0 < legend.x1 <= figure.bbox.x1
+
+
 def test_curves_are_means_with_standard_errors():
     rows = [row("m", seed=seed, r2=value) for seed, value in enumerate((0.2, 0.4, 0.6))]
     curves = curves_of(rows, R2)
