@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import dataclass, replace
 from itertools import permutations
@@ -270,6 +271,69 @@ def test_an_explainer_that_fails_is_recorded_and_the_others_run(tmp_path):
     assert without_costs(read_results(tmp_path)) == without_costs(rows)
 
 
+UNUSABLE = {
+    "nan": Answer(shapley=np.full(7, np.nan)),
+    "infinite": Answer(shapley=np.full(7, np.inf)),
+    "too many": Answer(shapley=np.zeros(8)),
+    "a matrix": Answer(shapley=np.zeros((1, 7))),
+    "nan of a pair": Answer(interactions={(0, 1): np.nan}),
+    "other players": Answer(interactions={(0, 7): 1.0}),
+}
+
+
+@pytest.mark.parametrize("answer", UNUSABLE.values(), ids=UNUSABLE)
+def test_an_answer_that_is_none_is_a_failure(tmp_path, answer):
+    wrong = Explainer("Wrong", explain=lambda values, request: answer)
+    rows = run_benchmark(tmp_path, cases=[OWN], methods=[wrong], budgets=[30], seeds=1)
+    assert rows[0].status == "failed"
+    assert re.search("the (Shapley values|interactions) are", rows[0].message)
+
+
+def test_players_of_a_set_may_be_in_any_order():
+    answers = (Answer(interactions={players: 2.0}) for players in ((1, 4), (4, 1)))
+    one, other = (numbers(answer) for answer in answers)
+    assert one == other
+
+
+def test_an_explainer_that_exits_is_recorded(tmp_path):
+    def leaving(values, request):
+        raise SystemExit(3)
+
+    rows = run_benchmark(
+        tmp_path, cases=[OWN], methods=[Explainer("Exit", explain=leaving), MEAN], budgets=[30], seeds=1
+    )
+    assert [(row.status, row.message) for row in rows] == [("failed", "SystemExit: 3"), ("done", "")]
+
+
+@pytest.mark.parametrize(
+    "game",
+    [
+        lambda masks: np.where(masks.sum(axis=1) == 3, np.nan, 1.0 * masks[:, 0]),
+        lambda masks: np.zeros((len(masks), 1)),
+        lambda masks: np.zeros(3),
+    ],
+)
+def test_a_game_without_a_number_for_every_mask_is_recorded(tmp_path, game):
+    rows = run_benchmark(tmp_path, cases=[Case("odd", "own", 7, game), OWN], methods=[MEAN], budgets=[30], seeds=1)
+    assert [(row.case, row.status) for row in rows] == [("odd", "failed"), ("mine", "done")]
+    assert rows[0].message == "ValueError: the game does not return a finite number for every mask"
+
+
+def test_the_command_on_the_page_can_be_copied(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["captum-spex", "--methods", "SHAP Perm*"])
+    run_benchmark(tmp_path, cases=[OWN], methods=[MEAN], budgets=[30], seeds=1)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "captum-spex --methods &#x27;SHAP Perm*&#x27;" in page
+
+
+def test_halves_of_characters_in_the_command_are_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["captum-spex", "--games", "\udcff"])
+    run_benchmark(tmp_path, cases=[OWN], methods=[MEAN], budgets=[30], seeds=1)
+    assert json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))["command"][-1] == "\udcff"
+    with pytest.raises(ArgumentError, match="name"):
+        run_benchmark(tmp_path / "other", cases=[Case("\udcff", "own", 7, weighted_sum)])
+
+
 def test_a_game_that_cannot_be_made_is_recorded_and_the_others_run(tmp_path):
     torn = Case("torn", "own", 7, lambda masks: 1 / 0)
     rows = run_benchmark(tmp_path, cases=[torn, OWN], methods=[MEAN], budgets=[30], seeds=1)
@@ -424,6 +488,8 @@ def test_a_damaged_line_is_named(finished, tmp_path):
     lines = (folder / "results.csv").read_text(encoding="utf-8").splitlines(keepends=True)
     (folder / "results.csv").write_text("".join([lines[0], lines[1][:9] + "\n", *lines[2:]]), encoding="utf-8")
     refused(folder, "line 2 is damaged")
+    (folder / "results.csv").write_text("".join(lines).replace(",done,", ",gone,", 1), encoding="utf-8")
+    refused(folder, "its status 'gone' is none of done")
 
 
 def test_restart_begins_anew(finished, tmp_path):
@@ -474,6 +540,8 @@ def test_the_command_runs_and_goes_on(tmp_path, capsys):
     assert len(read_results(tmp_path)) == 4
     assert main(arguments) == 0
     assert "All runs are done already." in capsys.readouterr().out
+    assert main([*arguments[:2], str(tmp_path / "other"), *arguments[3:6], "2000", *arguments[7:]]) == 1
+    assert "all budgets exceed the number of masks" in capsys.readouterr().out
     assert main([*arguments, "--quick"]) == 2
     error = capsys.readouterr().err
     assert error.startswith("Error: --out: got ")

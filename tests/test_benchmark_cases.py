@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import random
+import sys
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -229,6 +232,15 @@ def test_names_that_would_be_the_same_keep_their_suffixes(folder):
     names = [source.name for source in from_folder(folder)[0]]
     assert {"spectra/one.json", "spectra/one.npz"} < set(names)
     assert len(set(names)) == len(names) == 4
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are texts there")
+def test_names_are_text_whatever_the_files_are_called(folder):
+    save_table(Path(os.fsdecode(os.fsencode(folder) + b"/two  blanks \xff.npz")))
+    Path(os.fsdecode(os.fsencode(folder) + b"/torn\xff.npz")).write_text("torn")
+    sources, problems = from_folder(folder)
+    assert f"{folder.name}/two blanks \\udcff" in {source.name for source in sources}
+    assert [line.partition(":")[0] for line in problems] == ["torn\\udcff.npz"]
 
 
 def with_nan(n_players, wrong):

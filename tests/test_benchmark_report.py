@@ -20,7 +20,15 @@ from captum_spex.benchmark._figures import figures, spread
 from captum_spex.benchmark._needed import BEST_OTHER, interval, summary
 from captum_spex.benchmark._report import write_report
 from captum_spex.benchmark._row import Row
-from captum_spex.benchmark._summary import NO_RIVALS, NOTHING, summary_lines, summary_markdown, undone
+from captum_spex.benchmark._summary import (
+    NO_RIVALS,
+    NOTHING,
+    bound_mark,
+    leaning,
+    summary_lines,
+    summary_markdown,
+    undone,
+)
 from captum_spex.benchmark._verdicts import standings
 from captum_spex.benchmark.methods import method_named
 
@@ -162,6 +170,16 @@ def test_cases_are_averaged_geometrically_and_families_apart():
     assert np.isnan(needed(rows, family="a").low)
 
 
+def test_a_bound_that_leaves_it_open_is_neither_won_nor_lost():
+    reference = curve(PUBLISHED, (0.3, 0.4, 0.5, 0.6))
+    stopped, late = [row(OURS, r2=0.1)], [row(OURS, budget=800, r2=0.9)]
+    won, lost = curve(OURS, (0.7, 0.8, 0.9, 0.95)), curve(OURS, (0.1, 0.15, 0.2, 0.25))
+    found = [needed(reference + ours) for ours in (stopped, late, won, lost)]
+    assert [(bound_mark(one), one.ratio < 1, leaning(one)) for one in found] == [
+        ("≥ ", True, "tied"), ("≤ ", False, "tied"), ("≤ ", True, "won"), ("≥ ", False, "lost")
+    ]  # fmt: skip
+
+
 def test_one_case_has_no_interval():
     rows = curve(OURS, (0.2, 0.4)) + curve(PUBLISHED, (0.2, 0.4))
     assert np.isnan([needed(rows).low, needed(rows).high]).all()
@@ -291,6 +309,15 @@ def test_rivals_are_compared_at_equal_evaluations():
     assert_allclose(standing(later).difference, -0.3)
 
 
+def test_a_budget_below_all_that_others_got_does_not_count():
+    frugal = [row("frugal", budget=budget, n_evaluations=10.0, r2=-60.0) for budget in BUDGETS[1:]]
+    rows = curve(OURS, (0.2, 0.5, 0.6, 0.7)) + curve("rival", (nan, 0.6, 0.7, 0.8))[1:] + frugal
+    found = standing(rows)
+    assert [one.budget for one in found.verdicts] == [200, 400, 800]
+    assert (found.outcome, found.n_lost) == ("lost", 3)
+    assert_allclose(found.difference, -0.1)
+
+
 def test_no_answer_is_as_bad_as_a_loss():
     rows = [row(OURS, status="failed", message="boom", n_evaluations=nan), row("rival", r2=0.5)]
     found = standing(rows)
@@ -411,6 +438,23 @@ def test_losses_stand_before_wins_and_before_every_other_number(tmp_path):
     assert text.index("lost case</td>") < text.index("won case</td>") < text.index("<img") < text.index("Every case")
 
 
+def test_the_page_explains_its_marks_and_words(tmp_path):
+    text = write_report(many_rows(2), tmp_path, header={})[0].read_text(encoding="utf-8")
+    cards, losses, pictures = (text.index(what) for what in ('class="cards"', "Where ProxySpex loses", "<img"))
+    for mark in ("≤: in some cases", "≥: in some", "≈: both", "The best other is"):
+        assert cards < text.index(mark) < losses
+    for word in ("Worst: ", "mean: ", "error \N{MULTIPLICATION SIGN} 2: "):
+        assert losses < text.index(word) < pictures
+
+
+def test_methods_that_mostly_do_not_get_there_come_last(tmp_path):
+    rows = curve(PUBLISHED, (0.3, 0.4, 0.5, 0.6)) + curve(OURS, (0.2, 0.3, 0.4, 0.6))
+    rows += [row("frugal", budget=budget, n_evaluations=10.0, r2=0.1) for budget in BUDGETS]
+    text = write_report(rows, tmp_path, header={})[0].read_text(encoding="utf-8")
+    assert needed(rows, "frugal").ratio < needed(rows).ratio
+    assert text.index('<td class="name">ProxySpex</td>') < text.index('<td class="name">frugal</td>')
+
+
 def test_pictures_leave_matplotlib_as_it_was():
     before, numbers = dict(matplotlib.rcParams), plt.get_fignums()
     assert list(figures(many_rows(1))) == ["standings", "needed", "r2", "shapley_error", "cost"]
@@ -422,6 +466,20 @@ def test_the_bars_are_the_mean_differences():
     rows = curve(OURS, (0.5, 0.7)) + curve("rival", (0.6, 0.9))
     ax = figures(rows)["standings"][0].axes[0]
     assert_allclose(ax.patches[0].get_width(), -0.15)
+
+
+def test_the_others_that_are_named_are_those_that_are_ahead():
+    rows = curve(OURS, (0.5, 0.7, 0.8, 0.9)) + curve("flat", (0.3, 0.3, 0.3, 0.3)) + curve("low", (0.2, 0.2, 0.2, 0.2))
+    rows += curve("late", (-90.0, 0.85, 0.9, 0.95)) + curve("early", (0.6,))
+    ax = figures(rows)["r2"][0].axes[0]
+    assert {"late", "early"} == {text.get_text() for text in ax.texts}
+
+
+def test_the_legend_of_a_single_panel_is_not_cut():
+    figure = figures(curve(OURS, (0.5, 0.7)) + curve("rival", (0.4, 0.5)))["r2"][0]
+    figure.draw_without_rendering()
+    legend = figure.legends[0].get_window_extent()
+    assert figure.bbox.x0 <= legend.x0 < legend.x1 <= figure.bbox.x1
 
 
 def test_curves_are_means_with_standard_errors():

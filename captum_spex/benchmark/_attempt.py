@@ -76,7 +76,7 @@ class Attempts:
             start = perf_counter()
             try:
                 answer = run.method(game, request)
-            except Exception as error:  # whatever a library raises
+            except (Exception, SystemExit) as error:  # whatever a library raises
                 message = said(error)
             spent = perf_counter() - start
         costs = {"own_seconds": spent - game.seconds, "peak_mib": peak.mib}
@@ -98,7 +98,7 @@ class Attempts:
                 if method.refusal(_WARM) is None:
                     with quiet():
                         found = bool(method(_warm_game, _WARM).interactions)
-            except Exception:  # it fails in the run itself too, and is recorded there
+            except (Exception, SystemExit):  # it fails in the run itself too, and is recorded there
                 found = None
             self._warmed[method.name] = found
         return self._warmed[method.name]

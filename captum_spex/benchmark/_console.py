@@ -46,7 +46,8 @@ class Reporter:
         self._start = perf_counter()
         self.say(*(f"Note: {note}" for note in notes if note))
         if not seconds:
-            return self.say("All runs are done already.")
+            nothing = "Nothing to run: methods or games are missing, or all budgets exceed the number of masks."
+            return self.say("All runs are done already." if n_before else nothing)
         before = f"; {n_before:,} rows are there already" if n_before else ""
         return self.say(f"{len(seconds):,} runs, which take about {self.remaining}{before}.")
 

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from captum_spex.benchmark._curves import METRICS, OURS, PUBLISHED, R2, Curves, Metric, curves_of, tried
 from captum_spex.benchmark._needed import BEST_OTHER, Needed, summary
 from captum_spex.benchmark._row import Row
-from captum_spex.benchmark._summary import NEEDED, bound_mark, gap_text, reference_name, tally
+from captum_spex.benchmark._summary import NEEDED, bound_mark, gap_text, leaning, reference_name, tally
 from captum_spex.benchmark._verdicts import LOST, TIED, UNANSWERED, WON, Standing, standings
 from captum_spex.plots._names import TIMES, lettering, short
 from captum_spex.plots._style import BLUE, GREY, NORMAL, RED, SMALL, plain
@@ -140,8 +140,7 @@ def needed_figure(every: Sequence[Needed]) -> tuple[Figure, str]:
     axes[0].set_ylim(len(families) - 0.4, -0.6)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=2, frameon=False, fontsize=SMALL)
-    marks = "≤, ≥: bounds in some cases, ≈: of both kinds; in brackets the number of cases."
-    return figure, f"{OURS}. {NEEDED} {marks}"
+    return figure, f"{OURS}. {NEEDED} In brackets the number of cases; grey: neither more nor fewer, or open."
 
 
 def _draw_needed(ax: Axes, chosen: list[Needed], families: list[str]) -> None:
@@ -153,7 +152,7 @@ def _draw_needed(ax: Axes, chosen: list[Needed], families: list[str]) -> None:
         filled = "white" if shift > 0 else None
         ax.plot([], [], marker, color=BLUE, markerfacecolor=filled or BLUE, label=metric.label)
         for needed, place in zip(some, places, strict=True):
-            colour = GREY if round(needed.ratio, 2) == 1 else RED if needed.ratio > 1 else BLUE
+            colour = _COLOURS[leaning(needed)]
             ends = [needed.low, needed.high] if np.isfinite(needed.low) else [needed.ratio] * 2
             ax.plot(ends, [place] * 2, color=colour, linewidth=1.6, solid_capstyle="butt")
             ax.plot(needed.ratio, place, marker, color=colour, markerfacecolor=filled or colour, markersize=6)
@@ -197,7 +196,7 @@ def curves_figure(curves: Curves) -> tuple[Figure, str]:
     cases = np.flatnonzero(np.isfinite(curves.quality).any(axis=(1, 2)))
     n_columns = min(_COLUMNS, len(cases))
     n_rows = -(-len(cases) // n_columns)
-    figure = Figure(figsize=(max(5.0, 3.5 * n_columns), 0.7 + 2.5 * n_rows), layout="constrained")
+    figure = Figure(figsize=(max(6.4, 3.5 * n_columns), 0.7 + 2.5 * n_rows), layout="constrained")
     panels = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
     for ax, case in zip(panels, cases.tolist(), strict=False):
         _draw_case(ax, curves, case)
@@ -253,11 +252,16 @@ def _style(method: str, other: bool, rival: bool) -> dict[str, Any]:
 
 
 def _best_others(curves: Curves, case: int) -> list[str]:
-    """Return the methods of other packages with the best mean quality over the budgets they have an answer to."""
+    """Return the methods of other packages that are the best of them at the most budgets, then by mean quality.
+
+    No answer, and one that means nothing however bad it is, count alike.
+    """
     numbers = [number for number in np.flatnonzero(curves.others) if np.isfinite(curves.quality[case, number]).any()]
-    worst = np.nanmin(curves.quality[case]) if numbers else 0.0
-    quality = {number: float(np.nan_to_num(curves.quality[case, number], nan=worst).mean()) for number in numbers}
-    return [curves.methods[number] for number in sorted(numbers, key=lambda number: -quality[number])[:_PER_PANEL]]
+    worth = curves.metric.worth
+    quality = np.maximum(np.nan_to_num(curves.quality[case, numbers], nan=worth), worth)
+    is_best = (quality == quality.max(axis=0, initial=worth)) & (quality > worth)
+    order = np.lexsort((-quality.mean(axis=1), -is_best.sum(axis=1)))
+    return [curves.methods[numbers[place]] for place in order[:_PER_PANEL]]
 
 
 def _ticks_at(ax: Axes, curves: Curves, case: int) -> None:
@@ -266,7 +270,7 @@ def _ticks_at(ax: Axes, curves: Curves, case: int) -> None:
     shown = budgets if len(budgets) <= 5 else budgets[:: -(-len(budgets) // 4)]
     ax.set_xticks(shown, [_thousands(budget) for budget in shown], fontsize=SMALL - 1)
     ax.set_xticks([], minor=True)
-    ax.tick_params(axis="y", labelsize=SMALL - 1)
+    ax.tick_params(axis="y", which="both", labelsize=SMALL - 1)
     low, high = min(known.min(), budgets.min()), max(known.max(), budgets.max())
     ax.set_xlim(low / 1.08, high * max(high / low, 1.5) ** 0.62)
 

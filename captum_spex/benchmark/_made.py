@@ -57,4 +57,4 @@ def version_of(package: str) -> str:
 
 
 def _in_a_line(text: str) -> str:
-    return " ".join(text.split())
+    return " ".join(text.encode("utf-8", "backslashreplace").decode("utf-8").split())

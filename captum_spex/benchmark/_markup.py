@@ -8,12 +8,14 @@ from html import escape
 import numpy as np
 
 from captum_spex.benchmark._curves import OURS, PACKAGE, Metric, tried
-from captum_spex.benchmark._needed import Needed
+from captum_spex.benchmark._needed import BEST_OTHER, Needed
 from captum_spex.benchmark._row import Row
 from captum_spex.benchmark._summary import (
+    NEEDED,
     coverage_text,
     few_text,
     gap_text,
+    leaning,
     mean_text,
     ratio_text,
     reference_name,
@@ -21,12 +23,16 @@ from captum_spex.benchmark._summary import (
     tally,
     undone,
 )
-from captum_spex.benchmark._verdicts import WON, Standing
+from captum_spex.benchmark._verdicts import LOST, TIED, WON, Standing
 
 _AGAINST = (
     "Against the best other method of each case and budget, at equal evaluations. A case is listed as lost if it is "
-    "lost at any budget, also where it wins on average."
+    "lost at any budget, also where it wins on average. Worst: the difference at the budget where most is lost, to the "
+    "method named there; mean: of the differences at all budgets. Below 0 R² is lost, and above 0 won; error "
+    "\N{MULTIPLICATION SIGN} 2: the error is twice the other's. Beyond the largest budget that it answers, a method "
+    "counts with its answer to that."
 )
+_KINDS = {LOST: "lost", TIED: "quiet", WON: "won"}
 _LABELS = {
     "r2": "R²",
     "shapley_error": "Shapley error",
@@ -92,13 +98,13 @@ def headline(every: Sequence[Needed]) -> str:
     ours = [needed for needed in every if needed.method == OURS and not needed.family and needed.n_cases]
     cards = []
     for needed in ours:
-        kind = "quiet" if round(needed.ratio, 2) == 1 else "lost" if needed.ratio > 1 else "won"
-        number = f'<strong class="{kind}">{escaped(ratio_text(needed).split(" [")[0].split(" (")[0])}</strong>'
+        number = element("strong", ratio_text(needed).split(" [")[0].split(" (")[0], _KINDS[leaning(needed)])
         spread = f"95 %: {needed.low:.2f} to {needed.high:.2f}. " if np.isfinite(needed.low) else ""
-        title = f"times the evaluations of {reference_name(needed.reference)}, for the same {needed.metric}"
+        reference = f"the {BEST_OTHER}" if needed.reference == BEST_OTHER else reference_name(needed.reference)
+        title = f"times the evaluations of {reference}, for the same {needed.metric}"
         rest = element("div", title) + element("div", f"{spread}{coverage_text(needed)}.", "quiet")
         cards.append(f'<div class="card">{number}{rest}</div>')
-    return f'<div class="cards">{"".join(cards)}</div>' if cards else ""
+    return f'<div class="cards">{"".join(cards)}</div>{element("p", NEEDED, "quiet")}' if cards else ""
 
 
 def verdicts(every: Sequence[Standing]) -> str:
@@ -165,8 +171,10 @@ def needed_tables(every: Sequence[Needed]) -> str:
     return "".join(parts)
 
 
-def _by_reference(needed: Needed) -> tuple[str, str, float]:
-    return needed.reference, needed.metric, float(np.nan_to_num(needed.ratio, nan=np.inf))
+def _by_reference(needed: Needed) -> tuple[str, str, bool, float]:
+    """Sort by reference and ratio; those who mostly do not get there last: their ratio says little."""
+    fails = 2 * needed.n_never > needed.n_cases
+    return needed.reference, needed.metric, fails, float(np.nan_to_num(needed.ratio, nan=np.inf))
 
 
 def undone_tables(rows: Sequence[Row]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import nan
 from time import perf_counter
@@ -137,8 +137,12 @@ class Examiner:
 
         Returns:
             The columns of a row by their names, those that cannot be measured left out.
+
+        Raises:
+            ValueError: if the answer is none: not finite, or not of these players.
         """
         found: dict[str, float] = {}
+        answer = _checked(answer, self._case.n_players)
         if answer.predict is not None:
             found["r2"], found["r2_sized"] = self.held_out.errors(answer.predict, seen)
         ranked = _ranked(answer, self._case.n_players)
@@ -198,8 +202,25 @@ def in_blocks(masks: Masks) -> list[slice]:
     return [slice(start, start + size) for start in range(0, len(masks), size)]
 
 
+def _checked(answer: Answer, n_players: int) -> Answer:
+    """Return the answer with its Shapley values as an array and the players of its sets in order."""
+    groups = {tuple(sorted(players)): float(value) for players, value in answer.interactions.items()}
+    if not all(0 <= player < n_players for players in groups for player in players):
+        raise ValueError(f"the interactions are of other players than 0 to {n_players - 1}")
+    if not np.isfinite(list(groups.values())).all():
+        raise ValueError("the interactions are not finite numbers")
+    if answer.shapley is None:
+        return replace(answer, interactions=groups)
+    shapley = np.asarray(answer.shapley, dtype=np.float64)
+    if shapley.shape != (n_players,) or not np.isfinite(shapley).all():
+        raise ValueError("the Shapley values are not one finite number for every player")
+    return replace(answer, shapley=shapley, interactions=groups)
+
+
 def _values(game: Game, masks: Masks) -> Floats:
     blocks = [np.asarray(game(masks[rows]), dtype=np.float64) for rows in in_blocks(masks)]
+    if sum(map(len, blocks)) != len(masks) or not all(block.ndim == 1 and np.isfinite(block).all() for block in blocks):
+        raise ValueError("the game does not return a finite number for every mask")
     return np.concatenate([np.zeros(0), *blocks])
 
 

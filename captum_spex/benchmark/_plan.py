@@ -190,7 +190,8 @@ def _check_names(argument: str, names: list[str]) -> None:
     if not names:
         raise ArgumentError(argument, "none", "at least one")
     for name in names:
-        if names.count(name) > 1 or not name or " ".join(name.split()) != name:
+        is_text = name.encode("utf-8", "replace").decode("utf-8") == name  # no halves of surrogate pairs
+        if names.count(name) > 1 or not name or " ".join(name.split()) != name or not is_text:
             raise ArgumentError(
                 argument, f"the name {name!r}", "names that differ, of words with single blanks between"
             )

@@ -101,7 +101,9 @@ def _content(rows: Sequence[Row], pictures: Mapping[str, tuple[bytes, str]]) -> 
         drawn.pop("standings", ""),
         undone_tables(rows),
         drawn.pop("needed", ""),
-        element("p", f"The same of every method, {OURS} in bold:", "quiet") if ratios else "",
+        element("p", f"The same of every method, {OURS} in bold; last those that mostly do not get there:", "quiet")
+        if ratios
+        else "",
         needed_tables(ratios),
         *drawn.values(),
         cases(rows),

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from captum_spex import __version__
-from captum_spex.benchmark._row import Row
+from captum_spex.benchmark._row import STATUSES, Row
 from captum_spex.errors import ArgumentError
 
 FORMAT, SCHEMA = "captum_spex.benchmark", 1
@@ -208,7 +208,10 @@ def _row(line: list[str]) -> Row:
     cells: list[Any] = [
         nan if kind is float and not cell else kind(cell) for kind, cell in zip(_KINDS, line, strict=True)
     ]
-    return Row(*cells)
+    row = Row(*cells)
+    if row.status not in STATUSES:
+        raise ValueError(f"its status {row.status!r} is none of {', '.join(STATUSES)}")
+    return row
 
 
 def _line(row: Row) -> str:
@@ -226,7 +229,7 @@ def _cell(value: Any) -> str:
 def _write(path: Path, text: str) -> None:
     """Write a file that is either as before or as it should be, whenever this is killed."""
     beside = path.with_name(f"{path.name}.new")
-    with beside.open("w", encoding="utf-8", newline="") as file:
+    with beside.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:  # JSON's own escapes
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

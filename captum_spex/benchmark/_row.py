@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import nan
 
+STATUSES = ("done", "refused", "failed", "missing")
+
 
 @dataclass(frozen=True)
 class Row:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -158,7 +159,7 @@ def _write_views(results: Results, reporter: Reporter) -> None:
 
     about: dict[str, Any] = results.about
     header = {
-        "command": " ".join(about["command"] or []),
+        "command": shlex.join(about["command"] or []),
         "date": about["date"],
         "python": about["python"],
         "machine": f"{about['processor']}, {about['cpu_count']} cores",

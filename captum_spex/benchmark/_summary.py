@@ -18,7 +18,9 @@ NO_RIVALS = f"Nothing to compare: no case has results of both {OURS} and another
 UNDONE = ("failed", "missing", "refused")
 NEEDED = (
     "Evaluations needed to reach the quality of a reference, relative to those of the reference: below 1, fewer. "
-    "Geometric mean over cases, 95 % bootstrap interval over cases."
+    "Geometric mean over cases, 95 % bootstrap interval over cases. The best other is, at each budget of each case, "
+    "the best method of another package. ≤: in some cases the smallest budget was more than enough, so the true number "
+    "is smaller; ≥: in some the quality was never reached, so the true number is larger; ≈: both occur."
 )
 _NUMBER = re.compile(r"\d[\d,.]*")
 _MINUS = "\N{MINUS SIGN}"
@@ -132,6 +134,15 @@ def bound_mark(needed: Needed) -> str:
     if needed.n_never and needed.n_at_once:
         return "≈ "
     return "≥ " if needed.n_never else "≤ " if needed.n_at_once else ""
+
+
+def leaning(needed: Needed) -> str:
+    """Say whether a ratio is `WON`, `LOST`, or neither: 1, or a bound that leaves it open."""
+    mark = bound_mark(needed)
+    is_open = mark == ("≥ " if needed.ratio < 1 else "≤ ")
+    if round(needed.ratio, 2) == 1 or is_open:
+        return TIED
+    return WON if needed.ratio < 1 else LOST
 
 
 def coverage_text(needed: Needed) -> str:

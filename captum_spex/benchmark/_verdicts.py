@@ -73,7 +73,8 @@ def standings(rows: Sequence[Row]) -> list[Standing]:
 
     At a budget, ours has the quality ``q`` after ``e`` evaluations (means over seeds). The quality of another method
     after ``e`` evaluations is interpolated on its curve over ``log(evaluations)``; past its last budget it stays what
-    it was, before its first one it has none. The best of these is the rival there.
+    it was, before its first one it has none. The best of these is the rival there. A budget below all that others got
+    does not count: there are only those who evaluate less than they may.
 
     Args:
         rows: the results.
@@ -106,7 +107,8 @@ def _by_loss(outcome: str, difference: float) -> tuple[int, float]:
 def _standing(curves: Curves, ours: int, case: int) -> Standing | None:
     at = np.where(np.isnan(curves.quality[case, ours]), curves.budgets[case], curves.evaluations[case, ours])
     theirs, errors = _at(curves, case, at)
-    slots = np.flatnonzero(np.isfinite(theirs).any(axis=0) & curves.tried[case, ours])
+    offered = np.logical_or.accumulate(curves.tried[case, curves.others].any(axis=0))  # not below all that others got
+    slots = np.flatnonzero(np.isfinite(theirs).any(axis=0) & curves.tried[case, ours] & offered)
     if not len(slots):
         return None
     names = [name for name, other in zip(curves.methods, curves.others, strict=True) if other]

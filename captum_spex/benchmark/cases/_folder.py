@@ -66,7 +66,7 @@ def from_folder(path: str | os.PathLike[str]) -> tuple[list[CaseSource], list[st
         try:
             sources.append(_source(file, names[file]))
         except _DamagedError as error:
-            problems.append(f"{file.relative_to(folder).as_posix()}: {error}")
+            problems.append(f"{_readable(file.relative_to(folder))}: {error}")
     return sources, problems
 
 
@@ -77,17 +77,22 @@ class _DamagedError(Exception):
 def _source(file: Path, name: str) -> CaseSource:
     n_players, _ = _READERS[file.suffix](file)
     family, kind = ("tables", "Exact table") if file.suffix == ".npz" else ("spectra", "Measured Fourier spectrum")
-    about = f"{kind} of {n_players} players, read from {file.name}."
+    about = f"{kind} of {n_players} players, read from {_readable(Path(file.name))}."
     return CaseSource(name, family, n_players, about, partial(_made, file, n_players))
 
 
 def _names(files: list[Path], folder: Path) -> dict[Path, str]:
     """Name the files by their folders; two that would share a name keep their suffixes."""
     root = folder.resolve().name or "games"
-    inner = {file: file.relative_to(folder).with_suffix("").as_posix() for file in files}
+    inner = {file: _readable(file.relative_to(folder).with_suffix("")) for file in files}
     names = {file: name if "/" in name else f"{root}/{name}" for file, name in inner.items()}
     count = Counter(names.values())
-    return {file: name if count[name] == 1 else file.relative_to(folder).as_posix() for file, name in names.items()}
+    return {file: name if count[name] == 1 else _readable(file.relative_to(folder)) for file, name in names.items()}
+
+
+def _readable(path: Path) -> str:
+    """Return a path in one line that every file can hold, whatever bytes it is named by."""
+    return " ".join(path.as_posix().encode("utf-8", "backslashreplace").decode("utf-8").split())
 
 
 def _made(file: Path, n_players: int) -> Made:
