@@ -576,7 +576,7 @@ def test_the_list_names_games_methods_and_what_is_missing(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "shapiq.approximator", None)
     assert main(["benchmark", "--list", "--quick"]) == 0
     said = capsys.readouterr().out
-    assert "boosted-10 " in said
+    assert "forest-13 " in said
     assert "encoder-96" not in said
     line = next(line for line in said.splitlines() if "shapiq SPEX" in line)
     assert "cannot be imported" in line or "not installed" in line

@@ -22,7 +22,7 @@ from captum_spex.masks import Masks
 from captum_spex.model import GameModel
 from captum_spex.supports import Floats
 
-_SLOW = {True: 1.5, False: 120.0}  # seconds of its own, after which a method gets no larger budget; by whether quick
+_SLOW = {True: 2.5, False: 120.0}  # seconds of its own, after which a method gets no larger budget; by whether quick
 _LONGEST_QUICK = 10.0  # seconds that a run of a quick benchmark may be expected to take
 _WARM = Request(n_players=8, budget=256, seed=0, max_order=2)
 

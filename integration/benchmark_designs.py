@@ -1,0 +1,103 @@
+"""Few masks, in complementary pairs or alone: ``python integration/benchmark_designs.py [--seeds 2]``.
+
+For games of the benchmark, at multiples of the number of players: R² on uniformly random masks, R² on masks of
+uniformly random size, and the squared error of Shapley values relative to their size (where they are not known, from
+600 permutations and their reverses). "even" is the share of the variance that a mask and its complement have in common:
+what pairs separate from the main effects.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from captum_spex.approximators import ProxySpex
+from captum_spex.approximators._recovery import Observations
+from captum_spex.benchmark import Case, catalogue
+from captum_spex.benchmark._measure import Examiner
+from captum_spex.benchmark.methods._adapter import shapley_of
+from captum_spex.masks import mask_keys
+from captum_spex.model import GameModel
+from captum_spex.sampling import affordable_level, enumerate_and_spread
+
+Floats = NDArray[np.float64]
+GAMES = ("digits-64", "digits-probability-64", "network-30", "training-50", "training-200", "planted-100")
+MULTIPLES = (0.5, 0.9, 1.5, 2.3)
+DESIGNS = {"pairs": True, "alone": False}
+
+
+def shapley_values(case: Case, n_permutations: int = 600) -> Floats:
+    """Return exact Shapley values, or means over permutations and their reverses."""
+    if case.truth is not None:
+        return shapley_of(case.truth)
+    n, rng, total = case.n_players, np.random.default_rng(7), np.zeros(case.n_players)
+    for _ in range(n_permutations):
+        forward = rng.permutation(n)
+        for order in (forward, forward[::-1]):
+            rank = np.argsort(order)
+            values = np.asarray(case.game(rank < np.arange(n + 1)[:, None]), dtype=np.float64)
+            total += np.diff(values)[rank]
+    return total / (2 * n_permutations)
+
+
+def even_share(case: Case) -> float:
+    """Return the share of the variance that is the same for a mask and its complement."""
+    masks = np.random.default_rng(0).random((400, case.n_players)) < 0.5
+    values, others = np.asarray(case.game(masks)), np.asarray(case.game(~masks))
+    even, odd = (values + others).var(), (values - others).var()
+    return float(even / (even + odd))
+
+
+def recovered(case: Case, budget: int, seed: int, *, paired: bool) -> tuple[GameModel, np.ndarray]:
+    """Recover a game from a design of level 0; return also the keys of the masks."""
+    rng = np.random.default_rng(seed)
+    design = enumerate_and_spread(case.n_players, budget, rng, level=0, paired=paired)
+    values = np.asarray(case.game(design.masks), dtype=np.float64)[:, None]
+    seen = Observations(design.masks, values, design.weights, np.zeros_like(values))
+    return ProxySpex().recoverer(seed)(seen)[0].model, mask_keys(design.masks)
+
+
+def figures(case: Case, budget: int, seeds: int) -> Iterator[tuple[str, Floats]]:
+    """Yield the design, and R², R² of uniform sizes and error of Shapley values, means over seeds."""
+    examiner, exact = Examiner(case), shapley_values(case)
+    for name, paired in DESIGNS.items():
+        found = []
+        for seed in range(seeds):
+            model, keys = recovered(case, budget, seed, paired=paired)
+            error = ((shapley_of(model) - exact) ** 2).sum() / (exact**2).sum()
+            found.append([*examiner.held_out.errors(model, keys), error])
+        yield name, np.mean(found, axis=0)
+
+
+def lines(names: Sequence[str], multiples: Sequence[float], seeds: int) -> Iterator[str]:
+    """Yield a line for each game, budget and design."""
+    yield f"{'game':22} {'even':>5} {'masks':>6} {'masks/n':>7}  {'design':8} {'R²':>7} {'sizes':>7} {'SV error':>9}"
+    for source in (source for source in catalogue() if source.name in names):
+        case = source.load()
+        share = even_share(case)
+        for multiple in multiples:
+            budget = int(multiple * case.n_players) & ~1
+            if affordable_level(case.n_players, budget) > 0:
+                continue  # there single players are enumerated
+            for name, (r2, sized, error) in figures(case, budget, seeds):
+                place = f"{case.name:22} {share:5.2f} {budget:6} {multiple:7.1f}"
+                yield f"{place}  {name:8} {r2:7.3f} {sized:7.3f} {error:9.3f}"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--games", nargs="+", default=GAMES)
+    parser.add_argument("--multiples", nargs="+", type=float, default=MULTIPLES)
+    parser.add_argument("--seeds", type=int, default=2)
+    chosen = parser.parse_args(arguments)
+    for line in lines(chosen.games, chosen.multiples, chosen.seeds):
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

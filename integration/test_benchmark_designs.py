@@ -1,0 +1,14 @@
+"""With few masks of a game that is nearly a sum, masks alone tell more than pairs of complements."""
+
+from __future__ import annotations
+
+import benchmark_designs as benchmark
+
+
+def test_masks_alone_tell_more_of_a_game_that_is_nearly_a_sum(capsys):
+    benchmark.main(["--games", "digits-64", "--multiples", "1", "3", "--seeds", "1"])
+    _, pairs, alone = (line.split() for line in capsys.readouterr().out.splitlines())
+    assert [pairs[4], alone[4]] == ["pairs", "alone"]
+    assert float(pairs[1]) < 0.1
+    assert float(alone[-3]) > float(pairs[-3]) + 0.1
+    assert float(alone[-1]) < 0.5 * float(pairs[-1])
