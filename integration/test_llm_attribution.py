@@ -102,11 +102,11 @@ def test_interactions_of_words_come_from_a_plain_forward_function(model, tokeniz
     assert float(interactions.model([[True, True, False, False, True]])[0]) == pytest.approx(expected, abs=1e-5)
 
 
-# --- seven players: all orders in which they can come ----------------------------------------------------------------
+# --- six players: all orders in which they can come ------------------------------------------------------------------
 
 
 class Remembering(torch.nn.Module):
-    """A language model that answers what it was asked before from memory, so that 35,280 questions take seconds."""
+    """A language model that answers what it was asked before from memory, so that 4,320 questions take seconds."""
 
     def __init__(self, language):
         super().__init__()
@@ -122,7 +122,7 @@ class Remembering(torch.nn.Module):
 
 
 class Rounded(LLMAttribution):
-    """Values of ten binary places: Captum adds 5,040 differences in single precision, of these without an error."""
+    """Values of ten binary places: Captum adds 720 differences in single precision, of these without an error."""
 
     def _forward_func(self, *given, **named):
         return (super()._forward_func(*given, **named) * 1024).round() / 1024
@@ -134,39 +134,39 @@ class Seeing(torch.nn.Module):
     def __init__(self, language):
         super().__init__()
         self.language = language
-        self.eye = torch.nn.Linear(3 * 7, 32)
+        self.eye = torch.nn.Linear(3 * 6, 32)
 
     def forward(self, input_ids, pixel_values, attention_mask=None):
         states = self.language.get_input_embeddings()(input_ids) + self.eye(pixel_values.flatten(1))[:, None]
         return CausalLMOutput(logits=self.language(inputs_embeds=states, attention_mask=attention_mask).logits)
 
 
-def seven_stripes(tokenizer):
-    """A picture of seven stripes, each of which may be missing."""
+def six_stripes(tokenizer):
+    """A picture of six stripes, each of which may be missing."""
 
     def processed(image):
-        colours = torch.tensor([image.getpixel((place, 0)) for place in range(7)])
+        colours = torch.tensor([image.getpixel((place, 0)) for place in range(6)])
         ids = torch.tensor([tokenizer.encode("a good film is")])
         return {"input_ids": ids, "pixel_values": colours[None] / 255}
 
-    image = PIL.Image.new("RGB", (7, 2))
-    image.putdata([((37 * place) % 256, (91 * place + 5) % 256, (151 * place + 40) % 256) for place in range(14)])
-    return ImageMaskInput(image, mask=torch.arange(7).repeat(2, 1), processor_fn=processed)
+    image = PIL.Image.new("RGB", (6, 2))
+    image.putdata([((37 * place) % 256, (91 * place + 5) % 256, (151 * place + 40) % 256) for place in range(12)])
+    return ImageMaskInput(image, mask=torch.arange(6).repeat(2, 1), processor_fn=processed)
 
 
-def seven_players(kind, tokenizer):
+def six_players(kind, tokenizer):
     if kind == "image":
-        return seven_stripes(tokenizer)
+        return six_stripes(tokenizer)
     if kind == "tokens":
-        return TextTokenInput("my good film with bad actors never", tokenizer)
-    values = ["good", "bad actors", "film", "my story", "is not", "with", "never"]
-    return TextTemplateInput("a {} {} {} is {} {} {} {} film", values, baselines=["bad", "", "", "a", "is", "", "not"])
+        return TextTokenInput("good film with bad actors never", tokenizer)
+    values = ["good", "bad actors", "film", "my story", "is not", "never"]
+    return TextTemplateInput("a {} {} {} is {} {} {} film", values, baselines=["bad", "", "", "a", "is", "not"])
 
 
 @pytest.mark.parametrize("kind", ["tokens", "template", "image"])
-def test_seven_players_agree_with_every_order_of_their_arrival(kind, model, tokenizer):
+def test_six_players_agree_with_every_order_of_their_arrival(kind, model, tokenizer):
     network = (Seeing(model) if kind == "image" else model).eval()
-    given = seven_players(kind, tokenizer)
+    given = six_players(kind, tokenizer)
     options = {"target": TARGET, "forward_in_tokens": False}
     remembering = Remembering(network).eval()
     exact = Rounded(ShapleyValues(remembering), tokenizer).attribute(given, **options)
