@@ -460,6 +460,7 @@ def test_every_control_has_a_name_and_every_player_says_its_numbers(visit, sente
 # --- size and speed ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.alone
 def test_the_first_hover_over_500_words_is_fast(visit, tmp_path):
     view = visit(long_text())
     assert (tmp_path / "page.html").stat().st_size < 1_000_000
