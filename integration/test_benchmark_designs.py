@@ -6,7 +6,7 @@ import benchmark_designs as benchmark
 
 
 def test_masks_alone_tell_more_of_a_game_that_is_nearly_a_sum(capsys):
-    benchmark.main(["--games", "digits-64", "--multiples", "1", "3", "--seeds", "1"])
+    benchmark.main(["--games", "digits-64", "--multiples", "1.5", "3", "--seeds", "2"])
     _, pairs, alone = (line.split() for line in capsys.readouterr().out.splitlines())
     assert [pairs[4], alone[4]] == ["pairs", "alone"]
     assert float(pairs[1]) < 0.1
