@@ -115,12 +115,13 @@ def test_sizes_that_are_all_seen_do_not_decide_where_they_are_harder(rng: np.ran
     """Of two surrogates the one counts that predicts masks of sizes which were not all evaluated."""
     masks = enumerate_and_spread(12, 120, rng, level=1).masks
     is_small = masks.sum(axis=1) <= 1
-    values = rng.normal(size=120) + 20.0 * is_small * rng.normal(size=120)
-    better, worse = (values + error * rng.normal(size=120) for error in (0.1, 0.9))
-    better[is_small] = 0.0
-    worse[is_small] *= 0.5
-    weights = combine([surrogate(worse), surrogate(better)], values, 0, masks).weights
-    assert weights[1] > 5 * weights.get(0, 0.0)
+    values = rng.normal(size=120) + 6.0 * is_small * rng.normal(size=120)
+    rest, small = values + 0.1 * rng.normal(size=120), values + 1.5 * rng.normal(size=120)
+    rest[is_small], small[is_small] = 0.0, 0.8 * values[is_small]
+    pair = [surrogate(small), surrogate(rest)]
+    weights, before = (combine(pair, values, 0, some).weights for some in (masks, random_masks(120)))
+    assert weights[1] > 2 * weights[0]
+    assert before[1] < 0.9 * weights[1]
 
 
 # --- quality ----------------------------------------------------------------------------------------------------------
