@@ -89,8 +89,8 @@ def enumerate_and_spread(
 
     A pair tells one number about the single players and one about the interactions of even order. With fewer masks
     than the enumeration of single players takes, these need all there are: then masks without their complements
-    (``paired=False``, three quarters of them of binomial size) have up to four times smaller errors where a game is
-    nearly a sum, and are about as good elsewhere.
+    (``paired=False``, three quarters of them of binomial size) have several times smaller errors where a game is
+    nearly a sum, and up to two thirds larger ones where much of it is interactions.
 
     Raises:
         ValueError: if the masks to enumerate are more than ``n_masks`` (see `affordable_level`).
