@@ -42,7 +42,7 @@ from transformers.utils import logging
 
 import captum_spex
 from captum_spex.evaluate import Evaluator
-from captum_spex.explain import default_budget
+from captum_spex.explaining import default_budget
 from captum_spex.explainers import ProxySpexExplainer
 from captum_spex.explainers._masked_inputs import Table as MaskedTable
 from captum_spex.explainers._masked_inputs import masked_inputs

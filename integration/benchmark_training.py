@@ -31,7 +31,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 import captum_spex
 from captum_spex.approximators import Problem, ProxySpex
-from captum_spex.explain import default_budget
+from captum_spex.explaining import default_budget
 from captum_spex.games.training import OnTest, TrainingGame, from_table
 from captum_spex.indices import resolve_index
 

@@ -21,7 +21,7 @@ from captum_spex import Interactions
 from captum_spex import approximators as algorithms
 from captum_spex.attr import ProxySpex, Spex
 from captum_spex.errors import StoreError
-from captum_spex.explain import default_budget
+from captum_spex.explaining import default_budget
 from captum_spex.store import Store
 
 QUICK = algorithms.ProxySpex(algorithms.GaussianProcess(n_steps=10, links=False))

@@ -28,7 +28,7 @@ from captum_spex.approximators import (
 )
 from captum_spex.approximators._validation import folds, r_squared
 from captum_spex.errors import ArgumentError, BudgetError, UnknownNameError
-from captum_spex.explain import default_budget
+from captum_spex.explaining import default_budget
 from captum_spex.model import Spectrum
 from captum_spex.store import Store
 

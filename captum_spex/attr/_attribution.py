@@ -14,7 +14,7 @@ from captum_spex.attr import _captum
 from captum_spex.attr._tensor_game import TensorGame, baselines_of, players_of
 from captum_spex.errors import ArgumentError, in_words
 from captum_spex.evaluate import checked_budget, checked_positive
-from captum_spex.explain import RandomState, StoreArgument, default_budget, explain
+from captum_spex.explaining import RandomState, StoreArgument, default_budget, explain
 from captum_spex.interactions import Interactions
 
 _CAPTUMS_WORDS = {"budget": "n_samples", "index": "interaction_index", "names": "feature_names"}

@@ -17,7 +17,7 @@ from captum_spex.attr import _captum
 from captum_spex.attr._attribution import explain_in_captums_words
 from captum_spex.errors import ArgumentError, GameError, in_words, one_of
 from captum_spex.evaluate import checked_budget, checked_positive
-from captum_spex.explain import RandomState, default_budget
+from captum_spex.explaining import RandomState, default_budget
 from captum_spex.fingerprint import digest
 from captum_spex.games._numbers import numbers_of
 from captum_spex.games.training import OnTest, TrainingGame

@@ -15,7 +15,7 @@ from captum_spex.attr import _captum
 from captum_spex.attr._attribution import checked_inputs
 from captum_spex.attr.proxyspex import ProxySpex
 from captum_spex.errors import ArgumentError, in_words
-from captum_spex.explain import RandomState, StoreArgument
+from captum_spex.explaining import RandomState, StoreArgument
 
 _WORDS = {"feature_mask": "layer_mask", "baselines": "layer_baselines", "inputs": "layer"}
 

@@ -14,7 +14,7 @@ from captum_spex.attr._attribution import SpexAttribution, explain_in_captums_wo
 from captum_spex.attr._language_game import Inspect, LanguageGame
 from captum_spex.errors import ArgumentError
 from captum_spex.evaluate import checked_budget, checked_positive
-from captum_spex.explain import RandomState, StoreArgument
+from captum_spex.explaining import RandomState, StoreArgument
 from captum_spex.games.text._limit import token_limit
 from captum_spex.interactions import Interactions
 
@@ -150,7 +150,7 @@ class SpexLLMAttribution(_captum.LLMAttribution):  # type: ignore[misc]
             _inspect_forward: called for every evaluation with prompt, answer, and the probabilities of the answer and
                 of each of its tokens, as in Captum.
             forward_in_tokens: taken for nothing, as there is one way to call the model.
-            n_samples: evaluations; default: `captum_spex.explain.default_budget`.
+            n_samples: evaluations; default: `captum_spex.explaining.default_budget`.
             interaction_index: index of the interactions, see `captum_spex.indices.NAMES`.
             max_order: largest order of an interaction.
             random_state: seed of the masks.

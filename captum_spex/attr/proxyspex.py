@@ -12,7 +12,7 @@ from captum_spex.approximators import Approximator
 from captum_spex.approximators import ProxySpex as ProxySpexApproximator
 from captum_spex.attr._attribution import SpexAttribution
 from captum_spex.attr._captum import log_usage
-from captum_spex.explain import RandomState, StoreArgument
+from captum_spex.explaining import RandomState, StoreArgument
 
 
 class ProxySpex(SpexAttribution):

@@ -77,7 +77,7 @@ class ExplainJob:
     def _explain(self, store: Any) -> None:
         from captum_spex.cli import _output
         from captum_spex.cli._game import game_of, text_of
-        from captum_spex.explain import explain
+        from captum_spex.explaining import explain
         from captum_spex.interactions import Interactions
 
         options = self._options

@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 from captum_spex.approximators import Approximator, ProxySpex, Spex
 from captum_spex.errors import ArgumentError, OrderError, in_words
 from captum_spex.evaluate import checked_budget, checked_positive
-from captum_spex.explain import default_budget
+from captum_spex.explaining import default_budget
 from captum_spex.explainers import _shap
 from captum_spex.explainers._explained import ExplainedRow, Wanted, check_pairs, explanations
 from captum_spex.explainers._planning import PlannedRow, Question, planned_rows, with_budgets

@@ -11,7 +11,7 @@ import numpy as np
 
 from captum_spex.approximators import Approximator
 from captum_spex.errors import ArgumentError
-from captum_spex.explain import check_plan, explain
+from captum_spex.explaining import check_plan, explain
 from captum_spex.explainers._masked_inputs import Table, mask_shapes, masked_inputs
 from captum_spex.explainers._masker_game import MaskerGame
 from captum_spex.explainers._rows import Rows

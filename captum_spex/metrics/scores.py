@@ -13,7 +13,7 @@ from scipy.stats import rankdata
 from captum_spex.approximators._validation import r_squared
 from captum_spex.errors import ArgumentError, MaskError
 from captum_spex.evaluate import checked_positive
-from captum_spex.explain import RandomState, generator_of
+from captum_spex.explaining import RandomState, generator_of
 from captum_spex.game import Game
 from captum_spex.masks import Masks, all_masks, as_masks
 from captum_spex.metrics._explained import Explained, width_of

@@ -8,7 +8,7 @@ from captum_spex.approximators import Approximator, ProxySpex, Spex
 from captum_spex.benchmark._protocol import Answer, Request
 from captum_spex.benchmark.methods._adapter import of_groups
 from captum_spex.errors import ArgumentError
-from captum_spex.explain import check_plan, explain
+from captum_spex.explaining import check_plan, explain
 from captum_spex.game import Game
 from captum_spex.interactions import Interactions
 
