@@ -120,6 +120,10 @@ class StoreError(ArgumentError):
     page = "resume-a-run"
 
 
+class LibraryError(ImportError):
+    """A library that is missing, too old or too new for the part of the package that needs it."""
+
+
 class GameError(_DocumentedError):
     """A game that returned values which cannot be used (wrong length, NaN, another number of outputs)."""
 

@@ -12,7 +12,7 @@ from captum_spex.model import GameModel, Spectrum
 from captum_spex.supports import Floats, Supports
 
 if TYPE_CHECKING:
-    from shapiq import InteractionValues
+    from captum_spex.compat.shapiq import InteractionValues
 
 _INTERCEPTS = ("FBII",)  # of which shapiq tells the intercept in place of the value without players
 _SHARED = tuple(name for name in NAMES if name != "Fourier")
@@ -37,7 +37,7 @@ class Result(Protocol):
 
 def to_shapiq(result: Result) -> InteractionValues:
     """Return the terms of a result for shapiq; see `captum_spex.Interactions.to_shapiq`."""
-    from shapiq import InteractionValues
+    from captum_spex.compat.shapiq import InteractionValues
 
     if result.index not in _SHARED:
         hint = 'Convert it first, for instance by `.to("k-SII", max_order=2)`.'

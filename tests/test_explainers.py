@@ -41,8 +41,9 @@ from transformers import TextClassificationPipeline
 
 from captum_spex import Interactions
 from captum_spex import approximators as algorithms
+from captum_spex.compat.shap import is_identity
 from captum_spex.errors import ArgumentError, BudgetError, GameError, MaskError, OrderError, UnknownNameError
-from captum_spex.explainers import ProxySpexExplainer, SpexExplainer, _explainer, _shap
+from captum_spex.explainers import ProxySpexExplainer, SpexExplainer, _explainer
 
 QUICK = algorithms.ProxySpex(algorithms.GaussianProcess(n_steps=5, links=False))
 SMALL_SPEX = algorithms.Spex(degree=2, bits=3)
@@ -1195,7 +1196,7 @@ def test_every_argument_is_saved(kind):
 def test_links_are_saved(link):
     explainer = ProxySpexExplainer(of_table, table(2, 5, 1), link=link)
     loaded = ProxySpexExplainer.load(saved(explainer))
-    assert _shap.is_identity(loaded.link) == (link is identity)
+    assert is_identity(loaded.link) == (link is identity)
     assert_array_equal(loaded(table(2, 5)).values, explainer(table(2, 5)).values)
 
 

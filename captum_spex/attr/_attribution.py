@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from captum_spex.approximators import Approximator
-from captum_spex.attr import _captum
 from captum_spex.attr._tensor_game import TensorGame, baselines_of, players_of
+from captum_spex.compat import captum
 from captum_spex.errors import ArgumentError, in_words
 from captum_spex.evaluate import checked_budget, checked_positive
 from captum_spex.explaining import RandomState, StoreArgument, default_budget, explain
@@ -20,11 +20,11 @@ from captum_spex.interactions import Interactions
 _CAPTUMS_WORDS = {"budget": "n_samples", "index": "interaction_index", "names": "feature_names"}
 
 
-class SpexAttribution(_captum.ShapleyValueSampling):  # type: ignore[misc]
+class SpexAttribution(captum.ShapleyValueSampling):  # type: ignore[misc]
     """Base of the adapters. A subclass of ``ShapleyValueSampling``, so that ``LLMAttribution`` takes it as one."""
 
     def __init__(self, forward_func: Callable[..., Any], approximator: Approximator) -> None:
-        _captum.PerturbationAttribution.__init__(self, forward_func)
+        captum.PerturbationAttribution.__init__(self, forward_func)
         self.approximator = approximator
 
     def default_n_samples(self, n_players: int) -> int:
@@ -74,7 +74,7 @@ class SpexAttribution(_captum.ShapleyValueSampling):  # type: ignore[misc]
             store=store,
         )
         flat = results if isinstance(results, list) else [results]
-        attributions = _attributions(flat, game, return_input_shape, _captum.is_tuple(inputs))
+        attributions = _attributions(flat, game, return_input_shape, captum.is_tuple(inputs))
         return (attributions, _nested(flat, game)) if return_interactions else attributions
 
     def _game(
@@ -89,7 +89,7 @@ class SpexAttribution(_captum.ShapleyValueSampling):  # type: ignore[misc]
         tensors = checked_inputs(inputs)
         players, n_players = players_of(feature_mask, tensors)
         if multi_output is None:  # Captum's own wrapper of language models returns one output per token
-            multi_output = isinstance(getattr(self.forward_func, "__self__", None), _captum.BaseLLMAttribution)
+            multi_output = isinstance(getattr(self.forward_func, "__self__", None), captum.BaseLLMAttribution)
         return TensorGame(
             forward_func=self.forward_func,
             inputs=tensors,
@@ -97,7 +97,7 @@ class SpexAttribution(_captum.ShapleyValueSampling):  # type: ignore[misc]
             players=players,
             n_players=n_players,
             target=target,
-            additional_forward_args=_captum.format_additional_forward_args(additional_forward_args),
+            additional_forward_args=captum.format_additional_forward_args(additional_forward_args),
             multi_output=multi_output,
         )
 
@@ -114,7 +114,7 @@ def checked_inputs(inputs: Any) -> tuple[Tensor, ...]:
     if not given or not all(isinstance(tensor, Tensor) for tensor in given):
         came = f"a {type(inputs).__name__}" if given else "an empty tuple"
         raise ArgumentError("inputs", came, "a tensor or a tuple of tensors")
-    tensors = tuple(tensor.detach() for tensor in _captum.format_tensor_into_tuples(inputs))
+    tensors = tuple(tensor.detach() for tensor in captum.format_tensor_into_tuples(inputs))
     for tensor in tensors:
         if tensor.dim() == 0 or tensor.numel() == 0:
             raise ArgumentError("inputs", f"shape {tuple(tensor.shape)}", "at least one example with one feature")
@@ -134,7 +134,7 @@ def _attributions(results: list[Interactions], game: TensorGame, input_shape: bo
         _over_features(coefficients.to(_dtype(tensor)).to(tensor.device), players, len(game.output_shape))
         for tensor, players in zip(game.inputs, game.players, strict=True)
     )
-    return _captum.format_output(as_tuple, spread)
+    return captum.format_output(as_tuple, spread)
 
 
 def _over_features(coefficients: Tensor, players: Tensor, n_output_dims: int) -> Tensor:

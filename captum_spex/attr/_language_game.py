@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from captum_spex.attr import _captum
+from captum_spex.attr._identity import content_of, identity_of
+from captum_spex.compat import captum
 from captum_spex.errors import ArgumentError
 from captum_spex.fingerprint import digest
 from captum_spex.games.text._batches import BatchedGame
@@ -59,7 +60,7 @@ class LanguageGame(BatchedGame):
         self._is_whole = not per_token or len(self._answer) == 1
         self._inspect = inspect
         self._scorer = AnswerScorer(wrapper.model, self._answer)
-        self._is_text = isinstance(inp, _captum.TextTokenInput | _captum.TextTemplateInput)
+        self._is_text = isinstance(inp, captum.TextTokenInput | captum.TextTemplateInput)
         self._kept: dict[bytes, NDArray[np.int64]] = {}  # tokens of templates, until they are evaluated
         self._check_lengths()
 
@@ -71,8 +72,8 @@ class LanguageGame(BatchedGame):
         try:
             return {
                 "captum_spex": __version__,
-                "model": digest(*_captum.identity_of(self._wrapper, (self._inp,))),
-                "input": digest(_captum.content_of(self._inp)),
+                "model": digest(*identity_of(self._wrapper, (self._inp,))),
+                "input": digest(content_of(self._inp)),
                 "target": digest(self._answer),
                 "outputs": "the answer" if self._is_whole else "the answer and its tokens",
             }
@@ -107,7 +108,7 @@ class LanguageGame(BatchedGame):
 
     def _longest_and_shortest(self) -> Masks:
         """Return the masks of all players, of none, and of those that make a prompt longer and shorter."""
-        if not isinstance(self._inp, _captum.TextTemplateInput):
+        if not isinstance(self._inp, captum.TextTemplateInput):
             return np.stack([np.ones(self.n_players, dtype=np.bool_), np.zeros(self.n_players, dtype=np.bool_)])
         masks = ~np.eye(self.n_players + 1, self.n_players, k=-1, dtype=np.bool_)  # all, then all but one
         lengths = self._lengths(masks)
@@ -136,7 +137,7 @@ class LanguageGame(BatchedGame):
 
     def _prompts(self, masks: Masks) -> list[NDArray[np.int64]]:
         """Return the tokens of every row, the answer at its end."""
-        if isinstance(self._inp, _captum.TextTokenInput):
+        if isinstance(self._inp, captum.TextTokenInput):
             prompts = self._inp.to_model_input(self._present(masks)).cpu().numpy()
             return [np.concatenate([prompt, self._answer]).astype(np.int64) for prompt in prompts]
         return [self._filled_in(mask) for mask in masks]
@@ -218,10 +219,10 @@ def _alike(inputs: list[Mapping[str, Any]]) -> bool:
 def _names(inp: Any, tokenizer: Any) -> tuple[str, ...]:
     """Return the players as text: tokens without signs for spaces, values of a template, groups of them joined."""
     values = [str(value) for value in inp.values]
-    if isinstance(inp, _captum.TextTokenInput):
+    if isinstance(inp, captum.TextTokenInput):
         return tuple(tokenizer.convert_tokens_to_string([value]).strip() or value for value in values)
     groups = getattr(inp, "formatted_mask", None)
-    if isinstance(inp, _captum.TextTemplateInput) and groups is not None:
+    if isinstance(inp, captum.TextTemplateInput) and groups is not None:
         members = [
             [value for value, group in zip(values, groups, strict=True) if group == k]
             for k in range(inp.n_itp_features)

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from captum_spex.attr import _captum
+from captum_spex.attr._identity import content_of, identity_of
+from captum_spex.compat import captum
 from captum_spex.errors import ArgumentError, GameError, MaskError
 from captum_spex.fingerprint import digest
 from captum_spex.masks import Masks
@@ -72,12 +73,12 @@ class TensorGame:
         try:
             return {
                 "captum_spex": __version__,
-                "model": f"{type(model).__qualname__} {method} {digest(*_captum.identity_of(model, arguments))}",
+                "model": f"{type(model).__qualname__} {method} {digest(*identity_of(model, arguments))}",
                 "inputs": digest(self.inputs),
                 "baselines": digest(self.baselines),
                 "feature_mask": digest(self.players),
                 "target": repr(self.target) if not isinstance(self.target, Tensor) else digest(self.target),
-                "additional_forward_args": digest(*map(_captum.content_of, arguments)),
+                "additional_forward_args": digest(*map(content_of, arguments)),
             }
         except (TypeError, RuntimeError):  # also tensors that cannot be read, such as sparse ones
             return None
@@ -86,11 +87,11 @@ class TensorGame:
         """Return the outputs under every mask, float64 on the CPU, ``(n_masks, examples * outputs)``."""
         n_masks = len(masks)
         with torch.no_grad():
-            output = _captum.run_forward(
+            output = captum.run_forward(
                 self.forward_func,
                 self._perturbed(masks),
-                _captum.expand_target(self.target, n_masks),
-                _captum.expand_additional_forward_args(self.additional_forward_args, n_masks),
+                captum.expand_target(self.target, n_masks),
+                captum.expand_additional_forward_args(self.additional_forward_args, n_masks),
             )
         return self._rows(_as_tensor(output), n_masks)
 
@@ -144,7 +145,7 @@ def players_of(feature_mask: Any, inputs: tuple[Tensor, ...]) -> tuple[tuple[Ten
     given = feature_mask if isinstance(feature_mask, tuple) else (feature_mask,)
     if feature_mask is not None and not all(isinstance(mask, Tensor) for mask in given):
         raise MaskError("feature_mask", f"a {type(given[0]).__name__}", "a tensor of integer ids, or a tuple of them")
-    masks = _captum.format_feature_mask(feature_mask, inputs)
+    masks = captum.format_feature_mask(feature_mask, inputs)
     if len(masks) != len(inputs):
         raise MaskError("feature_mask", f"{len(masks)} tensors", f"one for each of the {len(inputs)} inputs")
     for position, (mask, tensor) in enumerate(zip(masks, inputs, strict=True)):
@@ -186,7 +187,7 @@ def baselines_of(baselines: Any, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ..
             )
         if baselines is not None and not isinstance(baseline, Tensor | int | float):
             raise ArgumentError("baselines", f"a {type(baseline).__name__}", "a tensor or a number for each input")
-    formatted = _captum.format_baseline(baselines, inputs)
+    formatted = captum.format_baseline(baselines, inputs)
     return tuple(
         _in_dtype_of(tensor, torch.as_tensor(baseline, dtype=_precise(baseline, tensor), device=tensor.device))
         for baseline, tensor in zip(formatted, inputs, strict=True)

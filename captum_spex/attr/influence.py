@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from captum_spex.approximators import Approximator
-from captum_spex.attr import _captum
 from captum_spex.attr._attribution import explain_in_captums_words
+from captum_spex.compat import captum
 from captum_spex.errors import ArgumentError, GameError, in_words, one_of
 from captum_spex.evaluate import checked_budget, checked_positive
 from captum_spex.explaining import RandomState, default_budget
@@ -27,7 +27,7 @@ from captum_spex.interactions import Interactions
 _WORDS = {"data": "train_dataset", "fit": "model", "X": "inputs", "y": "inputs"}
 
 
-class ProxySpexInfluence(_captum.DataInfluence):  # type: ignore[misc]
+class ProxySpexInfluence(captum.DataInfluence):  # type: ignore[misc]
     """Values and interactions of training points, by retraining on subsets, in the manner of Captum's TracIn.
 
     Args:
@@ -121,7 +121,7 @@ class ProxySpexInfluence(_captum.DataInfluence):  # type: ignore[misc]
         if k is None:
             return scores
         found, indices = torch.topk(scores, k, dim=1, largest=proponents)
-        return _captum.KMostInfluentialResults(indices, found)
+        return captum.KMostInfluentialResults(indices, found)
 
     def interactions(
         self, inputs: Any, *, index: str | None = None, max_order: int = 2, show_progress: bool = False

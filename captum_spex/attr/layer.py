@@ -11,16 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from captum_spex.approximators import Approximator
-from captum_spex.attr import _captum
 from captum_spex.attr._attribution import checked_inputs
 from captum_spex.attr.proxyspex import ProxySpex
+from captum_spex.compat import captum
 from captum_spex.errors import ArgumentError, in_words
 from captum_spex.explaining import RandomState, StoreArgument
 
 _WORDS = {"feature_mask": "layer_mask", "baselines": "layer_baselines", "inputs": "layer"}
 
 
-class LayerProxySpex(_captum.LayerAttribution, _captum.PerturbationAttribution):  # type: ignore[misc]
+class LayerProxySpex(captum.LayerAttribution, captum.PerturbationAttribution):  # type: ignore[misc]
     """Shapley values and interactions of a layer's activations, in the manner of ``captum.attr.LayerFeatureAblation``.
 
     Components of several layers together are players of `captum_spex.games.components.ComponentGame`.
@@ -43,10 +43,10 @@ class LayerProxySpex(_captum.LayerAttribution, _captum.PerturbationAttribution):
         if not isinstance(layer, nn.Module):
             hint = "Components of several layers: `captum_spex.games.components`."
             raise ArgumentError("layer", f"a {type(layer).__name__}", "a module of the model", hint)
-        _captum.LayerAttribution.__init__(self, forward_func, layer)
+        captum.LayerAttribution.__init__(self, forward_func, layer)
         self.approximator = approximator
 
-    @_captum.log_usage(part_of_slo=True)  # type: ignore[untyped-decorator]
+    @captum.log_usage(part_of_slo=True)  # type: ignore[untyped-decorator]
     def attribute(
         self,
         inputs: Any,
@@ -99,7 +99,7 @@ class LayerProxySpex(_captum.LayerAttribution, _captum.PerturbationAttribution):
             GameError: if the model returns the wrong number of rows, NaN or infinity.
         """
         given = checked_inputs(inputs)
-        arguments = (*given, *(_captum.format_additional_forward_args(additional_forward_args) or ()))
+        arguments = (*given, *(captum.format_additional_forward_args(additional_forward_args) or ()))
         n_examples = len(given[0])
         place = _Place(self.layer, attribute_to_layer_input)
         activations, is_single = place.activations(self.forward_func, arguments)

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from captum_spex.attr import _captum
 from captum_spex.attr._attribution import SpexAttribution, explain_in_captums_words, shapley_values
 from captum_spex.attr._language_game import Inspect, LanguageGame
+from captum_spex.compat import captum
 from captum_spex.errors import ArgumentError
 from captum_spex.evaluate import checked_budget, checked_positive
 from captum_spex.explaining import RandomState, StoreArgument
@@ -22,7 +22,7 @@ _COLORS = {True: "#4772b3", False: "#d0365b"}  # Captum's
 _LONGEST_NAME = 60  # characters in a picture
 
 
-class SpexLLMAttributionResult(_captum.LLMAttributionResult):  # type: ignore[misc]
+class SpexLLMAttributionResult(captum.LLMAttributionResult):  # type: ignore[misc]
     """What Captum's ``LLMAttributionResult`` holds, and the interactions.
 
     Attributes:
@@ -85,7 +85,7 @@ def _label(text: str) -> str:
     return line.replace("$", r"\$")
 
 
-class SpexLLMAttribution(_captum.LLMAttribution):  # type: ignore[misc]
+class SpexLLMAttribution(captum.LLMAttribution):  # type: ignore[misc]
     """A drop-in for Captum's ``LLMAttribution`` with `ProxySpex` or `Spex`: in batches, and with interactions.
 
     Values are those of Captum's ``forward_in_tokens=False``: the prompt and the answer in one pass.
@@ -216,7 +216,7 @@ class SpexLLMAttribution(_captum.LLMAttribution):  # type: ignore[misc]
             came = f"None, and a {type(self.model).__name__} does not generate"
             raise ArgumentError("target", came, "the answer to explain")
         if target is None:
-            self._check_room(inp, gen_args or _captum.DEFAULT_GEN_ARGS)
+            self._check_room(inp, gen_args or captum.DEFAULT_GEN_ARGS)
 
     def _check_room(self, inp: Any, gen_args: Mapping[str, Any]) -> None:
         """Check that the model reads the whole prompt and what it may generate."""
@@ -267,7 +267,7 @@ class SpexLLMAttribution(_captum.LLMAttribution):  # type: ignore[misc]
             seq_attr=attributions[0],
             token_attr=attributions[1:] if per_token else None,
             input_tokens=inp.values,
-            output_tokens=_captum.pretty_tokens(target_tokens, self.tokenizer),
+            output_tokens=captum.pretty_tokens(target_tokens, self.tokenizer),
             inp=inp,
         )
 

@@ -11,7 +11,7 @@ import torch
 from captum_spex.approximators import Approximator
 from captum_spex.approximators import ProxySpex as ProxySpexApproximator
 from captum_spex.attr._attribution import SpexAttribution
-from captum_spex.attr._captum import log_usage
+from captum_spex.compat.captum import log_usage
 from captum_spex.explaining import RandomState, StoreArgument
 
 

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from captum_spex.compat.shap import Explanation
 from captum_spex.errors import ArgumentError
-from captum_spex.explainers._shap import Explanation
 from captum_spex.indices import Index
 from captum_spex.interactions import Interactions
 from captum_spex.shap_export import explanation, pair_explanation, pair_matrix, plain_name, shapley_values

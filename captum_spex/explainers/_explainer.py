@@ -14,14 +14,15 @@ import torch
 from tqdm.auto import tqdm
 
 from captum_spex.approximators import Approximator, ProxySpex, Spex
+from captum_spex.compat.shap import Explainer, links, maskers, models, sample
 from captum_spex.errors import ArgumentError, OrderError, in_words
 from captum_spex.evaluate import checked_budget, checked_positive
-from captum_spex.explaining import default_budget
-from captum_spex.explainers import _shap
 from captum_spex.explainers._explained import ExplainedRow, Wanted, check_pairs, explanations
+from captum_spex.explainers._links import checked_link
+from captum_spex.explainers._models import Once, TorchModel, with_tensors
 from captum_spex.explainers._planning import PlannedRow, Question, planned_rows, with_budgets
 from captum_spex.explainers._rows import rows_of
-from captum_spex.explainers._shap import links, maskers, models
+from captum_spex.explaining import default_budget
 from captum_spex.interactions import MAX_TERMS
 from captum_spex.supports import Floats, Ints
 
@@ -36,7 +37,7 @@ _FEW_PLAYERS = 10  # of which all masks are evaluated unless told otherwise, as 
 _SAVED = ("link", "linearize_link", "feature_names", "output_names", "seed", "approximator")
 
 
-class MaskingExplainer(_shap.Explainer):  # type: ignore[misc]
+class MaskingExplainer(Explainer):  # type: ignore[misc]
     """Base of the explainers: a ``shap.Explainer`` that asks captum_spex."""
 
     model: Any
@@ -54,8 +55,8 @@ class MaskingExplainer(_shap.Explainer):  # type: ignore[misc]
         seed: int | None = None,
         approximator: Approximator | None = None,
     ) -> None:
-        _shap.checked_link(link)
-        model = _shap.with_tensors(model)
+        checked_link(link)
+        model = with_tensors(model)
         # SHAP calls this method a second time, without the last two arguments, where it wraps a pipeline itself.
         super().__init__(
             model,
@@ -212,7 +213,10 @@ class MaskingExplainer(_shap.Explainer):  # type: ignore[misc]
             instantiate: whether to return an explainer, or its arguments.
         """
         if instantiate:
-            return cls._instantiated_load(in_file, model_loader=model_loader, masker_loader=masker_loader)
+            kind = pickle.load(in_file)
+            if not (isinstance(kind, type) and issubclass(kind, MaskingExplainer)):
+                raise ArgumentError("in_file", f"a saved {kind!r}", "an explainer that `save` wrote")
+            return kind(**kind.load(in_file, model_loader, masker_loader, instantiate=False))
         arguments = cloudpickle.load(in_file)
         for name, loader in (("model", model_loader), ("masker", masker_loader)):
             if loader is not None:
@@ -237,7 +241,7 @@ class MaskingExplainer(_shap.Explainer):  # type: ignore[misc]
         if not isinstance(self.masker, maskers.OutputComposite):
             return self.masker
         own = self.masker.model if answer is None else models.TextGeneration(target_sentences=[answer])
-        return maskers.OutputComposite(self.masker.masker, _shap.Once(own))
+        return maskers.OutputComposite(self.masker.masker, Once(own))
 
     def _question(self, index: str, max_order: int, max_terms: int, outputs: Any) -> Question:
         seed = int(np.random.default_rng().integers(2**63)) if self.seed is None else self.seed
@@ -312,7 +316,7 @@ def _masker(masker: Any) -> Any:
     if isinstance(masker, dict) and "mean" in masker:
         return maskers.Independent(masker)
     if scipy.sparse.issparse(masker):
-        rows = _shap.sample(masker, _MOST_BACKGROUND) if masker.shape[0] > _MOST_BACKGROUND else masker
+        rows = sample(masker, _MOST_BACKGROUND) if masker.shape[0] > _MOST_BACKGROUND else masker
         return maskers.Independent(rows.toarray())
     if masker is None or callable(masker):
         return masker
@@ -328,7 +332,7 @@ def _check_together(model: Any, masker: Any) -> None:
     if masker is None:
         allowed = "a masker of `shap.maskers`, a table of background rows, a tokenizer, or a function"
         raise ArgumentError("masker", "None", allowed, "Only pipelines of the library transformers bring their own.")
-    if isinstance(model, _shap.TorchModel) and isinstance(masker, maskers.Text):
+    if isinstance(model, TorchModel) and isinstance(masker, maskers.Text):
         hint = 'Pass `transformers.pipeline("text-classification", model=model, tokenizer=tokenizer)`.'
         raise ArgumentError("model", "a torch module, for texts", "a pipeline, or a function of texts", hint)
     tables = (maskers.Independent, maskers.Partition)

@@ -15,9 +15,10 @@ import scipy.sparse
 import torch
 from numpy.typing import NDArray
 
+from captum_spex.compat.shap import maskers
 from captum_spex.errors import ArgumentError, MaskError
+from captum_spex.explainers._models import without_answers
 from captum_spex.explainers._rows import n_rows
-from captum_spex.explainers._shap import maskers, without_answers
 from captum_spex.masks import Masks
 from captum_spex.supports import Ints
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from captum_spex.compat.shap import is_identity
 from captum_spex.errors import GameError
 from captum_spex.explainers._masked_inputs import MaskedInputs
-from captum_spex.explainers._shap import is_identity
 from captum_spex.masks import Masks, in_batches
 from captum_spex.supports import Floats, Ints
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from captum_spex.approximators import Approximator
+from captum_spex.compat.shap import Explanation, OpChain
 from captum_spex.errors import ArgumentError
-from captum_spex.explaining import check_plan, explain
 from captum_spex.explainers._masked_inputs import Table, mask_shapes, masked_inputs
 from captum_spex.explainers._masker_game import MaskerGame
 from captum_spex.explainers._rows import Rows
-from captum_spex.explainers._shap import Explanation, OpChain
+from captum_spex.explaining import check_plan, explain
 from captum_spex.indices import resolve_index
 from captum_spex.interactions import Interactions
 from captum_spex.model import GameModel, Spectrum

@@ -11,8 +11,9 @@ import pandas as pd
 import scipy.sparse
 import torch
 
+from captum_spex.compat.shap import maskers
 from captum_spex.errors import ArgumentError, MaskError
-from captum_spex.explainers._shap import maskers, without_answers
+from captum_spex.explainers._models import without_answers
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from captum_spex.shap_export._result import Result, base_values, pair_matrix, sh
 from captum_spex.shap_export._terms import TermTable
 
 if TYPE_CHECKING:
-    from shap import Explanation
+    from captum_spex.compat.shap import Explanation
 
 __all__ = [
     "FORMS",
@@ -98,7 +98,7 @@ def to_shap_row(result: Result, form: Form = "values", *, data: Any = None, max_
 
 def explanation(values: Any, base: Any, **facts: Any) -> Explanation:
     """Return a ``shap.Explanation``; SHAP is imported where it is used first, as that takes seconds."""
-    from shap import Explanation
+    from captum_spex.compat.shap import Explanation
 
     return Explanation(values, base, **facts)
 

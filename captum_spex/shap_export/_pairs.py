@@ -6,8 +6,7 @@ import sys
 from types import FrameType
 from typing import Any
 
-from shap import Explanation
-
+from captum_spex.compat.shap import Explanation
 from captum_spex.errors import ArgumentError
 
 _TAKES_ROWS = "summary_legacy"
@@ -37,21 +36,21 @@ class PairExplanation(Explanation):  # type: ignore[misc]
     def values(self) -> Any:
         """The values."""
         self._refuse(sys._getframe(1))
-        return self._s.values
+        return self._own("values")
 
     @values.setter
     def values(self, new: Any) -> None:
-        self._s.values = new
+        Explanation.values.fset(self, new)
 
     @property
     def base_values(self) -> Any:
         """The base values."""
         self._refuse(sys._getframe(1))
-        return self._s.base_values
+        return self._own("base_values")
 
     @base_values.setter
     def base_values(self, new: Any) -> None:
-        self._s.base_values = new
+        Explanation.base_values.fset(self, new)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -65,11 +64,14 @@ class PairExplanation(Explanation):  # type: ignore[misc]
         if grouping is not None or len(shape) not in (3, 4) or axis not in (1, 2):
             return super().sum(axis=axis, grouping=grouping)
         facts = {"data": self.data, "feature_names": self.feature_names}
-        return Explanation(self._s.values.sum(axis=axis), self._s.base_values, **facts)
+        return Explanation(self._own("values").sum(axis=axis), self._own("base_values"), **facts)
+
+    def _own(self, name: str) -> Any:
+        """Return what SHAP's property gives, whoever asks."""
+        return getattr(Explanation, name).fget(self)
 
     def _own_shape(self) -> tuple[int, ...]:
-        shape: tuple[int, ...] = Explanation.shape.fget(self)
-        return shape
+        return tuple(self._own("shape"))
 
     def _refuse(self, asking: FrameType) -> None:
         """Raise if a plot asks that does not know pairs."""

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from captum_spex.compat.transformers import cache_argument, cache_of
 from captum_spex.games.text._rows import Rows
 
 _TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-6}
@@ -34,11 +35,17 @@ class AnswerScorer:
         self._forward: Any = model if forward is None else forward
         self._answer = torch.tensor(answer).to(self.device)
         self._accepted = frozenset(signature(model.forward).parameters)
+        self._cache_argument = cache_argument(model)
 
     @property
     def aligns(self) -> bool:
         """Whether the model can be told positions, and to compute the last logits only."""
         return self._accepted.issuperset(("position_ids", "logits_to_keep"))
+
+    @property
+    def caches(self) -> bool:
+        """Whether the model can be told what it computed for tokens before."""
+        return self._cache_argument is not None
 
     def plain(self, rows: Rows, *, tell_positions: bool = False) -> Tensor:
         """Return the log-probabilities, float32 ``(n_rows, n_tokens)``; rows begin together.
@@ -68,7 +75,7 @@ class AnswerScorer:
         if cache is not None:
             own = copy.deepcopy(cache)  # a model adds to what it is given
             own.batch_repeat_interleave(len(rows.ids))
-            tensors["past_key_values"] = own
+            tensors[str(self._cache_argument)] = own
         n_answer = len(self._answer)
         logits: Tensor = self._forward(
             **tensors,
@@ -80,7 +87,7 @@ class AnswerScorer:
 
     def encoded(self, ids: NDArray[np.int64]) -> Any:
         """Return the keys and values of tokens that stand before all rows."""
-        return self._model(input_ids=self._tensor(ids[None]), use_cache=True).past_key_values
+        return cache_of(self._model(input_ids=self._tensor(ids[None]), use_cache=True))
 
     def agrees(self, values: Any, wanted: Tensor) -> bool:
         """Return whether a way of asking, a function, works with this model and gives the wanted values."""

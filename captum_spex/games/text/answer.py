@@ -173,7 +173,8 @@ class AnswerGame(TextGame):
             return plain
         ends = self._template.extremes()
         n_fixed = int(np.argmax(self._template.players != FIXED))
-        ways = [_Way(True, n_fixed - 1)] if prefix_cache and n_fixed > 1 else []  # the last predicts, it is not cached
+        may_cache = prefix_cache and self._scorer.caches and n_fixed > 1
+        ways = [_Way(True, n_fixed - 1)] if may_cache else []  # the last predicts, it is not cached
         with torch.inference_mode():
             wanted = torch.cat([self._log_probs(ends[:1], plain), self._log_probs(ends[1:], plain)])
             for way in [*ways, _Way(aligned=True, n_cached=0)]:

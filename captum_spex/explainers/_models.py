@@ -1,4 +1,4 @@
-"""What the explainers need of SHAP's insides, in one place because it may move between SHAP's versions."""
+"""Models and answers in the form that SHAP gives them to explainers and maskers."""
 
 from __future__ import annotations
 
@@ -6,28 +6,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba.core.dispatcher import Dispatcher
-from shap import Explainer, Explanation, links, maskers, models
-from shap.utils import OpChain, sample
 from torch import nn
 
+from captum_spex.compat.shap import maskers, models
 from captum_spex.errors import ArgumentError
 
-__all__ = [
-    "Explainer",
-    "Explanation",
-    "Once",
-    "OpChain",
-    "TorchModel",
-    "checked_link",
-    "is_identity",
-    "links",
-    "maskers",
-    "models",
-    "sample",
-    "with_tensors",
-    "without_answers",
-]
+__all__ = ["Once", "TorchModel", "with_tensors", "without_answers"]
 
 
 class Once:
@@ -82,26 +66,3 @@ def with_tensors(model: Any) -> Any:
 def without_answers(masker: Any) -> Any:
     """Return the masker inside one that also gives the answers of a language model."""
     return masker.masker if isinstance(masker, maskers.OutputComposite | maskers.FixedComposite) else masker
-
-
-def checked_link(link: Any) -> Any:
-    """Return a link if it is compiled, as those in ``shap.links`` are: SHAP's own explainers take no other.
-
-    Raises:
-        ArgumentError: otherwise.
-    """
-    if isinstance(link, Dispatcher):
-        return link
-    name = getattr(link, "__name__", type(link).__name__)
-    hint = f"Pass `numba.njit({name})`." if callable(link) else ""
-    came = f"{name!r}, which is not compiled" if callable(link) else repr(link)
-    allowed = "`shap.links.identity`, `shap.links.logit`, or another function compiled by `numba.njit`"
-    raise ArgumentError("link", came, allowed, hint)
-
-
-def is_identity(link: Any) -> bool:
-    """Whether a link is ``shap.links.identity``, or a copy of it that was loaded from a file."""
-    function = getattr(link, "py_func", None)
-    return link is links.identity or (
-        function is not None and function.__module__ == links.__name__ and function.__name__ == "identity"
-    )
