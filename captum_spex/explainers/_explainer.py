@@ -214,8 +214,8 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
         """
         if instantiate:
             kind = pickle.load(in_file)
-            if not (isinstance(kind, type) and issubclass(kind, MaskingExplainer)):
-                raise ArgumentError("in_file", f"a saved {kind!r}", "an explainer that `save` wrote")
+            if not (isinstance(kind, type) and issubclass(kind, cls)):
+                raise ArgumentError("in_file", f"a saved {kind!r}", f"an explainer that `{cls.__name__}.save` wrote")
             return kind(**kind.load(in_file, model_loader, masker_loader, instantiate=False))
         arguments = cloudpickle.load(in_file)
         for name, loader in (("model", model_loader), ("masker", masker_loader)):
