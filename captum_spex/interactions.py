@@ -23,9 +23,9 @@ from captum_spex.supports import Floats, Supports
 
 if TYPE_CHECKING:
     import pandas
+    from shapiq import InteractionValues
 
     from captum_spex.compat.shap import Explanation
-    from captum_spex.compat.shapiq import InteractionValues
 
 MAX_TERMS = 100_000
 _SHOWN_SPECTRUM = 500

@@ -20,7 +20,7 @@ LAYERS = (
 ALLOWED_IN = {
     "captum": {"compat", "benchmark", "demo"},
     "shap": {"compat", "benchmark"},
-    "shapiq": {"compat"},
+    "shapiq": {"compat", "interactions", "shapiq_exchange"},
 }
 GENERATORS = {"Generator", "SeedSequence", "default_rng"}
 LONGEST = 60
