@@ -769,7 +769,9 @@ def language_attribution(text, target="good", **options):
     from text_models import byte_tokenizer, causal_model
 
     method = LLMAttribution(ProxySpex(causal_model("gpt2")), byte_tokenizer())
-    result = method.attribute(text, target=target, forward_in_tokens=False, **options)
+    takes = inspect.signature(method.attribute).parameters  # up to 0.8 Captum asks for one token after the other only
+    options |= {"forward_in_tokens": False} if "forward_in_tokens" in takes else {"use_cached_outputs": False}
+    result = method.attribute(text, target=target, **options)
     return torch.cat([result.seq_attr[None], result.token_attr])
 
 

@@ -24,7 +24,16 @@ from transformers import GPT2LMHeadModel
 from captum_spex.compat import captum
 from captum_spex.compat.shap import Explainer, Explanation, is_identity, links, operations
 from captum_spex.compat.transformers import cache_argument, cache_of
-from captum_spex.compat.versions import CAPTUM, LIBRARIES, SHAP, SHAPIQ, TRANSFORMERS, check_version, imported_for
+from captum_spex.compat.versions import (
+    CAPTUM,
+    CAPTUM_LLM,
+    LIBRARIES,
+    SHAP,
+    SHAPIQ,
+    TRANSFORMERS,
+    check_version,
+    imported_for,
+)
 from captum_spex.errors import LibraryError
 from captum_spex.games.text import AnswerGame
 
@@ -83,7 +92,7 @@ def installed_as(folder, package, number):
     return folder
 
 
-@every_library
+@pytest.mark.parametrize("library", [*LIBRARIES, CAPTUM_LLM], ids=[*NAMES, "captum for language models"])
 def test_a_version_that_is_too_old_is_refused_in_a_sentence(library, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(installed_as(tmp_path, library.package, "0.3.1"))
     with pytest.raises(LibraryError) as error:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib.metadata import version
 
 import matplotlib as mpl
 import numpy as np
 import PIL.Image
 import pytest
 import torch
+from packaging.version import Version
+
+if Version(version("captum")) < Version("0.9"):
+    pytest.skip("`SpexLLMAttribution` needs Captum 0.9", allow_module_level=True)
+
 from captum.attr import (
     ImageMaskInput,
     KernelShap,

@@ -10,6 +10,7 @@ import pytest
 import captum_spex
 import captum_spex.attr
 from captum_spex.cli._options import CHOICES
+from captum_spex.errors import LibraryError
 from captum_spex.games.text._units import UNITS
 
 HEAVY = ("captum", "lightgbm", "matplotlib", "numba", "pandas", "scipy", "shap", "sklearn", "sparse", "torch")
@@ -42,7 +43,10 @@ def test_names_that_are_checked_early_are_those_of_the_library():
 @pytest.mark.parametrize("package", [captum_spex, captum_spex.attr])
 def test_every_public_name_can_be_had_and_is_listed(package):
     for name in package.__all__:
-        assert getattr(package, name) is not None
         assert name in dir(package)
+        try:
+            assert getattr(package, name) is not None
+        except LibraryError:
+            assert name.startswith("SpexLLM"), "all others need no more than the oldest versions"
     with pytest.raises(AttributeError, match=f"module '{package.__name__}' has no attribute 'no_such_name'"):
         _ = package.no_such_name

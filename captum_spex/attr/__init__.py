@@ -20,5 +20,5 @@ __all__ = [
     "SpexLLMAttributionResult",
 ]
 
-# These need what is made for texts too, and so transformers.
+# These need more than the others: Captum 0.9, and what is made for texts, and so transformers.
 __getattr__, __dir__ = lazily(__name__, {"SpexLLMAttribution": "llm", "SpexLLMAttributionResult": "llm"})

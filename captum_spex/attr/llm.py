@@ -12,11 +12,14 @@ from torch import Tensor, nn
 from captum_spex.attr._attribution import SpexAttribution, explain_in_captums_words, shapley_values
 from captum_spex.attr._language_game import Inspect, LanguageGame
 from captum_spex.compat import captum
+from captum_spex.compat.versions import CAPTUM_LLM, check_version
 from captum_spex.errors import ArgumentError
 from captum_spex.evaluate import checked_budget, checked_positive
 from captum_spex.explaining import RandomState, StoreArgument
 from captum_spex.games.text._limit import token_limit
 from captum_spex.interactions import Interactions
+
+check_version(CAPTUM_LLM)
 
 _COLORS = {True: "#4772b3", False: "#d0365b"}  # Captum's
 _LONGEST_NAME = 60  # characters in a picture

@@ -1,6 +1,6 @@
 """What the adapters need of Captum; its private helpers are here only, because they may move between its versions.
 
-Tried with Captum 0.8 and 0.9, which do not differ in any of this.
+Captum 0.8 and 0.9 do not differ in any of this; what else `SpexLLMAttribution` stands on is of 0.9.
 """
 
 from __future__ import annotations

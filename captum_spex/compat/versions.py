@@ -11,7 +11,17 @@ from packaging.version import Version
 
 from captum_spex.errors import LibraryError
 
-__all__ = ["CAPTUM", "LIBRARIES", "SHAP", "SHAPIQ", "TRANSFORMERS", "Library", "check_version", "imported_for"]
+__all__ = [
+    "CAPTUM",
+    "CAPTUM_LLM",
+    "LIBRARIES",
+    "SHAP",
+    "SHAPIQ",
+    "TRANSFORMERS",
+    "Library",
+    "check_version",
+    "imported_for",
+]
 
 
 @dataclass(frozen=True)
@@ -51,6 +61,7 @@ class Library:
 
 # `tests/test_compat.py` compares these with pyproject.toml and the constraints files.
 CAPTUM = Library("captum", "Captum", "0.8", "0.9", "captum_spex.attr")
+CAPTUM_LLM = Library("captum", "Captum", "0.9", "0.9", "captum_spex.attr.SpexLLMAttribution")  # other results, inputs
 SHAP = Library("shap", "SHAP", "0.46", "0.54", "captum_spex.explainers and to_shap")
 SHAPIQ = Library("shapiq", "shapiq", "1.4", "1.8", "to_shapiq and from_shapiq")
 TRANSFORMERS = Library("transformers", "transformers", "4.56", "5.24", "captum_spex.games.text")
