@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,8 +11,9 @@ import torch
 from hypothesis import settings
 from threadpoolctl import threadpool_limits
 
-settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=25)
-settings.load_profile("repeatable")
+settings.register_profile("default", derandomize=True, deadline=None, max_examples=8)
+settings.register_profile("thorough", settings.get_profile("default"), max_examples=100)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 @pytest.fixture

@@ -11,9 +11,10 @@ import oracles
 import pytest
 import torch
 from games import Counting, codes, random_table, smooth_game, tables
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from sampled import examples
 
 import captum_spex
 from captum_spex import sampling
@@ -144,7 +145,7 @@ def test_shapley_values_always_sum_to_what_there_is_to_share(approximator, index
     assert_allclose(result.model([[True] * 8, [False] * 8]), ends, atol=1e-9)
 
 
-@settings(max_examples=10)
+@examples(0.4)
 @given(n=st.integers(9, 70), budget=st.integers(2, 120), seed=st.integers(0, 1000))
 @pytest.mark.parametrize("index", ["SII", "BII"])
 def test_efficiency_for_any_number_of_players(index, n, budget, seed):

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
@@ -39,7 +39,6 @@ def checked(spectrum, allowed, **limits):
         assert_allclose(found.bound, found.value, rtol=1e-5, atol=1e-5)
 
 
-@settings(max_examples=30)
 @given(st.integers(2, 8), st.integers(1, 15), st.integers(1, 8), st.integers(0, 10**6), st.data())
 def test_subsets_are_the_best_and_the_worst(n, n_terms, highest, seed, data):
     spectrum = random_spectrum(n, n_terms, min(highest, n), seed)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from games import Counting, planted_spectrum, random_network, smooth_game
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from sampled import examples
 from sklearn.linear_model import RidgeCV
 
 import captum_spex
@@ -48,7 +49,6 @@ def sparse_games(draw, largest=2000):
     return spectrum, Spex(degree=degree, bits=enough_bins(n_terms))
 
 
-@settings(max_examples=30)
 @given(game=sparse_games(), seed=st.integers(0, 1000))
 def test_sparse_games_are_recovered_exactly(game, seed):
     spectrum, spex = game
@@ -79,7 +79,7 @@ def test_the_formula_alone_is_enough(n, degree):
     assert_allclose([result.spectrum[players] for players in spectrum], spectrum.values, atol=1e-8)
 
 
-@settings(max_examples=10)
+@examples(0.4)
 @given(n=st.sampled_from([30, 100, 500]), degree=st.integers(2, 4), seed=st.integers(0, 1000))
 def test_terms_well_above_the_noise_are_found(n, degree, seed):
     spectrum = planted_spectrum(n, 10, degree, seed)
@@ -215,7 +215,7 @@ def test_few_players_get_back_what_was_seen(n):
 # --- budgets ----------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=15)
+@examples(0.5)
 @given(n=st.integers(11, 300), budget=st.integers(300, 2000), seed=st.integers(0, 1000))
 def test_the_budget_is_kept_and_used(n, budget, seed):
     game = Counting(smooth_game)

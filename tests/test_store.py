@@ -20,9 +20,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from games import Counting, smooth_game
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
+from sampled import examples
 
 import captum_spex
 from captum_spex import store as stores
@@ -171,7 +172,6 @@ def uninterrupted(kind, batch_size, noisy):
     return as_text(result), len(game.batches), sorted(mask.tobytes() for mask in game.masks)
 
 
-@settings(max_examples=30)
 @given(
     stops=st.lists(st.integers(0, 12), min_size=1, max_size=3),
     kind_and_size=st.sampled_from([(Kept, 1), (Kept, 5), (Kept, 8), (Kept, 60), (Planned, None)]),
@@ -195,7 +195,7 @@ def test_however_often_a_run_is_stopped_no_mask_is_evaluated_twice(stops, kind_a
     assert sorted(mask.tobytes() for game in games for one in game.batches for mask in one) == masks
 
 
-@settings(max_examples=15)
+@examples(0.5)
 @given(sizes=st.lists(st.sampled_from([1, 2, 7, 16, 60, None]), min_size=2, max_size=4), stop=st.integers(1, 8))
 def test_batches_may_be_of_another_size_when_a_run_goes_on(sizes, stop):
     games = [Planned(whole_numbers, stop_after=stop) for _ in sizes[:-1]] + [Planned(whole_numbers)]
@@ -564,7 +564,7 @@ def test_stores_of_another_format(path):
 
 
 @given(cut=st.integers(0, len(whole_store()) - 1))
-@settings(max_examples=100)
+@examples(4)
 def test_a_truncated_store(cut):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "masks.db"

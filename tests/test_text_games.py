@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import every_mask, sii
+from sampled import examples
 from text_models import (
     CAUSAL,
     Asked,
@@ -166,7 +167,7 @@ def test_values_do_not_depend_on_the_batches(kind, tokens_per_batch):
 
 
 @given(st.lists(st.sampled_from(["good", "Never ", " ", "\n", "😀", "é", ".", ". It"]), max_size=8), st.data())
-@settings(max_examples=15)
+@examples(0.5)
 def test_classes_of_any_text(pieces, data):
     text = "so x" + "".join(pieces)
     ablation = data.draw(st.sampled_from(list(SETTINGS)))
