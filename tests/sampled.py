@@ -1,21 +1,23 @@
 """How much the tests try: a little by default, all of it in the hypothesis profile ``thorough``.
 
-A law that holds for every algorithm, index and budget is stated over their product. By default a sample of it is
-tested, the same in every run, in which each value occurs; ``HYPOTHESIS_PROFILE=thorough`` tests the whole product.
+A law that holds for every algorithm, index and budget is stated over their product, by several ``parametrize``. With
+the mark ``sampled`` a part of the product is tested by default, the same in every run, in which each value of each
+argument occurs; with ``sampled(pairs=True)``, each pair of values of two arguments. ``HYPOTHESIS_PROFILE=thorough``
+tests it all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import product
+from collections.abc import Iterable, Sequence
+from itertools import combinations
 from random import Random
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
-Row = tuple[int, ...]
-Axis = Mapping[str, Any] | Iterable[Any]
+MARK = "sampled(pairs=False): by default only a part of the product of the arguments' values is tested"
+Part = tuple[Any, ...]
 
 
 def is_thorough() -> bool:
@@ -28,63 +30,47 @@ def examples(factor: float) -> settings:
     return settings(max_examples=max(1, round(factor * settings().max_examples)))
 
 
-def crossed(*, pairs: bool = False, **axes: Axis) -> pytest.MarkDecorator:
-    """Parametrise a test by the product of the axes, or by a sample of it in which every value of every axis occurs.
-
-    An axis is the values of one argument, or a dict from their names to the values. With ``pairs``, every pair of
-    values of two axes occurs in the sample too.
-    """
-    named = {argument: _named(axis) for argument, axis in axes.items()}
-    rows = _rows([len(values) for values in named.values()], pairs=pairs)
-    cases = [[values[place] for values, place in zip(named.values(), row, strict=True)] for row in rows]
-    parameters = [pytest.param(*(value for _, value in case), id="-".join(name for name, _ in case)) for case in cases]
-    return pytest.mark.parametrize(tuple(named), parameters)
-
-
 def some(values: Iterable[Any], most: int) -> list[Any]:
-    """All values, or a sample of at most so many by default: the first, the last, and others between them."""
+    """All values, or by default a sample of at most so many: the first, the last, and others between them."""
     every = list(values)
     if is_thorough() or len(every) <= most:
         return every
     return [every[round(k * (len(every) - 1) / (most - 1))] for k in range(most)]
 
 
-def _named(axis: Axis) -> list[tuple[str, Any]]:
-    """The values of an axis with their names."""
-    if isinstance(axis, Mapping):
-        return list(axis.items())
-    return [(str(getattr(value, "__name__", value)), value) for value in axis]
+def thinned(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """The tests that are run, in their order: of those with the mark ``sampled``, a sample of each function's."""
+    functions: dict[Any, list[pytest.Function]] = {}
+    for item in items if not is_thorough() else ():
+        if item.get_closest_marker("sampled") and isinstance(item, pytest.Function) and hasattr(item, "callspec"):
+            functions.setdefault((item.parent, item.originalname), []).append(item)
+    left_out = {item for ones in functions.values() for item in ones} - {
+        item for ones in functions.values() for item in _sample(ones)
+    }
+    return [item for item in items if item not in left_out]
 
 
-def _rows(sizes: Sequence[int], *, pairs: bool) -> list[Row]:
-    """The places along the axes of the cases that are tested."""
-    if is_thorough():
-        return list(product(*map(range, sizes)))
-    return sorted(every_pair(sizes) if pairs else every_value(sizes))
+def _sample(tests: Sequence[pytest.Function]) -> list[pytest.Function]:
+    """Of the tests of one function, enough for every value, or every pair of values."""
+    mark = tests[0].get_closest_marker("sampled")
+    size = 2 if mark is not None and mark.kwargs.get("pairs") else 1
+    return [tests[row] for row in covering([_entries(test) for test in tests], size)]
 
 
-def every_value(sizes: Sequence[int]) -> list[Row]:
-    """As few rows as possible in which each place along each axis occurs, those of a short axis equally often."""
-    columns = [[row % size for row in range(max(sizes))] for size in sizes]
-    for axis, column in enumerate(columns):
-        Random(axis).shuffle(column)
-    return list(zip(*columns, strict=True))
+def _entries(test: pytest.Function) -> Part:
+    """What each ``parametrize`` gives to a test: the same objects to all tests of a function."""
+    names = [mark.args[0] for mark in test.iter_markers("parametrize")]
+    split = [tuple(one.replace(",", " ").split()) if isinstance(one, str) else tuple(one) for one in names]
+    return tuple((one, *(id(test.callspec.params[name]) for name in one)) for one in split)
 
 
-def every_pair(sizes: Sequence[int]) -> list[Row]:
-    """Rows in which each pair of places along two axes occurs: greedily, those first that hold most pairs to come."""
-    left = {pair for row in product(*map(range, sizes)) for pair in _pairs_of(row)}
-    candidates = list(product(*map(range, sizes)))
-    Random(0).shuffle(candidates)
-    rows = []
+def covering(rows: Sequence[Part], size: int = 1) -> list[int]:
+    """Numbers of rows that hold all parts of so many entries: greedily, always the row with most new ones."""
+    parts = [set(combinations(row, min(size, len(row)))) for row in rows]
+    order = list(range(len(rows)))
+    Random(0).shuffle(order)
+    left, chosen = set().union(*parts), []
     while left:
-        row = max(candidates, key=lambda candidate: len(left & _pairs_of(candidate)))
-        rows.append(row)
-        left -= _pairs_of(row)
-    return rows
-
-
-def _pairs_of(row: Row) -> set[tuple[tuple[int, int], tuple[int, int]]]:
-    """The pairs of (axis, place) that a row holds."""
-    places = list(enumerate(row))
-    return {(one, other) for one in places for other in places[one[0] + 1 :]}
+        chosen.append(max(order, key=lambda row: len(left & parts[row])))
+        left -= parts[chosen[-1]]
+    return sorted(chosen)

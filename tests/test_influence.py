@@ -159,6 +159,7 @@ CLASSIFIERS = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("value", [None, "prediction", "margin"])
 @pytest.mark.parametrize("name", REGRESSORS)
 def test_regressors(name, value):
@@ -171,6 +172,7 @@ def test_regressors(name, value):
     assert_allclose(found.sum(dim=1), wanted[:, -1] - wanted[:, 0], **SAME)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("value", [None, "margin", "probability", "correct"])
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_classifiers(name, value):

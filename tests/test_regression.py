@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import every_mask
+from sampled import some
 
 import captum_spex
 from captum_spex.approximators import _regression, _rows, _screening
@@ -20,8 +21,8 @@ from captum_spex.masks import PackedMasks
 from captum_spex.supports import Supports
 
 DENSITIES = [0.2, 0.5, 0.8]
-N_LARGE, N_ROWS = 1100, 5000
-EFFECTS = {(0,): 1.5, (4,): -1.0, (600,): 2.0, (1099,): -2.5, (3,): 1.0, (8,): 1.0, (20,): -1.5, (30,): 1.0, (40,): 1.0}
+N_LARGE, N_ROWS = 600, 3000  # more players than interactions are sought among
+EFFECTS = {(0,): 1.5, (4,): -1.0, (500,): 2.0, (599,): -2.5, (3,): 1.0, (8,): 1.0, (20,): -1.5, (30,): 1.0, (40,): 1.0}
 TOGETHER = {(3, 8): 3.0, (20, 30, 40): -6.0}
 
 
@@ -105,7 +106,7 @@ def test_the_faithfulness_holds_on_fresh_masks(learnt):
     assert result.diagnostics["lower"] < result.faithfulness
 
 
-@pytest.mark.parametrize(("density", "noise"), [(0.2, 0.0), (0.5, 2.0), (0.8, 0.0)])
+@pytest.mark.parametrize(("density", "noise"), some([(0.2, 0.0), (0.8, 0.0), (0.5, 2.0)], 2))
 def test_the_faithfulness_is_that_on_held_out_rows(density, noise):
     masks, values = large_table(density, n_outputs=2)
     values = values + noise * np.random.default_rng(0).normal(size=values.shape)
@@ -198,11 +199,11 @@ def test_a_large_table_is_learnt_step_by_step_too(monkeypatch):
 
 
 def test_more_players_than_are_solved_directly():
-    n = 5000
-    masks = random_masks(3000, n)
-    truth = {(7,): 3.0, (4999,): -2.0, (100,): 2.0, (200,): 2.0, (100, 200): 4.0}
-    result = captum_spex.explain(from_table(PackedMasks.of(masks), polynomial(truth, masks)), budget=3000)
-    assert set(result.top(4, order=1)) == {(7,), (100,), (200,), (4999,)}
+    n = 4200
+    masks = random_masks(2000, n)
+    truth = {(7,): 3.0, (4199,): -2.0, (100,): 2.0, (200,): 2.0, (100, 200): 4.0}
+    result = captum_spex.explain(from_table(PackedMasks.of(masks), polynomial(truth, masks)), budget=2000)
+    assert set(result.top(4, order=1)) == {(7,), (100,), (200,), (4199,)}
     assert next(iter(result.top(1, order=2))) == (100, 200)
     assert len(result.first_order()) == n
 

@@ -68,6 +68,7 @@ def test_sparse_games_are_recovered_exactly(game, seed):
     assert counting.n_rows == counting.n_distinct == result.n_evaluations <= budget
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("degree", range(2, 6))
 @pytest.mark.parametrize("n", [30, 300, 2000])
 def test_the_formula_alone_is_enough(n, degree):
@@ -106,6 +107,7 @@ def test_parities_without_a_visible_part_are_found(order):
     assert faith(explain(game, n, budget, ProxySpex(BoostedTrees(n_trees=30, learning_rate=0.3))), game, n) < 0.3
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("n", [40, 300])
 @pytest.mark.parametrize(("offset", "scale"), [(1e6, 1e-3), (-1e3, 1e5), (0.0, 1e-12), (0.0, 1e12)])
 def test_offsets_and_scales_of_games(n, offset, scale):
@@ -134,6 +136,7 @@ def gap_to_ridge(game, n, budget, seed):
     return faith(result, game, n) - r_squared(game(masks), ridge.predict(masks.astype(float)))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("n", [16, 60, 200])
 @pytest.mark.parametrize("factor", [1, 1.6, 3, 6])
 def test_linear_games_are_explained_as_linear(n, factor):
@@ -142,15 +145,9 @@ def test_linear_games_are_explained_as_linear(n, factor):
     assert min(gaps) > -0.01
 
 
-@pytest.mark.parametrize(
-    ("n", "factor"),
-    [
-        *[(n, factor) for n in (16, 60, 200) for factor in (1.6, 3, 6)],
-        (16, 1),
-        (60, 1),
-        (200, 1),
-    ],
-)
+@pytest.mark.sampled
+@pytest.mark.parametrize("n", [16, 60, 200])
+@pytest.mark.parametrize("factor", [1, 1.6, 3, 6])
 def test_dense_games_are_explained_as_well_as_by_a_linear_fit(n, factor):
     budget = int(Spex().minimum_budget(n) * factor)
     gaps = [gap_to_ridge(random_network(n, seed), n, budget, seed) for seed in range(4)]
@@ -225,6 +222,7 @@ def test_the_budget_is_kept_and_used(n, budget, seed):
         assert result.n_evaluations == budget
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("n", [12, 64, 500, 5000])
 @pytest.mark.parametrize(
     ("spex", "named"),
@@ -263,6 +261,7 @@ def test_more_budget_brings_more_bins_or_a_higher_degree(n):
 # --- arguments --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("argument", "low", "high"), [("degree", 1, 10), ("bits", 1, 24), ("n_groups", 2, 16)]
 )  # fmt: skip
