@@ -31,11 +31,11 @@ def examples(factor: float) -> settings:
 
 
 def some(values: Iterable[Any], most: int) -> list[Any]:
-    """All values, or by default a sample of at most so many: the first, the last, and others between them."""
+    """All values, or by default a sample of so many: the first, the last, and others evenly between them."""
     every = list(values)
     if is_thorough() or len(every) <= most:
         return every
-    return [every[round(k * (len(every) - 1) / (most - 1))] for k in range(most)]
+    return [every[round(k * (len(every) - 1) / max(1, most - 1))] for k in range(most)]
 
 
 def thinned(items: Sequence[pytest.Item]) -> list[pytest.Item]:

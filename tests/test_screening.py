@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from sampled import some
 
 import captum_spex
 from captum_spex.approximators import BoostedTrees, GaussianProcess, Observed, ProxySpex, _screening
@@ -132,15 +133,24 @@ def _one(player: int) -> Any:
     return captum_spex.supports.Supports.from_sets([(int(player),)], N)
 
 
-def test_more_masks_are_asked_for_until_the_faithfulness_is_reached() -> None:
-    approximator = ProxySpex(BoostedTrees(n_trees=60))
+def additive(masks: Masks) -> Floats:
+    """Two players matter, each by itself."""
+    return 3.0 * masks[:, 5] - 1.0 * masks[:, 5099]
+
+
+FEW_TREES = ProxySpex(BoostedTrees(n_trees=20, learning_rate=0.5))
+
+
+@pytest.mark.parametrize(("own", "approximator"), some([(additive, FEW_TREES), (game, ProxySpex())], 1))
+def test_masks_are_asked_for_until_the_faithfulness_is_reached(own: Any, approximator: ProxySpex) -> None:
+    """The first round has four masks for each player."""
     result = captum_spex.explain(
-        game, N, budget="auto", max_budget=30_000, target_faithfulness=0.9, approximator=approximator, random_state=0
+        own, N, budget="auto", max_budget=30_000, target_faithfulness=0.9, approximator=approximator, random_state=0
     )
     assert isinstance(result, Interactions)
     curve = result.diagnostics["curve"]
     assert curve[-1][2] >= 0.9
-    assert result.n_evaluations == curve[-1][0] <= 30_000
+    assert result.n_evaluations == curve[-1][0] == 4 * N
 
 
 def test_same_seed_same_result() -> None:
