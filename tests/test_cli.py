@@ -753,6 +753,7 @@ def test_ctrl_c_before_any_evaluation_leaves_nothing(run, fragile, work):
     assert (done.code, done.out, done.err, names_in(work)) == (130, "", "Interrupted.\n", [])
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("accident", ["interrupted", "raises"])
 @pytest.mark.parametrize("store", [[], ["--store", "a b.db"]])
 def test_a_stopped_run_goes_on_by_the_command_that_it_prints(run, fragile, accident, store):

@@ -20,7 +20,7 @@ from captum_spex.games.training import table as table_module
 from captum_spex.masks import PackedMasks
 from captum_spex.supports import Supports
 
-DENSITIES = [0.2, 0.5, 0.8]
+DENSITIES = some([0.5, 0.8, 0.2], 2)
 N_LARGE, N_ROWS = 600, 3000  # more players than interactions are sought among
 FEW_ROWS = 1200
 EFFECTS = {(0,): 1.5, (4,): -1.0, (500,): 2.0, (599,): -2.5, (3,): 1.0, (8,): 1.0, (20,): -1.5, (30,): 1.0, (40,): 1.0}
