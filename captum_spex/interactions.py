@@ -23,8 +23,9 @@ from captum_spex.supports import Floats, Supports
 
 if TYPE_CHECKING:
     import pandas
-    from shap import Explanation
     from shapiq import InteractionValues
+
+    from captum_spex.compat.shap import Explanation
 
 MAX_TERMS = 100_000
 _SHOWN_SPECTRUM = 500

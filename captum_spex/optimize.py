@@ -226,7 +226,7 @@ class _Problem:
 def _searched(problem: _Problem, deadline: float) -> NDArray[np.bool_]:
     """Return a good subset: the cheapest of the least size, then the best of all single changes and exchanges."""
     spectrum, n = problem.spectrum, problem.spectrum.n_players
-    members = spectrum.sets.to_coo().tocsr().astype(np.float64)
+    members = scipy.sparse.csr_array(spectrum.sets.to_coo().tocsr(), dtype=np.float64)  # a matrix in sparse 0.15
     mask = np.zeros(n, dtype=np.bool_)
     order = np.arange(n) if problem.costs is None else np.argsort(problem.costs, kind="stable")
     mask[order[: problem.fewest]] = True

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from captum_spex.compat.shapiq import interaction_values
 from captum_spex.errors import ArgumentError, UnknownNameError
 from captum_spex.indices import NAMES, Index, IndexTerms, resolve_index
 from captum_spex.model import GameModel, Spectrum
 from captum_spex.supports import Floats, Supports
 
 if TYPE_CHECKING:
-    from captum_spex.compat.shapiq import InteractionValues
+    from shapiq import InteractionValues
 
 _INTERCEPTS = ("FBII",)  # of which shapiq tells the intercept in place of the value without players
 _SHARED = tuple(name for name in NAMES if name != "Fourier")
@@ -37,15 +38,13 @@ class Result(Protocol):
 
 def to_shapiq(result: Result) -> InteractionValues:
     """Return the terms of a result for shapiq; see `captum_spex.Interactions.to_shapiq`."""
-    from captum_spex.compat.shapiq import InteractionValues
-
     if result.index not in _SHARED:
         hint = 'Convert it first, for instance by `.to("k-SII", max_order=2)`.'
         raise UnknownNameError("index", repr(result.index), f"one that shapiq knows: {', '.join(_SHARED)}", hint)
     terms = dict(zip(result.sets.tuples(), result.values.tolist(), strict=True))
     nobody = float(result.model(np.zeros((1, result.n_players), dtype=np.bool_))[0])
     empty = result.baseline if result.index in _INTERCEPTS else nobody
-    return InteractionValues(
+    return interaction_values()(
         {(): empty, **terms},
         index=result.index,
         max_order=result.max_order,

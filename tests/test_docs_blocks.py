@@ -34,12 +34,22 @@ def test_blocks_are_of_kinds_that_are_checked():
     }
 
 
+def tox_environments() -> list[str]:
+    """Return the environments of tox, those of several Pythons one by one."""
+    found = ["py"]
+    for name in re.findall(r"^\[testenv:(.+)\]", (ROOT / "tox.ini").read_text(encoding="utf-8"), re.MULTILINE):
+        before, brace, rest = name.partition("{")
+        choices, _, after = rest.partition("}")
+        found += [f"{before}{choice}{after}" for choice in choices.split(",")] if brace else [name]
+    return found
+
+
 def test_commands_in_blocks_exist():
-    environments = ["py", *re.findall(r"\[testenv:(\w+)\]", (ROOT / "tox.ini").read_text(encoding="utf-8"))]
+    environments = tox_environments()
     extras = SETTINGS["project"]["optional-dependencies"]
     for page, kind, text in BLOCKS:
         for line in text.replace("\\\n", " ").splitlines() if kind == "bash" else []:
-            if tox := re.fullmatch(r"python -m pip install tox && python -m tox run -e (\w+)", line):
+            if tox := re.fullmatch(r"python -m pip install tox && python -m tox run -e ([\w-]+)", line):
                 assert tox[1] in environments, page
             elif extra := re.fullmatch(r'pip install "\.\[(\w+)\]"', line):
                 assert extra[1] in extras, page

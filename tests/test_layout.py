@@ -12,15 +12,16 @@ import captum_spex
 
 PACKAGE = Path(captum_spex.__file__).parent
 LAYERS = (
-    "errors", "lazy", "compat", "masks", "supports", "terms", "indices", "game", "store", "fingerprint", "distributed",
+    "lazy", "errors", "compat", "masks", "supports", "terms", "indices", "game", "store", "fingerprint", "distributed",
     "evaluate", "sampling", "model", "shap_export", "shapiq_exchange", "report", "interactions", "optimize", "plots",
     "approximators", "explaining", "metrics", "games", "attr", "explainers", "benchmark", "demo", "cli",
 )  # fmt: skip
 """A module imports only from its own layer and from those before it."""
 
 ALLOWED_IN = {
-    "captum": {"compat", "attr", "explainers", "games", "benchmark", "demo"},
-    "shap": {"compat", "shap_export", "interactions", "explainers", "games", "benchmark"},
+    "captum": {"compat", "benchmark", "demo"},
+    "shap": {"compat", "benchmark"},
+    "shapiq": {"compat", "interactions", "shapiq_exchange"},
 }
 GENERATORS = {"Generator", "SeedSequence", "default_rng"}
 LONGEST = 60

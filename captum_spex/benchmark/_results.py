@@ -44,7 +44,7 @@ def read_results(folder: str | os.PathLike[str]) -> list[Row]:
         >>> from captum_spex.benchmark import run_benchmark
         >>> folder = tempfile.mkdtemp()
         >>> rows = run_benchmark(folder, quick=True, cases=["planted-10"], methods=["SHAP Perm*"], budgets=[64])
-        >>> read_results(folder) == rows
+        >>> [(row.method, row.r2) for row in read_results(folder)] == [(row.method, row.r2) for row in rows]
         True
     """
     path = Path(folder) / "results.csv"

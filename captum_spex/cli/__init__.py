@@ -10,7 +10,7 @@ import typer
 
 from captum_spex.cli import _benchmark, _options
 from captum_spex.cli._job import INTERRUPTED, MODEL_FAILURE, OK, USAGE, ExplainJob
-from captum_spex.errors import DOCUMENTATION
+from captum_spex.errors import DOCUMENTATION, LibraryError
 
 app = typer.Typer(
     name="captum-spex",
@@ -33,6 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = app(args=given, prog_name="captum-spex", obj=given, standalone_mode=False)
     except _BadUsage as error:
         return _bad_usage(error)
+    except LibraryError as error:
+        typer.echo(f"Error: {error}", err=True)
+        return USAGE
     except typer.Abort:
         return INTERRUPTED
     except SystemExit as end:
@@ -43,7 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _bad_usage(error: Any) -> int:
     """Say what is wrong in one line."""
     where = getattr(error.ctx, "command_path", "captum-spex")
-    typer.echo(f"Error: {error.format_message().rstrip('.')}. All options: {where} --help", err=True)
+    message = error.format_message().rstrip(".")
+    end = "" if message.endswith("?") else "."  # "Did you mean 'explain'?"
+    typer.echo(f"Error: {message}{end} All options: {where} --help", err=True)
     return USAGE
 
 

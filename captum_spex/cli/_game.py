@@ -13,11 +13,9 @@ import torch
 
 from captum_spex.errors import ArgumentError, UnknownNameError
 from captum_spex.games.text import AnswerGame, ClassificationGame, SimilarityGame
-from captum_spex.games.text._units import UNITS
 from captum_spex.games.text.embedded import EMBEDDED_MODEL
 
 _TASKS = {"classification": "SequenceClassification", "answer": "CausalLM", "similarity": ""}
-_DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 _AROUND = ("replacement", "prefix", "suffix", "system", "chat")
 _MODELS = "the name of a model that can be fetched, or the path of a folder with one"
 _SHOWN_WEIGHTS = 3
@@ -45,9 +43,6 @@ def text_of(text: str | None, file: str | None) -> str:
 
 def game_of(text: str, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Load the model and return the game and, for people and for JSON, what was asked."""
-    for name, allowed in (("unit", UNITS), ("dtype", (None, *_DTYPES)), ("task", (None, *_TASKS))):
-        if options[name] not in allowed:
-            raise UnknownNameError(name, repr(options[name]), ", ".join(filter(None, allowed)))
     device = _device(options["device"])
     name = str(EMBEDDED_MODEL if options["model"] is None else options["model"])
     model, tokenizer, task = _loaded(name, options["task"], _dtype(options["dtype"], device))
@@ -120,7 +115,7 @@ def _device(given: str | None) -> torch.device:
 
 
 def _dtype(given: str | None, device: torch.device) -> Any:
-    return "auto" if given is None and device.type != "cpu" else _DTYPES[given or "float32"]
+    return "auto" if given is None and device.type != "cpu" else getattr(torch, given or "float32")
 
 
 def _loaded(name: str, task: str | None, dtype: Any) -> tuple[Any, Any, str]:

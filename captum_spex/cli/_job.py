@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from captum_spex.errors import DOCUMENTATION, ArgumentError, GameError
+from captum_spex.cli._options import CHOICES
+from captum_spex.errors import DOCUMENTATION, ArgumentError, GameError, LibraryError, UnknownNameError
 
 OK, MODEL_FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
 _PAGE = DOCUMENTATION.format(page="command-line")
@@ -47,22 +48,33 @@ class ExplainJob:
 
     def run(self) -> int:
         """Run, say what went wrong, and return the exit code."""
+        try:
+            _check_names(self._options)  # before anything heavy is imported: a typo is answered at once
+            how_long = _how_long(self._options)
+        except ArgumentError as error:
+            print(self._usage(error), file=sys.stderr)
+            return USAGE
         folder = Path(tempfile.mkdtemp(prefix="captum-spex-"))
         try:
-            return self._run(folder)
+            return self._run(folder, how_long)
         finally:
             if self._temporary:
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def _run(self, folder: Path) -> int:
+    def _usage(self, error: ArgumentError) -> str:
+        return f"Error: {self._in_options(error)} See {_PAGE}"
+
+    def _run(self, folder: Path, how_long: Mapping[str, Any]) -> int:
         from captum_spex.store import Store
 
         given = self._options["store"]
         store = Store(folder / "evaluations.db" if given is None else given)
         try:
-            self._explain(store)
+            self._explain(store, how_long)
         except ArgumentError as error:
-            return self._ended(store, USAGE, f"Error: {self._in_options(error)} See {_PAGE}")
+            return self._ended(store, USAGE, self._usage(error))
+        except LibraryError as error:
+            return self._ended(store, USAGE, f"Error: {error}")
         except KeyboardInterrupt:
             return self._ended(store, INTERRUPTED, "Interrupted.")
         except BrokenPipeError:
@@ -74,14 +86,13 @@ class ExplainJob:
             return self._ended(store, MODEL_FAILURE, f"The model failed: {type(error).__name__}: {error}")
         return OK
 
-    def _explain(self, store: Any) -> None:
+    def _explain(self, store: Any, how_long: Mapping[str, Any]) -> None:
         from captum_spex.cli import _output
         from captum_spex.cli._game import game_of, text_of
         from captum_spex.explaining import explain
         from captum_spex.interactions import Interactions
 
         options = self._options
-        how_long = _how_long(options)
         _check_paths(options)
         text = text_of(options["text"], options["file"])
         game, facts = game_of(text, options)
@@ -140,6 +151,12 @@ class ExplainJob:
         known = "|".join(self._options)
         message = re.sub(rf"`({known})`", lambda found: _option(found[1]), message)
         return re.sub(r"(?<!')\bNone\b(?!')", "nothing", message)
+
+
+def _check_names(options: Mapping[str, Any]) -> None:
+    for name, allowed in CHOICES.items():
+        if options[name] is not None and options[name] not in allowed:
+            raise UnknownNameError(name, repr(options[name]), ", ".join(allowed))
 
 
 def _how_long(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,10 +1,17 @@
-"""The options of ``captum-spex explain``: types, and what the help says of them."""
+"""The options of ``captum-spex explain``: types, names that they take, and what the help says of them."""
 
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+CHOICES = {
+    "unit": ("word", "token", "sentence"),
+    "task": ("classification", "answer", "similarity"),
+    "dtype": ("float32", "float16", "bfloat16"),
+}
+"""Names that options take; here, so that a typo is answered before what knows them better is imported."""
 
 _text = partial(typer.Option, rich_help_panel="The text")
 _model = partial(typer.Option, rich_help_panel="The model, and what it is asked")

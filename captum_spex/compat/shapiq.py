@@ -1,10 +1,16 @@
-"""What is needed of shapiq, and what differs between its versions, 1.4 to 1.8."""
+"""What is needed of shapiq, 1.4 to 1.8; an optional library, imported when it is used."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from captum_spex.compat.versions import SHAPIQ, imported_for
 
-with imported_for(SHAPIQ):
-    from shapiq import InteractionValues
+__all__ = ["interaction_values"]
 
-__all__ = ["InteractionValues"]
+
+def interaction_values() -> Any:
+    """Return the class ``shapiq.InteractionValues``."""
+    with imported_for(SHAPIQ):
+        from shapiq import InteractionValues
+    return InteractionValues

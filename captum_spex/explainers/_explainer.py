@@ -14,12 +14,12 @@ import torch
 from tqdm.auto import tqdm
 
 from captum_spex.approximators import Approximator, ProxySpex, Spex
-from captum_spex.compat.shap import Explainer, links, maskers, models, sample
+from captum_spex.compat.shap import Explainer, generating, links, maskers, models, sample
 from captum_spex.errors import ArgumentError, OrderError, in_words
 from captum_spex.evaluate import checked_budget, checked_positive
 from captum_spex.explainers._explained import ExplainedRow, Wanted, check_pairs, explanations
 from captum_spex.explainers._links import checked_link
-from captum_spex.explainers._models import Once, TorchModel, with_tensors
+from captum_spex.explainers._models import Once, TorchModel, generates, with_tensors
 from captum_spex.explainers._planning import PlannedRow, Question, planned_rows, with_budgets
 from captum_spex.explainers._rows import rows_of
 from captum_spex.explaining import default_budget
@@ -66,6 +66,8 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
             feature_names=feature_names,
             linearize_link=linearize_link,
         )
+        if generates(self.model) and masker is not None:
+            self.model, self.masker = generating(self.model, masker)
         if not isinstance(self.model, models.Model):
             if not callable(self.model):
                 hint = "Pass a method of it, such as `model.predict_proba`."
@@ -214,12 +216,12 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
         """
         if instantiate:
             kind = pickle.load(in_file)
-            if not (isinstance(kind, type) and issubclass(kind, MaskingExplainer)):
-                raise ArgumentError("in_file", f"a saved {kind!r}", "an explainer that `save` wrote")
+            if not (isinstance(kind, type) and issubclass(kind, cls)):
+                raise ArgumentError("in_file", f"a saved {kind!r}", f"an explainer that `{cls.__name__}.save` wrote")
             return kind(**kind.load(in_file, model_loader, masker_loader, instantiate=False))
         arguments = cloudpickle.load(in_file)
         for name, loader in (("model", model_loader), ("masker", masker_loader)):
-            if loader is not None:
+            if loader is not None and name not in arguments:  # SHAP 0.46 passes loaders of its own
                 arguments[name] = loader(in_file)
         return arguments
 

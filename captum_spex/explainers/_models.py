@@ -11,7 +11,7 @@ from torch import nn
 from captum_spex.compat.shap import maskers, models
 from captum_spex.errors import ArgumentError
 
-__all__ = ["Once", "TorchModel", "with_tensors", "without_answers"]
+__all__ = ["Once", "TorchModel", "generates", "with_tensors", "without_answers"]
 
 
 class Once:
@@ -59,8 +59,12 @@ class TorchModel(models.Model):  # type: ignore[misc]
 
 def with_tensors(model: Any) -> Any:
     """Return a torch module wrapped as a model of SHAP; language models, which SHAP wraps itself, as they are."""
-    is_own = isinstance(model, nn.Module) and not hasattr(model, "generate")
-    return TorchModel(model) if is_own else model
+    return TorchModel(model) if isinstance(model, nn.Module) and not generates(model) else model
+
+
+def generates(model: Any) -> bool:
+    """Whether a model is a language model as such, not yet one of SHAP's models."""
+    return isinstance(model, nn.Module) and hasattr(model, "generate")
 
 
 def without_answers(masker: Any) -> Any:

@@ -90,8 +90,9 @@ def _sparse_kind(argument: Any) -> Callable[[Any], Any] | None:
 
 
 def _at(column: Any, number: int) -> Any:
-    row = column[number]
-    return row.toarray().ravel() if scipy.sparse.issparse(row) else row
+    if scipy.sparse.issparse(column):
+        return column[[number]].toarray().ravel()  # a single number fails for sparse arrays up to scipy 1.12
+    return column[number]
 
 
 def _column(argument: Any) -> Any:

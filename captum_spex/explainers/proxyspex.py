@@ -14,7 +14,8 @@ class ProxySpexExplainer(MaskingExplainer):
             transformers.
         masker: a masker of ``shap.maskers`` or a list of them, a background table (array, data frame, sparse matrix), a
             tokenizer, or a function ``masker(mask, *row)``.
-        link: a compiled link, such as ``shap.links.logit``.
+        link: what of the model's outputs is explained, a function that takes each number of an array by itself, such as
+            ``shap.links.logit``.
         algorithm: accepted as ``shap.Explainer`` passes it on; has no effect.
         output_names: names of the model's outputs.
         feature_names: names of the features, if the rows are no data frame.

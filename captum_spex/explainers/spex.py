@@ -15,7 +15,7 @@ class SpexExplainer(MaskingExplainer):
     Args:
         model: see `ProxySpexExplainer`, as all but the last.
         masker: what hides inputs.
-        link: a compiled link.
+        link: see `ProxySpexExplainer`.
         algorithm: has no effect.
         output_names: names of the model's outputs.
         feature_names: names of the features.

@@ -6,7 +6,7 @@ import sys
 from types import FrameType
 from typing import Any
 
-from captum_spex.compat.shap import Explanation
+from captum_spex.compat.shap import Explanation, operations
 from captum_spex.errors import ArgumentError
 
 _TAKES_ROWS = "summary_legacy"
@@ -93,5 +93,5 @@ class PairExplanation(Explanation):  # type: ignore[misc]
         return any(
             len(item.prev_shape) > 2
             and (item.collapsed_instances or (item.name == "__getitem__" and isinstance(item.args[0][0], int)))
-            for item in self.op_history
+            for item in operations(self)
         )

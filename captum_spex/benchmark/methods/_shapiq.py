@@ -124,7 +124,7 @@ METHODS = (
     _method("SVARMIQ", _index("SVARMIQ", _up_to_order(index="SII")), _strata_limit),
     _method("RegressionFSII", _index("RegressionFSII", _up_to_order()), _regression_limit),
     _method("RegressionFBII", _index("RegressionFBII", _up_to_order(), has_shapley=False), _regression_limit),
-    _method("ProxySHAP", _index("ProxySHAP", _up_to_order(index="SII")), no_limit),
+    _method("ProxySHAP", _index("ProxySHAP", _up_to_order(index="SII", adjustment=True)), no_limit),
     _method("RegressionMSR", _index("RegressionMSR", _fixed(index="SV")), no_limit),
     _method("OddSHAP", _index("OddSHAP", _fixed()), _odd_limit),
 )
