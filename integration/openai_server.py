@@ -2,12 +2,13 @@
 
 The model is a network of transformers (``--network FOLDER``) or, without one, a formula: log-probabilities that follow
 from the text alone, by a checksum. ``GET /control`` tells what happened, ``POST /control`` sets latency and faults, a
-``rate`` (answers in 0.2 seconds; 429 beyond), the only ``key`` that is accepted, ``headers`` of every answer, and a
-token that ``begins`` every text, as Llama's does.
+``rate`` (answers in 0.2 seconds; 429 beyond), the only ``key`` that is accepted, ``headers`` of every answer, a
+token that ``begins`` every text, as Llama's does, and how many requests ``gather`` before the first is answered.
 
-A fault is a dictionary: ``kind`` is ``"status"`` (with ``status``, ``headers``, ``message``), ``"slow"`` (with
-``seconds``; never answered), ``"drop"``, ``"truncated"``, ``"not_json"`` or ``"no_logprobs"``; it meets ``times``
-requests, or a ``share`` of them. Headers may be ``"date+2"``: two seconds from now.
+A fault is a dictionary: ``kind`` is ``"status"`` (with ``status``, ``headers``, ``message``), ``"slow"`` (never
+answered: it waits until the other side hangs up, or some ``seconds``), ``"held"`` (answered once there are no faults
+any more), ``"drop"``, ``"truncated"``, ``"not_json"`` or ``"no_logprobs"``; it meets ``times`` requests, or a ``share``
+of them, once ``after`` questions were answered. Headers may be ``"date+2"``: two seconds from now.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import json
 import os
 import random
 import re
+import select
 import signal
 import ssl
 import subprocess
@@ -33,6 +35,7 @@ from typing import Any
 
 NAME = "small"
 WINDOW = 0.2  # seconds
+PATIENCE = 600.0  # seconds
 _TOKEN = re.compile(r"\s*\S+|\s+")
 _WORDS = re.findall(r"\w+", "yes no maybe never always good bad fine poor one two three four five six seven eight nine")
 
@@ -104,6 +107,7 @@ class State:
 
     def __init__(self, journal: str | None) -> None:
         self.lock = threading.Lock()
+        self.changed = threading.Condition(self.lock)
         self.settings: dict[str, Any] = {
             "latency": 0.0,
             "faults": [],
@@ -111,6 +115,7 @@ class State:
             "headers": {},
             "begins": "",
             "rate": 0,
+            "gather": 0,
         }
         self.random = random.Random(0)
         self.journal = journal
@@ -132,16 +137,26 @@ class State:
             if settings.pop("forget", False):
                 self.forget()
             self.settings.update(settings)
+            self.changed.notify_all()
 
     def fault(self) -> dict[str, Any] | None:
         with self.lock:
             for fault in self.settings["faults"]:
+                if len(self.answered) < fault.get("after", 0):
+                    continue
                 if fault.get("times", 0) > 0:
                     fault["times"] -= 1
                     return fault
                 if self.random.random() < fault.get("share", 0.0):
                     return fault
         return None
+
+    def has_gathered(self) -> bool:
+        return self.most_in_flight >= self.settings["gather"]
+
+    def wait_for_no_fault(self) -> None:
+        with self.changed:
+            self.changed.wait_for(lambda: not self.settings["faults"], PATIENCE)
 
     def too_fast(self) -> bool:
         """Whether the current window of time has had its answers."""
@@ -203,6 +218,8 @@ class Handler(BaseHTTPRequestHandler):
             self.state.seen_keys[self._key()] += 1
             self.state.in_flight += 1
             self.state.most_in_flight = max(self.state.most_in_flight, self.state.in_flight)
+            self.state.changed.notify_all()
+            self.state.changed.wait_for(self.state.has_gathered, PATIENCE)
         try:
             time.sleep(self.state.settings["latency"])
             self._answer(body)
@@ -230,11 +247,15 @@ class Handler(BaseHTTPRequestHandler):
 
     def _failed(self, fault: dict[str, Any], body: dict[str, Any]) -> bool:
         kind = fault["kind"]
+        if kind == "held":
+            self.state.wait_for_no_fault()
+            return False
         if kind == "status":
             message = fault.get("message", "an injected fault").replace("{key}", self._key())
             self._refuse(fault["status"], message, fault.get("headers"), fault.get("code"))
         elif kind in ("slow", "drop"):
-            time.sleep(fault.get("seconds", 0.0))
+            if kind == "slow":
+                select.select([self.connection], [], [], fault.get("seconds", PATIENCE))
             self.close_connection = True
         elif kind in ("truncated", "not_json"):
             whole = json.dumps(self._values(body)).encode()

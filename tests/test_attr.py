@@ -651,6 +651,7 @@ STORED = {
 stored = pytest.mark.parametrize(("model", "inputs", "arguments"), STORED.values(), ids=STORED)
 
 
+@pytest.mark.sampled
 @stored
 @pytest.mark.parametrize("attribution", [ProxySpex, Spex])
 def test_what_is_in_the_store_is_not_asked_of_the_model(tmp_path, attribution, model, inputs, arguments):

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from oracles import as_game, code, every_mask, of_every_set, sii_weight
 from rich.console import Console
+from sampled import examples
 
 from captum_spex.benchmark import Answer, Case, Request, all_methods, read_results, run_benchmark
 from captum_spex.benchmark._attempt import Attempts
@@ -415,7 +416,7 @@ def test_a_finished_run_is_not_done_again(finished):
 
 
 @given(st.data())
-@settings(max_examples=15)
+@examples(0.5)
 def test_a_run_that_was_killed_goes_on(finished, tmp_path_factory, data):
     folder, rows = finished
     octets = (folder / "results.csv").read_bytes()

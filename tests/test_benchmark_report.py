@@ -11,9 +11,10 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+from sampled import examples
 
 from captum_spex.benchmark._curves import METRICS, OURS, PACKAGE, PUBLISHED, R2, SHAPLEY, curves_of
 from captum_spex.benchmark._figures import figures, spread
@@ -212,7 +213,7 @@ def assert_same(first, second):
         assert_allclose(values, second[key], err_msg=str(key), **same)
 
 
-@settings(max_examples=8)
+@examples(0.4)
 @given(st.integers(0, 2**32 - 1))
 def test_the_order_of_rows_does_not_matter(seed):
     rows = many_rows(seed=seed)
@@ -224,14 +225,14 @@ def test_the_order_of_rows_does_not_matter(seed):
     assert outcomes[0] == outcomes[1]
 
 
-@settings(max_examples=8)
+@examples(0.4)
 @given(st.integers(0, 2**32 - 1))
 def test_names_of_cases_do_not_matter(seed):
     rows = many_rows(seed=seed)
     assert_same(numbers_of(rows), numbers_of([replace(one, case=one.case[::-1] + "é") for one in rows]))
 
 
-@settings(max_examples=8)
+@examples(0.4)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 1000))
 def test_ratios_do_not_depend_on_the_unit_of_budgets(seed, factor):
     rows = many_rows(seed=seed)
@@ -239,7 +240,7 @@ def test_ratios_do_not_depend_on_the_unit_of_budgets(seed, factor):
     assert_same(numbers_of(rows), numbers_of(scaled))
 
 
-@settings(max_examples=8)
+@examples(0.4)
 @given(st.integers(0, 2**32 - 1), st.floats(0.1, 10.0))
 def test_fewer_evaluations_scale_the_ratio(seed, factor):
     rows = many_rows(seed=seed)
@@ -247,7 +248,7 @@ def test_fewer_evaluations_scale_the_ratio(seed, factor):
     assert_allclose(needed(scaled).ratio, factor * needed(rows).ratio)
 
 
-@settings(max_examples=50)
+@examples(2)
 @given(st.lists(st.floats(-5, 5), min_size=2, max_size=30))
 def test_the_interval_contains_the_mean(values):
     low, high = interval(np.array(values))

@@ -362,6 +362,7 @@ def test_a_post_norm_layer_that_is_absent_adds_nothing():
     assert_allclose(values[0], called(silenced(model, both), batch).ravel(), **CLOSE)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("chosen", "left"), [(1, [1]), (-1, [1]), ([0, -1], [0, 1]), (range(1), [0]), (None, [0, 1])])
 @pytest.mark.parametrize("function", [heads, mlps, layers])
 def test_layers_can_be_chosen(function, chosen, left):
@@ -450,6 +451,7 @@ class Attention(nn.Module):
         return self.o_proj(self.q_proj(states).tanh())
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("owner", ["module", "config", "model"])
 @pytest.mark.parametrize("name", ["num_heads", "n_head", "num_attention_heads", "n_heads", "num_query_heads"])
 def test_where_the_number_of_heads_is_read(owner, name):
@@ -625,6 +627,7 @@ REFERENCES = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("reference", REFERENCES.values(), ids=REFERENCES)
 @pytest.mark.parametrize("ablation", ["mean", "mean by position"])
 @pytest.mark.parametrize("batch_size", [1, 3, 64])
@@ -842,6 +845,7 @@ INPUTS = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("form", INPUTS.values(), ids=INPUTS)
 @pytest.mark.parametrize("batch_size", [2, 64])
 def test_forms_of_the_inputs(form, batch_size):
@@ -936,6 +940,7 @@ LABELS = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("kind", VALUES)
 @pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
@@ -1138,6 +1143,7 @@ def test_scores_carry_no_gradient():
 ERRORS = [RuntimeError("broken"), KeyboardInterrupt(), SystemExit(3), GeneratorExit()]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("fail_at", [1, 2, 3, 4])
 def test_hooks_are_removed_if_the_model_raises(error, fail_at):
@@ -1338,6 +1344,7 @@ FUNCTIONS = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
 @pytest.mark.parametrize("model", [None, "gpt2", nn.Linear, lambda ids: ids], ids=["None", "str", "class", "function"])
 def test_what_is_no_model(function, model):
@@ -1383,6 +1390,7 @@ def test_layers_of_models_with_more_attentions_than_mlps(family):
     assert "with 6 attentions and 4 MLPs; allowed is a model with one of each in every layer" in message
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("function", [heads, mlps, layers])
 @pytest.mark.parametrize(
     ("chosen", "message"),
@@ -1763,6 +1771,7 @@ def test_ignored_labels_may_be_ignored_among_the_others_too():
     assert_allclose(logit_difference([1, -100, 0], [0, -100, 3])(scores), wanted, **EXACT)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("wrong", [-1, 4, 99])
 @pytest.mark.parametrize("function", [accuracy, loss, log_prob, lambda ones: logit_difference([0] * 3, ones)])
 def test_classes_that_do_not_exist(function, wrong):

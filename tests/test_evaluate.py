@@ -187,7 +187,7 @@ def test_a_run_without_a_bar_does_not_wait_for_the_lock_of_bars():
 
     with tqdm.get_lock():  # as a forked process leaves it that was killed there
         threading.Thread(target=make, daemon=True).start()
-        assert evaluator_made.wait(10)
+        assert evaluator_made.wait(600)
 
 
 def test_a_game_must_be_callable():

@@ -11,9 +11,10 @@ import oracles
 import pytest
 import torch
 from games import Counting, codes, random_table, smooth_game, tables
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from sampled import examples, some
 
 import captum_spex
 from captum_spex import sampling
@@ -80,6 +81,7 @@ def table_of(result, n):
 # --- enough budget: exact ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled
 @approximators
 @pytest.mark.parametrize("index", SMALL_INDICES)
 def test_exact_once_the_budget_holds_every_mask(approximator, index):
@@ -132,6 +134,7 @@ def test_exact_answers_are_linear(seed, index):
 # --- every budget -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled
 @putting_back
 @pytest.mark.parametrize("index", ["SV", "SII"])
 @pytest.mark.parametrize("budget", [2, 3, 5, 12, 20, 61, 200, 255])
@@ -144,7 +147,7 @@ def test_shapley_values_always_sum_to_what_there_is_to_share(approximator, index
     assert_allclose(result.model([[True] * 8, [False] * 8]), ends, atol=1e-9)
 
 
-@settings(max_examples=10)
+@examples(0.4)
 @given(n=st.integers(9, 70), budget=st.integers(2, 120), seed=st.integers(0, 1000))
 @pytest.mark.parametrize("index", ["SII", "BII"])
 def test_efficiency_for_any_number_of_players(index, n, budget, seed):
@@ -153,6 +156,7 @@ def test_efficiency_for_any_number_of_players(index, n, budget, seed):
     assert_allclose(result.to("SV").first_order().sum(), ends[0] - ends[1], rtol=1e-9)
 
 
+@pytest.mark.sampled
 @approximators
 @pytest.mark.parametrize("budget", [2, 3, 5, 12, 100, 256, 1000])
 def test_the_budget_is_kept_and_both_ends_are_seen(approximator, budget):
@@ -180,9 +184,10 @@ def test_the_recovered_game_repeats_what_was_seen(approximator):
 def test_answers_converge(estimator):
     indices = ("SII", "FSII", "BII", "STII", "Moebius")
     truth = explain(smooth_game, 8, 256)
+    seeds = some(range(2), 1)
 
     def errors(budget):
-        runs = [explain(smooth_game, 8, budget, approximator=estimator, random_state=seed) for seed in (0, 1)]
+        runs = [explain(smooth_game, 8, budget, approximator=estimator, random_state=seed) for seed in seeds]
         gaps = [[table_of(run.to(index), 8) - table_of(truth.to(index), 8) for index in indices] for run in runs]
         return np.linalg.norm(gaps, axis=2).mean(axis=0)
 
@@ -191,6 +196,7 @@ def test_answers_converge(estimator):
     assert_allclose(every, 0.0, atol=1e-9)
 
 
+@pytest.mark.sampled
 @estimators
 @pytest.mark.parametrize("budget", [5, 40, 120])
 def test_outputs_together_are_outputs_one_by_one(estimator, budget):
@@ -326,7 +332,7 @@ def test_all_is_spent_on_a_target_that_is_not_reached():
     assert result.faithfulness < 0.3
 
 
-@pytest.mark.parametrize("n", [12, 16, 20, 25])
+@pytest.mark.parametrize("n", some([12, 16, 20, 25], 1))
 def test_every_budget_can_be_sought(n):
     result = explain(smooth_game, n, "auto", target_faithfulness=0.9999, max_budget=2000, approximator=ALL["trees"])
     assert result.n_evaluations == 2000
@@ -345,6 +351,7 @@ def test_a_target_that_takes_every_mask_is_exact(n):
 # --- games that are easy ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled
 @estimators
 @pytest.mark.parametrize("budget", [2, 12, 40, 200])
 def test_constant_games(estimator, budget):
@@ -361,6 +368,7 @@ def test_a_single_player(approximator):
     assert result.baseline == -1.0
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("index", ["SII", "BII", "FSII"])
 @pytest.mark.parametrize(("n", "tolerance"), [(20, 3e-4), (60, 6e-3)])
 def test_linear_games_are_recovered(index, n, tolerance):
@@ -552,12 +560,13 @@ def test_a_game_that_looks_constant_is_not_called_faithful():
     assert_array_equal(result.faithfulness, np.nan)
 
 
-@pytest.mark.parametrize("unit", [1e-200, 1.0, 1e200])
+@pytest.mark.parametrize("unit", some([1.0, 1e-200, 1e200], 2))
 def test_units_do_not_matter(unit):
     result = explain(lambda masks: unit * np.random.default_rng(1).normal(size=len(masks)), 20, 300)
     assert result.faithfulness < 0.1
 
 
+@pytest.mark.sampled
 @estimators
 @pytest.mark.parametrize(("factor", "shift"), [(1e-3, 0.0), (1e6, 0.0), (1.0, 100.0), (-1.0, 0.0)])
 def test_answers_come_in_the_units_of_the_game(estimator, factor, shift):

@@ -266,6 +266,7 @@ every_link = pytest.mark.parametrize("link", LINKS.values(), ids=LINKS)
 linearized = pytest.mark.parametrize("linearize", [True, False], ids=["linearized", "not linearized"])
 
 
+@pytest.mark.sampled
 @every_case
 @every_link
 @linearized
@@ -282,6 +283,7 @@ def test_sums_are_exact(case, link, linearize, n_hidden):
             assert_pairs(first[1], first[0])
 
 
+@pytest.mark.sampled
 @both
 @every_link
 @linearized
@@ -295,6 +297,7 @@ def test_sums_are_exact_where_values_are_estimated(kind, link, linearize):
     assert_pairs(explainer(x, max_evals=budget, interactions=True), values)
 
 
+@pytest.mark.sampled
 @every_case
 @linearized
 @pytest.mark.parametrize("n_hidden", ONE_HIDDEN.values(), ids=ONE_HIDDEN)
@@ -382,6 +385,7 @@ SLOW = {
 }
 
 
+@pytest.mark.sampled
 @both
 @pytest.mark.parametrize(("link", "linearize", "n_hidden"), SLOW.values(), ids=SLOW)
 def test_values_and_pairs_against_all_coalitions(kind, link, linearize, n_hidden):
@@ -746,6 +750,7 @@ def test_kinds_of_texts(texts):
 # --- budgets ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled
 @both
 @pytest.mark.parametrize("n_hidden", [1, 3])
 @pytest.mark.parametrize("n_outputs", [0, 2])
@@ -865,6 +870,7 @@ def sorted_outputs(x):
     return np.column_stack([p, 3 * p, 2 * p])
 
 
+@pytest.mark.sampled
 @both
 @pytest.mark.parametrize(("outputs", "numbers"), CHOICES.values(), ids=CHOICES)
 def test_outputs(kind, outputs, numbers):
@@ -1231,7 +1237,7 @@ def test_loaded_in_another_process(tmp_path):
             cloudpickle.dump(rows, stream)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     arguments = [str(tmp_path / "explainers"), str(tmp_path / "values"), str(len(cases))]
-    subprocess.run([sys.executable, "-c", OTHER_PROCESS, *arguments], check=True, env=environment, timeout=300)
+    subprocess.run([sys.executable, "-c", OTHER_PROCESS, *arguments], check=True, env=environment, timeout=600)
     with (tmp_path / "values").open("rb") as stream:
         found = [cloudpickle.load(stream) for _ in cases]
     for (name, explainer, *rows), theirs in zip(cases, found, strict=True):
@@ -1465,6 +1471,7 @@ def test_arguments_with_backgrounds_of_other_lengths():
 # --- interactions of any order ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("index", [name for name in INDICES if name != "Fourier"])
 @pytest.mark.parametrize("order", [1, 2, 3, 5])
 def test_every_index_among_inputs_that_do_not_vary(index, order):
@@ -1806,6 +1813,7 @@ FAILURES = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("n_calls", [0, 1, 2])
 @pytest.mark.parametrize(("wrong", "message"), FAILURES.values(), ids=FAILURES)
 def test_models_that_return_something_else(wrong, message, n_calls):

@@ -378,11 +378,20 @@ text = {"é": [1, 2.5, None, True, b"x"], "b": ("a", torch.arange(5), torch.ones
 """
 
 
-def test_digests_are_the_same_in_another_process():
-    code = f"{THINGS}\nfrom captum_spex.fingerprint import digest\nprint(digest(model), digest(text))"
-    environment = {**os.environ, "PYTHONHASHSEED": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
-    made = {}
+TOLD = """
+from captum_spex.fingerprint import digest
+from test_text_games import answer_game, classes
+print(digest(model), digest(text))
+print(classes().fingerprint)
+print(answer_game("gpt2").fingerprint)
+"""
+
+
+def test_digests_and_fingerprints_of_games_are_the_same_in_another_process(capsys):
+    environment = {**os.environ, "PYTHONHASHSEED": "77", "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", THINGS + TOLD]
+    other = subprocess.run(command, capture_output=True, text=True, env=environment, check=True, timeout=600)
     with torch.random.fork_rng():
-        exec(THINGS, made)
-    assert other.stdout.split() == [digest(made["model"]), digest(made["text"])]
+        exec(THINGS + TOLD, {})
+    assert other.stdout == capsys.readouterr().out
+    assert len(other.stdout.splitlines()) == 3

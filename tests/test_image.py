@@ -192,6 +192,7 @@ FILLS = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("segments", SEGMENTS.values(), ids=SEGMENTS)
 @pytest.mark.parametrize("fill", FILLS.values(), ids=FILLS)
 def test_the_image_under_a_mask(segments, fill):
@@ -232,6 +233,7 @@ def test_segments_are_named_after_their_labels():
     assert a_game(segments=SEGMENTS["bool"]).names == ("segment 0", "segment 1", "segment 2")
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 @pytest.mark.parametrize("fill", ["blur", "mean", "zero", "own"])
 def test_images_of_other_precision_reach_the_model_as_they_are(dtype, fill):
@@ -281,6 +283,7 @@ def with_logits(network):
 MODELS = {"module": lambda network: network, "function": lambda network: network.forward, "logits": with_logits}
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("wrap", MODELS.values(), ids=MODELS)
 @pytest.mark.parametrize("output", ["logit", "margin", "log_prob"])
 @pytest.mark.parametrize("target", [2, [3, 0, 3]], ids=["one", "several"])

@@ -50,6 +50,7 @@ def test_every_allowed_name_has_a_twin():
     assert set(NAMES) | {"BII(p=0.3)"} == set(ALL_NAMES)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("name", ALL_NAMES)
 @given(game=tables(largest=6), top=st.integers(1, 6))
@@ -63,6 +64,7 @@ def test_every_index_equals_its_definition(route, name, game, top):
     )
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("top", [1, 2, 3, 5, 8])
 @pytest.mark.parametrize("name", ALL_NAMES)
 def test_every_index_of_eight_players_at_every_depth(name, top):
@@ -197,6 +199,7 @@ def test_coalitions_of_many_players_weigh_what_the_definition_says():
             assert_allclose(table[a, size], weight, rtol=1e-12)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", ["FSII", "kADD-SHAP", "k-SII", "STII", "CHII"])
 @pytest.mark.parametrize("top", [2, 3, 4, 6])
 @pytest.mark.parametrize("n", [12, 40, 100])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import random
 import re
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -159,6 +160,7 @@ CLASSIFIERS = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("value", [None, "prediction", "margin"])
 @pytest.mark.parametrize("name", REGRESSORS)
 def test_regressors(name, value):
@@ -171,6 +173,7 @@ def test_regressors(name, value):
     assert_allclose(found.sum(dim=1), wanted[:, -1] - wanted[:, 0], **SAME)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("value", [None, "margin", "probability", "correct"])
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_classifiers(name, value):
@@ -322,11 +325,15 @@ def test_settings_reach_the_game():
         assert_allclose(influence.influence(TESTS), shapley(values, N), **SAME)
 
 
+@cache
+def margins_by_hand():
+    return by_hand(LogisticRegression(), (X, CLASSES), TESTS, truth=TRUTH, value="margin")
+
+
 @pytest.mark.parametrize("settings", [{"untrainable": "prior"}, {"n_jobs": 1}, {"untrainable": None}, {}, None])
 def test_settings_that_say_the_default(settings):
-    wanted = by_hand(LogisticRegression(), (X, CLASSES), TESTS, truth=TRUTH, value="margin")
     influence = ProxySpexInfluence(LogisticRegression(), (X, CLASSES), settings=settings)
-    assert_allclose(influence.influence((TESTS, TRUTH)), shapley(wanted, N), **SAME)
+    assert_allclose(influence.influence((TESTS, TRUTH)), shapley(margins_by_hand(), N), **SAME)
 
 
 def test_a_value_for_each_test_point_of_what_cannot_be_trained_on():

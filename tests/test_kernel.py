@@ -90,6 +90,7 @@ def test_factors_are_the_mean_over_random_coalitions_and_its_derivatives(p: floa
 # --- indices ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("n", [4, 7])
 @pytest.mark.parametrize("top", [1, 2, 3, 4])
 @pytest.mark.parametrize("name", EVERY_NAME)
@@ -108,6 +109,7 @@ def test_every_index_of_random_expansions(n: int, seed: int, top: int, name: str
     assert_same_indices(random_part(n, seed, n_centers=n_centers), name, min(top, n), tolerance=1e-9)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", EVERY_NAME)
 @pytest.mark.parametrize("n", [1, 2])
 def test_one_and_two_players(name: str, n: int) -> None:

@@ -406,6 +406,7 @@ def test_the_input_of_a_block(family):
 # --- Captum's own -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("is_input", [False, True], ids=["output", "input"])
 @pytest.mark.parametrize("mask", [None, torch.tensor([[0, 0, 1, 2]])], ids=["elements", "groups"])
 @pytest.mark.parametrize("baselines", [None, 0.5, tensor(1, 4, seed=4)], ids=["none", "number", "tensor"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,13 +27,13 @@ GENERATORS = {"Generator", "SeedSequence", "default_rng"}
 LONGEST = 60
 
 FILES = sorted(PACKAGE.rglob("*.py"))
-every_file = pytest.mark.parametrize("path", FILES, ids=[str(path.relative_to(PACKAGE)) for path in FILES])
 
 
 def layer_of(path):
     return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
+@cache
 def tree_of(path):
     return ast.parse(path.read_text(encoding="utf-8"))
 
@@ -57,6 +58,12 @@ def dotted(node):
     return node.id if isinstance(node, ast.Name) else ""
 
 
+def offending(find):
+    """What a law finds wrong, file by file, where it finds something."""
+    found = {str(path.relative_to(PACKAGE)): find(path) for path in FILES}
+    return {name: wrong for name, wrong in found.items() if wrong}
+
+
 def code_lines(function):
     """Lines of a function without its docstring."""
     length = function.end_lineno - function.lineno + 1
@@ -69,47 +76,57 @@ def test_every_module_has_its_layer():
     assert {layer_of(path) for path in FILES} - {"__init__"} <= set(LAYERS)
 
 
-@every_file
-def test_imports_go_one_way(path):
-    layer = layer_of(path)
-    if layer == "__init__":
-        return
-    later = set(LAYERS[LAYERS.index(layer) + 1 :])
-    assert layers_imported(tree_of(path)) & later == set()
+def test_imports_go_one_way():
+    def later_layers(path):
+        layer = layer_of(path)
+        return layers_imported(tree_of(path)) & set(LAYERS[LAYERS.index(layer) + 1 :]) if layer != "__init__" else set()
+
+    assert offending(later_layers) == {}
 
 
-@every_file
-def test_imports_name_the_module(path):
-    relative = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.ImportFrom) and node.level]
-    assert [ast.unparse(node) for node in relative] == []
+def test_imports_name_the_module():
+    def relative(path):
+        nodes = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.ImportFrom) and node.level]
+        return [ast.unparse(node) for node in nodes]
+
+    assert offending(relative) == {}
 
 
-@every_file
 @pytest.mark.parametrize("library", ALLOWED_IN)
-def test_captum_and_shap_are_imported_where_they_are_adapted(path, library):
-    used = {module.split(".")[0] for module in imported_modules(tree_of(path))}
-    assert library not in used or layer_of(path) in ALLOWED_IN[library]
+def test_captum_and_shap_are_imported_where_they_are_adapted(library):
+    def elsewhere(path):
+        used = {module.split(".")[0] for module in imported_modules(tree_of(path))}
+        return {library} & used if layer_of(path) not in ALLOWED_IN[library] else set()
+
+    assert offending(elsewhere) == {}
 
 
-@every_file
-def test_the_global_random_state_is_not_used(path):
-    if path == PACKAGE / "benchmark" / "methods" / "_global_state.py":
-        return  # seeds it for other libraries, and puts it back
-    names = [dotted(node) for node in ast.walk(tree_of(path)) if isinstance(node, ast.Attribute)]
-    functions = [name.split(".") for name in names if name.startswith(("np.random.", "numpy.random."))]
-    assert {parts[2] for parts in functions} <= GENERATORS
-    assert {module.split(".")[0] for module in imported_modules(tree_of(path))}.isdisjoint({"random"})
+def test_the_global_random_state_is_not_used():
+    def random_functions(path):
+        if path == PACKAGE / "benchmark" / "methods" / "_global_state.py":
+            return set()  # seeds it for other libraries, and puts it back
+        names = [dotted(node) for node in ast.walk(tree_of(path)) if isinstance(node, ast.Attribute)]
+        functions = {name.split(".")[2] for name in names if name.startswith(("np.random.", "numpy.random."))}
+        modules = {module.split(".")[0] for module in imported_modules(tree_of(path))}
+        return functions - GENERATORS | modules & {"random"}
+
+    assert offending(random_functions) == {}
 
 
-@every_file
-def test_inputs_are_not_checked_by_assert(path):
-    assert [node.lineno for node in ast.walk(tree_of(path)) if isinstance(node, ast.Assert)] == []
+def test_inputs_are_not_checked_by_assert():
+    def assertions(path):
+        return [node.lineno for node in ast.walk(tree_of(path)) if isinstance(node, ast.Assert)]
+
+    assert offending(assertions) == {}
 
 
-@every_file
-def test_functions_are_short(path):
-    functions = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    assert {node.name: code_lines(node) for node in functions if code_lines(node) > LONGEST} == {}
+def test_functions_are_short():
+    def long_ones(path):
+        functions = ast.FunctionDef | ast.AsyncFunctionDef
+        lengths = {node.name: code_lines(node) for node in ast.walk(tree_of(path)) if isinstance(node, functions)}
+        return {name: length for name, length in lengths.items() if length > LONGEST}
+
+    assert offending(long_ones) == {}
 
 
 def test_the_public_names_exist_and_are_documented():

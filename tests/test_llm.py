@@ -173,6 +173,7 @@ def rows_seen():
 # --- the values ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled
 @every_input
 @BOTH_KINDS
 def test_attributions_are_shapley_values_of_plain_forward_passes(given, kind):
@@ -185,6 +186,7 @@ def test_attributions_are_shapley_values_of_plain_forward_passes(given, kind):
     assert_allclose(torch.vstack([result.seq_attr, result.token_attr]), expected, rtol=0, atol=EXACT * size)
 
 
+@pytest.mark.sampled
 @every_input
 @BOTH_TARGETS
 def test_batches_give_the_numbers_of_captums_unbatched_way(given, attr_target):
@@ -708,6 +710,7 @@ class Provider(RemoteLLMProvider):
         return [float(log_probs[place, token]) for place, token in enumerate(answer)]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("given", [tokens_input, template_input, of_dictionary], ids=["tokens", "template", "named"])
 @pytest.mark.parametrize("method", [ProxySpex, Spex])
 @BOTH_TARGETS

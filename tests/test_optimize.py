@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
@@ -39,7 +39,6 @@ def checked(spectrum, allowed, **limits):
         assert_allclose(found.bound, found.value, rtol=1e-5, atol=1e-5)
 
 
-@settings(max_examples=30)
 @given(st.integers(2, 8), st.integers(1, 15), st.integers(1, 8), st.integers(0, 10**6), st.data())
 def test_subsets_are_the_best_and_the_worst(n, n_terms, highest, seed, data):
     spectrum = random_spectrum(n, n_terms, min(highest, n), seed)
@@ -199,9 +198,9 @@ def test_players_that_no_term_holds_fill_the_size_and_cost_little():
 def test_the_time_limit_holds_for_the_search_too():
     rng = np.random.default_rng(0)
     terms = {tuple(sorted(rng.choice(3000, 6, replace=False).tolist())): float(rng.normal()) for _ in range(500)}
-    start = time.monotonic()
-    found = best_subset(Spectrum.from_terms(terms, n_players=3000), max_size=2000, time_limit=np.int64(2))
-    assert time.monotonic() - start < 10
+    start = time.process_time()  # which a busy machine does not lengthen
+    found = best_subset(Spectrum.from_terms(terms, n_players=3000), max_size=2000, time_limit=np.int64(1))
+    assert time.process_time() - start < 10
     assert found.value > 0
 
 

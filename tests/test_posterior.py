@@ -67,6 +67,7 @@ def by_brute_force(process: Posterior, prior: Floats, rows: np.ndarray, index: I
     return process.scale * np.sqrt(np.maximum(np.einsum("st,tu,su->s", weights, left, weights), 0))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("top", [1, 2, 3])
 @pytest.mark.parametrize("name", EVERY_NAME)
 def test_standard_errors_of_every_index(name: str, top: int) -> None:
@@ -88,6 +89,7 @@ def test_standard_errors_after_any_observations(count: int, seed: int, name: str
     assert_allclose(process.std_errors(index, sets), expected, rtol=1e-4, atol=1e-3)  # the jitter, where all is known
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("top", [1, 2, 3])
 @pytest.mark.parametrize("name", EVERY_NAME)
 def test_variances_before_anything_was_observed(name: str, top: int) -> None:

@@ -55,12 +55,14 @@ def test_every_budget_of_few_players(name, n, share, seed):
     assert_lawful(DESIGNS[name](n, n_masks, np.random.default_rng(seed)), n, n_masks)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", DESIGNS)
 @pytest.mark.parametrize(("n", "missing"), [(3, 0), (3, 1), (6, 1), (8, 0), (8, 1), (8, 5), (10, 1)])
 def test_nearly_all_masks(name, n, missing):
     assert_lawful(DESIGNS[name](n, 2**n - missing, np.random.default_rng(0)), n, 2**n - missing)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", DESIGNS)
 @pytest.mark.parametrize(("n", "n_masks"), [(30, 2), (30, 3), (64, 200), (65, 201), (500, 300), (2000, 2), (2000, 64)])
 def test_many_players(name, n, n_masks):

@@ -99,6 +99,7 @@ def test_one_result_needs_no_list(form):
     assert_array_equal(one.values, listed.values)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(
     "settings", [{}, {"approximator": Spex(), "budget": 300}, {"index": "STII"}, {"max_terms": 3}], ids=str
@@ -224,6 +225,7 @@ def test_terms_are_those_of_the_index_and_add_up(game, index, order):
     assert_allclose(explanation.base_values, table[0], atol=1e-9)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("index", [name for name in SUMMING if name != "Moebius"])
 @pytest.mark.parametrize("order", [1, 2, 3])
 def test_indices_that_add_up_leave_nothing_to_other_terms(index, order):
@@ -486,6 +488,7 @@ def test_terms_of_an_index_that_does_not_add_up(index):
         random_result(index=index).to_shap("terms")
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(
     "data",
@@ -535,6 +538,7 @@ def assert_same_values(one, two):
     assert one.baseline == pytest.approx(two.baseline, abs=1e-9)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("index", [*NAMES, "BII(p=0.3)"])
 @pytest.mark.parametrize("order", [1, 2, 3])
 def test_among_players_that_do_nothing(index, order):
@@ -547,6 +551,7 @@ def test_among_players_that_do_nothing(index, order):
     assert_allclose(wide.first_order(), expected.first_order(), atol=1e-9)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("index", [*NAMES, "BII(p=0.3)"])
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
 def test_another_index_among_others(index, order):

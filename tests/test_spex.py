@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from games import Counting, planted_spectrum, random_network, smooth_game
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from sampled import examples, is_thorough
 from sklearn.linear_model import RidgeCV
 
 import captum_spex
@@ -41,14 +42,13 @@ def enough_bins(n_terms):
 
 
 @st.composite
-def sparse_games(draw, largest=2000):
-    n = int(draw(st.sampled_from([10, 13, 20, 40, 64, 65, 100, 250, 600, largest])))
+def sparse_games(draw):
+    n = int(draw(st.sampled_from([10, 13, 20, 40, 64, 65, 100, 250, 600, *([2000] if is_thorough() else [])])))
     degree, n_terms = draw(st.integers(2, 5)), draw(st.integers(1, 30))
     spectrum = planted_spectrum(n, n_terms, degree, draw(st.integers(0, 2**32 - 1)))
     return spectrum, Spex(degree=degree, bits=enough_bins(n_terms))
 
 
-@settings(max_examples=30)
 @given(game=sparse_games(), seed=st.integers(0, 1000))
 def test_sparse_games_are_recovered_exactly(game, seed):
     spectrum, spex = game
@@ -68,8 +68,9 @@ def test_sparse_games_are_recovered_exactly(game, seed):
     assert counting.n_rows == counting.n_distinct == result.n_evaluations <= budget
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("degree", range(2, 6))
-@pytest.mark.parametrize("n", [30, 300, 2000])
+@pytest.mark.parametrize("n", [30, 300, 1000])
 def test_the_formula_alone_is_enough(n, degree):
     """``n_groups * 2**bits * (parity bits + 1)`` evaluations, with the parameters left to the algorithm."""
     n_terms = 8
@@ -79,7 +80,7 @@ def test_the_formula_alone_is_enough(n, degree):
     assert_allclose([result.spectrum[players] for players in spectrum], spectrum.values, atol=1e-8)
 
 
-@settings(max_examples=10)
+@examples(0.4)
 @given(n=st.sampled_from([30, 100, 500]), degree=st.integers(2, 4), seed=st.integers(0, 1000))
 def test_terms_well_above_the_noise_are_found(n, degree, seed):
     spectrum = planted_spectrum(n, 10, degree, seed)
@@ -106,6 +107,7 @@ def test_parities_without_a_visible_part_are_found(order):
     assert faith(explain(game, n, budget, ProxySpex(BoostedTrees(n_trees=30, learning_rate=0.3))), game, n) < 0.3
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("n", [40, 300])
 @pytest.mark.parametrize(("offset", "scale"), [(1e6, 1e-3), (-1e3, 1e5), (0.0, 1e-12), (0.0, 1e12)])
 def test_offsets_and_scales_of_games(n, offset, scale):
@@ -134,6 +136,7 @@ def gap_to_ridge(game, n, budget, seed):
     return faith(result, game, n) - r_squared(game(masks), ridge.predict(masks.astype(float)))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("n", [16, 60, 200])
 @pytest.mark.parametrize("factor", [1, 1.6, 3, 6])
 def test_linear_games_are_explained_as_linear(n, factor):
@@ -142,15 +145,9 @@ def test_linear_games_are_explained_as_linear(n, factor):
     assert min(gaps) > -0.01
 
 
-@pytest.mark.parametrize(
-    ("n", "factor"),
-    [
-        *[(n, factor) for n in (16, 60, 200) for factor in (1.6, 3, 6)],
-        (16, 1),
-        (60, 1),
-        (200, 1),
-    ],
-)
+@pytest.mark.sampled
+@pytest.mark.parametrize("n", [16, 60, 200])
+@pytest.mark.parametrize("factor", [1, 1.6, 3, 6])
 def test_dense_games_are_explained_as_well_as_by_a_linear_fit(n, factor):
     budget = int(Spex().minimum_budget(n) * factor)
     gaps = [gap_to_ridge(random_network(n, seed), n, budget, seed) for seed in range(4)]
@@ -215,7 +212,7 @@ def test_few_players_get_back_what_was_seen(n):
 # --- budgets ----------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=15)
+@examples(0.5)
 @given(n=st.integers(11, 300), budget=st.integers(300, 2000), seed=st.integers(0, 1000))
 def test_the_budget_is_kept_and_used(n, budget, seed):
     game = Counting(smooth_game)
@@ -225,6 +222,7 @@ def test_the_budget_is_kept_and_used(n, budget, seed):
         assert result.n_evaluations == budget
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("n", [12, 64, 500, 5000])
 @pytest.mark.parametrize(
     ("spex", "named"),
@@ -263,6 +261,7 @@ def test_more_budget_brings_more_bins_or_a_higher_degree(n):
 # --- arguments --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("argument", "low", "high"), [("degree", 1, 10), ("bits", 1, 24), ("n_groups", 2, 16)]
 )  # fmt: skip

@@ -10,6 +10,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import every_mask, shapley_by_permutations, sii
+from sampled import some
 
 import captum_spex
 from captum_spex.approximators import Exact, Observed, ProxySpex, Spex
@@ -285,7 +286,7 @@ def test_a_full_table_of_more_rows_than_the_default_budget_is_exact():
     assert_allclose(result.first_order().sum(), values[-1] - values[0])
 
 
-@pytest.mark.parametrize("density", DENSITIES)
+@pytest.mark.parametrize("density", some([0.5, 0.2, 0.8], 2))
 def test_a_planted_polynomial_is_found(density):
     terms = {(3,): 1.0, (9,): -2.0, (5, 8): 2.0, (1, 2, 4): -3.0}
     masks = random_masks(500, 24, density)

@@ -79,6 +79,7 @@ def some_masks(n_players):
 # --- rows -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled
 @every_tokenizer
 @every_ablation
 @pytest.mark.parametrize("align", ["left", "right"])
@@ -86,6 +87,7 @@ def test_rows_are_those_of_the_definition(tokenizer, ablation, align):
     assert_rows(asked_for(tokenizer, ablation), align=align)
 
 
+@pytest.mark.sampled
 @every_tokenizer
 @every_ablation
 @pytest.mark.parametrize("unit", ["token", "sentence", GAPS], ids=["tokens", "sentences", "spans with gaps"])
@@ -94,6 +96,7 @@ def test_rows_of_every_unit(tokenizer, ablation, unit):
     assert_rows(asked_for(tokenizer, ablation, text=text, unit=unit), unit)
 
 
+@pytest.mark.sampled
 @every_tokenizer
 @every_ablation
 def test_rows_with_texts_around(tokenizer, ablation):

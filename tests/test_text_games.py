@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import random
 import re
-import subprocess
-import sys
 from copy import deepcopy
 from itertools import chain
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import every_mask, sii
+from sampled import examples
 from text_models import (
     CAUSAL,
     Asked,
@@ -113,6 +110,7 @@ def slow_class_value(logits, output, target):
     return float(logits[target]) - max(float(logit) for place, logit in enumerate(logits) if place != target)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("kind", "ablation"), CLASSIFIED)
 @pytest.mark.parametrize("output", ["logit", "margin", "log_prob"])
 def test_classes_of_every_ablation(kind, ablation, output):
@@ -130,6 +128,7 @@ def test_classes_of_every_ablation(kind, ablation, output):
     assert (game.targets, game.labels, game.output) == ((2, 0), ("Good", "bad"), output)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("kind", CLASSIFIERS)
 @pytest.mark.parametrize("unit", ["word", "token", "sentence", GAPS], ids=["word", "token", "sentence", "gaps"])
 def test_classes_of_every_unit(kind, unit):
@@ -154,6 +153,7 @@ def test_classes_of_a_pair(ablation):
     assert_allclose(game(masks), slow_class_values(bert_classifier(), asked, masks, "logit", [1])[:, 0], **EXACT)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("kind", CLASSIFIERS)
 @pytest.mark.parametrize("tokens_per_batch", [1, 17, 60, 100_000])
 def test_values_do_not_depend_on_the_batches(kind, tokens_per_batch):
@@ -166,7 +166,7 @@ def test_values_do_not_depend_on_the_batches(kind, tokens_per_batch):
 
 
 @given(st.lists(st.sampled_from(["good", "Never ", " ", "\n", "😀", "é", ".", ". It"]), max_size=8), st.data())
-@settings(max_examples=15)
+@examples(0.5)
 def test_classes_of_any_text(pieces, data):
     text = "so x" + "".join(pieces)
     ablation = data.draw(st.sampled_from(list(SETTINGS)))
@@ -191,6 +191,7 @@ def test_a_class_may_be_a_label_or_a_number(target, number):
     assert game.targets == (number,)
 
 
+@pytest.mark.sampled
 @every_ablation
 @pytest.mark.parametrize("kind", ["bert", "roberta"])
 def test_an_absent_word_has_no_influence(kind, ablation):
@@ -258,6 +259,7 @@ def assert_answers(game, model, asked, answer=ANSWER, **tolerance):
     assert_allclose(values, reduced, **{**EXACT, **tolerance})
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("kind", "ablation"), ANSWERED)
 @pytest.mark.parametrize("output", ["mean", "sum", "tokens"])
 def test_answers_of_every_ablation(kind, ablation, output):
@@ -272,6 +274,7 @@ def test_answers_of_every_ablation(kind, ablation, output):
     assert "".join(game.answer_tokens) == ANSWER
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("kind", CAUSAL)
 @pytest.mark.parametrize("unit", ["token", "sentence", GAPS], ids=["token", "sentence", "gaps"])
 def test_answers_of_every_unit(kind, unit):
@@ -281,6 +284,7 @@ def test_answers_of_every_unit(kind, unit):
     assert_answers(game, causal_model(kind), of_asked(tokenizer, text, "delete", unit=unit))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("kind", CAUSAL)
 @pytest.mark.parametrize("trims", [False, True])
 def test_answers_in_a_chat(kind, trims):
@@ -354,6 +358,7 @@ def test_a_text_without_fixed_tokens_gets_the_token_that_begins_texts():
     assert_answers(game, causal_model("gpt2"), of_asked(byte_tokenizer(), TEXT, "delete", prefix="<s>"))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("kind", CAUSAL)
 @pytest.mark.parametrize("ablation", ["string", "empty string"])
 def test_an_answer_follows_at_least_one_token(kind, ablation):
@@ -418,6 +423,7 @@ def test_a_prefix_is_not_cached_where_filling_is_not_exact_though_all_and_none_h
     assert_allclose(game(masks), wanted, **EXACT)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("kind", CAUSAL)
 @pytest.mark.parametrize("tokens_per_batch", [1, 70, 100_000])
 @pytest.mark.parametrize("prefix_cache", [True, False])
@@ -437,6 +443,7 @@ def test_a_cached_prefix_is_not_changed_by_its_use():
 # --- similarity -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled
 @every_ablation
 @pytest.mark.parametrize("output", ["cosine", "dot"])
 @pytest.mark.parametrize("pooling", ["mean", "first", "last"])
@@ -732,16 +739,6 @@ def test_saving_a_model_does_not_make_it_another(tmp_path):
     assert ClassificationGame(model, word_tokenizer(), TEXT, target=0).fingerprint == before
     loaded = BertForSequenceClassification.from_pretrained(tmp_path).eval()
     assert ClassificationGame(loaded, word_tokenizer(), TEXT, target=0).fingerprint == before
-
-
-def test_fingerprints_are_the_same_in_another_process():
-    code = "import test_text_games as t; print(t.classes().fingerprint, t.answer_game('gpt2').fingerprint)"
-    here = Path(__file__).parent
-    environment = {**os.environ, "PYTHONHASHSEED": "77", "PYTHONPATH": f"{here}{os.pathsep}{here.parent}"}
-    output = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=120
-    )
-    assert output.stdout.strip() == f"{classes().fingerprint} {answer_game('gpt2').fingerprint}"
 
 
 # --- how long a text may be -------------------------------------------------------------------------------------------

@@ -61,6 +61,7 @@ def assert_as_defined(make, prompt, unit):
 # --- laws -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled
 @every_tokenizer
 @pytest.mark.parametrize("unit", UNITS)
 @given(text=TEXTS, before=AROUND, after=AROUND)
@@ -81,6 +82,7 @@ def test_players_divide_the_tokens_that_the_tokenizer_does_not_add(make, text):
     assert_array_equal(np.diff(found.players[found.players != FIXED]) >= 0, True)
 
 
+@pytest.mark.sampled
 @every_tokenizer
 @pytest.mark.parametrize("unit", UNITS)
 @given(text=TEXTS)

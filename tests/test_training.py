@@ -182,6 +182,7 @@ KERNELS = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("n_targets", [0, 1, 3])
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("alpha", [1e-2, 1.0, 50.0])
@@ -203,6 +204,7 @@ def test_ridge_of_any_shape(seed, n, n_features, alpha, fit_intercept):
     assert holds(model, (x, y), tests, some_masks(n, seed)[: 8 + n] if n > 3 else every_mask(n)).is_closed_form
 
 
+@pytest.mark.sampled
 @pytest.mark.filterwarnings("ignore:Singular matrix")  # a sigmoid is no positive kernel
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("alpha", [1e-2, 1.0])
@@ -218,6 +220,7 @@ def test_kernel_ridge_of_any_shape(seed, n, alpha, n_targets):
     assert holds(model, (x, y), tests, some_masks(n, seed)[: 8 + n] if n > 3 else every_mask(n)).is_closed_form
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("metric", ["minkowski", "manhattan", "chebyshev", "cosine", "canberra", "correlation"])
 @pytest.mark.parametrize("k", [1, 2, 5, N])
 def test_neighbors(k, metric):
@@ -250,6 +253,7 @@ MODELS = [Ridge(), KernelRidge(kernel="rbf", gamma=0.3), KernelRidge(), KNeighbo
 each_model = pytest.mark.parametrize("model", MODELS, ids=["ridge", "rbf", "linear", "neighbors"])
 
 
+@pytest.mark.sampled
 @each_model
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.int64, np.uint8])
 def test_data_of_other_kinds(model, dtype):
@@ -258,6 +262,7 @@ def test_data_of_other_kinds(model, dtype):
     holds(model, (x, y), tests)
 
 
+@pytest.mark.sampled
 @each_model
 @pytest.mark.parametrize("dtype", [np.float32, np.int64, np.uint8])
 def test_targets_of_other_kinds(model, dtype):
@@ -282,6 +287,7 @@ def test_data_frames_and_tensors_and_lists(model):
         assert_allclose(game(masks), wanted, **SAME)
 
 
+@pytest.mark.sampled
 @pytest.mark.filterwarnings("ignore")  # scikit-learn's, about bad conditions
 @pytest.mark.parametrize("alpha", [0.0, 1e-12, 1e-9])
 @pytest.mark.parametrize(
@@ -402,6 +408,7 @@ CLASSIFIERS = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", CLASSIFIERS)
 @pytest.mark.parametrize("value", ["probability", "margin", "correct", "score"])
 def test_classifiers(name, value):
@@ -718,6 +725,7 @@ def test_neighbors_that_never_suffice():
 # --- values on test points --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("value", ["probability", "margin", "correct", "score"])
 @pytest.mark.parametrize("names", [np.arange(3), np.array(["low", "mid", "top"]), np.array([-4, 0, 9])], ids=str)
 def test_values_of_a_classifier(value, names):
@@ -868,6 +876,7 @@ def test_bad_test_points(arguments, message):
         OnTest(*arguments)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("model", "value", "truth", "message"),
     [
@@ -924,16 +933,16 @@ def test_masks_that_do_not_fit():
     "model", [Ridge(0.5), KernelRidge(kernel="rbf"), KNeighborsRegressor(2), LinearRegression()], ids=str
 )
 def test_exact_shapley_values(model):
-    x, y, tests = made(n=8)
+    x, y, tests = made(n=6)
     game = TrainingGame(model, OnTest(tests), (x, y))
-    results = captum_spex.explain(game, budget=256, index="SII", max_order=2)
-    tables = slow_values(model, (x, y), tests, every_mask(8)).T
+    results = captum_spex.explain(game, budget=64, index="SII", max_order=2)
+    tables = slow_values(model, (x, y), tests, every_mask(6)).T
     assert len(results) == N_TEST
     for result, table in zip(results, tables, strict=True):
         assert result.names == game.names
-        assert result.n_evaluations == 256
-        assert_allclose(result.first_order(), shapley_by_permutations(table, 8), **SAME)
-        assert_allclose([result[players] for players in sii(table, 8, 2)], list(sii(table, 8, 2).values()), **SAME)
+        assert result.n_evaluations == 64
+        assert_allclose(result.first_order(), shapley_by_permutations(table, 6), **SAME)
+        assert_allclose([result[players] for players in sii(table, 6, 2)], list(sii(table, 6, 2).values()), **SAME)
 
 
 def test_one_score_is_one_result():
