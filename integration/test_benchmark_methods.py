@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from sampled import crossed
 
 from captum_spex.benchmark._protocol import Request
 from captum_spex.benchmark.methods import all_methods, method_named
@@ -159,8 +160,7 @@ def test_another_seed_asks_for_other_masks(name):
     assert games[0].seen != games[1].seen
 
 
-@every_method
-@pytest.mark.parametrize("seed", [1, 2**40])
+@pytest.mark.parametrize(("name", "seed"), crossed(NAMED, [1, 2**40]))
 def test_global_random_states_are_as_before(name, seed):
     before = random.getstate(), np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002
     answered(name, Counted(), budget=50, seed=seed)
@@ -180,9 +180,9 @@ def test_global_random_states_are_put_back_after_a_failure():
     assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
 
 
-@every_method
-@pytest.mark.parametrize(("n_players", "budget"), [(6, 31), (6, 64), (8, 51)])
-def test_the_budget_is_kept(name, n_players, budget):
+@pytest.mark.parametrize(("name", "size"), crossed(NAMED, [(6, 31), (6, 64), (8, 51)]))
+def test_the_budget_is_kept(name, size):
+    n_players, budget = size
     game, request = Counted(n_players=n_players), Request(n_players, budget, 0)
     usable(name, request)(game, request)
     assert 0 < len(game.seen) <= budget

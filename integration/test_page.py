@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from functools import cache
 
 import numpy as np
 import pytest
@@ -32,6 +33,7 @@ NASTY = (
     "   ",
     "&lt;b&gt;",
 )
+GENEROUS = 1_200_000  # milliseconds, of which a few are needed: a machine may be busy
 MOST_MILLISECONDS = 100
 MOST_REPAINTS = 6  # of the whole page, where a machine is too slow for that
 READABLE = 4.5  # contrast of text, WCAG AA
@@ -47,6 +49,7 @@ def of_terms(n_players, terms, *, index="BII", max_order=3, names=None):
     return Interactions.from_model(model, resolved, n_evaluations=5000, faithfulness=0.9, names=names)
 
 
+@cache
 def long_text(n_words=500, n_groups=2000):
     rng = np.random.default_rng(0)
     words = (
@@ -65,6 +68,7 @@ def long_text(n_words=500, n_groups=2000):
     return found
 
 
+@cache
 def a_table():
     weights = np.random.default_rng(1).normal(size=60) * np.linspace(1, 0, 60) ** 3
     kinds = ("radius", "texture", "area", "points", "symmetry", "dimension")
@@ -90,7 +94,7 @@ def sentence():
 @pytest.fixture(scope="module")
 def browser():
     with playwright_api.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], timeout=GENEROUS)
         yield chromium
         chromium.close()
 
@@ -107,6 +111,7 @@ def visit(browser, tmp_path):
         else:
             path.write_text(file, encoding="utf-8")
         context = browser.new_context(viewport=viewport, **settings)
+        context.set_default_timeout(GENEROUS)
         contexts.append(context)
         view = context.new_page()
         view.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
