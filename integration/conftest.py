@@ -1,10 +1,9 @@
-"""What all integration tests share: one thread each, and which of them run in the same process."""
+"""What all integration tests share: one thread for each process, and the order of the files."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 # Code that numba runs in parallel sets the number of OpenMP's threads for the whole process: PyTorch and NumPy, with as
 # many threads as there are processors, then wait for each other most of the time. It is read once, before any import.
@@ -14,12 +13,6 @@ import pytest
 import torch
 from threadpoolctl import threadpool_limits
 
-TOGETHER = {
-    "sparse transforms": ("test_benchmark", "test_benchmark_methods"),  # their finite fields compile for long
-    "key and value": ("test_causal_lm", "test_remote_server"),  # the same trained network
-}
-"""Files whose tests run in one process, because of something costly that is made once in each."""
-
 LONGEST = (
     "test_docs",
     "test_ray",
@@ -27,29 +20,21 @@ LONGEST = (
     "test_head_pruning",
     "test_causal_lm",
     "test_remote_server",
-    "test_benchmark",
-    "test_benchmark_methods",
+    "test_benchmark_spex",
     "test_image_digits",
     "test_explainers_real",
-    "test_shap_plots",
     "test_text_real",
     "test_page",
+    "test_shap_plots",
+    "test_benchmark_methods",
 )
 """Files that are begun first, so that no process is left with one of them while the others have nothing to do."""
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file in one process, or of several files that share something."""
-    group_of = {file: group for group, files in TOGETHER.items() for file in files}
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group_of.get(item.path.stem, item.path.stem)))
-    items.sort(key=lambda item: place_of(item.path))
-
-
-def place_of(path: Path) -> int:
-    """Return when a file is begun."""
-    return LONGEST.index(path.stem) if path.stem in LONGEST else len(LONGEST)
+    """Begin with the files that take longest."""
+    place = {file: number for number, file in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -249,15 +249,6 @@ def test_a_refusal_says_why(name, request_, said):
     assert said in method_named(name).refusal(request_)
 
 
-@pytest.mark.parametrize("name", SLOW)
-def test_too_few_bins_are_refused(name):
-    method = method_named(name)
-    if method.missing():
-        pytest.skip(method.missing())
-    assert "three groups of eight bins" in method.refusal(Request(60, 256, 0))
-    assert method.refusal(Request(60, 4096, 0)) is None
-
-
 def test_the_smallest_budget_of_each_method_is_enough():
     for name in ("Spex", "Captum FeatureAblation", "Captum ShapleyValueSampling", "SHAP PermutationExplainer"):
         method = method_named(name)

@@ -7,7 +7,6 @@ import threading
 import time
 from pathlib import Path
 
-import key_value_model
 import numpy as np
 import pytest
 from benchmark_remote import measured
@@ -97,24 +96,6 @@ def test_the_same_explanation_from_here_and_there(local, of_network, tmp_path):
     assert remote.names == nearby.names
     assert_allclose(remote.first_order(), nearby.first_order(), atol=0.02 * np.abs(nearby.first_order()).max())
     assert remote.faithfulness == pytest.approx(nearby.faithfulness, abs=0.05)
-
-
-@pytest.fixture(scope="module")
-def trained():
-    return key_value_model.trained_gpt2()
-
-
-def test_a_trained_network_behind_a_server_shows_what_it_has_learnt(trained, tmp_path):
-    network, tokenizer = trained
-    for part in trained:
-        part.save_pretrained(tmp_path)
-    riddle = key_value_model.riddle(np.random.default_rng(2024), n_pairs=5, n_fillers=4)
-    with Running("--network", str(tmp_path)) as server:
-        game = RemoteAnswerGame(riddle.text, f" {riddle.answer(0)}", base_url=server.url, suffix=riddle.question(0))
-        result = captum_spex.explain(game, budget=512, random_state=0)
-    here = AnswerGame(network, tokenizer, riddle.text, answer=riddle.answer(0), suffix=riddle.question(0))
-    assert game.n_players == here.n_players
-    assert next(iter(result.top(1, order=2))) == riddle.pairs[0], result
 
 
 def formula_values(game, masks):
