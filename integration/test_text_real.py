@@ -13,6 +13,7 @@ import sysconfig
 import key_value_model
 import numpy as np
 import pytest
+import torch
 
 from captum_spex import cli
 from captum_spex.games.text import AnswerGame, ClassificationGame, embedded_model
@@ -48,11 +49,18 @@ def answer(**settings):
     return AnswerGame(network, tokenizer, text, answer="two", tokens_per_batch=128, **around, **settings)
 
 
+@pytest.fixture(scope="module")
+def compiled_before(tmp_path_factory):
+    """What the compiler made for one test is there for the next: headers above all."""
+    return tmp_path_factory.mktemp("compiled")
+
+
 @needs_compiler
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 @pytest.mark.parametrize("make", [classification, answer])
-def test_a_compiled_model_gives_the_same_values(make, tmp_path, monkeypatch):
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+def test_a_compiled_model_gives_the_same_values(make, compiled_before, monkeypatch):
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(compiled_before))
+    monkeypatch.setattr(torch._inductor.config, "compile_threads", 1)  # no processes that import PyTorch
     eager, compiled = make(), make(compile=True)
     masks = random_masks(eager.n_players, 40)
     np.testing.assert_allclose(compiled(masks), eager(masks), rtol=0, atol=1e-4)

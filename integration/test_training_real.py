@@ -15,9 +15,9 @@ import pytest
 from data_attribution import KINDS, METHODS, OURS, leave_one_out, of, of_logistic, of_ridge, problem
 from sampled import either
 
-SEEDS = (0, 1)  # of one alone, six points do not tell the methods apart
+SEEDS = (0, 1)  # of one alone, a few points do not tell the methods apart
 SOME_SEEDS = either(SEEDS[:1], SEEDS)
-SMALL = {"n_train": 80, "n_test": 6}
+SMALL = {"n_train": 80, "n_test": 4}
 
 
 @pytest.fixture(scope="module", params=KINDS)
