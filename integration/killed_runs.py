@@ -115,6 +115,10 @@ class Runner:
             os._exit(CHILD_FAILED)
         os._exit(0)
 
+    def import_everything(self, folder: Path) -> None:
+        """Run once in this process: what is imported when it is used would be imported by every child again."""
+        captum_spex.explain(self.game, budget=self.budget, random_state=0, store=folder / "store.db").to_json()
+
     def finish(self, folder: Path) -> None:
         """Run to the end."""
         _, status = os.waitpid(self.start(folder), 0)
@@ -180,9 +184,9 @@ def at_random_times(
         yield place
 
 
-def at_calls_of_the_store(runner: Runner, folder: Path, n_calls: int) -> Iterator[Path]:
-    """Kill a run at each of the first calls of the store, and run again."""
-    for call in range(n_calls):
+def at_calls_of_the_store(runner: Runner, folder: Path, calls: range) -> Iterator[Path]:
+    """Kill a run at each of some calls of the store, and run again."""
+    for call in calls:
         place = made(folder / f"call-{call:03}")
         child = runner.start(place, KillsItself(call))
         was_killed(os.waitpid(child, 0)[1])
@@ -229,16 +233,18 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--times", type=int, default=50, help="how many runs to kill at random points")
     parser.add_argument("--calls", type=int, default=0, help="kill a run at each of so many first calls of the store")
+    parser.add_argument("--every", type=int, default=1, help="only at every so many of these calls")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     make, budget = GAMES[chosen.game]
     runner = Runner(make(), budget)
+    runner.import_everything(made(chosen.folder / "imports"))
     undisturbed = made(chosen.folder / "undisturbed")
     runner.finish(undisturbed)
     n_batches, rng = len(batches_of(undisturbed / "log-000")), np.random.default_rng(0)
     places = [
         *at_random_times(runner, chosen.folder, chosen.times, n_batches, rng),
-        *at_calls_of_the_store(runner, chosen.folder, chosen.calls),
+        *at_calls_of_the_store(runner, chosen.folder, range(0, chosen.calls, chosen.every)),
     ]
     report = {"n_batches": n_batches, "chains": [facts_of(place, undisturbed) for place in places]}
     (chosen.folder / "report.json").write_text(json.dumps(report))
