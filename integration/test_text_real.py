@@ -13,7 +13,6 @@ import sysconfig
 import key_value_model
 import numpy as np
 import pytest
-import torch
 
 from captum_spex import cli
 from captum_spex.games.text import AnswerGame, ClassificationGame, embedded_model
@@ -59,11 +58,13 @@ def compiled_before(tmp_path_factory):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 @pytest.mark.parametrize("make", [classification, answer])
 def test_a_compiled_model_gives_the_same_values(make, compiled_before, monkeypatch):
+    from torch._inductor import config as inductor
+
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(compiled_before))
-    monkeypatch.setattr(torch._inductor.config, "compile_threads", 1)  # no processes that import PyTorch
     eager, compiled = make(), make(compile=True)
     masks = random_masks(eager.n_players, 40)
-    np.testing.assert_allclose(compiled(masks), eager(masks), rtol=0, atol=1e-4)
+    with inductor.patch(compile_threads=1):  # no processes that import PyTorch
+        np.testing.assert_allclose(compiled(masks), eager(masks), rtol=0, atol=1e-4)
     assert compiled.plan_batches(masks)[0].size < 40  # in several batches of different sizes
 
 
