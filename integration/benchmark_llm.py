@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -106,7 +106,7 @@ def _lines_of(what: str, found: dict[str, float]) -> Iterator[Line]:
         yield Line("    to ours, the model alone", found[name] / found["model"], "x")
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", nargs="*", choices=SIZES, default=list(SIZES), help="which networks")
@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1, help="threads of the models and of the fit")
     parser.add_argument("--quick", action="store_true", help="small and few: to see whether it runs")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
-    chosen = parser.parse_args()
+    chosen = parser.parse_args(arguments)
     torch.set_num_threads(chosen.threads)
     logging.disable_progress_bar()
     np.random.seed(0)  # noqa: NPY002  # Captum's

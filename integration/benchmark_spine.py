@@ -290,7 +290,7 @@ def spine_lines(repeats: int) -> Iterator[str]:
         yield from map(str, lines(repeats))
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
@@ -298,7 +298,7 @@ def main() -> None:
     )
     parser.add_argument("--games", type=Path, help="folder of folders of games whose values are all known")
     parser.add_argument("--published", action="store_true", help="with --games: also the published settings (slow)")
-    chosen = parser.parse_args()
+    chosen = parser.parse_args(arguments)
     torch.set_num_threads(1)
     lines = game_lines(chosen.games, chosen.published) if chosen.games else spine_lines(chosen.repeats)
     with threadpool_limits(1):  # steadier, and the same for everybody

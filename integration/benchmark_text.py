@@ -283,7 +283,7 @@ def print_lines(lines: Iterable[Line], path: Path | None) -> None:
         path.write_text(json.dumps(written, indent=1) + "\n")
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="*", choices=[*MEASURED, []], help="what to measure; default: everything")
@@ -291,7 +291,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1, help="threads of a model")
     parser.add_argument("--quick", action="store_true", help="small and few: to see whether it runs")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
-    chosen = parser.parse_args()
+    chosen = parser.parse_args(arguments)
     torch.set_num_threads(chosen.threads)
     logging.disable_progress_bar()
     print_lines(

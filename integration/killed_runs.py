@@ -30,6 +30,7 @@ TEXT = "The plot was not good but her acting never fails to impress and I loved 
 N_PLAYERS = 7  # of the game without a text, all of whose masks are evaluated
 CHILD_FAILED = 3
 PER_BATCH = 0.01  # seconds that a batch takes at least, so that kills meet it
+LOOK = 0.001  # seconds between two looks at a log
 Batches = list[frozenset[bytes]]
 
 
@@ -114,19 +115,32 @@ class Runner:
             os._exit(CHILD_FAILED)
         os._exit(0)
 
-    def finish(self, folder: Path) -> float:
-        """Run to the end and return the seconds that it took."""
-        start = time.perf_counter()
+    def import_everything(self, folder: Path) -> None:
+        """Run once in this process: what is imported when it is used would be imported by every child again."""
+        captum_spex.explain(self.game, budget=self.budget, random_state=0, store=folder / "store.db").to_json()
+
+    def finish(self, folder: Path) -> None:
+        """Run to the end."""
         _, status = os.waitpid(self.start(folder), 0)
         assert os.waitstatus_to_exitcode(status) == 0, "a run that nobody killed failed"
-        return time.perf_counter() - start
 
 
-def killed_after(seconds: float, child: int) -> bool:
-    """Kill a child after some time; return whether it was still running."""
+def killed_in(batch: int, seconds: float, place: Path, child: int) -> bool:
+    """Kill the newest run of a store some time after it began a batch, 0 for at once; return whether it still ran."""
+    log = max(place.glob("log-*"))
+    while log.read_bytes().count(b"\n") < batch:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return was_killed(status)
+        time.sleep(LOOK)
     time.sleep(seconds)
     os.kill(child, signal.SIGKILL)  # it is not waited for yet: its number is not given to others
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return was_killed(os.waitpid(child, 0)[1])
+
+
+def was_killed(status: int) -> bool:
+    """Whether a child was killed, and did not come to its end; it must not have failed."""
+    code = os.waitstatus_to_exitcode(status)
     assert code in (0, -signal.SIGKILL), f"a run failed with exit code {code}"
     return code == -signal.SIGKILL
 
@@ -151,31 +165,31 @@ class KillsItself:
 
 
 def at_random_times(
-    runner: Runner, folder: Path, n_kills: int, whole: float, rng: np.random.Generator
+    runner: Runner, folder: Path, n_kills: int, n_batches: int, rng: np.random.Generator
 ) -> Iterator[Path]:
-    """Kill runs at random times, each run going on where the one before was killed, until enough were killed."""
+    """Kill runs at random points, each run going on where the one before was killed, until enough were killed."""
     n_killed, chain = 0, 0
     while n_killed < n_kills:
         place = made(folder / f"times-{chain:03}")
         chain += 1
         running = True
         while running and n_killed < n_kills:
-            # a quarter of them while the file is made and the first batches are evaluated
-            seconds = rng.uniform(0, 0.03) if rng.random() < 0.25 else rng.uniform(0, 1.1 * whole)
-            running = killed_after(seconds, runner.start(place))
+            # a quarter of them at once, or while the file is made and the first batch evaluated; some come to their end
+            batch = 0 if rng.random() < 0.25 else int(rng.integers(1, n_batches + 2))
+            seconds = max(0.0, rng.uniform(-0.5, 1.5)) * PER_BATCH
+            running = killed_in(batch, seconds, place, runner.start(place))
             n_killed += running
         if running:
             runner.finish(place)
         yield place
 
 
-def at_calls_of_the_store(runner: Runner, folder: Path, n_calls: int) -> Iterator[Path]:
-    """Kill a run at each of the first calls of the store, and run again."""
-    for call in range(n_calls):
+def at_calls_of_the_store(runner: Runner, folder: Path, calls: range) -> Iterator[Path]:
+    """Kill a run at each of some calls of the store, and run again."""
+    for call in calls:
         place = made(folder / f"call-{call:03}")
         child = runner.start(place, KillsItself(call))
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        assert code in (0, -signal.SIGKILL), f"a run failed with exit code {code}"
+        was_killed(os.waitpid(child, 0)[1])
         runner.finish(place)
         yield place
 
@@ -217,21 +231,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("game", choices=GAMES)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--times", type=int, default=50, help="how many runs to kill at random times")
+    parser.add_argument("--times", type=int, default=50, help="how many runs to kill at random points")
     parser.add_argument("--calls", type=int, default=0, help="kill a run at each of so many first calls of the store")
+    parser.add_argument("--every", type=int, default=1, help="only at every so many of these calls")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     make, budget = GAMES[chosen.game]
     runner = Runner(make(), budget)
+    runner.import_everything(made(chosen.folder / "imports"))
     undisturbed = made(chosen.folder / "undisturbed")
-    whole = runner.finish(undisturbed)
-    rng = np.random.default_rng(0)
+    runner.finish(undisturbed)
+    n_batches, rng = len(batches_of(undisturbed / "log-000")), np.random.default_rng(0)
     places = [
-        *at_random_times(runner, chosen.folder, chosen.times, whole, rng),
-        *at_calls_of_the_store(runner, chosen.folder, chosen.calls),
+        *at_random_times(runner, chosen.folder, chosen.times, n_batches, rng),
+        *at_calls_of_the_store(runner, chosen.folder, range(0, chosen.calls, chosen.every)),
     ]
-    report = {"seconds": whole, "n_batches": 0, "chains": [facts_of(place, undisturbed) for place in places]}
-    report["n_batches"] = len(batches_of(undisturbed / "log-000"))
+    report = {"n_batches": n_batches, "chains": [facts_of(place, undisturbed) for place in places]}
     (chosen.folder / "report.json").write_text(json.dumps(report))
 
 

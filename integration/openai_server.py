@@ -35,7 +35,7 @@ from typing import Any
 
 NAME = "small"
 WINDOW = 0.2  # seconds
-PATIENCE = 600.0  # seconds
+PATIENCE = 600.0  # seconds that a busy machine may take for anything
 _TOKEN = re.compile(r"\s*\S+|\s+")
 _WORDS = re.findall(r"\w+", "yes no maybe never always good bad fine poor one two three four five six seven eight nine")
 
@@ -237,15 +237,16 @@ class Handler(BaseHTTPRequestHandler):
             self._refuse(401, f"Incorrect API key provided: {self._key()}")
         elif body["model"] != NAME:
             self._refuse(404, f"The model `{body['model']}` does not exist.")
-        elif (fault := self.state.fault()) is not None and self._failed(fault, body):
+        elif (fault := self.state.fault()) is not None:
             self._note(fault["kind"])
+            self._fail(fault, body)
         elif self.state.too_fast():
             self._note("too fast")
             self._refuse(429, "too many requests", {"retry-after-ms": f"{1000 * (WINDOW - time.time() % WINDOW):.0f}"})
         else:
             self._send(200, self._values(body), asked=asked_of(body), headers=self.state.settings["headers"])
 
-    def _failed(self, fault: dict[str, Any], body: dict[str, Any]) -> bool:
+    def _fail(self, fault: dict[str, Any], body: dict[str, Any]) -> None:
         kind = fault["kind"]
         if kind == "held":
             self.state.wait_for_no_fault()
@@ -265,7 +266,6 @@ class Handler(BaseHTTPRequestHandler):
             answer.pop("prompt_logprobs", None)
             answer["choices"] = [{"index": 0, "text": "x", "message": {"content": "x"}, "logprobs": None}]
             self._send(200, answer)
-        return True
 
     def _values(self, body: dict[str, Any]) -> dict[str, Any]:
         return completion(self.model, body, self.state.settings.get("begins", ""))
@@ -383,13 +383,13 @@ class Running:
 
     def _call(self, body: bytes | None) -> dict[str, Any]:
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}/control", body)
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return json.loads(answer.read())
 
     def stop(self) -> None:
         """End the process; what is not answered by then is not answered."""
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(PATIENCE)
         assert self.process.stdout is not None
         self.process.stdout.close()
 

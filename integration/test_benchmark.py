@@ -1,16 +1,11 @@
-"""The benchmark scripts run and print every line; their times are no test."""
+"""The benchmark of the spine runs and prints every line; its times are no test."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
+import benchmark_spine
 import numpy as np
+import pytest
 
-SPINE = Path(__file__).parent / "benchmark_spine.py"
-SPEX = Path(__file__).parent / "benchmark_spex.py"
 MEASURED = (
     "spectrum to SII of order 2",
     "trees of depth 5 to their spectrum",
@@ -28,15 +23,18 @@ MEASURED = (
 )
 
 
-def printed(script: Path, *arguments: str) -> list[str]:
-    command = [sys.executable, str(script), *arguments]
-    finished = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
-    assert finished.returncode == 0, finished.stderr
-    return finished.stdout.splitlines()
+@pytest.fixture
+def printed(capsys):
+    def run(*arguments):
+        benchmark_spine.main(arguments)
+        return capsys.readouterr().out.splitlines()
+
+    return run
 
 
-def test_every_line_is_printed():
-    header, *lines = printed(SPINE, "--repeats", "1")
+def test_every_line_is_printed(printed, monkeypatch):
+    monkeypatch.setattr(benchmark_spine, "N_EVALUATIONS", 64)
+    header, *lines = printed("--repeats", "1")
     assert header.split() == ["measurement", "median", "target"]
     assert len(lines) == len(MEASURED)
     for line, what in zip(lines, MEASURED, strict=True):
@@ -46,12 +44,12 @@ def test_every_line_is_printed():
     assert len(with_target) == 5
 
 
-def test_games_from_a_folder(tmp_path):
+def test_games_from_a_folder(printed, tmp_path):
     rng = np.random.default_rng(0)
     (tmp_path / "family").mkdir()
     for name in ("a", "b"):
         np.savez(tmp_path / "family" / f"{name}.npz", n_players=10, values=rng.normal(size=2**10).cumsum())
-    header, *lines = printed(SPINE, "--games", str(tmp_path))
+    header, *lines = printed("--games", str(tmp_path))
     assert header.split() == ["games", "evals", "method", "SV", "error", "SII", "error", "true", "R²"]
     assert [line.split()[:3] for line in lines] == [
         ["family", budget, method]
@@ -60,21 +58,3 @@ def test_games_from_a_folder(tmp_path):
     ]
     errors = [float(line.split()[3]) for line in lines]
     assert all(error > 0 for error in errors)
-
-
-def test_spex_and_its_reference_on_spectra_from_a_folder(tmp_path):
-    terms = [[[], 1.0], [[3], 2.0], [[3, 7], -1.0], [[1, 5, 9], 0.5]]
-    (tmp_path / "small.json").write_text(json.dumps({"n_players": 20, "terms": terms}))
-    plot = tmp_path / "plot.png"
-    arguments = ("--spectra", str(tmp_path), "--bits", "3", "--noises", "0.05", "--plot", str(plot))
-    _, header, line = printed(SPEX, "quality", *arguments)
-    assert header.split()[:4] == ["spectrum", "noise", "bits", "evals"]
-    assert line.split()[:4] == ["small", "0.05", "3", "672"]
-    assert float(line.split()[5]) > 0.95
-    assert plot.stat().st_size > 10_000
-
-
-def test_spex_growth():
-    *_, line = printed(SPEX, "growth", "--largest", "1000")
-    assert line.split()[0] == "1,000"
-    assert float(line.split()[2]) >= 0.95

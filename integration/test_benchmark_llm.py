@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
+import benchmark_llm as benchmark
+import numpy as np
 import pytest
+import torch
 
-SCRIPT = Path(__file__).parent / "benchmark_llm.py"
+
+@pytest.fixture
+def seeds_of_its_own():
+    """The script seeds the global states, of which other tests want to know nothing."""
+    before = np.random.get_bit_generator()
+    np.random.set_bit_generator(np.random.MT19937(0))
+    with torch.random.fork_rng(devices=[]):
+        yield
+    np.random.set_bit_generator(before)
 
 
-def test_every_line_is_printed_and_written(tmp_path):
+@pytest.mark.usefixtures("seeds_of_its_own")
+def test_every_line_is_printed_and_written(tmp_path, capsys):
     figures = tmp_path / "figures.json"
-    command = [sys.executable, str(SCRIPT), "--quick", "--repeats", "1", "--json", str(figures)]
-    finished = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert finished.returncode == 0, finished.stderr
-    header, *lines = finished.stdout.splitlines()
+    benchmark.main(["--quick", "--repeats", "1", "--json", str(figures)])
+    header, *lines = capsys.readouterr().out.splitlines()
     assert header.split() == ["measurement", "median", "target"]
     written = json.loads(figures.read_text())
     assert [line["what"].strip() for line in written] == [line.strip().split("  ")[0] for line in lines]

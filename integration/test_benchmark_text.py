@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
-SCRIPT = Path(__file__).parent / "benchmark_text.py"
+import benchmark_text as benchmark
+
 WHAT = (
     "embedded classifier",
     "to its bare model",
@@ -19,12 +17,10 @@ WHAT = (
 )
 
 
-def test_every_line_is_printed_and_written(tmp_path):
+def test_every_line_is_printed_and_written(tmp_path, capsys):
     figures = tmp_path / "figures.json"
-    command = [sys.executable, str(SCRIPT), "--quick", "--repeats", "1", "--json", str(figures)]
-    finished = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert finished.returncode == 0, finished.stderr
-    header, *lines = finished.stdout.splitlines()
+    benchmark.main(["--quick", "--repeats", "1", "--json", str(figures)])
+    header, *lines = capsys.readouterr().out.splitlines()
     assert header.split() == ["measurement", "median", "target"]
     for what in WHAT:
         assert any(what in line for line in lines), what
@@ -36,8 +32,8 @@ def test_every_line_is_printed_and_written(tmp_path):
     assert [line["value"] for line in written if line["target"] == "0"] == [0] * 4
 
 
-def test_one_part_alone():
-    command = [sys.executable, str(SCRIPT), "start", "--quick"]
-    finished = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert finished.returncode == 0, finished.stderr
-    assert len(finished.stdout.splitlines()) == 2
+def test_one_part_alone(capsys):
+    benchmark.main(["store", "--quick", "--repeats", "1"])
+    header, *lines = capsys.readouterr().out.splitlines()
+    assert header.split() == ["measurement", "median", "target"]
+    assert [line.startswith("store, ") for line in lines] == [True, False] * 2

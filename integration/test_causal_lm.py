@@ -8,8 +8,10 @@ import key_value_model
 import numpy as np
 import pytest
 import torch
+from openai_server import Running
 
 import captum_spex
+from captum_spex.games.remote import RemoteAnswerGame
 from captum_spex.games.text import AnswerGame
 
 N_TEXTS = 5
@@ -132,3 +134,14 @@ def test_the_pair_is_found_whether_words_are_deleted_or_hidden(trained, riddles)
     for ablation in ("delete", "hide"):
         result = captum_spex.explain(game_of(trained, riddle, ablation=ablation), budget=BUDGET, random_state=0)
         assert next(iter(result.top(1, order=2))) == riddle.pairs[0], (ablation, result)
+
+
+def test_behind_a_server_it_shows_what_it_has_learnt(trained, riddles, tmp_path):
+    for part in trained:
+        part.save_pretrained(tmp_path)
+    riddle = riddles[0]
+    with Running("--network", str(tmp_path)) as server:
+        game = RemoteAnswerGame(riddle.text, f" {riddle.answer(0)}", base_url=server.url, suffix=riddle.question(0))
+        result = captum_spex.explain(game, budget=512, random_state=0)
+    assert game.n_players == game_of(trained, riddle).n_players
+    assert next(iter(result.top(1, order=2))) == riddle.pairs[0], result

@@ -13,7 +13,7 @@ from transformers import AutoModel, AutoTokenizer
 import captum_spex
 from captum_spex.games.text import SimilarityGame
 
-CASES = [(0, 41, 512, 500), (1, 96, 512, 250)]  # which text, words, evaluations, held-out masks
+CASES = [(0, 41, 512, 250), (1, 96, 512, 125)]  # which text, words, evaluations, held-out masks
 
 
 @pytest.fixture(scope="module")

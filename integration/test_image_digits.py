@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
+from sampled import either
 from scipy.ndimage import label
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
@@ -140,7 +141,7 @@ def picture(path, explain, numbers):
     plt.close(figure)
 
 
-some_digits = pytest.mark.parametrize("number", [0, 1, 3, 4, 8, 9])
+some_digits = pytest.mark.parametrize("number", either([1, 4, 9], [0, 1, 3, 4, 8, 9]))  # those of the other tests
 
 
 def test_the_network_knows_digits():
@@ -192,7 +193,7 @@ def test_the_strongest_pair_does_together_what_is_said(number):
     assert abs(seen.mean()) > 10 * seen.std() / np.sqrt(len(seen))
 
 
-@some_digits
+@pytest.mark.parametrize("number", [0, 1, 3, 4, 8, 9])
 def test_strokes_that_are_given_as_segments(number):
     game, result = strokes_explained(number)
     masks = all_masks(game.n_players)

@@ -10,9 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from sampled import either
 
 SCRIPT = Path(__file__).parent / "killed_runs.py"
-KILLS = {"text": (50, 0), "numpy": (50, 90)}  # at random times, and at the first calls of the store
+KILLS = either({"text": 15, "numpy": 25}, {"text": 50, "numpy": 50})  # at random points
+CALLS = {"text": range(0), "numpy": range(0, 90, either(3, 1))}  # of the store, at which runs are killed too
+GENEROUS = 1200  # seconds, of which a few are needed: a machine may be busy
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork") or not hasattr(signal, "SIGKILL"), reason="needs POSIX")
 
@@ -20,12 +23,13 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork") or not hasattr(signal, "
 @pytest.fixture(scope="module", params=KILLS)
 def report(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
-    times, calls = KILLS[request.param]
-    command = [sys.executable, str(SCRIPT), request.param, str(folder), "--times", str(times), "--calls", str(calls)]
+    times, calls = KILLS[request.param], CALLS[request.param]
+    amounts = ["--times", str(times), "--calls", str(calls.stop), "--every", str(calls.step)]
+    command = [sys.executable, str(SCRIPT), request.param, str(folder), *amounts]
     one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}  # threads do not survive a fork
-    finished = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=one_thread)
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=GENEROUS, check=False, env=one_thread)
     assert finished.returncode == 0, finished.stderr
-    return {**json.loads((folder / "report.json").read_text()), "n_kills": times + calls}
+    return {**json.loads((folder / "report.json").read_text()), "n_kills": times + len(calls)}
 
 
 def chains(report, what):

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+N_MASKS = 32
+
 
 @pytest.fixture(params=made_games.NAMES)
 def game(request):
@@ -20,12 +22,12 @@ def game(request):
 
 
 def test_values_are_a_function_of_the_masks(game):
-    masks = np.random.default_rng(0).random((64, game.n_players)) < 0.5
+    masks = np.random.default_rng(0).random((N_MASKS, game.n_players)) < 0.5
     masks.setflags(write=False)
-    start = time.perf_counter()
+    start = time.process_time()
     values = game.values(masks)
-    assert time.perf_counter() - start < 30  # patience for a busy machine; a few seconds at most are usual
-    assert values.shape == (64,)
+    assert time.process_time() - start < 30  # of the processor; a few at most are usual
+    assert values.shape == (N_MASKS,)
     assert values.dtype == np.float64
     assert np.isfinite(values).all()
     assert np.unique(values.round(6)).size > 8

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from functools import cache
 
 import numpy as np
 import pytest
@@ -32,8 +33,10 @@ NASTY = (
     "   ",
     "&lt;b&gt;",
 )
+GENEROUS = 1_200_000  # milliseconds, of which a few are needed: a machine may be busy
 MOST_MILLISECONDS = 100
 MOST_REPAINTS = 6  # of the whole page, where a machine is too slow for that
+TRIES = 10
 READABLE = 4.5  # contrast of text, WCAG AA
 TIMES = " × "  # noqa: RUF001
 DESK, PHONE = {"width": 1200, "height": 800}, {"width": 360, "height": 740}
@@ -47,6 +50,7 @@ def of_terms(n_players, terms, *, index="BII", max_order=3, names=None):
     return Interactions.from_model(model, resolved, n_evaluations=5000, faithfulness=0.9, names=names)
 
 
+@cache
 def long_text(n_words=500, n_groups=2000):
     rng = np.random.default_rng(0)
     words = (
@@ -65,6 +69,7 @@ def long_text(n_words=500, n_groups=2000):
     return found
 
 
+@cache
 def a_table():
     weights = np.random.default_rng(1).normal(size=60) * np.linspace(1, 0, 60) ** 3
     kinds = ("radius", "texture", "area", "points", "symmetry", "dimension")
@@ -90,7 +95,7 @@ def sentence():
 @pytest.fixture(scope="module")
 def browser():
     with playwright_api.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], timeout=GENEROUS)
         yield chromium
         chromium.close()
 
@@ -107,6 +112,7 @@ def visit(browser, tmp_path):
         else:
             path.write_text(file, encoding="utf-8")
         context = browser.new_context(viewport=viewport, **settings)
+        context.set_default_timeout(GENEROUS)
         contexts.append(context)
         view = context.new_page()
         view.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
@@ -493,17 +499,20 @@ def first_hover(view):
     return view.evaluate("window.took")
 
 
-@pytest.mark.alone
 def test_the_first_hover_over_500_words_is_fast(visit, tmp_path):
     text, hovers, repaints = long_text(), [], []
-    for _ in range(3):  # the machine may have been at something else
+    while len(hovers) < TRIES and not is_fast(hovers, repaints):  # the machine may have been at something else
         view = visit(text)
         repaints.append(repaint(view))
         hovers.append(first_hover(view))
         assert view.locator(".chip.on").count() > 0
     assert (tmp_path / "page.html").stat().st_size < 1_000_000
     print(f"first hover: {min(hovers):.1f} ms; the whole page once more: {min(repaints):.1f} ms")
-    assert min(hovers) < max(MOST_MILLISECONDS, MOST_REPAINTS * min(repaints))
+    assert is_fast(hovers, repaints)
+
+
+def is_fast(hovers, repaints):
+    return bool(hovers) and min(hovers) < max(MOST_MILLISECONDS, MOST_REPAINTS * min(repaints))
 
 
 @pytest.mark.parametrize("n_players", [1, 1500, 100_000])

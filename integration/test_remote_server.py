@@ -7,7 +7,6 @@ import threading
 import time
 from pathlib import Path
 
-import key_value_model
 import numpy as np
 import pytest
 from benchmark_remote import measured
@@ -28,15 +27,17 @@ WORDS = sorted({*TEXT.split(), "note", "safe", "it", "is", "yes", "no", "user", 
 AROUND = {"prefix": "note ", "suffix": " is it safe"}
 ANSWER = " yes it is"
 N_MASKS = 2000
+TIMEOUT = 5.0  # seconds, hundreds of times what an answer takes: none but the slow ones may be given up
+N_SLOW = 8  # at once, so that the test waits for them once
 FAULTS = [
     {"kind": "status", "status": 429, "headers": {"retry-after-ms": "20"}, "share": 0.02},
     {"kind": "status", "status": 500, "share": 0.02},
     {"kind": "status", "status": 503, "share": 0.01},
-    {"kind": "slow", "seconds": 0.8, "share": 0.01},
     {"kind": "truncated", "share": 0.02},
     {"kind": "not_json", "share": 0.01},
     {"kind": "drop", "share": 0.02},
 ]
+SLOW = {"kind": "slow", "seconds": 2 * TIMEOUT, "times": N_SLOW}  # the client gives these up
 
 
 def word_tokenizer():
@@ -67,47 +68,34 @@ def some_masks(n_players, n_masks=N_MASKS, seed=0):
     return rng.permutation(np.unique(masks, axis=0))[:n_masks]
 
 
+@pytest.fixture(scope="module")
+def of_network(folder):
+    """The network behind a server, which takes seconds to start."""
+    with Running("--network", str(folder)) as server:
+        yield server
+
+
 @pytest.mark.parametrize("way", ["echo", "prompt"])
 @pytest.mark.parametrize("output", ["mean", "sum"])
-def test_a_network_behind_a_server_equals_the_same_network_here(local, folder, way, output):
+def test_a_network_behind_a_server_equals_the_same_network_here(local, of_network, way, output):
     here = AnswerGame(*local, TEXT, answer=ANSWER, ablation="delete", output=output, **AROUND)
     masks = some_masks(here.n_players, 300)
-    with Running("--network", str(folder)) as server:
-        there = RemoteAnswerGame(TEXT, ANSWER, base_url=server.url, log_probs=way, output=output, **AROUND)
-        assert there.names == here.names
-        assert_allclose(there(masks), np.ravel(here(masks)), rtol=1e-4, atol=1e-4)
-        generated = RemoteAnswerGame(TEXT, base_url=server.url, **AROUND)
+    there = RemoteAnswerGame(TEXT, ANSWER, base_url=of_network.url, log_probs=way, output=output, **AROUND)
+    assert there.names == here.names
+    assert_allclose(there(masks), np.ravel(here(masks)), rtol=1e-4, atol=1e-4)
+    generated = RemoteAnswerGame(TEXT, base_url=of_network.url, **AROUND)
     alone = AnswerGame(*local, TEXT, max_new_tokens=1, ablation="delete", **AROUND)
     assert generated.answer.strip() == alone.answer.strip()
 
 
-def test_the_same_explanation_from_here_and_there(local, folder, tmp_path):
+def test_the_same_explanation_from_here_and_there(local, of_network, tmp_path):
     here = AnswerGame(*local, TEXT, answer=ANSWER, ablation="delete", **AROUND)
-    with Running("--network", str(folder)) as server:
-        there = RemoteAnswerGame(TEXT, ANSWER, base_url=server.url, **AROUND)
-        remote = captum_spex.explain(there, budget=300, random_state=0, store=tmp_path / "a.db")
+    there = RemoteAnswerGame(TEXT, ANSWER, base_url=of_network.url, **AROUND)
+    remote = captum_spex.explain(there, budget=300, random_state=0, store=tmp_path / "a.db")
     nearby = captum_spex.explain(here, budget=300, random_state=0)
     assert remote.names == nearby.names
     assert_allclose(remote.first_order(), nearby.first_order(), atol=0.02 * np.abs(nearby.first_order()).max())
     assert remote.faithfulness == pytest.approx(nearby.faithfulness, abs=0.05)
-
-
-@pytest.fixture(scope="module")
-def trained():
-    return key_value_model.trained_gpt2()
-
-
-def test_a_trained_network_behind_a_server_shows_what_it_has_learnt(trained, tmp_path):
-    network, tokenizer = trained
-    for part in trained:
-        part.save_pretrained(tmp_path)
-    riddle = key_value_model.riddle(np.random.default_rng(2024), n_pairs=5, n_fillers=4)
-    with Running("--network", str(tmp_path)) as server:
-        game = RemoteAnswerGame(riddle.text, f" {riddle.answer(0)}", base_url=server.url, suffix=riddle.question(0))
-        result = captum_spex.explain(game, budget=512, random_state=0)
-    here = AnswerGame(network, tokenizer, riddle.text, answer=riddle.answer(0), suffix=riddle.question(0))
-    assert game.n_players == here.n_players
-    assert next(iter(result.top(1, order=2))) == riddle.pairs[0], result
 
 
 def formula_values(game, masks):
@@ -121,7 +109,7 @@ def test_two_thousand_masks_through_every_fault_and_a_restart(tmp_path):
     journal = tmp_path / "journal"
     server = Running("--journal", str(journal))
     try:
-        game = RemoteAnswerGame(TEXT, ANSWER, base_url=server.url, timeout=0.4, max_tries=12, **AROUND)
+        game = RemoteAnswerGame(TEXT, ANSWER, base_url=server.url, timeout=TIMEOUT, max_tries=12, **AROUND)
         masks = some_masks(game.n_players)
         wholes, wanted = formula_values(game, masks)
         server.control(latency=0.01, faults=FAULTS)
@@ -131,9 +119,9 @@ def test_two_thousand_masks_through_every_fault_and_a_restart(tmp_path):
                 time.sleep(0.02)
             seen.update(server.told()["statuses"])
             server.restart(after=0.5)
-            server.control(latency=0.01, faults=FAULTS)
+            server.control(latency=0.01, faults=[SLOW, *FAULTS])
 
-        seen = {}
+        seen = set()
         restarting = threading.Thread(target=restart)
         restarting.start()
         values = game(masks)
@@ -143,17 +131,18 @@ def test_two_thousand_masks_through_every_fault_and_a_restart(tmp_path):
         server.stop()
     assert_allclose(values, wanted, rtol=1e-12)
     assert told["answered"] == dict.fromkeys(wholes, 1)
-    assert set(seen) >= {fault["kind"] for fault in FAULTS}
+    assert seen | set(told["statuses"]) >= {fault["kind"] for fault in (SLOW, *FAULTS)}
+    assert told["statuses"]["slow"] == N_SLOW
     assert N_MASKS * 1.05 < game.n_requests < N_MASKS * 1.5
     assert set(threading.enumerate()) <= set(before)
 
 
 def test_an_explanation_through_every_fault_is_the_undisturbed_one(tmp_path):
-    settings = {"timeout": 0.4, "max_tries": 12, **AROUND}
+    settings = {"timeout": TIMEOUT, "max_tries": 12, **AROUND}
     with Running() as server:
         game = RemoteAnswerGame(TEXT, ANSWER, base_url=server.url, **settings)
         undisturbed = captum_spex.explain(game, budget=1000, random_state=0)
-        server.control(forget=True, faults=FAULTS)
+        server.control(forget=True, faults=[SLOW, *FAULTS])
         disturbed = captum_spex.explain(game, budget=1000, random_state=0, store=tmp_path / "a.db")
         answered = server.told()["answered"]
     assert dict(disturbed) == dict(undisturbed)

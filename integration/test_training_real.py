@@ -13,9 +13,11 @@ import fairness
 import numpy as np
 import pytest
 from data_attribution import KINDS, METHODS, OURS, leave_one_out, of, of_logistic, of_ridge, problem
+from sampled import either
 
-SEEDS = (0, 1)
-SMALL = {"n_train": 80, "n_test": 6}
+SEEDS = (0, 1)  # of one alone, a few points do not tell the methods apart
+SOME_SEEDS = either(SEEDS[:1], SEEDS)
+SMALL = {"n_train": 80, "n_test": 4}
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -56,7 +58,7 @@ def test_influence_is_nearly_what_leaving_out_changes(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_planted_copies_are_redundant(kind):
-    found = [one for seed in SEEDS for one in data_attribution.duplicates(kind, seed, n_train=80, budget=500)]
+    found = [one for seed in SOME_SEEDS for one in data_attribution.duplicates(kind, seed, n_train=80, budget=500)]
     assert np.mean([data_attribution.is_against(one) for one in found]) >= 0.9
     assert np.mean([one.rank <= 3 for one in found]) >= 0.7
     assert data_attribution.precision(found) >= 0.5  # of three thousand pairs
@@ -72,7 +74,7 @@ def test_the_script_prints_a_table_and_writes_figures_and_a_plot(tmp_path, capsy
     assert (tmp_path / "data_attribution.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", SOME_SEEDS)
 def test_the_planted_unfairness_is_among_the_strongest_pairs(seed):
     found = fairness.audit(seed, 12)
     assert found.accuracy > 0.7

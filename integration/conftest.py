@@ -1,0 +1,47 @@
+"""What all integration tests share: one thread for each process, and the order of the files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+# Code that numba runs in parallel sets the number of OpenMP's threads for the whole process: PyTorch and NumPy, with as
+# many threads as there are processors, then wait for each other most of the time. It is read once, before any import.
+os.environ.setdefault("NUMBA_NUM_THREADS", "1")
+
+import pytest
+import torch
+from threadpoolctl import threadpool_limits
+
+LONGEST = (
+    "test_docs",
+    "test_ray",
+    "test_training_real",
+    "test_head_pruning",
+    "test_causal_lm",
+    "test_remote_server",
+    "test_benchmark_spex",
+    "test_image_digits",
+    "test_explainers_real",
+    "test_text_real",
+    "test_page",
+    "test_shap_plots",
+    "test_benchmark_methods",
+)
+"""Files that are begun first, so that no process is left with one of them while the others have nothing to do."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest."""
+    place = {file: number for number, file in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread_per_worker() -> Iterator[None]:
+    """More threads than processors would spend their time waiting for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with threadpool_limits(1):
+        yield
+    torch.set_num_threads(threads)
