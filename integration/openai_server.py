@@ -237,20 +237,19 @@ class Handler(BaseHTTPRequestHandler):
             self._refuse(401, f"Incorrect API key provided: {self._key()}")
         elif body["model"] != NAME:
             self._refuse(404, f"The model `{body['model']}` does not exist.")
-        elif (fault := self.state.fault()) is not None:
+        elif (fault := self.state.fault()) is not None and fault["kind"] != "held":
             self._note(fault["kind"])
             self._fail(fault, body)
         elif self.state.too_fast():
             self._note("too fast")
             self._refuse(429, "too many requests", {"retry-after-ms": f"{1000 * (WINDOW - time.time() % WINDOW):.0f}"})
         else:
+            if fault is not None:
+                self.state.wait_for_no_fault()
             self._send(200, self._values(body), asked=asked_of(body), headers=self.state.settings["headers"])
 
     def _fail(self, fault: dict[str, Any], body: dict[str, Any]) -> None:
         kind = fault["kind"]
-        if kind == "held":
-            self.state.wait_for_no_fault()
-            return False
         if kind == "status":
             message = fault.get("message", "an injected fault").replace("{key}", self._key())
             self._refuse(fault["status"], message, fault.get("headers"), fault.get("code"))
