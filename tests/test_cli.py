@@ -779,13 +779,10 @@ def test_a_stopped_run_goes_on_by_the_command_that_it_prints(run, fragile, accid
     assert Path("a.json").read_bytes() == undisturbed
 
 
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="no folder where nobody can write")
 def test_evaluations_stay_in_the_temporary_folder_if_the_working_directory_cannot_be_written(run, fragile, monkeypatch):
-    gone = Path("gone")
-    gone.mkdir()
-    monkeypatch.chdir(gone)
-    gone = Path.cwd()
+    monkeypatch.chdir("/proc")  # even root cannot write there
     options = fragile("raises", 12)
-    gone.rmdir()  # even root cannot write there
     done = run(FIVE, *options, "--tokens-per-batch", "20")
     kept = Path(advised(done)[2])
     assert done.code == 1

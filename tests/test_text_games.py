@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from copy import deepcopy
+from inspect import signature
 from itertools import chain
 
 import numpy as np
@@ -393,8 +394,10 @@ def test_a_fixed_prefix_is_encoded_once(kind, ablation):
     arguments = {**SETTINGS[ablation], "suffix": " :", "output": "tokens"}
     cached, whole = answer_game(kind, **arguments), answer_game(kind, **arguments, prefix_cache=False)
     n_fixed = slow_players(of_asked(byte_tokenizer(), TEXT, "delete", prefix=PREFIX))[0].index(0)
-    assert (cached._way.aligned, cached._way.n_cached) == (True, n_fixed - 1)
-    assert (whole._way.aligned, whole._way.n_cached) == (True, 0)
+    aligns = {"position_ids", "logits_to_keep"} <= set(signature(causal_model(kind).forward).parameters)
+    assert aligns or kind == "opt"  # which cannot do so before transformers 5
+    assert (cached._way.aligned, cached._way.n_cached) == (aligns, n_fixed - 1 if aligns else 0)
+    assert (whole._way.aligned, whole._way.n_cached) == (aligns, 0)
     masks = every_mask(cached.n_players)
     assert_allclose(cached(masks), whole(masks), **EXACT)
     assert_allclose(cached(masks), cached(masks), **EXACT)
