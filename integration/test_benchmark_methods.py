@@ -189,7 +189,7 @@ def named_sizes():
         yield from ((name, size) for size in either([sizes[place % len(sizes)]], sizes))
 
 
-@pytest.mark.parametrize(("name", "size"), named_sizes())
+@pytest.mark.parametrize(("name", "size"), list(named_sizes()))
 def test_the_budget_is_kept(name, size):
     n_players, budget = size
     game, request = Counted(n_players=n_players), Request(n_players, budget, 0)
