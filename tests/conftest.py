@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import settings
 from sampled import MARK, thinned
 from threadpoolctl import threadpool_limits
 
+gc.disable()  # until all is imported and collected
 settings.register_profile("default", derandomize=True, deadline=None, max_examples=8)
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=100)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
@@ -24,6 +26,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = thinned(items)
+
+
+def pytest_collection_finish() -> None:
+    """What all imports made stays: looking through it for garbage again and again takes long."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture
