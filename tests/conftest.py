@@ -14,6 +14,7 @@ from hypothesis import settings
 from sampled import MARK, thinned
 from threadpoolctl import threadpool_limits
 
+gc.disable()  # until all is imported and collected
 settings.register_profile("default", derandomize=True, deadline=None, max_examples=8)
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=100)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
@@ -29,8 +30,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """What all imports made stays: looking through it for garbage again and again takes long."""
-    gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture

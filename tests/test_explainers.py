@@ -1219,6 +1219,7 @@ def test_links_are_saved(link):
 
 
 OTHER_PROCESS = """
+import gc; gc.disable()  # faster imports
 import sys, cloudpickle, shap, numpy as np
 with open(sys.argv[1], "rb") as stream, open(sys.argv[2], "wb") as values:
     for _ in range(int(sys.argv[3])):

@@ -22,7 +22,7 @@ from captum_spex.supports import Supports
 
 DENSITIES = some([0.5, 0.8, 0.2], 2)
 N_LARGE, N_ROWS = 600, 3000  # more players than interactions are sought among
-FEW_ROWS = 1200
+FEW_ROWS = 800
 EFFECTS = {(0,): 1.5, (4,): -1.0, (500,): 2.0, (599,): -2.5, (3,): 1.0, (8,): 1.0, (20,): -1.5, (30,): 1.0, (40,): 1.0}
 TOGETHER = {(3, 8): 3.0, (20, 30, 40): -6.0}
 
@@ -229,8 +229,8 @@ def test_blocks_change_little(monkeypatch):
 
 
 def test_several_outputs_of_a_large_table():
-    masks, values = large_table(0.5, n_outputs=2, n_rows=FEW_ROWS)
-    settings = {"budget": FEW_ROWS, "index": "Moebius", "max_order": 3, "random_state": 0}
+    masks, values = large_table(0.5, n_outputs=2, n_rows=1200)
+    settings = {"budget": 1200, "index": "Moebius", "max_order": 3, "random_state": 0}
     results = captum_spex.explain(from_table(masks, values), **settings)
     assert [next(iter(result.top(1, order=2))) for result in results] == [(3, 8), (6, 7)]
     alone = captum_spex.explain(from_table(masks, values[:, 1]), **settings)
@@ -240,10 +240,10 @@ def test_several_outputs_of_a_large_table():
 def test_a_large_table_is_reproducible():
     masks, values = large_table(0.5, n_rows=FEW_ROWS)
     values = values + np.random.default_rng(0).normal(size=FEW_ROWS)
-    results = [captum_spex.explain(from_table(masks, values), budget=800, random_state=seed) for seed in (1, 1, 2)]
+    results = [captum_spex.explain(from_table(masks, values), budget=600, random_state=seed) for seed in (1, 1, 2)]
     assert_array_equal(results[0].values, results[1].values)
     assert len(results[0].values) != len(results[2].values) or (results[0].values != results[2].values).any()
-    assert [result.n_evaluations for result in results] == [800] * 3
+    assert [result.n_evaluations for result in results] == [600] * 3
 
 
 @pytest.mark.parametrize("directly", [True, False])

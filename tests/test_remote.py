@@ -707,6 +707,7 @@ def test_a_store_that_fails_ends_what_is_under_way(server, tmp_path):
 
 
 RUN = f"""
+import gc; gc.disable()  # faster imports
 import sys, captum_spex
 from captum_spex.games.remote import RemoteAnswerGame
 game = RemoteAnswerGame({TEXT!r}, " yes", base_url=sys.argv[1], **{AROUND!r})

@@ -310,6 +310,7 @@ def test_who_evaluated_a_mask_keeps_its_value_and_the_first_in_the_file_is_found
 
 
 CHILD = """
+import gc; gc.disable()  # faster imports
 import json, os, signal, sys, time
 import numpy as np
 import captum_spex
