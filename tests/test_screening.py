@@ -85,7 +85,7 @@ def test_shapley_values_sum_to_the_difference_of_the_ends() -> None:
     assert abs(uncorrected.first_order().sum() - (full - empty)) > 1e-6
 
 
-@pytest.mark.parametrize(("budget", "n_single"), some([(40, 40), (400, 400), (800, 100)], 2))
+@pytest.mark.parametrize(("budget", "n_single"), some([(40, 40), (800, 100), (400, 400)], 2))
 def test_the_faithfulness_is_that_of_fresh_masks_and_never_below_a_constant(budget: int, n_single: int) -> None:
     own = Packed(N, n_single)
     result = captum_spex.explain(own, N, budget=budget, random_state=0)
