@@ -123,6 +123,14 @@ class Run:
 
 
 @pytest.fixture(autouse=True)
+def interruptible():
+    """Whoever started the tests: shells let what they start in the background ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(autouse=True)
 def work(tmp_path, monkeypatch):
     """A working directory that is empty, and a folder for temporary files that must be empty at the end."""
     folder, temporary = tmp_path / "work", tmp_path / "temporary"
