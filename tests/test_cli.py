@@ -132,7 +132,7 @@ def interruptible():
 
 @pytest.fixture(autouse=True)
 def work(tmp_path, monkeypatch):
-    """A working directory that is empty, and a folder for temporary files that must be empty at the end."""
+    """A working directory that is empty, and a folder for temporary files in which nothing of ours is left at the end."""
     folder, temporary = tmp_path / "work", tmp_path / "temporary"
     folder.mkdir()
     temporary.mkdir()
@@ -143,7 +143,7 @@ def work(tmp_path, monkeypatch):
     for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TERM"):
         monkeypatch.delenv(name, raising=False)
     yield folder
-    assert list(temporary.iterdir()) == []
+    assert list(temporary.glob("captum-spex*")) == []  # PyTorch 2.6 leaves something of its own
 
 
 @pytest.fixture

@@ -212,7 +212,7 @@ def test_weights_of_few_relevant_features() -> None:
     features = rng.normal(size=(300, 100)) * rng.uniform(0.1, 10, 100)
     targets = features[:, :3] @ np.array([1.0, -2.0, 0.5]) + rng.normal(size=300) * 0.1
     weights, errors = relevant_weights(features, targets)
-    ideal = np.linalg.lstsq(features[:, :3], targets)[0]
+    ideal = np.linalg.lstsq(features[:, :3], targets, rcond=None)[0]
     assert_allclose(weights[:3], ideal, atol=4 * errors[:3].max())
     assert (np.abs(weights[3:]) * features[:, 3:].std(axis=0) < 0.03).all()
     scaled, _ = relevant_weights(features * 1e6, targets * 1e-9)
