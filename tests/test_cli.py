@@ -132,7 +132,7 @@ def interruptible():
 
 @pytest.fixture(autouse=True)
 def work(tmp_path, monkeypatch):
-    """A working directory that is empty, and a folder for temporary files in which nothing of ours is left at the end."""
+    """A working directory that is empty, and a folder for temporary files, where nothing of ours is left at the end."""
     folder, temporary = tmp_path / "work", tmp_path / "temporary"
     folder.mkdir()
     temporary.mkdir()
