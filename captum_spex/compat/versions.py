@@ -53,8 +53,9 @@ class Library:
 
     def error(self, reason: str) -> LibraryError:
         """Return an error that says what is wrong and which versions work."""
+        work = f"{self.oldest} to {self.newest} work" if self.oldest != self.newest else f"{self.newest} works"
         return LibraryError(
-            f"{self.face}: {reason}; {self.name} {self.oldest} to {self.newest} work. Install one, for instance "
+            f"{self.face}: {reason}; {self.name} {work}. Install it, for instance "
             f'by `pip install "{self.package}=={self.newest}.*"`. The other parts of captum_spex work without it.'
         )
 
