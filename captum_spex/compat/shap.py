@@ -53,7 +53,7 @@ class Operation(NamedTuple):
 
 
 def operations(explanation: Any) -> list[Operation]:
-    """Return what was done to an explanation; its history holds dictionaries in 0.46, records from 0.47 on."""
+    """Return what was done to an explanation; its history holds dictionaries in 0.46, records by 0.51."""
     facts = [one if isinstance(one, dict) else vars(one) for one in explanation.op_history]
     nothing = {"args": (), "collapsed_instances": False}
     return [Operation(*({**nothing, **one}[name] for name in Operation._fields)) for one in facts]
@@ -62,7 +62,7 @@ def operations(explanation: Any) -> list[Operation]:
 def generating(model: Any, masker: Any) -> tuple[Any, Any]:
     """Return a language model, and its tokenizer or masker, as SHAP itself wraps those that it knows.
 
-    SHAP 0.46 knows those of a list of classes, later versions all.
+    SHAP 0.46 knows those of a list of classes, 0.51 all.
     """
     is_masker = isinstance(masker, maskers.Text)
     text = masker if is_masker else maskers.Text(masker, mask_token="...", collapse_mask_token=True)
