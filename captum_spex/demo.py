@@ -12,11 +12,11 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import train_test_split
 from torch import Tensor, nn
 
-from captum_spex.approximators._validation import r_squared
+from captum_spex.approximators.validation import r_squared
 from captum_spex.attr import ProxySpex
+from captum_spex.designs import bernoulli
 from captum_spex.interactions import Interactions
 from captum_spex.masks import Masks
-from captum_spex.sampling import bernoulli
 
 _BENIGN = 1
 _SHOWN = 8

@@ -1,10 +1,10 @@
-"""The package's exceptions: every message names the argument, what came, what is allowed and what to do."""
+"""The package's exceptions: every message names the argument, what is expected, what came and what to do."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import ClassVar
 
 DOCUMENTATION = "docs/{page}.md"  # in the repository
 _PAGES = {  # which page explains an argument; of all others, that of the error's class
@@ -59,10 +59,10 @@ class _DocumentedError(ValueError):
 class ArgumentError(_DocumentedError):
     """An argument that cannot be used, found before the first evaluation."""
 
-    def __init__(self, argument: str, got: str, allowed: str, hint: str = "") -> None:
+    def __init__(self, argument: str, got: str, expected: str, hint: str = "") -> None:
         self.argument = argument
-        self._parts = (got, allowed, hint)
-        message = f"`{argument}`: got {got}; allowed is {allowed}."
+        self._parts = (got, expected, hint)
+        message = f"`{argument}`: expected {expected}, got {got}."
         super().__init__(f"{message} {hint}" if hint else message, argument)
 
     def __reduce__(self) -> tuple[type[ArgumentError], tuple[str, ...]]:
@@ -81,13 +81,6 @@ class BudgetError(ArgumentError):
 
 class UnknownNameError(ArgumentError):
     """A name (of an index, a design, ...) that is not one of the allowed ones."""
-
-
-def one_of(argument: str, value: Any, allowed: tuple[str, ...]) -> str:
-    """Return a name if it is one of the allowed ones, else raise an `UnknownNameError`."""
-    if value not in allowed:
-        raise UnknownNameError(argument, repr(value), ", ".join(map(repr, allowed)))
-    return str(value)
 
 
 @contextmanager

@@ -13,20 +13,21 @@ from typing import Any, Literal
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from captum_spex import checks
 from captum_spex.approximators import Again, Approximator, Exact, Observed, Problem, ProxySpex, Recovered, Run
+from captum_spex.checks import RandomState
 from captum_spex.errors import ArgumentError
-from captum_spex.evaluate import Evaluator, check_backend, checked_budget, checked_positive
+from captum_spex.evaluation.evaluator import Evaluator, check_backend
+from captum_spex.evaluation.store import Store
 from captum_spex.game import Game
 from captum_spex.indices import Index, resolve_index
 from captum_spex.interactions import MAX_TERMS, Interactions
-from captum_spex.store import Store
 
 _MOST_ENUMERATED = 26  # players whose masks, all of them, fit into memory
 _ALONE = 4096  # evaluations up to which one thread is enough
 _FEWEST_EVALUATIONS = 512
 _LARGEST_SOUGHT = 10_000  # evaluations, unless `max_budget` says otherwise
 StoreArgument = str | os.PathLike[str] | Store | None
-RandomState = int | np.random.Generator | np.random.SeedSequence | None
 
 
 def default_budget(n_players: int) -> int:
@@ -79,10 +80,10 @@ def explain(
         max_terms: how many terms of order 2 and more to keep, the largest first; all of order 1 are kept.
         store: a file in which every evaluated batch is kept before the next is evaluated, so that a run that was
             stopped goes on where it was: a path, for a game with an attribute ``fingerprint`` (`captum_spex.games`,
-            the adapters' torch modules), or a `captum_spex.store.Store`.
+            the adapters' torch modules), or a `captum_spex.evaluation.Store`.
         backend: where the game is called: None, in this process, or ``"joblib"``, its batches in processes, one for
             each processor unless `joblib.parallel_config` says otherwise. Of several machines, with a model that each
-            worker loads once: `captum_spex.distributed.RayGame`.
+            worker loads once: `captum_spex.evaluation.RayGame`.
 
     Returns:
         The interactions; a list of them, one for each output, if the game has several.
@@ -102,13 +103,13 @@ def explain(
         (3.0, 8, 1.0)
     """
     own = getattr(game, "n_players", None)
-    n_players = checked_positive("n_players", own if n_players is None else n_players)
+    n_players = checks.integer("n_players", own if n_players is None else n_players)
     names = getattr(game, "names", None) if names is None and n_players == own else names
     resolved = resolve_index(index, min(2, n_players) if max_order is None else max_order, n_players)
-    checked_positive("max_terms", max_terms)
+    checks.integer("max_terms", max_terms)
     checked_names = _checked_names(names, n_players)
     if batch_size is not None:
-        checked_positive("batch_size", batch_size)
+        checks.integer("batch_size", batch_size)
     check_backend(backend, game)
     observed = getattr(game, "observed", None)
     if isinstance(observed, Observed):
@@ -170,8 +171,8 @@ def _learnt(
         raise ArgumentError("approximator", repr(algorithm), "`ProxySpex()` for a table: it cannot be asked for masks")
     if budget == "auto":
         raise ArgumentError("budget", '"auto"', "a number of rows of the table, or None for all")
-    n_rows, rng = len(observed.masks), generator_of(random_state)
-    n_used = n_rows if budget is None else min(checked_budget("budget", budget), n_rows)
+    n_rows, rng = len(observed.masks), checks.generator(random_state)
+    n_used = n_rows if budget is None else min(checks.budget("budget", budget), n_rows)
     if n_used < n_rows:
         observed = observed.at(np.sort(rng.choice(n_rows, n_used, replace=False)))
     with threadpool_limits(1) if n_used <= _ALONE else nullcontext():
@@ -184,11 +185,11 @@ def _problem(
     if budget != "auto":
         if max_budget is not None:
             raise ArgumentError("max_budget", repr(max_budget), 'None, unless `budget="auto"`')
-        return Problem(n_players, checked_budget("budget", budget), index)
+        return Problem(n_players, checks.budget("budget", budget), index)
     is_number = isinstance(target_faithfulness, float | int | np.floating) and not isinstance(target_faithfulness, bool)
     if not is_number or not 0 < target_faithfulness < 1:
         raise ArgumentError("target_faithfulness", repr(target_faithfulness), "a number between 0 and 1")
-    most = checked_budget("max_budget", _LARGEST_SOUGHT if max_budget is None else max_budget)
+    most = checks.budget("max_budget", _LARGEST_SOUGHT if max_budget is None else max_budget)
     return Problem(n_players, most, index, float(target_faithfulness))
 
 
@@ -202,7 +203,7 @@ def _started(problem: Problem, approximator: Approximator | None, random_state: 
         if problem.target is None:
             algorithm = Exact()
         problem = replace(problem, budget=2**problem.n_players)
-    return problem, algorithm.start(problem, generator_of(random_state))
+    return problem, algorithm.start(problem, checks.generator(random_state))
 
 
 def _checked_algorithm(approximator: Approximator | None) -> Approximator:
@@ -231,15 +232,6 @@ def _finished(run: Run, evaluator: Evaluator, problem: Problem) -> list[Recovere
             run.tell(values)
     with alone():
         return run.result()
-
-
-def generator_of(random_state: RandomState) -> np.random.Generator:
-    """Return the generator that a seed stands for, or raise an `ArgumentError`."""
-    try:
-        return np.random.default_rng(random_state)
-    except (TypeError, ValueError):
-        allowed = "None, an integer of at least 0, or a NumPy `Generator` or `SeedSequence`"
-        raise ArgumentError("random_state", repr(random_state), allowed) from None
 
 
 def _checked_names(names: Sequence[str] | None, n_players: int) -> tuple[str, ...] | None:

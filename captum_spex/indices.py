@@ -33,8 +33,9 @@ from math import comb, factorial
 import numpy as np
 from scipy.special import beta
 
+from captum_spex.arrays import Floats
 from captum_spex.errors import OrderError, UnknownNameError
-from captum_spex.supports import Floats, Supports
+from captum_spex.player_sets import PlayerSets
 from captum_spex.terms import Terms
 
 Polynomial = tuple[Fraction, ...]
@@ -160,7 +161,7 @@ class IndexTerms(Terms):
     max_order: int
     baseline: float
 
-    def __init__(self, index: Index, supports: Supports, values: Floats, baseline: float) -> None:
+    def __init__(self, index: Index, supports: PlayerSets, values: Floats, baseline: float) -> None:
         super().__init__(supports, values)
         self._set(index=index.name, max_order=index.max_order, baseline=baseline)
 

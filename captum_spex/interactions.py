@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from captum_spex import checks
+from captum_spex.arrays import Floats
 from captum_spex.errors import ArgumentError, OrderError, with_page
-from captum_spex.evaluate import checked_positive
+from captum_spex.exports.page import PAGE_TERMS, fragment, page, screened_out, write_page
+from captum_spex.exports.shap import MOST_TERMS, Form, to_shap_row
+from captum_spex.exports.shapiq import facts, from_shapiq, to_shapiq
 from captum_spex.indices import Index, IndexTerms, resolve_index
 from captum_spex.model import AmongOthers, GameModel, Spectrum
-from captum_spex.report import PAGE_TERMS, fragment, page, screened_out, write_page
-from captum_spex.shap_export import MOST_TERMS, Form, to_shap_row
-from captum_spex.shapiq_exchange import facts, from_shapiq, to_shapiq
-from captum_spex.supports import Floats, Supports
+from captum_spex.player_sets import PlayerSets
 
 if TYPE_CHECKING:
     import pandas
@@ -155,7 +156,7 @@ class Interactions(IndexTerms):
             UnknownNameError: if the index is unknown.
             OrderError: if ``max_order`` is not between 1 and ``n_players``.
         """
-        checked_positive("max_terms", max_terms)
+        checks.integer("max_terms", max_terms)
         resolved = resolve_index(index, self.max_order if max_order is None else max_order, self.n_players)
         return Interactions.from_model(
             self.model,
@@ -210,7 +211,7 @@ class Interactions(IndexTerms):
         """Return a term's players in words, joined by ``x``."""
         return " x ".join(self.names[player] if self.names else str(player) for player in players)
 
-    def errors_of(self, supports: Supports) -> Floats | None:
+    def errors_of(self, supports: PlayerSets) -> Floats | None:
         """Return the standard errors of a few sets; ``None`` where there are none, or all are 0."""
         errors = self.model.std_errors(Index(self.index, self.max_order), supports)
         return None if errors is None or not errors.any() else errors
@@ -355,7 +356,7 @@ class Interactions(IndexTerms):
 
     @classmethod
     def _from_content(cls, content: dict[str, Any]) -> Interactions:
-        supports = Supports.from_sets((term for term, _ in content["terms"]), content["n_players"])
+        supports = PlayerSets.from_sets((term for term, _ in content["terms"]), content["n_players"])
         values = np.array([value for _, value in content["terms"]], dtype=np.float64)
         index = Index(content["index"], content["max_order"])
         return cls(
@@ -417,7 +418,7 @@ class Interactions(IndexTerms):
         ]
         return ["", title, *rows]
 
-    def _doubts(self, supports: Supports) -> list[str]:
+    def _doubts(self, supports: PlayerSets) -> list[str]:
         """The standard errors of a few sets as text; nothing where there are none, or all are 0."""
         errors = self.errors_of(supports)
         return [""] * len(supports) if errors is None else [f" ± {error:<8.2g}" for error in errors]

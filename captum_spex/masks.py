@@ -187,6 +187,11 @@ class ChosenRows:
         return self.masks.block(self.rows[rows])
 
 
+def ends(n_players: int) -> Masks:
+    """Return the mask of all players and the mask of none, bool ``(2, n_players)``."""
+    return np.repeat([[True], [False]], n_players, axis=1)
+
+
 def all_masks(n_players: int) -> Masks:
     """Return all ``2**n_players`` masks; row ``i`` holds player ``j`` iff bit ``j`` of ``i`` is set."""
     codes = np.arange(1 << n_players, dtype=np.uint64)

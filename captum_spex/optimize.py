@@ -11,11 +11,12 @@ import scipy.sparse
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import Bounds, LinearConstraint, OptimizeResult, milp
 
+from captum_spex.arrays import Floats, Ints
 from captum_spex.errors import ArgumentError, OrderError
 from captum_spex.interactions import Interactions
 from captum_spex.masks import codes_to_masks
 from captum_spex.model import GameModel, Spectrum
-from captum_spex.supports import Floats, Ints, Supports
+from captum_spex.player_sets import PlayerSets
 
 _MOST_TERMS = 500  # of a recovered game that is no spectrum yet
 _HIGHEST_HULL = 8  # order up to which a term has the hull of its parity: 2**(order - 1) constraints
@@ -188,7 +189,7 @@ class _Problem:
             fillers = others[np.argsort(self.costs[others], kind="stable")[:fewest]]
             relevant = np.union1d(relevant, fillers)
             prices = self.costs[relevant]
-        renamed = Supports(len(relevant), sets.indptr, np.searchsorted(relevant, sets.players))
+        renamed = PlayerSets(len(relevant), sets.indptr, np.searchsorted(relevant, sets.players))
         return _Problem(
             Spectrum(renamed, self.spectrum.values), fewest, min(self.most, len(relevant)), prices
         ), relevant

@@ -9,8 +9,9 @@ from operator import index as as_index
 import numpy as np
 import sparse
 
+from captum_spex.arrays import Floats
 from captum_spex.errors import ArgumentError, OrderError
-from captum_spex.supports import Floats, Supports
+from captum_spex.player_sets import PlayerSets
 
 _LARGEST_LINEAR_INDEX = np.iinfo(np.int64).max
 
@@ -21,17 +22,17 @@ class Terms(Mapping[tuple[int, ...], float]):
     Equal absolute values are ordered by order, then by a key of the players: the same terms always read the same.
 
     Example:
-        >>> from captum_spex.supports import Supports
-        >>> terms = Terms(Supports.from_sets([(0,), (0, 2)], 3), np.array([1.0, -2.0]))
+        >>> from captum_spex.player_sets import PlayerSets
+        >>> terms = Terms(PlayerSets.from_sets([(0,), (0, 2)], 3), np.array([1.0, -2.0]))
         >>> list(terms), terms[(2, 0)], terms.top(1)
         ([(0, 2), (0,)], -2.0, {(0, 2): -2.0})
     """
 
-    sets: Supports
+    sets: PlayerSets
     _row_of: dict[tuple[int, ...], int]
     values: Floats  # type: ignore[assignment]  # an array as in `shap.Explanation`, not the method of a dict
 
-    def __init__(self, supports: Supports, values: Floats) -> None:
+    def __init__(self, supports: PlayerSets, values: Floats) -> None:
         rows = np.lexsort((supports.keys(), supports.orders, -np.abs(values)))
         ordered = np.asarray(values, dtype=np.float64)[rows]
         ordered.flags.writeable = False

@@ -2,7 +2,8 @@
 
 Pages are plain Markdown, which reads as well on a code host. They are no notebooks (so MyST's parser, not myst-nb):
 their Python blocks are run by ``integration/test_docs.py``, which compares what they say with what comes out: once is
-enough. Commands and messages in other blocks are checked by ``tests/test_docs_blocks.py`` and ``tests/test_cli.py``.
+enough. Commands and messages in other blocks are checked by ``tests/repository/test_docs_blocks.py`` and
+``tests/unit/cli/test_cli.py``.
 """
 
 from __future__ import annotations

@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captum_spex.approximators import ProxySpex
-from captum_spex.approximators._recovery import Observations
+from captum_spex.approximators.proxyspex.estimation import Observations
 from captum_spex.benchmark import Case, catalogue
 from captum_spex.benchmark._measure import Examiner
 from captum_spex.benchmark.methods._adapter import shapley_of
+from captum_spex.designs import affordable_level, enumerate_and_spread
 from captum_spex.masks import mask_keys
 from captum_spex.model import GameModel
-from captum_spex.sampling import affordable_level, enumerate_and_spread
 
 Floats = NDArray[np.float64]
 GAMES = ("digits-64", "digits-probability-64", "network-30", "training-50", "training-200", "planted-100")

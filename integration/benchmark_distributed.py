@@ -16,8 +16,8 @@ import joblib
 import numpy as np
 import ray
 
-from captum_spex.distributed import RayGame
-from captum_spex.evaluate import Evaluator
+from captum_spex.evaluation import RayGame
+from captum_spex.evaluation.evaluator import Evaluator
 
 N_PLAYERS, BATCH, TARGET = 16, 8, 1.6
 

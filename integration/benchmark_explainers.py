@@ -41,11 +41,11 @@ from threadpoolctl import threadpool_limits
 from transformers.utils import logging
 
 import captum_spex
-from captum_spex.evaluate import Evaluator
+from captum_spex.evaluation.evaluator import Evaluator
 from captum_spex.explainers import ProxySpexExplainer
-from captum_spex.explainers._masked_inputs import Table as MaskedTable
-from captum_spex.explainers._masked_inputs import masked_inputs
-from captum_spex.explainers._masker_game import MaskerGame
+from captum_spex.explainers.masked_inputs import Table as MaskedTable
+from captum_spex.explainers.masked_inputs import masked_inputs
+from captum_spex.explainers.masker_game import MaskerGame
 from captum_spex.explaining import default_budget
 from captum_spex.games.text import ClassificationGame, embedded_model
 

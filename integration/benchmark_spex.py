@@ -26,8 +26,8 @@ import numpy as np
 import captum_spex
 from captum_spex import Spectrum
 from captum_spex.approximators import Problem, Spex
-from captum_spex.approximators._code import Code
-from captum_spex.evaluate import Evaluator
+from captum_spex.approximators.spex.code import Code
+from captum_spex.evaluation.evaluator import Evaluator
 from captum_spex.indices import resolve_index
 from captum_spex.masks import PackedMasks
 

@@ -25,9 +25,9 @@ import captum_spex
 from captum_spex import Interactions, Spectrum
 from captum_spex.approximators import Approximator, ProxySpex
 from captum_spex.attr import ProxySpex as ProxySpexAttribution
-from captum_spex.attr._tensor_game import TensorGame
+from captum_spex.attr.tensor_game import TensorGame
 from captum_spex.demo import TrainedModel, train_model
-from captum_spex.evaluate import Evaluator
+from captum_spex.evaluation.evaluator import Evaluator
 from captum_spex.masks import Masks, all_masks
 from captum_spex.model import TreeEnsemble
 

@@ -31,10 +31,10 @@ from torch import nn
 from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging
 
-from captum_spex.evaluate import Evaluator
+from captum_spex.evaluation.evaluator import Evaluator
+from captum_spex.evaluation.store import Store
 from captum_spex.games.text import AnswerGame, ClassificationGame, SimilarityGame, embedded_model
 from captum_spex.masks import Masks
-from captum_spex.store import Store
 
 REVIEW = "The plot was not good but her acting never fails to impress and I loved the music in it"
 SIZES = {"2 layers of 64": (64, 2, 4), "4 layers of 128": (128, 4, 4), "4 layers of 256": (256, 4, 8)}

@@ -11,9 +11,9 @@ from numpy.testing import assert_array_equal
 
 import captum_spex
 from captum_spex.errors import ArgumentError
-from captum_spex.evaluate import Evaluator
+from captum_spex.evaluation.evaluator import Evaluator
+from captum_spex.evaluation.store import Store
 from captum_spex.masks import all_masks
-from captum_spex.store import Store
 
 distributed = pytest.importorskip("distributed")
 
@@ -78,5 +78,7 @@ class Unreadable:
 
 
 def test_a_game_that_a_worker_cannot_load():
-    with pytest.raises(ArgumentError, match=r"`game`: got one that fails in a worker \(.*No module named 'nowhere'"):
+    with pytest.raises(
+        ArgumentError, match=r"`game`: expected .*, got one that fails in a worker \(.*No module named 'nowhere'"
+    ):
         Evaluator(Unreadable(), N, budget=120, backend="joblib")(MASKS)

@@ -17,7 +17,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from captum_spex.explainers import ProxySpexExplainer, SpexExplainer, _explainer, to_shap
+from captum_spex.explainers import ProxySpexExplainer, SpexExplainer, to_shap
+from captum_spex.explainers import explainer as _explainer
 from captum_spex.games.text import embedded_model
 
 ROWS = 3

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import captum_spex
+from captum_spex.exports.page import fragment, write_page
 from captum_spex.games.text import ClassificationGame, embedded_model
 from captum_spex.indices import resolve_index
 from captum_spex.interactions import Interactions
 from captum_spex.model import GameModel, Spectrum
-from captum_spex.report import fragment, write_page
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is missing: pip install playwright")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

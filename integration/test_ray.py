@@ -19,12 +19,12 @@ from sampled import either
 
 import captum_spex
 from captum_spex.approximators import ProxySpex
-from captum_spex.distributed import RayGame
-from captum_spex.distributed._batch import pickled
-from captum_spex.distributed._crew import Crew
 from captum_spex.errors import ArgumentError, GameError
-from captum_spex.evaluate import Evaluator
-from captum_spex.store import Store
+from captum_spex.evaluation import RayGame
+from captum_spex.evaluation.batches import pickled
+from captum_spex.evaluation.evaluator import Evaluator
+from captum_spex.evaluation.ray_workers import Crew
+from captum_spex.evaluation.store import Store
 
 ray = pytest.importorskip("ray")
 
@@ -329,16 +329,18 @@ def test_a_game_that_cannot_be_made():
     with pytest.raises(ArgumentError, match="one that returns a int"):
         RayGame(lambda: 3, 1)
     lock = threading.Lock()
-    with pytest.raises(ArgumentError, match=r"`build_game`: got a function that cannot be pickled \(TypeError"):
+    with pytest.raises(
+        ArgumentError, match=r"`build_game`: expected .*, got a function that cannot be pickled \(TypeError"
+    ):
         RayGame(lambda: lock, 1)
 
 
 def test_what_the_cluster_does_not_have(cluster):
-    with pytest.raises(ArgumentError, match="`gpus_per_worker`: got 1; allowed is at most 0"):
+    with pytest.raises(ArgumentError, match="`gpus_per_worker`: expected at most 0, got 1"):
         RayGame(builder(), 1, gpus_per_worker=1)
-    with pytest.raises(ArgumentError, match="`cpus_per_worker`: got 64; allowed is at most 2"):
+    with pytest.raises(ArgumentError, match="`cpus_per_worker`: expected at most 2, got 64"):
         RayGame(builder(), 1, cpus_per_worker=64)
-    with pytest.raises(ArgumentError, match=r"`address`: got '10.1.2.3:6379'; allowed is .*part of"):
+    with pytest.raises(ArgumentError, match=r"`address`: expected .*part of.*, got '10.1.2.3:6379'"):
         RayGame(builder(), 1, address="10.1.2.3:6379")
     with RayGame(builder(), 3, address=cluster) as game:  # the third has no room
         assert_array_equal(game(some_masks()), Slow()(some_masks()))
@@ -366,7 +368,7 @@ def test_workers_end_with_the_game(tmp_path):
 ALONE = """
 import sys
 import captum_spex
-from captum_spex.distributed import RayGame
+from captum_spex.evaluation import RayGame
 from captum_spex.errors import ArgumentError
 assert "ray" not in sys.modules
 try:

@@ -8,8 +8,9 @@ tests it all.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
-from itertools import combinations
+from itertools import combinations, product
 from random import Random
 from typing import Any
 
@@ -20,9 +21,25 @@ MARK = "sampled(pairs=False): by default only a part of the product of the argum
 Part = tuple[Any, ...]
 
 
-def is_thorough() -> bool:
-    """Whether everything is tried, however long it takes."""
-    return settings.get_current_profile_name() == "thorough"
+IS_THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
+"""Whether everything is tried, however long it takes."""
+
+
+def either(usual: Any, thorough: Any) -> Any:
+    """Return what is usual, or what the thorough profile wants instead."""
+    return thorough if IS_THOROUGH else usual
+
+
+def crossed(*axes: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Return the product of the axes, or by default as few of its rows as hold every value of every axis.
+
+    A shorter axis is repeated along the longest one, each time moved on by one: two axes whose lengths divide each
+    other do not always meet in the same pairs.
+    """
+    if IS_THOROUGH:
+        return list(product(*axes))
+    longest = max(map(len, axes))
+    return [tuple(axis[(row + row // len(axis)) % len(axis)] for axis in axes) for row in range(longest)]
 
 
 def examples(factor: float) -> settings:
@@ -33,7 +50,7 @@ def examples(factor: float) -> settings:
 def some(values: Iterable[Any], most: int) -> list[Any]:
     """All values, or by default a sample of so many: the first, the last, and others evenly between them."""
     every = list(values)
-    if is_thorough() or len(every) <= most:
+    if IS_THOROUGH or len(every) <= most:
         return every
     return [every[round(k * (len(every) - 1) / max(1, most - 1))] for k in range(most)]
 
@@ -41,7 +58,7 @@ def some(values: Iterable[Any], most: int) -> list[Any]:
 def thinned(items: Sequence[pytest.Item]) -> list[pytest.Item]:
     """The tests that are run, in their order: of those with the mark ``sampled``, a sample of each function's."""
     functions: dict[Any, list[pytest.Function]] = {}
-    for item in items if not is_thorough() else ():
+    for item in items if not IS_THOROUGH else ():
         if item.get_closest_marker("sampled") and isinstance(item, pytest.Function) and hasattr(item, "callspec"):
             functions.setdefault((item.parent, item.originalname), []).append(item)
     left_out = {item for ones in functions.values() for item in ones} - {

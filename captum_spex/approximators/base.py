@@ -9,10 +9,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from captum_spex.arrays import Floats
 from captum_spex.indices import Index
 from captum_spex.masks import ChosenRows, MaskBlocks, Masks
 from captum_spex.model import GameModel
-from captum_spex.supports import Floats
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from captum_spex.approximators.base import Problem, Recovered, Run, SingleRound
+from captum_spex.arrays import Floats
+from captum_spex.designs import exhaustive
 from captum_spex.errors import BudgetError
 from captum_spex.masks import Masks
 from captum_spex.model import GameModel, ObservedCorrections
-from captum_spex.sampling import exhaustive
-from captum_spex.supports import Floats
 
 
 @dataclass(frozen=True)

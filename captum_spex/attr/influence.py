@@ -12,14 +12,15 @@ from sklearn.base import is_classifier
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
+from captum_spex import checks
 from captum_spex.approximators import Approximator
-from captum_spex.attr._attribution import explain_in_captums_words
+from captum_spex.attr.attribution import explain_in_captums_words
+from captum_spex.checks import RandomState
 from captum_spex.compat import captum
-from captum_spex.errors import ArgumentError, GameError, in_words, one_of
-from captum_spex.evaluate import checked_budget, checked_positive
-from captum_spex.explaining import RandomState, default_budget
-from captum_spex.fingerprint import digest
-from captum_spex.games._numbers import numbers_of
+from captum_spex.errors import ArgumentError, GameError, in_words
+from captum_spex.evaluation.fingerprint import digest
+from captum_spex.explaining import default_budget
+from captum_spex.games.numbers import numbers_of
 from captum_spex.games.training import OnTest, TrainingGame
 from captum_spex.indices import resolve_index
 from captum_spex.interactions import Interactions
@@ -78,9 +79,9 @@ class ProxySpexInfluence(captum.DataInfluence):  # type: ignore[misc]
         self._columns = _columns("train_dataset", train_dataset, as_arrays=self._is_estimator)
         self._value = self._checked_value(value)
         self._groups = groups
-        self._index = one_of("index", index, ("SII", "BII"))
+        self._index = checks.choice("index", index, ("SII", "BII"))
         self._approximator = approximator
-        self._n_samples = None if n_samples is None else checked_budget("n_samples", n_samples)
+        self._n_samples = None if n_samples is None else checks.budget("n_samples", n_samples)
         self._random_state = random_state
         self._settings = dict(settings or {})
         unknown = set(self._settings) - {"seeds", "untrainable", "n_jobs"}
@@ -114,7 +115,7 @@ class ProxySpexInfluence(captum.DataInfluence):  # type: ignore[misc]
             ArgumentError: an argument that cannot be used, before anything is trained.
         """
         if k is not None:
-            checked_positive("k", k)
+            checks.integer("k", k)
             if k > len(self.names):
                 raise ArgumentError("k", str(k), f"at most {len(self.names)}, the number of players")
         scores = torch.from_numpy(np.stack([one.first_order() for one in self._explained(inputs, show_progress)]))
@@ -197,9 +198,9 @@ class ProxySpexInfluence(captum.DataInfluence):  # type: ignore[misc]
         if not isinstance(value, str):
             return value
         if not is_classifier(self.model):
-            return one_of("value", value, ("prediction", "margin"))
+            return checks.choice("value", value, ("prediction", "margin"))
         has_shares = hasattr(self.model, "predict_proba")
-        return one_of("value", value, ("margin", "probability", "correct") if has_shares else ("correct",))
+        return checks.choice("value", value, ("margin", "probability", "correct") if has_shares else ("correct",))
 
 
 def _columns(argument: str, data: Any, *, as_arrays: bool) -> tuple[Any, ...]:

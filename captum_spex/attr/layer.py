@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from captum_spex.approximators import Approximator
-from captum_spex.attr._attribution import checked_inputs
+from captum_spex.attr.attribution import checked_inputs
 from captum_spex.attr.proxyspex import ProxySpex
+from captum_spex.checks import RandomState
 from captum_spex.compat import captum
 from captum_spex.errors import ArgumentError, in_words
-from captum_spex.explaining import RandomState, StoreArgument
+from captum_spex.explaining import StoreArgument
 
 _WORDS = {"feature_mask": "layer_mask", "baselines": "layer_baselines", "inputs": "layer"}
 
@@ -87,7 +88,7 @@ class LayerProxySpex(captum.LayerAttribution, captum.PerturbationAttribution):  
             random_state: seed of the masks. Default: None
             multi_output: explain every output of a model with several (no target). Default: None
             feature_names: names of the players, for the interactions. Default: None
-            store: a `captum_spex.store.Store` with a fingerprint. Default: None
+            store: a `captum_spex.evaluation.Store` with a fingerprint. Default: None
 
         Returns:
             *Tensor* or *tuple[Tensor, ...]* of **attributions** in the shape of the layer's output, or input; with

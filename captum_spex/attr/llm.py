@@ -9,14 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from captum_spex.attr._attribution import SpexAttribution, explain_in_captums_words, shapley_values
-from captum_spex.attr._language_game import Inspect, LanguageGame
+from captum_spex import checks
+from captum_spex.attr.attribution import SpexAttribution, explain_in_captums_words, shapley_values
+from captum_spex.attr.language_game import Inspect, LanguageGame
+from captum_spex.checks import RandomState
 from captum_spex.compat import captum
 from captum_spex.compat.versions import CAPTUM_LLM, check_version
 from captum_spex.errors import ArgumentError
-from captum_spex.evaluate import checked_budget, checked_positive
-from captum_spex.explaining import RandomState, StoreArgument
-from captum_spex.games.text._limit import token_limit
+from captum_spex.explaining import StoreArgument
+from captum_spex.games.text.length_limit import token_limit
 from captum_spex.interactions import Interactions
 
 check_version(CAPTUM_LLM)
@@ -58,7 +59,7 @@ class SpexLLMAttributionResult(captum.LLMAttributionResult):  # type: ignore[mis
         """
         import matplotlib.pyplot as plt
 
-        checked_positive("top", top)
+        checks.integer("top", top)
         n_tokens = len(self.token_interactions)
         if token is not None and not -n_tokens <= token < n_tokens:
             raise ArgumentError("token", str(token), f"0 to {n_tokens - 1}, or None for the whole answer")
@@ -170,9 +171,9 @@ class SpexLLMAttribution(captum.LLMAttribution):  # type: ignore[misc]
             ArgumentError: an argument that cannot be used.
         """
         self._check_question(inp, target, gen_args)
-        n_trials = checked_positive("num_trials", num_trials)
+        n_trials = checks.integer("num_trials", num_trials)
         default = self.attr_method.default_n_samples(inp.n_itp_features)
-        budget = default if n_samples is None else checked_budget("n_samples", n_samples)
+        budget = default if n_samples is None else checks.budget("n_samples", n_samples)
         target_tokens = self._checked_tokens(inp, target, gen_args)
         game = LanguageGame(
             self,

@@ -10,9 +10,10 @@ import torch
 
 from captum_spex.approximators import Approximator
 from captum_spex.approximators import ProxySpex as ProxySpexApproximator
-from captum_spex.attr._attribution import SpexAttribution
+from captum_spex.attr.attribution import SpexAttribution
+from captum_spex.checks import RandomState
 from captum_spex.compat.captum import log_usage
-from captum_spex.explaining import RandomState, StoreArgument
+from captum_spex.explaining import StoreArgument
 
 
 class ProxySpex(SpexAttribution):
@@ -92,7 +93,7 @@ class ProxySpex(SpexAttribution):
                 ``LLMAttribution``.
             feature_names: names of the players, for the interactions. Default: None
             store: a file in which every evaluated batch is kept, so that a run that was stopped goes on where it was:
-                a path, if ``forward_func`` is a torch module or a method of one, else a `captum_spex.store.Store`
+                a path, if ``forward_func`` is a torch module or a method of one, else a `captum_spex.evaluation.Store`
                 with a fingerprint. Default: None
 
         Returns:

@@ -11,6 +11,7 @@ from time import perf_counter
 
 import numpy as np
 
+from captum_spex.arrays import Floats
 from captum_spex.benchmark._counted import counted, watched_memory
 from captum_spex.benchmark._made import of_run, said, with_numbers
 from captum_spex.benchmark._measure import Examiner
@@ -20,7 +21,6 @@ from captum_spex.benchmark._row import Row
 from captum_spex.benchmark._seconds import in_words, of_compiling
 from captum_spex.masks import Masks
 from captum_spex.model import GameModel
-from captum_spex.supports import Floats
 
 _SLOW = {True: 2.5, False: 120.0}  # seconds of its own, after which a method gets no larger budget; by whether quick
 _LONGEST_QUICK = 10.0  # seconds that a run of a quick benchmark may be expected to take

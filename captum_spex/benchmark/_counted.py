@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from captum_spex.arrays import Floats
 from captum_spex.game import Game
 from captum_spex.masks import Keys, PackedMasks, as_masks, mask_keys
-from captum_spex.supports import Floats
 
 _STATM = Path("/proc/self/statm")
 _SECONDS_BETWEEN = 0.005

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from captum_spex.arrays import Floats
 from captum_spex.benchmark._row import Row
-from captum_spex.supports import Floats
 
 OURS, PUBLISHED, PACKAGE = "ProxySpex", "ProxySpex as published", "captum-spex"
 """This package's default method, the published algorithm that it is compared with, and the package of both."""

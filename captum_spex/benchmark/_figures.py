@@ -11,14 +11,14 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from captum_spex.arrays import Floats
 from captum_spex.benchmark._curves import METRICS, OURS, PUBLISHED, R2, Curves, Metric, curves_of, tried
 from captum_spex.benchmark._needed import BEST_OTHER, Needed, summary
 from captum_spex.benchmark._row import Row
 from captum_spex.benchmark._summary import NEEDED, bound_mark, gap_text, leaning, reference_name, tally
 from captum_spex.benchmark._verdicts import LOST, TIED, UNANSWERED, WON, Standing, standings
-from captum_spex.plots._names import TIMES, lettering, short
-from captum_spex.plots._style import BLUE, GREY, NORMAL, RED, SMALL, plain
-from captum_spex.supports import Floats
+from captum_spex.plots.labels import TIMES, lettering, short
+from captum_spex.plots.style import BLUE, GREY, NORMAL, RED, SMALL, plain
 
 _COLUMNS, _PER_PANEL = 4, 2
 _PURPLE, _ORANGE, _LIGHT, _OTHER = "#8c3fb5", "#d55e00", "#7fc5fd", "#b4b4b4"

@@ -13,6 +13,7 @@ from typing import TypeVar
 import numpy as np
 from scipy.special import comb
 
+from captum_spex.arrays import Floats
 from captum_spex.benchmark._protocol import Answer, Case
 from captum_spex.benchmark.methods._adapter import of_groups, shapley_of
 from captum_spex.game import Game
@@ -20,7 +21,6 @@ from captum_spex.indices import resolve_index
 from captum_spex.masks import Keys, Masks, all_masks, mask_keys
 from captum_spex.metrics import removal_curve
 from captum_spex.model import GameModel
-from captum_spex.supports import Floats
 
 Values = Mapping[tuple[int, ...], float]
 K = TypeVar("K")

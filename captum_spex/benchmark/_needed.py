@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from captum_spex.arrays import Floats
 from captum_spex.benchmark._curves import METRICS, OURS, PUBLISHED, Curves, curves_of
 from captum_spex.benchmark._row import Row
-from captum_spex.supports import Floats
 
 BEST_OTHER = "best other"
 REFERENCES = (PUBLISHED, BEST_OTHER)

@@ -9,13 +9,13 @@ from fnmatch import fnmatchcase
 from math import comb
 from typing import Any
 
+from captum_spex import checks
 from captum_spex.benchmark._curves import PACKAGE, PUBLISHED
 from captum_spex.benchmark._protocol import Case, Method, Request
 from captum_spex.benchmark._seconds import of_an_evaluation, of_an_explanation
 from captum_spex.benchmark.cases import CaseSource, catalogue, from_folder
 from captum_spex.benchmark.methods import all_methods
 from captum_spex.errors import ArgumentError, UnknownNameError
-from captum_spex.evaluate import checked_budget, checked_positive
 
 _QUICK = (64, 128, 256)
 _FULL = (128, 256, 512, 1024, 2048, 4096)
@@ -145,8 +145,8 @@ def plan_of(
     sources = [*catalogue(quick=quick), *of_folder] if cases is None else _chosen_cases(cases, of_folder)
     known = {method.name: method for method in all_methods()}
     chosen = list(known.values()) if methods is None else _chosen("methods", methods, known)
-    n_seeds = _SEEDS[quick] if seeds is None else checked_positive("seeds", seeds)
-    numbers = None if budgets is None else [checked_budget("budgets", budget) for budget in budgets]
+    n_seeds = _SEEDS[quick] if seeds is None else checks.integer("seeds", seeds)
+    numbers = None if budgets is None else [checks.budget("budgets", budget) for budget in budgets]
     if numbers == []:
         raise ArgumentError("budgets", "none", "at least one number of evaluations")
     for argument, names in (("cases", [one.name for one in sources]), ("methods", [one.name for one in chosen])):

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from captum_spex.arrays import Floats
 from captum_spex.game import Game
 from captum_spex.masks import Masks
 from captum_spex.model import GameModel
-from captum_spex.supports import Floats
 
 
 @dataclass(frozen=True, eq=False)

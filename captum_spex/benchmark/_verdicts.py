@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from captum_spex.arrays import Floats
 from captum_spex.benchmark._curves import METRICS, OURS, Curves, Metric, curves_of
 from captum_spex.benchmark._row import Row
-from captum_spex.supports import Floats
 
 LOST, TIED, WON, UNANSWERED = "lost", "tied", "won", "no answer"
 _EQUAL = 1.05  # numbers of evaluations that differ by less are equal

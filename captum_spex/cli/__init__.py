@@ -8,8 +8,9 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from captum_spex.cli import _benchmark, _options
-from captum_spex.cli._job import INTERRUPTED, MODEL_FAILURE, OK, USAGE, ExplainJob
+from captum_spex.cli import benchmark_command as _benchmark
+from captum_spex.cli import options as _options
+from captum_spex.cli.explain_command import INTERRUPTED, MODEL_FAILURE, OK, USAGE, ExplainJob
 from captum_spex.errors import DOCUMENTATION, LibraryError
 
 app = typer.Typer(

@@ -60,7 +60,7 @@ class Library:
         )
 
 
-# `tests/test_compat.py` compares these with pyproject.toml and the constraints files.
+# `tests/unit/compat/test_versions.py` compares these with pyproject.toml and the constraints files.
 CAPTUM = Library("captum", "Captum", "0.8", "0.9", "captum_spex.attr")
 CAPTUM_LLM = Library("captum", "Captum", "0.9", "0.9", "captum_spex.attr.SpexLLMAttribution")  # other results, inputs
 SHAP = Library("shap", "SHAP", "0.46", "0.54", "captum_spex.explainers and to_shap")

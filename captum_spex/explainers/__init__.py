@@ -2,6 +2,6 @@
 
 from captum_spex.explainers.proxyspex import ProxySpexExplainer
 from captum_spex.explainers.spex import SpexExplainer
-from captum_spex.shap_export import to_shap
+from captum_spex.exports.shap import to_shap
 
 __all__ = ["ProxySpexExplainer", "SpexExplainer", "to_shap"]

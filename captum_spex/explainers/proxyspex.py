@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from captum_spex.approximators import ProxySpex
-from captum_spex.explainers._explainer import MaskingExplainer
+from captum_spex.explainers.explainer import MaskingExplainer
 
 
 class ProxySpexExplainer(MaskingExplainer):

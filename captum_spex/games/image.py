@@ -11,12 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 
-from captum_spex.errors import ArgumentError, MaskError, UnknownNameError, one_of
-from captum_spex.evaluate import checked_positive
-from captum_spex.fingerprint import digest
-from captum_spex.games._classes import OUTPUTS, class_values, targets_of
+from captum_spex import checks
+from captum_spex.arrays import Floats
+from captum_spex.errors import ArgumentError, MaskError, UnknownNameError
+from captum_spex.evaluation.fingerprint import digest
+from captum_spex.games.class_scores import OUTPUTS, class_values, targets_of
 from captum_spex.masks import Masks, as_masks, in_batches
-from captum_spex.supports import Floats
 
 _FILLS = ("blur", "mean", "zero")
 _BLUR = 0.1  # standard deviation, of the shorter side
@@ -70,7 +70,7 @@ class ImageGame:
             raise ArgumentError("model", f"a {type(model).__name__}", "a module or a function")
         if isinstance(model, nn.Module) and model.training:
             raise ArgumentError("model", "a model in training mode", "one in evaluation mode", "Call `model.eval()`.")
-        self.output = one_of("output", output, OUTPUTS)
+        self.output = checks.choice("output", output, OUTPUTS)
         self._model = model
         self._image = _checked_image(image)
         height, width = self._image.shape[1:]
@@ -80,7 +80,7 @@ class ImageGame:
             raise ArgumentError("segments", f"{self.n_players} player", "at least two")
         self._players = torch.from_numpy(self.segments).to(self._image.device)
         self._fill = _filled(fill, self._image)
-        self._batch_size = checked_positive("batch_size", batch_size)
+        self._batch_size = checks.integer("batch_size", batch_size)
         scores = self._scores(np.ones((1, self.n_players), dtype=np.bool_))
         if scores.shape[1] == 1 and output != "logit":
             raise ArgumentError("output", repr(output), "'logit' for a model with a single output")

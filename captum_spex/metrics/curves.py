@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from captum_spex import checks
+from captum_spex.arrays import Floats
 from captum_spex.errors import ArgumentError
-from captum_spex.evaluate import checked_positive
 from captum_spex.game import Game
-from captum_spex.metrics._explained import Explained, canonical, check_players, width_of
-from captum_spex.metrics._predictions import evaluated_of
+from captum_spex.metrics.explanations import Explained, canonical, check_players, width_of
+from captum_spex.metrics.predictions import evaluated_of
 from captum_spex.metrics.rankings import Kind, ranking, without_of
-from captum_spex.supports import Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +144,7 @@ def removal(removed: Iterable[Iterable[int]], game: Game, *, n_players: int | No
 
 def _curve(kind: Kind, ranked: Any, game: Game, n_steps: int | None, n_players: int | None) -> Curve:
     n = width_of(n_players, ranked, game)
-    steps = n if n_steps is None else min(checked_positive("n_steps", n_steps), n)
+    steps = n if n_steps is None else min(checks.integer("n_steps", n_steps), n)
     order = _order(ranked, n)
     counts = np.round(np.linspace(0, n, steps + 1)).astype(np.int64)
     place = np.argsort(order)

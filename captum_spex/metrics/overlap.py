@@ -8,8 +8,9 @@ from typing import Literal
 
 import numpy as np
 
-from captum_spex.errors import ArgumentError, one_of
-from captum_spex.metrics._explained import Explained, canonical, terms_of, top_of
+from captum_spex import checks
+from captum_spex.errors import ArgumentError
+from captum_spex.metrics.explanations import Explained, canonical, terms_of, top_of
 from captum_spex.metrics.scores import rank_correlation
 
 
@@ -49,7 +50,7 @@ def recovery(
         >>> recovery(found, [(1, 0), (2, 3)]), recovery(found, [(1, 0), (2, 3)], of="players")
         (0.5, 0.75)
     """
-    one_of("of", of, ("interactions", "players"))
+    checks.choice("of", of, ("interactions", "players"))
     top, sets = top_of(explained, k, min_order), {canonical(players, "known") for players in known}
     if not sets or min(map(len, sets)) < min_order:
         came = f"{min(sets, key=len)}" if sets else "no set"

@@ -9,12 +9,13 @@ from typing import Literal
 
 import numpy as np
 
-from captum_spex.errors import ArgumentError, one_of
-from captum_spex.evaluate import checked_positive
+from captum_spex import checks
+from captum_spex.arrays import Floats
+from captum_spex.errors import ArgumentError
 from captum_spex.masks import Masks
-from captum_spex.metrics._explained import Explained, first_order_of, width_of
-from captum_spex.metrics._predictions import one_output
-from captum_spex.supports import Floats, Supports
+from captum_spex.metrics.explanations import Explained, first_order_of, width_of
+from captum_spex.metrics.predictions import one_output
+from captum_spex.player_sets import PlayerSets
 
 Kind = Literal["insertion", "removal"]
 _TINY = 1e-12  # of the largest value: below, a value is a rounding error of 0
@@ -60,9 +61,9 @@ def greedy_ranking(
         >>> greedy_ranking(game, n_players=4), greedy_ranking(game, "removal", n_players=4)
         ((0, 3, 2, 1), (2, 0, 3, 1))
     """
-    one_of("kind", kind, ("insertion", "removal"))
+    checks.choice("kind", kind, ("insertion", "removal"))
     n = width_of(n_players, explained)
-    n_steps = n if n_greedy is None else min(checked_positive("n_greedy", n_greedy), n)
+    n_steps = n if n_greedy is None else min(checks.integer("n_greedy", n_greedy), n)
     return _greedy(explained, n, n_steps, insert=kind == "insertion", sign=1.0 if kind == "insertion" else -1.0)
 
 
@@ -87,7 +88,7 @@ def most_influential(
     References:
         Butler et al., "ProxySPEX", NeurIPS 2025, equation 4.
     """
-    n, wanted = width_of(n_players, explained), [checked_positive("sizes", size) for size in sizes]
+    n, wanted = width_of(n_players, explained), [checks.integer("sizes", size) for size in sizes]
     if max(wanted, default=0) > n:
         raise ArgumentError("sizes", str(max(wanted)), f"1 to {n}, the number of players")
     deepest = max((size for size in wanted if comb(n, size) > _ENUMERATED), default=0)
@@ -103,7 +104,7 @@ def most_influential(
 
 def without_of(sets: Sequence[tuple[int, ...]], n_players: int) -> Masks:
     """One mask for each set: all players but those."""
-    supports = Supports.from_sets(sets, n_players)
+    supports = PlayerSets.from_sets(sets, n_players)
     masks = np.ones((len(sets), n_players), dtype=np.bool_)
     masks[np.repeat(np.arange(len(sets)), supports.orders), supports.players] = False
     return masks

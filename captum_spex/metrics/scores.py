@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 
-from captum_spex.approximators._validation import r_squared
+from captum_spex import checks
+from captum_spex.approximators.validation import r_squared
+from captum_spex.arrays import Floats
+from captum_spex.checks import RandomState
 from captum_spex.errors import ArgumentError, MaskError
-from captum_spex.evaluate import checked_positive
-from captum_spex.explaining import RandomState, generator_of
 from captum_spex.game import Game
 from captum_spex.masks import Masks, all_masks, as_masks
-from captum_spex.metrics._explained import Explained, width_of
-from captum_spex.metrics._predictions import evaluated_of, predictions_of
-from captum_spex.supports import Floats
+from captum_spex.metrics.explanations import Explained, width_of
+from captum_spex.metrics.predictions import evaluated_of, predictions_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,7 @@ def faithfulness(
         Kang et al., "SPEX", ICML 2025, section 5.
     """
     n = width_of(n_players, explained, game, masks)
-    n_drawn, rng = checked_positive("n_masks", n_masks), generator_of(random_state)
+    n_drawn, rng = checks.integer("n_masks", n_masks), checks.generator(random_state)
     if masks is not None:
         chosen = as_masks(masks, n)
     elif n < 63 and 2**n <= n_drawn:
@@ -116,7 +116,7 @@ def data_modelling_score(
         Park et al., "TRAK: Attributing Model Behavior at Scale", ICML 2023, section 2.
     """
     n = width_of(n_players, explained, game, masks)
-    n_drawn, rng = checked_positive("n_masks", n_masks), generator_of(random_state)
+    n_drawn, rng = checks.integer("n_masks", n_masks), checks.generator(random_state)
     if not isinstance(share, Real) or not 0 < share < 1:
         raise ArgumentError("share", repr(share), "a number between 0 and 1")
     if masks is not None:

@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from captum_spex.arrays import Floats, Ints
 from captum_spex.indices import Index, IndexTerms
 from captum_spex.masks import as_masks
-from captum_spex.model.kernel import KernelExpansion, extended_by_one
+from captum_spex.model.kernel import KernelExpansion
 from captum_spex.model.linked import LinkedExpansion
 from captum_spex.model.observed import ObservedCorrections
 from captum_spex.model.part import Part
 from captum_spex.model.posterior import Posterior
 from captum_spex.model.spectrum import Spectrum
-from captum_spex.supports import Floats, Ints, Supports
+from captum_spex.player_sets import PlayerSets, extended_by_one
 
 ALL_PAIRS_LIMIT = 1_000_000
 """Pairs up to which every one of them gets its index."""
@@ -68,15 +69,15 @@ class GameModel:
         sets, those that add a player to one of the strongest sets of the order below: about a million pairs, or 20,000
         sets of a higher order.
         """
-        chosen = [Supports.all_of_order(1, self.n_players)]
+        chosen = [PlayerSets.all_of_order(1, self.n_players)]
         values = [self._index_at(index, chosen[0])]
         for order in range(2, index.max_order + 1):
             chosen.append(self._candidates(order, chosen[-1], values[-1]))
             values.append(self._index_at(index, chosen[-1]))
         baseline = sum(part.baseline(index) for part in self.parts)
-        return IndexTerms(index, Supports.concatenate(chosen), np.concatenate(values), baseline)
+        return IndexTerms(index, PlayerSets.concatenate(chosen), np.concatenate(values), baseline)
 
-    def std_errors(self, index: Index, supports: Supports) -> Floats | None:
+    def std_errors(self, index: Index, supports: PlayerSets) -> Floats | None:
         """Return the standard error of the index of every set, ``None`` where there is no posterior.
 
         0 if every mask was observed, without noise.
@@ -118,20 +119,20 @@ class GameModel:
         """Whether strong sets hint at others: so in all parts but corrections, which concern all sets alike."""
         return any(part.concerns_all and not isinstance(part, ObservedCorrections) for part in self.parts)
 
-    def _index_at(self, index: Index, supports: Supports) -> Floats:
+    def _index_at(self, index: Index, supports: PlayerSets) -> Floats:
         return np.asarray(np.sum([part.index_at(index, supports) for part in self.parts], axis=0))
 
-    def _candidates(self, order: int, below: Supports, values: Floats) -> Supports:
+    def _candidates(self, order: int, below: PlayerSets, values: Floats) -> PlayerSets:
         """The sets of one order that get an index, given those of the order below and their values."""
         concerns_all = any(part.concerns_all for part in self.parts)
         if concerns_all and comb(self.n_players, order) <= (ALL_PAIRS_LIMIT if order == 2 else ALL_SETS_LIMIT):
-            return Supports.all_of_order(order, self.n_players)
-        found = Supports.concatenate([part.candidates(order) for part in self.parts])
+            return PlayerSets.all_of_order(order, self.n_players)
+        found = PlayerSets.concatenate([part.candidates(order) for part in self.parts])
         found = found.take(np.flatnonzero(found.orders == order))
         if self._grows:
             most = max(1, (ALL_PAIRS_LIMIT if order == 2 else _GROWN_SETS) // self.n_players)
             strongest = np.argsort(-np.abs(values), kind="stable")[:most]
-            found = Supports.concatenate([found, extended_by_one(below.take(strongest))])
+            found = PlayerSets.concatenate([found, extended_by_one(below.take(strongest))])
         return found.unique()[0]
 
 
@@ -181,12 +182,12 @@ class AmongOthers(GameModel):
     def terms_among(self, terms: IndexTerms) -> IndexTerms:
         """Return terms of the inner game as terms of this one, 0 for the other single players."""
         others = np.setdiff1d(np.arange(self.n_all), self.players)
-        single = Supports.from_blocks([others[:, None]], self.n_all)
-        sets = Supports.concatenate([self._renamed(terms.sets), single])
+        single = PlayerSets.from_blocks([others[:, None]], self.n_all)
+        sets = PlayerSets.concatenate([self._renamed(terms.sets), single])
         values = np.concatenate([terms.values, np.zeros(len(others))])
         return IndexTerms(Index(terms.index, terms.max_order), sets, values, terms.baseline)
 
-    def std_errors(self, index: Index, supports: Supports) -> Floats | None:
+    def std_errors(self, index: Index, supports: PlayerSets) -> Floats | None:
         """Return the standard error of the index of every set, `other_std_error` where a player has no influence."""
         place = np.full(self.n_all, -1)
         place[self.players] = np.arange(len(self.players))
@@ -194,7 +195,7 @@ class AmongOthers(GameModel):
         known = np.ones(len(supports), dtype=np.bool_)
         known[owner[place[supports.players] < 0]] = False
         chosen = supports.take(np.flatnonzero(known))
-        inner = Supports(self.inner.n_players, chosen.indptr, place[chosen.players])
+        inner = PlayerSets(self.inner.n_players, chosen.indptr, place[chosen.players])
         found = self.inner.std_errors(index, inner)
         if found is None:
             return None
@@ -217,5 +218,5 @@ class AmongOthers(GameModel):
         content = {"among": self.inner.to_dict(), "players": self.players.tolist(), "n_players": self.n_all}
         return {**content, "other_std_error": self.other_std_error} if self.other_std_error else content
 
-    def _renamed(self, supports: Supports) -> Supports:
-        return Supports(self.n_all, supports.indptr, self.players[supports.players])
+    def _renamed(self, supports: PlayerSets) -> PlayerSets:
+        return PlayerSets(self.n_all, supports.indptr, self.players[supports.players])

@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.special import roots_legendre
 
+from captum_spex.arrays import Floats, Ints
 from captum_spex.indices import Functional, Index
 from captum_spex.masks import Masks, masks_from_hex, masks_to_hex
 from captum_spex.model.spectrum import Spectrum
-from captum_spex.supports import Floats, Ints, Supports
+from captum_spex.player_sets import PlayerSets
 
 _FEWEST_NODES, _MOST_NODES = 8, 128
 _NODES_TOLERANCE = 1e-11
@@ -115,14 +116,14 @@ class KernelExpansion:
         """Return the index of the empty set."""
         return float(self.apply(index.functional(0), np.zeros((1, 0), dtype=np.int64))[0])
 
-    def index_at(self, index: Index, supports: Supports) -> Floats:
+    def index_at(self, index: Index, supports: PlayerSets) -> Floats:
         """Return the index of every set in ``supports``."""
         values = np.zeros(len(supports))
         for order, rows, block in supports.by_order():
             values[rows] = self.apply(index.functional(order), block)
         return values
 
-    def candidates(self, max_order: int) -> Supports:
+    def candidates(self, max_order: int) -> PlayerSets:
         """Return the sets below the largest Fourier terms."""
         return self.largest_terms(_BEAM).candidates(max_order)
 
@@ -166,7 +167,7 @@ class KernelExpansion:
     def _constant(self) -> float:
         return float(self.weights.sum() * sum(kernel.mean for kernel in self.kernels))
 
-    def _extended(self, parents: Supports, wanted: int) -> Spectrum:
+    def _extended(self, parents: PlayerSets, wanted: int) -> Spectrum:
         """The largest Fourier terms among the sets that have one player more than a set in ``parents``."""
         signs = np.where(self.masks, -1.0, 1.0)
         block = next(parents.by_order())[2]
@@ -185,7 +186,7 @@ class KernelExpansion:
         flat = np.argpartition(-np.abs(coefficients), most - 1, axis=None)[:most]
         flat = flat[coefficients.ravel()[flat] != 0]
         parent, player = np.divmod(flat, self.n_players)
-        sets = Supports.from_blocks([np.sort(np.column_stack([block[parent], player]), axis=1)], self.n_players)
+        sets = PlayerSets.from_blocks([np.sort(np.column_stack([block[parent], player]), axis=1)], self.n_players)
         distinct, which = sets.unique()
         values = np.zeros(len(distinct))
         values[which] = coefficients.ravel()[flat]
@@ -234,26 +235,6 @@ class KernelExpansion:
                 for extra in _compositions(j, block.shape[1]):
                     total += _weighted_products(weights, ratios, block, extra)
         return total
-
-
-def extended_by_one(supports: Supports) -> Supports:
-    """Return the distinct sets that have one player more than a set in ``supports`` (all of one order)."""
-    n = supports.n_players
-    blocks = [block for _, _, block in supports.by_order()]
-    if not blocks:
-        return supports
-    grown, _ = supersets(blocks[0], 1, n)
-    return Supports.from_blocks([np.sort(grown, axis=1)], n).unique()[0]
-
-
-def supersets(block: Ints, more: int, n_players: int) -> tuple[Ints, Ints]:
-    """Return every set with ``more`` further players, in any order, and the row of ``block`` that it came from."""
-    rows = np.arange(len(block))
-    for _ in range(more):
-        grown = np.column_stack([np.repeat(block, n_players, axis=0), np.tile(np.arange(n_players), len(block))])
-        fresh = (grown[:, :-1] != grown[:, -1:]).all(axis=1)
-        block, rows = grown[fresh], np.repeat(rows, n_players)[fresh]
-    return block, rows
 
 
 def _gauss_legendre(functional: Functional, size: int) -> list[tuple[float, float]]:

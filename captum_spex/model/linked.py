@@ -11,12 +11,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from captum_spex.arrays import Floats, Ints
+from captum_spex.fourier import parities
 from captum_spex.indices import Functional, Index
 from captum_spex.masks import Masks, all_masks
-from captum_spex.model.kernel import KernelExpansion, supersets
+from captum_spex.model.kernel import KernelExpansion
 from captum_spex.model.observed import ObservedCorrections
-from captum_spex.model.spectrum import Spectrum, parities
-from captum_spex.supports import Floats, Ints, Supports
+from captum_spex.model.spectrum import Spectrum
+from captum_spex.player_sets import PlayerSets, supersets
 
 ENUMERATED_PLAYERS = 16
 """Players up to which a linked game is tabulated, so that its indices are exact."""
@@ -86,7 +88,7 @@ class LinkedExpansion:
             return self._table.baseline(index)
         return float(self._sampled(index.functional(0), np.zeros((1, 0), dtype=np.int64))[0])
 
-    def index_at(self, index: Index, supports: Supports) -> Floats:
+    def index_at(self, index: Index, supports: PlayerSets) -> Floats:
         """Return the index of every set in ``supports``."""
         if self._table is not None:
             return self._table.index_at(index, supports)
@@ -95,7 +97,7 @@ class LinkedExpansion:
             values[rows] = self._sampled(index.functional(order), block)
         return values
 
-    def candidates(self, max_order: int) -> Supports:
+    def candidates(self, max_order: int) -> PlayerSets:
         """Return the sets below the largest Fourier terms of the latent game."""
         return self.kernel.candidates(max_order)
 

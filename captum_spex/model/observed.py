@@ -10,10 +10,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from captum_spex.arrays import Floats
 from captum_spex.indices import Index
 from captum_spex.masks import Masks, find_rows, mask_keys, masks_from_hex, masks_to_hex
 from captum_spex.model.spectrum import Spectrum
-from captum_spex.supports import Floats, Supports
+from captum_spex.player_sets import PlayerSets
 
 _MATRIX_LIMIT = 4096  # players up to which all pairs are one matrix product
 _FULL_TABLE_LIMIT = 20  # players up to which the spectrum of a full table is worth transforming
@@ -59,7 +60,7 @@ class ObservedCorrections:
         weights = index.coalition_weights(0, self.n_players)[0]
         return float(self.corrections @ weights[self._sizes])
 
-    def index_at(self, index: Index, supports: Supports) -> Floats:
+    def index_at(self, index: Index, supports: PlayerSets) -> Floats:
         """Return the index of every set in ``supports``."""
         values = np.zeros(len(supports))
         for order, rows, block in supports.by_order():
@@ -70,9 +71,9 @@ class ObservedCorrections:
                     values[rows] += self._weighted_counts(weights, block[:, list(columns)])
         return values
 
-    def candidates(self, max_order: int) -> Supports:
+    def candidates(self, max_order: int) -> PlayerSets:
         """Suggest no set: a single corrected mask concerns them all alike."""
-        return Supports.from_sets([], self.n_players)
+        return PlayerSets.from_sets([], self.n_players)
 
     def largest_terms(self, max_terms: int) -> Spectrum:
         """Return the spectrum of the corrections, where the players are few enough to have any to speak of.

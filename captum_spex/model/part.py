@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from captum_spex.arrays import Floats
 from captum_spex.indices import Index
 from captum_spex.masks import Masks
-from captum_spex.supports import Floats, Supports
+from captum_spex.player_sets import PlayerSets
 
 if TYPE_CHECKING:
     from captum_spex.model.spectrum import Spectrum
@@ -29,10 +30,10 @@ class Part(Protocol):
     def baseline(self, index: Index) -> float:
         """Return this part's share of the index of the empty set."""
 
-    def index_at(self, index: Index, supports: Supports) -> Floats:
+    def index_at(self, index: Index, supports: PlayerSets) -> Floats:
         """Return this part's share of the index of every set, all of order 1 to ``index.max_order``."""
 
-    def candidates(self, max_order: int) -> Supports:
+    def candidates(self, max_order: int) -> PlayerSets:
         """Return the sets on which this part's indices differ from 0, or are likely to be the largest."""
 
     def largest_terms(self, max_terms: int) -> Spectrum:

@@ -10,11 +10,13 @@ import numpy as np
 from scipy.linalg import cho_factor, solve_triangular
 from scipy.special import gammaln
 
+from captum_spex.arrays import Floats
+from captum_spex.fourier import parities
 from captum_spex.indices import Functional, Index
 from captum_spex.masks import Masks, masks_from_hex, masks_to_hex
 from captum_spex.model.kernel import ProductKernel
-from captum_spex.model.spectrum import Spectrum, parities
-from captum_spex.supports import Floats, Supports
+from captum_spex.model.spectrum import Spectrum
+from captum_spex.player_sets import PlayerSets
 
 _NODES = 10
 _WORK = 4e10  # multiplications spent on the errors of one order
@@ -56,7 +58,7 @@ class Posterior:
         """Number of players of the game."""
         return self.masks.shape[1]
 
-    def std_errors(self, index: Index, supports: Supports) -> Floats:
+    def std_errors(self, index: Index, supports: PlayerSets) -> Floats:
         """Return the standard error of the index of every set.
 
         Where there are too many sets and observations, all but the first 2,000 sets (the strongest, in a result) are
@@ -64,7 +66,7 @@ class Posterior:
         """
         errors = np.zeros(len(supports))
         for order, rows, block in supports.by_order():
-            sets = Supports.from_blocks([block], self.n_players)
+            sets = PlayerSets.from_blocks([block], self.n_players)
             affordable = int(np.sqrt(_WORK / max(1, len(rows))))
             exact = len(rows) if affordable >= len(self.masks) else min(len(rows), _STRONGEST)
             errors[rows[:exact]] = self._errors(index, order, sets.take(np.arange(exact)), self)
@@ -95,7 +97,7 @@ class Posterior:
         """Return :math:`L^{-1} q` for covariances with the observations, ``(n_masks, n)``: their squares add up."""
         return np.asarray(solve_triangular(self._factor, covariances, lower=True, check_finite=False))
 
-    def index_covariance(self, index: Index, supports: Supports, masks: Masks) -> Floats:
+    def index_covariance(self, index: Index, supports: PlayerSets, masks: Masks) -> Floats:
         """Return the prior covariance of the values of masks with the indices of sets of one order."""
         order, _, block = next(supports.by_order())
         functional = index.functional(order)
@@ -151,7 +153,7 @@ class Posterior:
             self._cache["factor"] = cho_factor(total, lower=True, overwrite_a=True, check_finite=False)[0]
         return np.asarray(self._cache["factor"])
 
-    def _errors(self, index: Index, order: int, supports: Supports, given: Posterior) -> Floats:
+    def _errors(self, index: Index, order: int, supports: PlayerSets, given: Posterior) -> Floats:
         variances = self.prior_variances(index, order, supports)
         step = max(1, _BLOCK // len(given.masks))
         for start in range(0, len(supports), step):
@@ -160,7 +162,7 @@ class Posterior:
             variances[rows] -= (seen**2).sum(axis=0)
         return self.scale * np.sqrt(np.maximum(variances, 0.0))
 
-    def prior_variances(self, index: Index, order: int, supports: Supports) -> Floats:
+    def prior_variances(self, index: Index, order: int, supports: PlayerSets) -> Floats:
         """Return the variance of the index of sets of one order before anything was observed."""
         block = next(supports.by_order())[2]
         functional = index.functional(order)
@@ -188,7 +190,7 @@ class Posterior:
         signs = np.where(masks[:, players], -1.0, 1.0)
         return np.asarray(-2 * float(functional.of_character(0)) * self.linear[players] * signs)
 
-    def _term_weights(self, index: Index, order: int, supports: Supports) -> Floats:
+    def _term_weights(self, index: Index, order: int, supports: PlayerSets) -> Floats:
         """The weight of every term's coefficient in every index, ``(n_terms, n_sets)``."""
         weights = np.zeros((len(self.terms), len(supports)))
         below, parents = self.terms.sets.subsets(order)

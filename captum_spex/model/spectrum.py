@@ -8,10 +8,12 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from captum_spex.arrays import Floats
 from captum_spex.errors import ArgumentError
+from captum_spex.fourier import parities, walsh_hadamard
 from captum_spex.indices import Index, IndexTerms, resolve_index
-from captum_spex.masks import Masks, as_masks
-from captum_spex.supports import Floats, Supports, sum_by_set
+from captum_spex.masks import as_masks
+from captum_spex.player_sets import PlayerSets, sum_by_set
 from captum_spex.terms import Terms
 
 _BLOCK = 1 << 22  # cells of a block of characters: 32 MiB as float64
@@ -48,14 +50,14 @@ class Spectrum(Terms):
         values = np.array([float(value) for value in terms.values()], dtype=np.float64)
         if not np.isfinite(values).all():
             raise ArgumentError("terms", f"the coefficient {values[~np.isfinite(values)][0]}", "finite numbers")
-        return cls(*sum_by_set(Supports.from_sets(terms, n_players), values))
+        return cls(*sum_by_set(PlayerSets.from_sets(terms, n_players), values))
 
     @classmethod
     def from_values(cls, values: ArrayLike, n_players: int) -> Spectrum:
         """Return the exact spectrum of a full table: ``values[i]`` has player ``j`` present iff bit ``j`` of ``i``."""
         coefficients = walsh_hadamard(np.asarray(values, dtype=np.float64)) / 2.0**n_players
-        blocks = [Supports.all_of_order(order, n_players) for order in range(n_players + 1)]
-        supports = Supports.concatenate(blocks)
+        blocks = [PlayerSets.all_of_order(order, n_players) for order in range(n_players + 1)]
+        supports = PlayerSets.concatenate(blocks)
         codes = np.zeros(len(supports), dtype=np.int64)
         np.add.at(codes, np.repeat(np.arange(len(supports)), supports.orders), np.int64(1) << supports.players)
         return cls(supports, coefficients[codes])
@@ -87,16 +89,16 @@ class Spectrum(Terms):
         """Return the index of the empty set."""
         return float(index.fourier_weights(0, self._degree)[self.orders] @ self.values)
 
-    def index_at(self, index: Index, supports: Supports) -> Floats:
+    def index_at(self, index: Index, supports: PlayerSets) -> Floats:
         """Return the index of every set in ``supports``."""
         known, values = self._index_terms(index)
         rows = supports.find(known)
         return np.where(rows >= 0, np.append(values, 0.0)[rows], 0.0)
 
-    def candidates(self, max_order: int) -> Supports:
+    def candidates(self, max_order: int) -> PlayerSets:
         """Return all sets of order 1 to ``max_order`` below a term."""
         found = [self.sets.subsets(order)[0].unique()[0] for order in range(1, max_order + 1)]
-        return Supports.concatenate(found)
+        return PlayerSets.concatenate(found)
 
     def largest_terms(self, max_terms: int) -> Spectrum:
         """Return the ``max_terms`` largest terms."""
@@ -121,7 +123,7 @@ class Spectrum(Terms):
         if not many:
             return Spectrum.from_terms({}, n_players)
         values = np.concatenate([spectrum.values for spectrum in many])
-        return Spectrum(*sum_by_set(Supports.concatenate([s.sets for s in many]), values))
+        return Spectrum(*sum_by_set(PlayerSets.concatenate([s.sets for s in many]), values))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the terms as plain lists and numbers, for JSON."""
@@ -137,7 +139,7 @@ class Spectrum(Terms):
     def _degree(self) -> int:
         return int(self.orders.max(initial=0))
 
-    def _index_terms(self, index: Index) -> tuple[Supports, Floats]:
+    def _index_terms(self, index: Index) -> tuple[PlayerSets, Floats]:
         supports, values = [], []
         for order in range(1, index.max_order + 1):
             below, parents = self.sets.subsets(order)
@@ -145,28 +147,4 @@ class Spectrum(Terms):
             found, summed = sum_by_set(below, self.values[parents] * weights[self.orders[parents]])
             supports.append(found)
             values.append(summed)
-        return Supports.concatenate(supports), np.concatenate(values)
-
-
-def parities(masks: Masks, supports: Supports) -> NDArray[np.uint8]:
-    """Return ``|S & m| mod 2`` for every set (rows) and mask (columns), uint8 ``(n_sets, n_masks)``.
-
-    Works on packed bits: one XOR per player of a set handles eight masks.
-    """
-    packed = np.packbits(masks, axis=0).T  # (n_players, n_masks / 8)
-    result = np.zeros((len(supports), packed.shape[1]), dtype=np.uint8)
-    for order, rows, block in supports.by_order():
-        for column in range(order):
-            result[rows] ^= packed[block[:, column]]
-    return np.unpackbits(result, axis=1, count=len(masks))
-
-
-def walsh_hadamard(values: Floats, length: int | None = None) -> Floats:
-    """Return the unnormalised Walsh-Hadamard transform of every run of ``length = 2**k`` values, default all."""
-    table = values.copy()
-    size = 1
-    while size < (len(table) if length is None else length):
-        pairs = table.reshape(-1, 2, size)
-        table = np.stack([pairs[:, 0] + pairs[:, 1], pairs[:, 0] - pairs[:, 1]], axis=1).ravel()
-        size *= 2
-    return table
+        return PlayerSets.concatenate(supports), np.concatenate(values)

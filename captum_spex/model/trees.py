@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from captum_spex.arrays import Floats, Ints
 from captum_spex.masks import player_keys
 from captum_spex.model.spectrum import Spectrum
-from captum_spex.supports import Floats, Ints, Supports
+from captum_spex.player_sets import PlayerSets
 
 _LARGEST_EXPANSION = 1 << 26  # subsets of paths that are worth holding at once: 1 GiB of keys and values
 
@@ -125,7 +126,7 @@ class _Expansion:
             weights = np.concatenate([weights, weights * signs[:, step, None]], axis=1)
         return cls(paths, keys, weights)
 
-    def supports(self, flat: Ints, n_players: int) -> Supports:
+    def supports(self, flat: Ints, n_players: int) -> PlayerSets:
         """The sets at flat positions of the rows of subsets."""
         depth = self.paths.shape[1]
         leaf, subset = np.divmod(flat, 1 << depth)
@@ -133,7 +134,7 @@ class _Expansion:
         players = np.where(chosen, self.paths[leaf], n_players)  # n_players sorts behind every player
         players.sort(axis=1)
         indptr = np.concatenate([[0], np.cumsum(chosen.sum(axis=1))]).astype(np.int64)
-        return Supports(n_players, indptr, players[players < n_players])
+        return PlayerSets(n_players, indptr, players[players < n_players])
 
 
 def _merge(groups: list[_Expansion], n_players: int) -> Spectrum:
@@ -149,7 +150,7 @@ def _merge(groups: list[_Expansion], n_players: int) -> Spectrum:
         supports.append(group.supports(first[mine] - start, n_players))
         rows.append(mine)
     kept = sums[np.concatenate(rows)]
-    found = Supports.concatenate(supports)
+    found = PlayerSets.concatenate(supports)
     nonzero = np.flatnonzero(kept)
     return Spectrum(found.take(nonzero), kept[nonzero])
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from captum_spex.evaluate import checked_positive
+from captum_spex import checks
 from captum_spex.interactions import Interactions
-from captum_spex.plots._checked import checked_order, checked_result
-from captum_spex.plots._names import lettering, term_labels
-from captum_spex.plots._style import (
+from captum_spex.plots.arguments import checked_order, checked_result
+from captum_spex.plots.chosen_terms import Shown, largest_terms
+from captum_spex.plots.labels import lettering, term_labels
+from captum_spex.plots.style import (
     GREY,
     NORMAL,
     SMALL,
@@ -23,7 +24,6 @@ from captum_spex.plots._style import (
     signed,
     width_for,
 )
-from captum_spex.plots._terms import Shown, largest_terms
 
 
 def bar(result: Interactions, *, order: int | None = None, max_display: int = 12, ax: Axes | None = None) -> Axes:
@@ -51,7 +51,7 @@ def bar(result: Interactions, *, order: int | None = None, max_display: int = 12
     """
     result = checked_result(result)
     orders = range(1, result.max_order + 1) if order is None else [checked_order(result, order)]
-    shown = largest_terms(result, orders, checked_positive("max_display", max_display), errors=True)
+    shown = largest_terms(result, orders, checks.integer("max_display", max_display), errors=True)
     labels = term_labels(result, shown.players)
     ax = axes_or_new(ax, width_for(labels), 1.1 + 0.32 * max(4, len(shown)))
     if not len(shown):

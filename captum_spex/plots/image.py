@@ -8,14 +8,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 
+from captum_spex import checks
+from captum_spex.arrays import Floats, Ints
 from captum_spex.errors import ArgumentError, MaskError
-from captum_spex.evaluate import checked_positive
 from captum_spex.interactions import Interactions
-from captum_spex.plots._checked import checked_interactions, checked_result
-from captum_spex.plots._links import draw_links
-from captum_spex.plots._style import GREY, axes_or_new, bare, joined, largest_of, note, tint
-from captum_spex.plots._terms import largest_terms, main_effects, scale
-from captum_spex.supports import Floats, Ints
+from captum_spex.plots.arguments import checked_interactions, checked_result
+from captum_spex.plots.chosen_terms import largest_terms, main_effects, scale
+from captum_spex.plots.interaction_links import draw_links
+from captum_spex.plots.style import GREY, axes_or_new, bare, joined, largest_of, note, tint
 
 _DARKEST = 0.5  # the image is drawn from this grey to white, so that colours are seen on it
 _STRONGEST = 0.75  # opacity of the largest main effect
@@ -61,7 +61,7 @@ def image(
     orders = checked_interactions(result, order)
     parts = _checked_segments(segments, result.n_players)
     grey = _grey(image, parts.shape)
-    links = largest_terms(result, orders, checked_positive("max_display", max_display))
+    links = largest_terms(result, orders, checks.integer("max_display", max_display))
     height, width = parts.shape
     ax = axes_or_new(ax, 5.0, 0.45 + 5.0 * float(np.clip(height / width, 0.4, 2.0)))
     bare(ax)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from captum_spex.evaluate import checked_positive
+from captum_spex import checks
+from captum_spex.arrays import Floats, Ints
 from captum_spex.interactions import Interactions
-from captum_spex.plots._checked import checked_pairs, checked_result
-from captum_spex.plots._names import lettering, player_labels
-from captum_spex.plots._style import (
+from captum_spex.plots.arguments import checked_pairs, checked_result
+from captum_spex.plots.chosen_terms import largest_terms, main_effects, most_involved, of_players
+from captum_spex.plots.labels import lettering, player_labels
+from captum_spex.plots.style import (
     DIVERGING,
     MINUS,
     NORMAL,
@@ -22,8 +24,6 @@ from captum_spex.plots._style import (
     plain,
     tint,
 )
-from captum_spex.plots._terms import largest_terms, main_effects, most_involved, of_players
-from captum_spex.supports import Floats, Ints
 
 _MOST_NUMBERS = 12  # players up to which every cell has its number
 
@@ -62,7 +62,7 @@ def matrix(
     """
     result = checked_result(result)
     checked_pairs(result)
-    chosen = most_involved(result, (1, 2), checked_positive("max_display", max_display))
+    chosen = most_involved(result, (1, 2), checks.integer("max_display", max_display))
     values = _values(result, chosen, diagonal)
     there = values[~np.isnan(values)]
     limit = largest_of(there)

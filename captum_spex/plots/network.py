@@ -9,15 +9,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
+from captum_spex import checks
+from captum_spex.arrays import Floats, Ints
 from captum_spex.errors import ArgumentError
-from captum_spex.evaluate import checked_positive
 from captum_spex.interactions import Interactions
-from captum_spex.plots._checked import checked_interactions, checked_result
-from captum_spex.plots._links import draw_links
-from captum_spex.plots._names import lettering, player_labels
-from captum_spex.plots._style import NORMAL, PALE, SMALL, axes_or_new, bare, joined, largest_of, note, say, tint
-from captum_spex.plots._terms import Shown, largest_terms, main_effects, most_involved, of_players, scale
-from captum_spex.supports import Floats, Ints
+from captum_spex.plots.arguments import checked_interactions, checked_result
+from captum_spex.plots.chosen_terms import Shown, largest_terms, main_effects, most_involved, of_players, scale
+from captum_spex.plots.interaction_links import draw_links
+from captum_spex.plots.labels import lettering, player_labels
+from captum_spex.plots.style import NORMAL, PALE, SMALL, axes_or_new, bare, joined, largest_of, note, say, tint
 
 _MOST_LINKS, _MOST_STARS = 400, 30
 _MOST_LABELS = 12  # at given positions: on a circle all fit
@@ -66,7 +66,7 @@ def network(
     result = checked_result(result)
     orders = checked_interactions(result, order)
     given = _checked_positions(positions, result.n_players)
-    chosen = most_involved(result, (1, *orders), checked_positive("max_display", max_display))
+    chosen = most_involved(result, (1, *orders), checks.integer("max_display", max_display))
     links = largest_terms(result, orders, _MOST_LINKS if order == 2 else _MOST_STARS, among=chosen)
     places = np.zeros((result.n_players, 2)) if given is None else given
     if given is None:

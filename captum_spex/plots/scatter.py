@@ -9,13 +9,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from captum_spex.arrays import Floats
 from captum_spex.errors import ArgumentError, MaskError
 from captum_spex.interactions import Interactions
-from captum_spex.plots._checked import checked_order
-from captum_spex.plots._names import TIMES, lettering, short
-from captum_spex.plots._style import BLUE, GRADUAL, GREY, NORMAL, SMALL, axes_or_new, note, say
-from captum_spex.plots._terms import smallest
-from captum_spex.supports import Floats
+from captum_spex.plots.arguments import checked_order
+from captum_spex.plots.chosen_terms import smallest
+from captum_spex.plots.labels import TIMES, lettering, short
+from captum_spex.plots.style import BLUE, GRADUAL, GREY, NORMAL, SMALL, axes_or_new, note, say
 
 _MOST_CATEGORIES = 12
 

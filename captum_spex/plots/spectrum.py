@@ -10,12 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter, ScalarFormatter
 from numpy.typing import NDArray
 
-from captum_spex.evaluate import checked_positive
+from captum_spex import checks
+from captum_spex.arrays import Floats
 from captum_spex.interactions import Interactions
 from captum_spex.model import Spectrum
-from captum_spex.plots._checked import checked_result
-from captum_spex.plots._style import BLUE, GREY, NORMAL, RED, SMALL, axes_or_new, bare, inset, note, say
-from captum_spex.supports import Floats
+from captum_spex.plots.arguments import checked_result
+from captum_spex.plots.style import BLUE, GREY, NORMAL, RED, SMALL, axes_or_new, bare, inset, note, say
 
 _LEAST = 1e-3  # share of the variance from which an order is drawn
 _WORTH_SAYING = 1e-4
@@ -49,7 +49,7 @@ def spectrum(result: Interactions, *, max_terms: int = 1 << 14, ax: Axes | None 
         [0.6667, 0.3333]
     """
     result = checked_result(result)
-    terms = _largest(result, checked_positive("max_terms", max_terms))
+    terms = _largest(result, checks.integer("max_terms", max_terms))
     ax = axes_or_new(ax, 8.0, 3.4)
     energy, faithfulness = inset(ax, (0, 0, 0.43, 1)), inset(ax, (0.57, 0, 0.43, 1))
     shares = terms.values**2

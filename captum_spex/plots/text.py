@@ -12,15 +12,15 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.text import Text
 
+from captum_spex import checks
+from captum_spex.arrays import Floats, Ints
 from captum_spex.errors import ArgumentError
-from captum_spex.evaluate import checked_positive
 from captum_spex.interactions import Interactions
-from captum_spex.plots._checked import checked_interactions, checked_result
-from captum_spex.plots._links import colours_of, widths_of
-from captum_spex.plots._names import lettering, short
-from captum_spex.plots._style import bare, checked_axes, empty_axes, ink_on, joined, largest_of, new_axes, note, tint
-from captum_spex.plots._terms import Shown, largest_terms, main_effects, scale
-from captum_spex.supports import Floats, Ints
+from captum_spex.plots.arguments import checked_interactions, checked_result
+from captum_spex.plots.chosen_terms import Shown, largest_terms, main_effects, scale
+from captum_spex.plots.interaction_links import colours_of, widths_of
+from captum_spex.plots.labels import lettering, short
+from captum_spex.plots.style import bare, checked_axes, empty_axes, ink_on, joined, largest_of, new_axes, note, tint
 
 _WIDEST_ARC = 4.0  # points
 _LONGEST = 40  # letters of a word
@@ -83,7 +83,7 @@ def text(
     """
     result = checked_result(result)
     orders = checked_interactions(result, order)
-    links = largest_terms(result, orders, checked_positive("max_display", max_display))
+    links = largest_terms(result, orders, checks.integer("max_display", max_display))
     size = _checked_size(font_size, result.n_players)
     ax = empty_axes() if ax is None else checked_axes(ax)
     own = ax is None

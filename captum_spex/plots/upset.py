@@ -6,12 +6,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from captum_spex.evaluate import checked_positive
+from captum_spex import checks
 from captum_spex.interactions import Interactions
-from captum_spex.plots._checked import checked_order, checked_result
-from captum_spex.plots._names import lettering, player_labels
-from captum_spex.plots._style import GREY, NORMAL, PALE, SMALL, axes_or_new, bare, colour_of, inset, joined, note, say
-from captum_spex.plots._terms import Shown, largest_terms
+from captum_spex.plots.arguments import checked_order, checked_result
+from captum_spex.plots.chosen_terms import Shown, largest_terms
+from captum_spex.plots.labels import lettering, player_labels
+from captum_spex.plots.style import GREY, NORMAL, PALE, SMALL, axes_or_new, bare, colour_of, inset, joined, note, say
 
 _BARS, _ROW = 2.2, 0.24  # inches
 
@@ -44,7 +44,7 @@ def upset(
     """
     result = checked_result(result)
     orders = range(1, result.max_order + 1) if order is None else [checked_order(result, order)]
-    shown = largest_terms(result, orders, checked_positive("max_display", max_display), errors=True)
+    shown = largest_terms(result, orders, checks.integer("max_display", max_display), errors=True)
     players = sorted({player for term in shown.players for player in term})
     below = _ROW * max(2, len(players))
     width = 2.2 + 0.36 * max(6, len(shown))

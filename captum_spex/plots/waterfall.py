@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from captum_spex.evaluate import checked_positive
+from captum_spex import checks
+from captum_spex.arrays import Floats
+from captum_spex.exports.shap import summing
 from captum_spex.interactions import Interactions
-from captum_spex.plots._checked import checked_result
-from captum_spex.plots._names import lettering, term_labels
-from captum_spex.plots._style import (
+from captum_spex.plots.arguments import checked_result
+from captum_spex.plots.chosen_terms import largest_terms, smallest
+from captum_spex.plots.labels import lettering, term_labels
+from captum_spex.plots.style import (
     GREY,
     NORMAL,
     SMALL,
@@ -21,9 +24,6 @@ from captum_spex.plots._style import (
     signed,
     width_for,
 )
-from captum_spex.plots._terms import largest_terms, smallest
-from captum_spex.shap_export import summing
-from captum_spex.supports import Floats
 
 
 def waterfall(result: Interactions, *, max_display: int = 10, ax: Axes | None = None) -> Axes:
@@ -49,7 +49,7 @@ def waterfall(result: Interactions, *, max_display: int = 10, ax: Axes | None = 
         [2.0, 1.0]
     """
     result = summing(checked_result(result), "result")
-    shown = largest_terms(result, range(1, result.max_order + 1), checked_positive("max_display", max_display))
+    shown = largest_terms(result, range(1, result.max_order + 1), checks.integer("max_display", max_display))
     none, everything = result.model(np.array([[False], [True]]).repeat(result.n_players, axis=1)).tolist()
     steps, labels = shown.values, term_labels(result, shown.players)
     rest = everything - none - float(steps.sum())

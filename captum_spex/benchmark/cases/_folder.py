@@ -15,11 +15,11 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from captum_spex.arrays import Floats
 from captum_spex.benchmark.cases._served import sparse, tabled
 from captum_spex.benchmark.cases._source import CaseSource, Made
 from captum_spex.errors import ArgumentError
 from captum_spex.model import Spectrum
-from captum_spex.supports import Floats
 
 _MOST_IN_TABLE, _MOST_IN_SPECTRUM = 24, 1_000_000  # players
 _UNREADABLE = (OSError, ValueError, EOFError, KeyError, MemoryError, RuntimeError, BadZipFile, zlib.error)

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from captum_spex.arrays import Floats
 from captum_spex.benchmark.cases._served import enumerated
 from captum_spex.benchmark.cases._source import CaseSource, Made
 from captum_spex.masks import Masks
-from captum_spex.supports import Floats
 
 _BLOCK = 4096  # rows that a model gets at once
 _BACKGROUND = 4  # rows over which values are averaged

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
+from captum_spex.arrays import Floats, Ints
 from captum_spex.benchmark.cases._source import Made
 from captum_spex.game import Game
 from captum_spex.masks import PackedMasks, all_masks, as_masks, in_batches, mask_keys
 from captum_spex.model import GameModel, ObservedCorrections, Spectrum
-from captum_spex.supports import Floats, Ints
 
 _BATCH = 1024
 

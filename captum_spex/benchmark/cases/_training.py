@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from captum_spex.arrays import Floats
 from captum_spex.benchmark.cases._rows import Split, split_of
 from captum_spex.benchmark.cases._served import enumerated, remembered
 from captum_spex.benchmark.cases._source import CaseSource, Made
 from captum_spex.games.training import OnTest, TrainingGame
 from captum_spex.masks import Masks
-from captum_spex.supports import Floats
 
 _TESTED = 20  # test points over which the value is a mean
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from captum_spex.arrays import Floats
 from captum_spex.benchmark._protocol import Answer, Request
 from captum_spex.benchmark.methods._global_state import seeded
 from captum_spex.game import Game
 from captum_spex.indices import resolve_index
 from captum_spex.masks import Masks
 from captum_spex.model import GameModel
-from captum_spex.supports import Floats
 from captum_spex.terms import Terms
 
 

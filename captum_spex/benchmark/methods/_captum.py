@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from captum_spex.arrays import Floats
 from captum_spex.benchmark._protocol import Answer, Request
 from captum_spex.benchmark.methods._adapter import Adapter, Additive, AskedGame, Explain, Limit
-from captum_spex.supports import Floats
 
 _ROWS_PER_CALL = 1024
 

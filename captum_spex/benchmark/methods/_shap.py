@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from captum_spex.arrays import Floats
 from captum_spex.benchmark._protocol import Answer, Request
 from captum_spex.benchmark.methods._adapter import Adapter, Additive, AskedGame, Explain, Limit
-from captum_spex.supports import Floats
 
 _MOST_BYTES = 4 << 30  # of rows, which are double precision and held three times
 _KERNEL_PLAYERS = 2000  # beyond, the regressions take minutes

@@ -19,7 +19,7 @@ from captum_spex.benchmark.methods._adapter import (
     shapley_of,
 )
 from captum_spex.benchmark.methods._sparse_transform import no_bins
-from captum_spex.shapiq_exchange import from_shapiq
+from captum_spex.exports.shapiq import from_shapiq
 
 _MODULE = "shapiq.approximator"
 _LARGEST_RECOVERED = 10  # order of the sparse ones' terms: their trees have depth 5, their code corrects 5 errors

@@ -1,8 +1,8 @@
 """Games over the components of a model: attention heads, MLP blocks, neurons, layers, any modules."""
 
-from captum_spex.games.components._component import Component, Place
+from captum_spex.games.components.component import Component, Place
+from captum_spex.games.components.component_game import ComponentGame
 from captum_spex.games.components.find import heads, layers, mlps, modules, neurons
-from captum_spex.games.components.game import ComponentGame
 from captum_spex.games.components.values import accuracy, log_prob, logit_difference, loss
 
 __all__ = [

@@ -11,9 +11,9 @@ from typing import Any, Literal
 import numpy as np
 from torch import nn
 
-from captum_spex.errors import ArgumentError, UnknownNameError, one_of
-from captum_spex.evaluate import checked_positive
-from captum_spex.games.components._component import Component, Place, module_named, nearest_names
+from captum_spex import checks
+from captum_spex.errors import ArgumentError, UnknownNameError
+from captum_spex.games.components.component import Component, Place, module_named, nearest_names
 
 _PROJECTIONS = ("o_proj", "out_proj", "c_proj", "out_lin", "dense", "output.dense", "attn_out", "o", "wo")
 _COUNTS = ("num_attention_heads", "num_heads", "n_heads", "n_head", "num_query_heads", "encoder_attention_heads")
@@ -56,7 +56,7 @@ def heads(model: nn.Module, layers: Layers = None, *, n_heads: int | None = None
         if label is not None:
             module, name = model.get_submodule(path), f"{path}.{projection}".lstrip(".")
             width = _width(model.get_submodule(name), "input", name)
-            count = _n_heads(module, model, path, width) if n_heads is None else checked_positive("n_heads", n_heads)
+            count = _n_heads(module, model, path, width) if n_heads is None else checks.integer("n_heads", n_heads)
             if width % count:
                 allowed = f"a number that divides the {width} channels of {name!r}"
                 raise ArgumentError("n_heads", str(count), allowed)
@@ -138,9 +138,9 @@ def neurons(
     """
     if not isinstance(module, str):
         raise ArgumentError("module", f"a {type(module).__name__}", "the name of a module")
-    one_of("side", side, ("input", "output"))
+    checks.choice("side", side, ("input", "output"))
     found = module_named(_checked_model(model), module, "module")
-    n_units = _width(found, side, module) if width is None else checked_positive("width", width)
+    n_units = _width(found, side, module) if width is None else checks.integer("width", width)
     chosen = range(n_units) if units is None else _numbers("units", units, range(n_units))
     return [Component(f"{module}[{unit}]", (Place(module, side, unit, unit + 1),)) for unit in chosen]
 

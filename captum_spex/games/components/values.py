@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from captum_spex.errors import ArgumentError
-from captum_spex.fingerprint import digest
+from captum_spex.evaluation.fingerprint import digest
 
 IGNORED = -100
 """Labels that do not count, as in torch."""

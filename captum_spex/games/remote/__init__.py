@@ -1,5 +1,5 @@
 """Language models behind an OpenAI-compatible server as games."""
 
-from captum_spex.games.remote.game import RemoteAnswerGame
+from captum_spex.games.remote.remote_game import RemoteAnswerGame
 
 __all__ = ["RemoteAnswerGame"]

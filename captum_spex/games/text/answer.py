@@ -12,15 +12,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from captum_spex.errors import ArgumentError, one_of
-from captum_spex.evaluate import checked_positive
-from captum_spex.games.text._ablation import Ablation, Template, checked_ablation, leaves_nothing
-from captum_spex.games.text._game import TextGame, checked_model
-from captum_spex.games.text._limit import token_limit
-from captum_spex.games.text._prompt import Prompt, prompt_of
-from captum_spex.games.text._scorer import AnswerScorer, filler
-from captum_spex.games.text._tokens import FIXED
-from captum_spex.games.text._units import Span
+from captum_spex import checks
+from captum_spex.errors import ArgumentError
+from captum_spex.games.text.ablation import Ablation, Template, checked_ablation, leaves_nothing
+from captum_spex.games.text.answer_scorer import AnswerScorer, filler
+from captum_spex.games.text.length_limit import token_limit
+from captum_spex.games.text.prompt import Prompt, prompt_of
+from captum_spex.games.text.text_game import TextGame, checked_model
+from captum_spex.games.text.tokens import FIXED
+from captum_spex.games.text.units import Span
 from captum_spex.masks import Masks
 
 _OUTPUTS = ("mean", "sum", "tokens")
@@ -104,8 +104,8 @@ class AnswerGame(TextGame):
     ) -> None:
         checked_model(model, tokenizer)
         _check_causal(model)
-        self.output = one_of("output", output, _OUTPUTS)
-        checked_positive("max_new_tokens", max_new_tokens)
+        self.output = checks.choice("output", output, _OUTPUTS)
+        checks.integer("max_new_tokens", max_new_tokens)
         prompt = prompt_of(tokenizer, text, prefix=prefix, suffix=suffix, system=system, chat=chat)
         if leaves_nothing(tokenizer, checked_ablation(tokenizer, ablation, replacement), replacement):
             prompt = _with_beginning(prompt, tokenizer)

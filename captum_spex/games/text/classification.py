@@ -9,14 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from captum_spex.errors import ArgumentError, one_of
-from captum_spex.games._classes import OUTPUTS, class_values, targets_of
-from captum_spex.games.text._ablation import Ablation, Template
-from captum_spex.games.text._game import TextGame, checked_model
-from captum_spex.games.text._prompt import Prompt, prompt_of
-from captum_spex.games.text._scorer import filler
-from captum_spex.games.text._tokens import FIXED
-from captum_spex.games.text._units import Span
+from captum_spex import checks
+from captum_spex.errors import ArgumentError
+from captum_spex.games.class_scores import OUTPUTS, class_values, targets_of
+from captum_spex.games.text.ablation import Ablation, Template
+from captum_spex.games.text.answer_scorer import filler
+from captum_spex.games.text.prompt import Prompt, prompt_of
+from captum_spex.games.text.text_game import TextGame, checked_model
+from captum_spex.games.text.tokens import FIXED
+from captum_spex.games.text.units import Span
 from captum_spex.masks import Masks
 
 
@@ -77,7 +78,7 @@ class ClassificationGame(TextGame):
     ) -> None:
         checked_model(model, tokenizer)
         _check_last_word_is_found(model)
-        self.output = one_of("output", output, OUTPUTS)
+        self.output = checks.choice("output", output, OUTPUTS)
         laid_out = prompt_of(tokenizer, text, prefix=prefix, suffix=suffix)
         prompt = Prompt(laid_out.before, laid_out.text, laid_out.after, second_text)
         super().__init__(

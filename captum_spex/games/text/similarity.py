@@ -8,14 +8,15 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from captum_spex.errors import ArgumentError, GameError, one_of
-from captum_spex.fingerprint import digest
-from captum_spex.games.text._ablation import Ablation
-from captum_spex.games.text._game import TextGame, checked_model
-from captum_spex.games.text._limit import token_limit
-from captum_spex.games.text._prompt import prompt_of
-from captum_spex.games.text._scorer import filler
-from captum_spex.games.text._units import Span
+from captum_spex import checks
+from captum_spex.errors import ArgumentError, GameError
+from captum_spex.evaluation.fingerprint import digest
+from captum_spex.games.text.ablation import Ablation
+from captum_spex.games.text.answer_scorer import filler
+from captum_spex.games.text.length_limit import token_limit
+from captum_spex.games.text.prompt import prompt_of
+from captum_spex.games.text.text_game import TextGame, checked_model
+from captum_spex.games.text.units import Span
 from captum_spex.masks import Masks
 
 _OUTPUTS = ("cosine", "dot")
@@ -66,8 +67,8 @@ class SimilarityGame(TextGame):
         compile: bool = False,  # noqa: A002  # torch's own word
     ) -> None:
         checked_model(model, tokenizer)
-        self.output = one_of("output", output, _OUTPUTS)
-        self._pooling = one_of("pooling", pooling, _POOLINGS)
+        self.output = checks.choice("output", output, _OUTPUTS)
+        self._pooling = checks.choice("pooling", pooling, _POOLINGS)
         prompt = prompt_of(tokenizer, text, prefix=prefix, suffix=suffix)
         super().__init__(
             model,

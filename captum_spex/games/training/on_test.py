@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from sklearn.base import is_classifier
 from torch import Tensor
 
-from captum_spex.errors import ArgumentError, one_of
-from captum_spex.fingerprint import digest
-from captum_spex.games.training._data import content_of
-from captum_spex.supports import Floats
+from captum_spex import checks
+from captum_spex.arrays import Floats
+from captum_spex.errors import ArgumentError
+from captum_spex.evaluation.fingerprint import digest
+from captum_spex.games.training.training_data import content_of
 
 VALUES = ("prediction", "probability", "margin", "correct", "score")
 _LEAST_PROBABILITY = 1e-9  # a margin lies between -20.7 and 20.7
@@ -61,7 +62,7 @@ class OnTest:
         y: Any = None,
         value: Literal["prediction", "probability", "margin", "correct", "score"] = "prediction",
     ) -> None:
-        self.value = one_of("value", value, VALUES)
+        self.value = checks.choice("value", value, VALUES)
         self.X = X
         self.n_points = int(X.shape[0]) if hasattr(X, "shape") else len(X)
         if not self.n_points:

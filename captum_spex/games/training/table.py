@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from captum_spex import checks
 from captum_spex.approximators import Observed
-from captum_spex.errors import ArgumentError, MaskError, one_of
-from captum_spex.evaluate import checked_positive
+from captum_spex.arrays import Floats
+from captum_spex.errors import ArgumentError, MaskError
 from captum_spex.masks import Keys, Masks, PackedMasks, as_masks, find_rows, mask_keys
-from captum_spex.supports import Floats
 
 _BLOCK_CELLS = 1 << 25
 _LOOKED_AT = 10_000  # rows
@@ -57,7 +57,7 @@ def from_table(
         >>> list(result.top(1, order=2))
         [(5, 8)]
     """
-    given = _read(masks, n_players, one_of("bitorder", bitorder, ("little", "big")) == "big")
+    given = _read(masks, n_players, checks.choice("bitorder", bitorder, ("little", "big")) == "big")
     numbers = np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values)
     if numbers.ndim not in (1, 2) or len(numbers) != len(given) or numbers.dtype.kind not in "fiub":
         came = f"shape {numbers.shape}, {numbers.dtype}"
@@ -154,7 +154,7 @@ def _read(masks: Any, n_players: int | None, is_big: bool) -> _Packed | _Plain:
     array = masks if isinstance(masks, np.ndarray) else np.asarray(masks)
     if array.ndim != 2 or not array.size:
         raise MaskError("masks", f"shape {array.shape}", "(n_masks, n_players), at least one of each")
-    if n_players is not None and array.shape[1] != checked_positive("n_players", n_players):
+    if n_players is not None and array.shape[1] != checks.integer("n_players", n_players):
         if array.dtype != np.uint8 or array.shape[1] != -(-n_players // 8):
             allowed = f"(n_masks, {n_players}), or packed, uint8 (n_masks, {-(-n_players // 8)})"
             raise MaskError("masks", f"shape {array.shape}, {array.dtype}", allowed)

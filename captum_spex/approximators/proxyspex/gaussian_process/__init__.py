@@ -1,0 +1,1 @@
+"""The Gaussian process on masks: kernel, hyper-parameters, sparse terms, monotone link."""

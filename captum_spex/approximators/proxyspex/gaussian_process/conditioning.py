@@ -1,0 +1,163 @@
+"""Conditioning a Gaussian process on the evaluated masks: exactly, or on inducing masks when there are too many."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from captum_spex.approximators.proxyspex.gaussian_process.hyperparameters import Hyperparameters, factorised
+from captum_spex.arrays import Floats, Ints
+from captum_spex.fourier import parities
+from captum_spex.masks import Masks, find_rows, mask_keys
+from captum_spex.player_sets import PlayerSets
+
+
+@dataclass(frozen=True, eq=False)
+class TermPrior:
+    """Fourier terms that have a variance of their own in the process: ``sets`` and ``variances`` ``(n_terms,)``."""
+
+    sets: PlayerSets
+    variances: Floats
+
+    def characters(self, masks: Masks, like: Tensor) -> Tensor:
+        """Return the terms' signs, ``(n_terms, n_masks)``."""
+        return characters_of(self.sets, masks, like)
+
+    def covariance(self, masks: Masks, others: Masks, like: Tensor) -> Tensor:
+        """Return what the terms add to the covariance of masks with others."""
+        weighted = self.characters(masks, like).T * torch.from_numpy(self.variances).to(like)
+        return weighted @ self.characters(others, like)
+
+
+@dataclass(frozen=True, eq=False)
+class Process:
+    """A Gaussian process on masks: the kernel, and the Fourier terms with variances of their own, if any."""
+
+    hyper: Hyperparameters
+    terms: TermPrior | None
+
+    def covariance(self, masks: Masks, others: Masks, like: Tensor) -> Tensor:
+        """Return the covariance of masks with others, without the nugget."""
+        total = self.hyper.to(like).kernel(signs_of(masks, like), signs_of(others, like))
+        return total if self.terms is None else total + self.terms.covariance(masks, others, like)
+
+
+@dataclass(frozen=True, eq=False)
+class Conditioned:
+    r"""A process conditioned on targets: its mean is :math:`\sum_t \alpha_t k(\cdot, x_t)` over the ``centers``.
+
+    Attributes:
+        process: the process.
+        centers: the masks around which the mean is expanded: all that were observed, or the inducing ones.
+        weights: :math:`\alpha`, ``(n_centers, n_outputs)``.
+        left_out: predictions of every observed target by the process without it (and without the complementary
+            mask), ``(n_masks, n_outputs)``.
+        variances: variances of these predictions about the targets, ``(n_masks,)``.
+    """
+
+    process: Process
+    centers: Masks
+    weights: Floats
+    left_out: Floats
+    variances: Floats
+
+
+@dataclass(frozen=True)
+class Solver:
+    """How to condition: exactly up to ``most_exact`` masks, by one Cholesky factorisation in double precision.
+
+    Beyond, by the variational approximation with the first ``n_inducing`` masks as inducing inputs, at a cost that
+    grows linearly with the masks.
+
+    References:
+        Rasmussen, Williams, "Gaussian Processes for Machine Learning", 2006, equations 2.25 and 5.12.
+        Titsias, "Variational learning of inducing variables", AISTATS 2009.
+    """
+
+    most_exact: int
+    n_inducing: int
+    device: torch.device
+
+    @property
+    def like(self) -> Tensor:
+        """A tensor whose precision and device the solution has."""
+        return torch.zeros((), dtype=torch.float64, device=self.device)
+
+    def __call__(self, process: Process, masks: Masks, targets: Floats, noise: Floats) -> Conditioned:
+        """Condition on targets ``(n_masks, n_outputs)`` whose variances beyond the nugget are ``noise``."""
+        y = torch.from_numpy(targets).to(self.like)
+        spread = torch.from_numpy(noise).to(self.like) + process.hyper.nugget + 1e-8
+        if len(masks) <= self.most_exact:
+            return _exact(process, masks, y, spread)
+        return _inducing(process, masks, y, spread, self.n_inducing)
+
+
+def characters_of(sets: PlayerSets, masks: Masks, like: Tensor) -> Tensor:
+    """Return the signs of sets on masks, ``(n_sets, n_masks)``."""
+    return torch.from_numpy(parities(masks, sets)).to(like) * -2 + 1
+
+
+def signs_of(masks: Masks, like: Tensor) -> Tensor:
+    """Return masks as signs, +1 for an absent player and -1 for a present one, like the characters."""
+    return 1 - 2 * torch.from_numpy(masks).to(like)
+
+
+def _complements(masks: Masks) -> Ints:
+    """For every mask the row of its complement, or its own row if that was not evaluated."""
+    rows = find_rows(mask_keys(~masks), mask_keys(masks))
+    return np.where(rows >= 0, rows, np.arange(len(masks)))
+
+
+def _exact(process: Process, masks: Masks, y: Tensor, spread: Tensor) -> Conditioned:
+    total = process.covariance(masks, masks, y)
+    total.diagonal().add_(spread)
+    inverse = torch.cholesky_inverse(factorised(total))
+    weights = inverse @ y
+    rows = torch.arange(len(masks), device=y.device)
+    partner = torch.from_numpy(_complements(masks)).to(y.device)
+    own, other = inverse.diagonal(), inverse.diagonal()[partner]
+    between = torch.where(partner == rows, torch.zeros_like(own), inverse[rows, partner])
+    # The residual of a left-out pair solves the pair's block of the inverse: Rasmussen, Williams 5.12 for two rows.
+    variances = 1 / (own - between**2 / other)
+    residuals = variances[:, None] * (weights - (between / other)[:, None] * weights[partner])
+    return Conditioned(process, masks, as_array(weights), as_array(y - residuals), as_array(variances))
+
+
+def _inducing(process: Process, masks: Masks, y: Tensor, spread: Tensor, n_inducing: int) -> Conditioned:
+    centers = masks[:n_inducing]
+    own = process.covariance(centers, centers, y)
+    own.diagonal().add_(1e-8 * own.diagonal().mean())
+    precision, right = own.clone(), y.new_zeros((len(centers), y.shape[1]))
+    blocks = np.array_split(np.arange(len(masks)), -(-len(masks) // n_inducing))
+    for rows in blocks:
+        cross = process.covariance(centers, masks[rows], y)
+        scaled = cross / spread[rows]
+        precision.addmm_(scaled, cross.T)
+        right.addmm_(scaled, y[rows])
+    inverse = torch.cholesky_inverse(factorised(precision))
+    weights = inverse @ right
+    partner = _complements(masks)
+    residuals = y - torch.cat([process.covariance(masks[rows], centers, y) @ weights for rows in blocks])
+    left_out, variances = torch.empty_like(y), torch.empty_like(spread)
+    for rows in blocks:
+        # Leaving a pair out of a linear smoother H solves (I - H) e = r on the pair.
+        others = partner[rows]
+        cross, far = (process.covariance(centers, masks[which], y) for which in (rows, others))
+        smoothed = inverse @ cross
+        own = ((smoothed * cross).sum(dim=0) / spread[rows]).clamp_(max=1 - 1e-6)
+        other = (((inverse @ far) * far).sum(dim=0) / spread[others]).clamp_(max=1 - 1e-6)
+        alone = torch.from_numpy(others == rows).to(y.device)
+        between = torch.where(alone, torch.zeros_like(own), (smoothed * far).sum(dim=0))
+        whole = ((1 - own) * (1 - other) - between**2 / spread[rows] / spread[others]).clamp_(min=1e-6)
+        variances[rows] = spread[rows] * (1 - other) / whole
+        pull = (between / spread[others] / whole)[:, None] * residuals[others]
+        left_out[rows] = y[rows] - ((1 - other) / whole)[:, None] * residuals[rows] - pull
+    return Conditioned(process, centers, as_array(weights), as_array(left_out), as_array(variances))
+
+
+def as_array(tensor: Tensor) -> Floats:
+    """Return a tensor from any device as a float64 array."""
+    return tensor.detach().cpu().double().numpy()

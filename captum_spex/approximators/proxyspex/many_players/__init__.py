@@ -1,0 +1,1 @@
+"""ProxySPEX among more players than surrogates can be fitted to: screening first."""

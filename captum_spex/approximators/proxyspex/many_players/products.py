@@ -1,0 +1,74 @@
+"""Single columns and products of columns that explain values: found greedily, fitted together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from captum_spex.approximators.ard_regression import relevant_weights
+from captum_spex.approximators.proxyspex.many_players.mask_blocks import Singles
+from captum_spex.arrays import Floats, Ints
+from captum_spex.player_sets import PlayerSets
+
+STRICTNESS = 4.0
+"""Squared z-score that is asked for beyond what the largest of all candidates reaches by chance."""
+
+_MOST_TERMS = 400
+_HIGHEST_DEGREE = 4
+
+
+def find_products(centered: Singles, targets: Floats) -> tuple[list[tuple[int, ...]], Floats]:
+    """Return sets of the given columns that explain the targets, every single column among them, and their weights.
+
+    Products are sought in what single columns leave, then in what these and pairs leave, and so on.
+    """
+    n_rows, n_columns = centered.shape
+    sets: list[tuple[int, ...]] = [(column,) for column in range(n_columns)]
+    features = centered.astype(np.float64)
+    weights, _ = relevant_weights(features, targets)
+    for degree in range(2, min(_HIGHEST_DEGREE, n_columns) + 1):
+        parents = [players for players in sets if len(players) == degree - 1]
+        left = (targets - features @ weights).astype(np.float32)
+        room = min(_MOST_TERMS, n_rows // 4 - len(sets) + n_columns)
+        if room <= 0 or not parents or not left.any():
+            break
+        limit = 2 * np.log(max(2, len(parents) * n_columns)) + STRICTNESS
+        known = set(sets)
+        new = [players for players, score in _grown(centered, left, parents) if score > limit and players not in known]
+        if new:
+            sets += new[:room]
+            features = np.concatenate([features, features_of(centered, new[:room])], axis=1)
+            weights, _ = relevant_weights(features, targets)
+    return sets, weights
+
+
+def _grown(centered: Singles, left: Singles, parents: Sequence[tuple[int, ...]]) -> list[tuple[tuple[int, ...], float]]:
+    """Return parents with one more player, the squared z-score of each, the best first."""
+    features = features_of(centered, parents).astype(np.float32)
+    covered = (features * left[:, None]).T @ centered
+    power = (features**2).T @ centered**2
+    scores = covered.astype(np.float64) ** 2 / np.maximum(power, 1e-12) / float(left.var())
+    best: dict[tuple[int, ...], float] = {}
+    for flat in np.argsort(-scores, axis=None)[: 4 * _MOST_TERMS]:
+        parent, player = divmod(int(flat), centered.shape[1])
+        players = tuple(sorted({*parents[parent], player}))
+        if len(players) > len(parents[parent]):
+            best.setdefault(players, float(scores[parent, player]))
+    return list(best.items())
+
+
+def features_of(centered: Singles, sets: Sequence[tuple[int, ...]]) -> Floats:
+    """Return the products of columns, ``(n_rows, n_sets)``."""
+    features = np.ones((len(centered), len(sets)), dtype=np.float32)
+    for _, rows, block in PlayerSets.from_sets(sets, centered.shape[1]).by_order():
+        for column in block.T:
+            features[:, rows] *= centered[:, column]
+    return features.astype(np.float64)
+
+
+def largest(values: Floats, count: int) -> Ints:
+    """Return the rows of the ``count`` largest values, in no order."""
+    if count >= len(values):
+        return np.arange(len(values))
+    return np.argpartition(-values, count)[:count].astype(np.int64)

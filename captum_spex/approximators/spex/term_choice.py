@@ -1,0 +1,145 @@
+"""Choosing the support of SPEX's answer by the residual of all masks, and by masks that were not used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+
+from captum_spex.approximators.spex.bins import NOISE_FLOOR, Bins, Signature
+from captum_spex.approximators.spex.peeling import Fit
+from captum_spex.arrays import Floats
+from captum_spex.model import Spectrum
+from captum_spex.player_sets import PlayerSets, supersets
+
+_POOL = 60_000  # supersets of found terms looked at in a round
+_PAIRED_PLAYERS = 200  # players up to which all pairs are candidates
+_ROUNDS = 12
+_RIDGE_PLAYERS = 4000
+_PENALTIES = (1e-6, 1e-2, 1e-1, 1.0, 4.0)
+_FOLDS = 5
+_JITTER = 1e-12
+
+
+def grow(bins: Bins, fit: Fit) -> Fit:
+    """Add terms that the decoder missed but the residual shows, until none is left.
+
+    Candidates are single players, all pairs where players are few, and the sub- and supersets of the terms found.
+    One is added if its squared correlation with the residual, in units of its variance, exceeds what the largest of
+    as many pure noise candidates would reach.
+    """
+    most = bins.n_samples // 4
+    for _ in range(_ROUNDS):
+        pool = _pool(fit) if fit.residual.noise > NOISE_FLOOR else PlayerSets.from_sets([], bins.layout.n_players)
+        if not len(pool):
+            return fit
+        terms = Signature.of(pool, bins.layout)
+        squared = fit.residual.significance(fit.residual.correlations(terms))
+        shown = np.flatnonzero(squared > _threshold(len(pool)))
+        room = min(max(16, len(fit.terms)), most - len(fit.terms))
+        chosen = shown[np.argsort(-squared[shown])][: max(room, 0)]
+        if not len(chosen):
+            return fit
+        fit = Fit.of(bins, fit.terms.with_more(terms.take(chosen))).keep_significant(bins, _threshold(1))
+    return fit
+
+
+def _threshold(n_candidates: int) -> float:
+    """Return what the largest of that many squared normal variables stays below, with something to spare."""
+    return 2.0 * np.log(max(n_candidates, 1)) + 4.0
+
+
+def _pool(fit: Fit) -> PlayerSets:
+    """Candidates that are not terms yet."""
+    found = fit.terms.supports
+    n = found.n_players
+    pools = [PlayerSets.all_of_order(1, n)]
+    if n <= _PAIRED_PLAYERS and n >= 2:
+        pools.append(PlayerSets.all_of_order(2, n))
+    pools += [found.subsets(order)[0] for order in range(2, int(found.orders.max(initial=0)))]
+    strongest = np.argsort(-np.abs(fit.coefficients))[: _POOL // n]
+    pools.append(_supersets(found.take(strongest)))
+    pool = PlayerSets.concatenate(pools).unique()[0]
+    return pool.take(np.flatnonzero(pool.find(found) < 0))
+
+
+def _supersets(sets: PlayerSets) -> PlayerSets:
+    """All sets with one player more."""
+    n = sets.n_players
+    grown = [np.sort(supersets(block, 1, n)[0], axis=1) for order, _, block in sets.by_order() if order]
+    blocks = [PlayerSets.from_sets([], n), *(PlayerSets.from_blocks([block], n) for block in grown)]
+    return PlayerSets.concatenate(blocks)
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """A way to answer: terms and how strongly each is shrunk (0: not at all), with a name for people."""
+
+    name: str
+    terms: Signature
+    penalties: Floats
+
+    def solve(self, bins: Bins, extra: Floats | None = None) -> Spectrum:
+        """Fit to all masks of the groups and, if their values are given, to the extra masks."""
+        gram = bins.gram(self.terms) * bins.n_samples
+        right = bins.correlations(self.terms) * bins.n_samples
+        if extra is not None and len(extra):
+            signs = bins.layout.extra_signs(self.terms.supports)
+            gram += signs @ signs.T
+            right += signs @ extra
+        return Spectrum(self.terms.supports, _solved(gram, right, self.penalties, bins.n_samples))
+
+    def delay_error(self, bins: Bins) -> float:
+        """Return the squared error on the masks of delays that were left out of the fit, a fifth of them at a time."""
+        error = 0.0
+        for fold in range(_FOLDS):
+            left_out = np.arange(bins.n_delays) % _FOLDS == fold
+            kept, terms = bins.at_delays(~left_out), self.terms.at_delays(~left_out)
+            gram, right = kept.gram(terms) * kept.n_samples, kept.correlations(terms) * kept.n_samples
+            coefficients = _solved(gram, right, self.penalties, kept.n_samples)
+            unseen = bins.at_delays(left_out).without(self.terms.at_delays(left_out), coefficients)
+            error += float((unseen.amplitudes**2).sum())
+        return error
+
+
+def answers(bins: Bins, decoded: Fit, grown: Fit) -> list[Answer]:
+    """Return the ways to answer, between which the extra masks decide.
+
+    The first cannot be far wrong: main effects only (if players are not too many to fit them all) or the mean only,
+    whichever predicts left-out delays better.
+    """
+    layout = bins.layout
+    n = layout.n_players
+    constant = Signature.of(PlayerSets.from_sets([()], n), layout)
+    empty = _plain("empty", constant)
+    rich = [_plain("decoded", decoded.terms), _plain("decoded and grown", grown.terms)]
+    if n > _RIDGE_PLAYERS:
+        return [empty, *rich]
+    single = Signature.of(PlayerSets.all_of_order(1, n), layout)
+    linear = _with_main_effects("linear", constant, single, bins)
+    everything = _with_main_effects("decoded, grown, with all main effects", grown.terms, single, bins)
+    return [_best([empty, linear], bins), *rich, everything]
+
+
+def _plain(name: str, terms: Signature) -> Answer:
+    return Answer(name, terms, np.zeros(len(terms)))
+
+
+def _with_main_effects(name: str, terms: Signature, single: Signature, bins: Bins) -> Answer:
+    """Add all single players that are not terms yet, shrunk as predictions for left-out delays are best."""
+    more = single.take(np.flatnonzero(single.supports.find(terms.supports) < 0))
+    together = terms.with_more(more)
+    weak = np.concatenate([np.zeros(len(terms)), np.full(len(more), float(bins.n_samples))])
+    ways = [Answer(name, together, penalty * weak) for penalty in _PENALTIES]
+    return _best(ways, bins)
+
+
+def _best(ways: list[Answer], bins: Bins) -> Answer:
+    return min(ways, key=lambda way: way.delay_error(bins))
+
+
+def _solved(gram: Floats, right: Floats, penalties: Floats, n_samples: int) -> Floats:
+    """Solve the normal equations, in place."""
+    np.fill_diagonal(gram, gram.diagonal() + penalties + _JITTER * n_samples)
+    return cho_solve(cho_factor(gram, lower=True, overwrite_a=True), right)

@@ -1,0 +1,231 @@
+"""A language model and one of Captum's interpretable inputs as a game: outputs for the answer and for its tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from captum_spex.attr.store_identity import content_of, identity_of
+from captum_spex.compat import captum
+from captum_spex.errors import ArgumentError
+from captum_spex.evaluation.fingerprint import digest
+from captum_spex.games.text.answer_scorer import AnswerScorer, filler
+from captum_spex.games.text.length_limit import token_limit
+from captum_spex.games.text.token_batches import BatchedGame
+from captum_spex.games.text.token_rows import Align, Rows, filled_up
+from captum_spex.masks import Masks
+
+Inspect = Callable[[str, str, list[float]], None]
+
+
+class LanguageGame(BatchedGame):
+    """Log-probabilities, or probabilities, of an answer and of each of its tokens, ``(n_masks, 1 + n_tokens)``.
+
+    An answer of one token is that token, and without ``per_token`` there is the answer only: ``(n_masks,)``.
+
+    Args:
+        wrapper: Captum's wrapper of the language model.
+        inp: what is perturbed, in Captum's conventions.
+        target_tokens: the answer.
+        per_token: whether its tokens are outputs too.
+        inspect: called for every mask with prompt, answer, and the probabilities of it and of its tokens.
+        tokens_per_batch: the most tokens that the model receives at once.
+
+    Raises:
+        ArgumentError: a prompt that is longer than the model reads, or that may be empty.
+    """
+
+    def __init__(
+        self,
+        wrapper: Any,
+        inp: Any,
+        target_tokens: Tensor,
+        *,
+        per_token: bool = True,
+        inspect: Inspect | None = None,
+        tokens_per_batch: int | None = None,
+    ) -> None:
+        super().__init__(wrapper.model, tokens_per_batch)
+        self.n_players: int = inp.n_itp_features
+        self.names = _names(inp, wrapper.tokenizer)
+        self._wrapper = wrapper
+        self._inp = inp
+        self._answer = target_tokens.cpu().numpy().astype(np.int64)
+        self._is_whole = not per_token or len(self._answer) == 1
+        self._inspect = inspect
+        self._scorer = AnswerScorer(wrapper.model, self._answer)
+        self._is_text = isinstance(inp, captum.TextTokenInput | captum.TextTemplateInput)
+        self._kept: dict[bytes, NDArray[np.int64]] = {}  # tokens of templates, until they are evaluated
+        self._check_lengths()
+
+    @property
+    def fingerprint(self) -> dict[str, str] | None:
+        """What tells this game from others, for a store."""
+        from captum_spex import __version__
+
+        try:
+            return {
+                "captum_spex": __version__,
+                "model": digest(*identity_of(self._wrapper, (self._inp,))),
+                "input": digest(content_of(self._inp)),
+                "target": digest(self._answer),
+                "outputs": "the answer" if self._is_whole else "the answer and its tokens",
+            }
+        except (TypeError, RuntimeError):
+            return None
+
+    def _lengths(self, masks: Masks) -> NDArray[np.int64]:
+        if not self._is_text:
+            return np.full(len(masks), self._n_with_image)
+        return np.asarray([len(row) for row in self._prompts(masks)])
+
+    @cached_property
+    def _n_with_image(self) -> int:
+        """Number of tokens, the answer's too, beside the whole image."""
+        (whole,) = self._inputs(np.ones((1, self.n_players), dtype=np.bool_))
+        return int(whole["input_ids"].shape[1]) + len(self._answer)
+
+    def _check_lengths(self) -> None:
+        """Refuse prompts that the model cannot read; nothing is ever cut off silently."""
+        n_answer, limit = len(self._answer), token_limit(self._wrapper.model, self._wrapper.tokenizer)
+        lengths = self._lengths(self._longest_and_shortest()) - n_answer
+        self._kept.clear()
+        if lengths.min() < 1:
+            hint = "Put a text that stays, or the token that begins texts, before it."
+            raise ArgumentError("inp", "one that may leave an empty prompt", "one that leaves a token", hint)
+        if limit is not None and lengths.max() + n_answer > limit:
+            came = f"a prompt of up to {lengths.max()} tokens, before an answer of {n_answer}"
+            hint = (
+                f"A prompt of {limit - n_answer} tokens fits." if n_answer < limit else "The answer alone is too long."
+            )
+            raise ArgumentError("inp", came, f"at most {limit} tokens together, what the model reads", hint)
+
+    def _longest_and_shortest(self) -> Masks:
+        """Return the masks of all players, of none, and of those that make a prompt longer and shorter."""
+        if not isinstance(self._inp, captum.TextTemplateInput):
+            return np.stack([np.ones(self.n_players, dtype=np.bool_), np.zeros(self.n_players, dtype=np.bool_)])
+        masks = ~np.eye(self.n_players + 1, self.n_players, k=-1, dtype=np.bool_)  # all, then all but one
+        lengths = self._lengths(masks)
+        lengthens = lengths[1:] <= lengths[0]
+        return np.stack([masks[0], ~masks[0], lengthens, ~lengthens])
+
+    def _values(self, masks: Masks) -> Tensor:
+        log_probs = self._text_log_probs(masks) if self._is_text else self._log_probs_of(self._inputs(masks))
+        outputs = torch.cat([log_probs.sum(dim=1, keepdim=True), log_probs], dim=1)
+        if self._inspect is not None:
+            self._show(masks, outputs.exp(), self._inspect)
+        outputs = outputs[:, :1] if self._is_whole else outputs
+        for mask in masks:
+            self._kept.pop(mask.tobytes(), None)
+        return outputs if self._wrapper.attr_target == "log_prob" else outputs.exp()
+
+    def _text_log_probs(self, masks: Masks) -> Tensor:
+        if self._scorer.aligns and self._alignment_is_exact:
+            return self._scorer.aligned(self._rows(masks, "right"))
+        return self._scorer.plain(self._rows(masks, "left"))
+
+    def _rows(self, masks: Masks, align: Align) -> Rows:
+        prompts = self._prompts(masks)
+        lengths = np.asarray([len(prompt) for prompt in prompts])
+        return filled_up(np.concatenate(prompts), lengths, fill=filler(self._wrapper.model), align=align)
+
+    def _prompts(self, masks: Masks) -> list[NDArray[np.int64]]:
+        """Return the tokens of every row, the answer at its end."""
+        if isinstance(self._inp, captum.TextTokenInput):
+            prompts = self._inp.to_model_input(self._present(masks)).cpu().numpy()
+            return [np.concatenate([prompt, self._answer]).astype(np.int64) for prompt in prompts]
+        return [self._filled_in(mask) for mask in masks]
+
+    def _filled_in(self, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Return the tokens of a template under a mask, as they were when they were counted."""
+        kept = self._kept.get(mask.tobytes())
+        if kept is None:
+            text = self._inp.to_model_input(self._present(mask[None]))
+            kept = np.concatenate([self._wrapper.tokenizer.encode(text), self._answer]).astype(np.int64)
+            self._kept[mask.tobytes()] = kept
+        return kept
+
+    def _present(self, masks: Masks) -> Tensor:
+        return torch.from_numpy(masks).to(self._inp.to_tensor().dtype)
+
+    @cached_property
+    def _alignment_is_exact(self) -> bool:
+        """Whether rows that end together get the values that they get alone."""
+        some = self._some()
+        alone = [self._scorer.plain(self._rows(mask[None], "left")) for mask in some]
+        return self._scorer.agrees(lambda: self._scorer.aligned(self._rows(some, "right")), torch.cat(alone))
+
+    def _some(self) -> Masks:
+        masks = np.ones((3, self.n_players), dtype=np.bool_)
+        masks[1], masks[2, : self.n_players // 2] = False, False
+        return masks
+
+    def _inputs(self, masks: Masks) -> list[Mapping[str, Any]]:
+        """Return what the model receives for every mask, as Captum makes it."""
+        present = self._present(masks)
+        return [self._wrapper._format_model_input(self._inp.to_model_input(row[None])) for row in present]
+
+    def _log_probs_of(self, inputs: list[Mapping[str, Any]]) -> Tensor:
+        """Return the log-probabilities after inputs of any kind, together if they have one shape."""
+        if len(inputs) > 1 and not (_alike(inputs) and self._joining_is_exact):
+            return torch.cat([self._together([one]) for one in inputs])
+        return self._together(inputs)
+
+    @cached_property
+    def _joining_is_exact(self) -> bool:
+        """Whether inputs that are joined get the values that they get alone: a tensor may have no row for each."""
+        inputs = self._inputs(self._some())
+        inputs = inputs if _alike(inputs) else [inputs[0], inputs[0]]
+        alone = torch.cat([self._together([one]) for one in inputs])
+        try:
+            return self._scorer.agrees(lambda: self._together(inputs), alone)
+        except RuntimeError:  # shapes that do not fit together
+            return False
+
+    def _together(self, inputs: list[Mapping[str, Any]]) -> Tensor:
+        joined = {
+            name: torch.cat([one[name] for one in inputs]) if isinstance(value, Tensor) else value
+            for name, value in inputs[0].items()
+        }
+        answer = self._tensor(self._answer).expand(len(inputs), -1)
+        ids = torch.cat([joined["input_ids"].to(self.device), answer], dim=1)
+        joined |= {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+        logits: Tensor = self._wrapper.model(**joined).logits
+        logits = logits[:, 0] if logits.dim() == 4 else logits  # heads that return several rows, as Captum knows them
+        return self._scorer.of_answer(logits[:, -answer.shape[1] - 1 : -1])
+
+    def _show(self, masks: Masks, probabilities: Tensor, inspect: Inspect) -> None:
+        decode = self._wrapper.tokenizer.decode
+        n_answer = len(self._answer)
+        if self._is_text:
+            prompts = [ids[:-n_answer] for ids in self._prompts(masks)]
+        else:
+            prompts = [one["input_ids"][0] for one in self._inputs(masks)]
+        for prompt, values in zip(prompts, probabilities.tolist(), strict=True):
+            inspect(decode(prompt), decode(self._answer), values)
+
+
+def _alike(inputs: list[Mapping[str, Any]]) -> bool:
+    shapes = [{name: getattr(value, "shape", None) for name, value in one.items()} for one in inputs]
+    return len(inputs) == 1 or all(shape == shapes[0] for shape in shapes)
+
+
+def _names(inp: Any, tokenizer: Any) -> tuple[str, ...]:
+    """Return the players as text: tokens without signs for spaces, values of a template, groups of them joined."""
+    values = [str(value) for value in inp.values]
+    if isinstance(inp, captum.TextTokenInput):
+        return tuple(tokenizer.convert_tokens_to_string([value]).strip() or value for value in values)
+    groups = getattr(inp, "formatted_mask", None)
+    if isinstance(inp, captum.TextTemplateInput) and groups is not None:
+        members = [
+            [value for value, group in zip(values, groups, strict=True) if group == k]
+            for k in range(inp.n_itp_features)
+        ]
+        return tuple(" + ".join(texts) for texts in members)
+    return tuple(values) if len(values) == inp.n_itp_features else tuple(map(str, range(inp.n_itp_features)))

@@ -1,0 +1,227 @@
+"""A torch model with inputs and baselines as a game over features, in Captum's conventions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from captum_spex.attr.store_identity import content_of, identity_of
+from captum_spex.compat import captum
+from captum_spex.errors import ArgumentError, GameError, MaskError
+from captum_spex.evaluation.fingerprint import digest
+from captum_spex.masks import Masks
+
+
+@dataclass
+class TensorGame:
+    """Masks over features in, model outputs out; every mask is applied to all examples of the batch.
+
+    Rows reach the model in Captum's order: all examples under the first mask, then all under the second, and so on.
+
+    Attributes:
+        forward_func: the model.
+        inputs: one tensor per model input, batch first.
+        baselines: what a feature becomes when its player is absent, broadcastable to the inputs.
+        players: for every input the player of each element, ``(1 or batch, ...)``.
+        n_players: number of players over all inputs.
+        target: Captum's target.
+        additional_forward_args: further arguments of the model.
+        multi_output: whether a model with several outputs and no target is explained output by output.
+        output_shape: shape of one example's output, known after the first call; ``()`` for a single number.
+        per_batch: whether the model returns one value for the whole batch, known after the first call.
+    """
+
+    forward_func: Callable[..., Any]
+    inputs: tuple[Tensor, ...]
+    baselines: tuple[Tensor, ...]
+    players: tuple[Tensor, ...]
+    n_players: int
+    target: Any
+    additional_forward_args: tuple[Any, ...] | None
+    multi_output: bool
+    output_shape: tuple[int, ...] = field(default=(), init=False)
+    per_batch: bool = field(default=False, init=False)
+
+    @property
+    def n_examples(self) -> int:
+        """Batch size of the inputs."""
+        return len(self.inputs[0])
+
+    @property
+    def output_layout(self) -> str:
+        """What a call of the model has shown of its outputs, as text for a store."""
+        return json.dumps([self.per_batch, self.output_shape])
+
+    @output_layout.setter
+    def output_layout(self, known: str) -> None:
+        self.per_batch, shape = json.loads(known)
+        self.output_shape = tuple(shape)
+
+    @property
+    def fingerprint(self) -> dict[str, str] | None:
+        """What tells this game from others; ``None`` for a model that is no torch module, nor a method of one."""
+        from captum_spex import __version__
+
+        model = getattr(self.forward_func, "__self__", self.forward_func)
+        method = getattr(self.forward_func, "__name__", "")
+        arguments = self.additional_forward_args or ()
+        try:
+            return {
+                "captum_spex": __version__,
+                "model": f"{type(model).__qualname__} {method} {digest(*identity_of(model, arguments))}",
+                "inputs": digest(self.inputs),
+                "baselines": digest(self.baselines),
+                "feature_mask": digest(self.players),
+                "target": repr(self.target) if not isinstance(self.target, Tensor) else digest(self.target),
+                "additional_forward_args": digest(*map(content_of, arguments)),
+            }
+        except (TypeError, RuntimeError):  # also tensors that cannot be read, such as sparse ones
+            return None
+
+    def __call__(self, masks: Masks) -> Tensor:
+        """Return the outputs under every mask, float64 on the CPU, ``(n_masks, examples * outputs)``."""
+        n_masks = len(masks)
+        with torch.no_grad():
+            output = captum.run_forward(
+                self.forward_func,
+                self._perturbed(masks),
+                captum.expand_target(self.target, n_masks),
+                captum.expand_additional_forward_args(self.additional_forward_args, n_masks),
+            )
+        return self._rows(_as_tensor(output), n_masks)
+
+    def _perturbed(self, masks: Masks) -> tuple[Tensor, ...]:
+        present = torch.from_numpy(masks)
+        perturbed = []
+        for original, baseline, players in zip(self.inputs, self.baselines, self.players, strict=True):
+            kept = present.to(original.device)[:, players]  # (n_masks, 1 or examples, ...)
+            rows = torch.where(kept, original, baseline)
+            perturbed.append(rows.reshape(-1, *original.shape[1:]))
+        return tuple(perturbed)
+
+    def _rows(self, output: Tensor, n_masks: int) -> Tensor:
+        n_rows = n_masks * self.n_examples
+        if output.dim() and len(output) == n_rows:
+            self.per_batch = False
+            self.output_shape = tuple(output.shape[1:])
+        elif output.numel() == 1 or (output.dim() and len(output) == 1):
+            if n_masks > 1:
+                raise ArgumentError(
+                    "perturbations_per_eval",
+                    f"a call with {n_masks} masks, for which the model returned a single value",
+                    "1 for a model that returns one value for a whole batch",
+                )
+            self.per_batch = True
+            self.output_shape = tuple(output.shape[1:])
+        else:
+            raise GameError(
+                f"`forward_func`: returned shape {tuple(output.shape)} for {n_rows} rows; "
+                "its first dimension must be the number of rows, or it must return one value for the whole batch."
+            )
+        if output.numel() == (1 if self.per_batch else n_rows):
+            self.output_shape = ()
+        elif not self.multi_output:
+            n_outputs = output.numel() // (1 if self.per_batch else n_rows)
+            raise ArgumentError(
+                "target",
+                f"{self.target!r} for a model with {n_outputs} outputs",
+                f"the output to explain, for instance 0 to {n_outputs - 1}",
+                "`multi_output=True` explains every output, from the same evaluations.",
+            )
+        return output.to("cpu", torch.float64).reshape(n_masks, -1)
+
+
+def players_of(feature_mask: Any, inputs: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], int]:
+    """Check a feature mask and number its groups 0, 1, ... in the order of their ids.
+
+    Returns:
+        For every input a tensor ``(1 or batch, ...)`` of players on the input's device, and their number.
+    """
+    given = feature_mask if isinstance(feature_mask, tuple) else (feature_mask,)
+    if feature_mask is not None and not all(isinstance(mask, Tensor) for mask in given):
+        raise MaskError("feature_mask", f"a {type(given[0]).__name__}", "a tensor of integer ids, or a tuple of them")
+    masks = captum.format_feature_mask(feature_mask, inputs)
+    if len(masks) != len(inputs):
+        raise MaskError("feature_mask", f"{len(masks)} tensors", f"one for each of the {len(inputs)} inputs")
+    for position, (mask, tensor) in enumerate(zip(masks, inputs, strict=True)):
+        name = f"feature_mask[{position}]" if len(inputs) > 1 else "feature_mask"
+        if mask.is_floating_point() or mask.is_complex() or mask.dtype == torch.bool:
+            raise MaskError(name, f"dtype {mask.dtype}", "a tensor of integer group ids")
+        if not _broadcasts(mask, tensor):
+            raise MaskError(
+                name,
+                f"shape {tuple(mask.shape)}",
+                f"{(1, *tensor.shape[1:])} or {tuple(tensor.shape)}, or a shape that broadcasts to it",
+            )
+    if feature_mask is None:  # ids are consecutive already
+        return tuple(mask.to(tensor.device) for mask, tensor in zip(masks, inputs, strict=True)), sum(
+            mask.numel() for mask in masks
+        )
+    device = inputs[0].device
+    ids, numbered = torch.unique(torch.cat([mask.to(device).reshape(-1) for mask in masks]), return_inverse=True)
+    pieces = torch.split(numbered, [mask.numel() for mask in masks])
+    players = []
+    for piece, mask, tensor in zip(pieces, masks, inputs, strict=True):
+        shaped = piece.reshape(mask.shape).to(tensor.device)
+        per_example = shaped.dim() == tensor.dim() and len(shaped) == len(tensor)
+        players.append(shaped.expand(tensor.shape if per_example else (1, *tensor.shape[1:])))
+    return tuple(players), len(ids)
+
+
+def baselines_of(baselines: Any, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Check baselines and return one tensor per input, of its dtype and device, broadcastable to it."""
+    given = baselines if isinstance(baselines, tuple) else (baselines,)
+    if baselines is not None and len(given) != len(inputs):
+        raise ArgumentError("baselines", f"{len(given)} baselines", f"one for each of the {len(inputs)} inputs")
+    for baseline, tensor in zip(given, inputs, strict=False):
+        if isinstance(baseline, Tensor) and not _broadcasts(baseline, tensor):
+            raise ArgumentError(
+                "baselines",
+                f"shape {tuple(baseline.shape)}",
+                f"a shape that broadcasts to the input's {tuple(tensor.shape)}",
+            )
+        if baselines is not None and not isinstance(baseline, Tensor | int | float):
+            raise ArgumentError("baselines", f"a {type(baseline).__name__}", "a tensor or a number for each input")
+    formatted = captum.format_baseline(baselines, inputs)
+    return tuple(
+        _in_dtype_of(tensor, torch.as_tensor(baseline, dtype=_precise(baseline, tensor), device=tensor.device))
+        for baseline, tensor in zip(formatted, inputs, strict=True)
+    )
+
+
+def _precise(baseline: Tensor | float, tensor: Tensor) -> torch.dtype | None:
+    """Return the dtype in which a number loses nothing that its input could hold."""
+    return tensor.dtype if isinstance(baseline, float) and tensor.is_floating_point() else None
+
+
+def _in_dtype_of(tensor: Tensor, baseline: Tensor) -> Tensor:
+    """Cast a baseline to its input's dtype, unless that is no floating one and the baseline would be changed."""
+    cast = baseline.to(tensor.dtype)
+    keeps = tensor.is_floating_point() or torch.equal(cast.to(baseline.dtype), baseline)
+    # With a dimension of its own a number takes part in type promotion, so that uint8 and -1 become int64.
+    return cast if keeps else baseline.reshape(baseline.shape or (1,))
+
+
+def _as_tensor(output: Any) -> Tensor:
+    """Turn what a model returned into a tensor of real numbers."""
+    try:
+        tensor = torch.as_tensor(output).detach()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise GameError(
+            f"`forward_func`: returned a {type(output).__name__}; it must return a tensor or a number."
+        ) from error
+    if tensor.is_complex():
+        raise GameError(f"`forward_func`: returned dtype {tensor.dtype}; outputs must be real.")
+    return tensor
+
+
+def _broadcasts(tensor: Tensor, to: Tensor) -> bool:
+    try:
+        return bool(torch.broadcast_shapes(tensor.shape, to.shape) == to.shape)  # type: ignore[no-untyped-call]
+    except RuntimeError:
+        return False

@@ -1,0 +1,87 @@
+"""``captum-spex benchmark``: from the options to the exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from captum_spex.cli.explain_command import INTERRUPTED, MODEL_FAILURE, OK, USAGE
+from captum_spex.errors import DOCUMENTATION, ArgumentError
+
+Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Where results, plots and the page go; made if new.")]
+Quick = Annotated[bool, typer.Option("--quick", help="Few games, budgets and seeds: three minutes on two cores.")]
+Games = Annotated[Path | None, typer.Option(metavar="DIR", help="Also run the exact games of a folder.")]
+Cases = Annotated[
+    list[str] | None, typer.Option(metavar="NAME", help="Only these games, or a pattern: 'planted-*'. May be repeated.")
+]
+Methods = Annotated[
+    list[str] | None, typer.Option(metavar="NAME", help="Only these methods, or a pattern: 'SHAP *'. May be repeated.")
+]
+Budgets = Annotated[
+    str | None, typer.Option(metavar="N,N,...", help="Evaluations. Default: 128 to 4,096; --quick: 64, 128, 256.")
+]
+Seeds = Annotated[int | None, typer.Option(metavar="N", min=1, help="How many seeds. Default: 3; --quick: 1.")]
+Restart = Annotated[bool, typer.Option("--restart", help="Throw away what --out holds of an earlier run.")]
+Listed = Annotated[bool, typer.Option("--list", help="List games and methods, and stop.")]
+
+
+def run(options: Mapping[str, Any]) -> int:
+    """Run the command, say what went wrong, and return the exit code."""
+    try:
+        if options["list"]:
+            return _list(options)
+        return _run(options)
+    except ArgumentError as error:
+        words = str(error.renamed(f"--{error.argument}")).replace("`--", "").replace("`: got", ": got", 1)
+        print(f"Error: --{' '.join(words.split())} See {DOCUMENTATION.format(page='benchmark')}", file=sys.stderr)
+        return USAGE
+    except KeyboardInterrupt:
+        print("Interrupted. What is done is kept: the same command goes on from there.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _run(options: Mapping[str, Any]) -> int:
+    from rich.console import Console
+
+    from captum_spex.benchmark import run_benchmark
+
+    if options["out"] is None:
+        raise ArgumentError("out", "nothing", "a folder for the results")
+    chosen = {name: options[name] for name in ("quick", "games", "cases", "methods", "seeds", "restart")}
+    budgets = _numbers(options["budgets"])
+    console = Console(file=sys.stdout, highlight=False)
+    rows = run_benchmark(options["out"], **chosen, budgets=budgets, console=console)
+    return OK if any(row.status == "done" for row in rows) else MODEL_FAILURE
+
+
+def _numbers(text: str | None) -> list[int] | None:
+    if text is None:
+        return None
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise ArgumentError("budgets", repr(text), "numbers with commas between: 128,512") from None
+
+
+def _list(options: Mapping[str, Any]) -> int:
+    """Print the cases and methods that would run, and what is missing."""
+    from captum_spex.benchmark._plan import plan_of
+
+    chosen = {name: options[name] for name in ("quick", "games", "cases", "methods", "seeds")}
+    plan = plan_of(**chosen, budgets=_numbers(options["budgets"]))
+    _print("Games", [(one.name, one.missing() or one.about) for one in plan.sources])
+    if plan.problems:
+        _print("Damaged", [tuple(line.split(": ", 1)) for line in plan.problems])
+    _print("Methods", [(one.name, one.missing() or one.package) for one in plan.methods])
+    return OK
+
+
+def _print(title: str, lines: Sequence[tuple[str, ...]]) -> None:
+    width = max(len(line[0]) for line in lines)
+    print(f"{title}:")
+    for name, *about in lines:
+        print(f"  {name:<{width}}  {' '.join(about)}")

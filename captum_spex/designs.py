@@ -1,0 +1,223 @@
+"""Mask designs: which coalitions to evaluate. Every design starts with the full and the empty mask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import comb
+
+import numpy as np
+from scipy.stats import binom
+
+from captum_spex.arrays import Floats
+from captum_spex.masks import Masks, all_masks, codes_to_masks, first_rows, mask_keys
+from captum_spex.player_sets import PlayerSets
+
+_CODED_PLAYERS = 24  # players up to which "all masks not yet drawn" can be listed
+_SPREAD_PLAYERS = 64  # with more players random masks are spread by themselves
+_DRAWS = 10  # candidates per chosen mask when spreading
+_SCARCE = 64  # spread masks below which none is spent on sizes drawn uniformly
+_SIZED_PLAYERS = 4096  # players up to which a drawn mask has exactly the size that was drawn
+_BINOMIAL_SHARE = 0.5  # of the spread pairs; the others have uniform sizes
+_BINOMIAL_ALONE = 0.75  # of spread masks without their complements
+_BLOCK = 32  # pairs chosen per step when spreading
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """Distinct masks, the first two full and empty, and how each came about.
+
+    ``odds`` ``(n_masks,)`` is 0 for a mask that was enumerated or chosen on purpose; for one that was drawn, how much
+    likelier a uniformly random mask has its size than a mask drawn so.
+    """
+
+    masks: Masks
+    odds: Floats
+
+    @property
+    def weights(self) -> Floats:
+        """How much of all uniformly random masks each mask stands for: they sum to 1.
+
+        Faithfulness is defined on uniformly random masks, so it is measured as a mean with these weights. A mask that
+        was not drawn stands for itself, those that were drawn share the rest.
+        """
+        weights = np.full(len(self.masks), 0.5 ** self.masks.shape[1])
+        if self.odds.any():
+            drawn = self.odds > 0
+            weights[drawn] = self.odds[drawn] / self.odds.sum() * max(0.0, 1 - weights[~drawn].sum())
+        return np.asarray(weights / weights.sum()) if weights.any() else np.full(len(weights), 1 / len(weights))
+
+    def extended(self, chosen: Masks) -> Design:
+        """Return the design with masks that were chosen on purpose behind."""
+        return Design(np.concatenate([self.masks, chosen]), np.concatenate([self.odds, np.zeros(len(chosen))]))
+
+
+def exhaustive(n_players: int) -> Design:
+    """All ``2**n_players`` masks."""
+    masks = all_masks(n_players)
+    masks[[0, -1]] = masks[[-1, 0]]
+    masks[[1, -1]] = masks[[-1, 1]]  # full, empty, and the rest
+    return Design(masks, np.zeros(len(masks)))
+
+
+def bernoulli(n_players: int, n_masks: int, rng: np.random.Generator, *, taken: Design | None = None) -> Design:
+    """Draw distinct uniformly random masks, behind those ``taken`` before: every player is present with odds 1 to 1."""
+
+    def draw(count: int) -> Masks:
+        bits = rng.integers(0, 256, size=(count, -(-n_players // 8)), dtype=np.uint8)
+        return np.unpackbits(bits, axis=1, count=n_players).astype(np.bool_)
+
+    start = Design(_ends(n_players), np.zeros(2)) if taken is None else taken
+    masks = _fill(start.masks, n_masks, draw, rng)
+    return Design(masks, np.concatenate([start.odds, np.ones(n_masks - len(start.masks))]))
+
+
+def enumerate_and_spread(
+    n_players: int,
+    n_masks: int,
+    rng: np.random.Generator,
+    *,
+    level: int,
+    taken: Design | None = None,
+    paired: bool = True,
+) -> Design:
+    """Take every coalition of at most ``level`` players present or absent, and spread the rest in pairs.
+
+    The rest are complementary pairs, half of them of binomial size and half of a size drawn uniformly, each the most
+    distant of ten draws from the masks already chosen. The smallest and largest coalitions carry nearly all the
+    weight of Shapley-type indices, the middle ones tell about interactions of high order. Masks that are ``taken``
+    already, by an earlier design, come first and count.
+
+    A pair tells one number about the single players and one about the interactions of even order. With fewer masks
+    than the enumeration of single players takes, these need all there are: then masks without their complements
+    (``paired=False``, three quarters of them of binomial size) have several times smaller errors where a game is
+    nearly a sum, and up to two thirds larger ones where much of it is interactions.
+
+    Raises:
+        ValueError: if the masks to enumerate are more than ``n_masks`` (see `affordable_level`).
+    """
+    before = Design(np.zeros((0, n_players), dtype=np.bool_), np.zeros(0)) if taken is None else taken
+    start = np.concatenate([before.masks, _enumerated(n_players, level)])
+    start = start[first_rows(mask_keys(start))[0]]
+    if len(start) > n_masks:
+        raise ValueError(f"`level`: {level} enumerates {len(start)} masks, more than `n_masks` = {n_masks}")
+    scarce = n_masks - len(start) < _SCARCE  # then all go where faithfulness is measured
+    share = _BINOMIAL_ALONE if not paired else 1.0 if scarce else _BINOMIAL_SHARE
+    drawer = _PairDrawer(n_players, level, share, rng, paired=paired)
+    drawer.chosen = before.masks
+    masks = _fill(start, n_masks, drawer, rng)
+    sizes = masks.sum(axis=1)
+    odds = drawer.odds()[sizes]
+    odds[: len(before.odds)] = before.odds
+    odds[len(before.odds) : len(start)] = 0
+    odds[np.minimum(sizes, n_players - sizes) <= level] = 0  # enumerated now, even if drawn before
+    return Design(masks, odds)
+
+
+def affordable_level(n_players: int, n_masks: int, *, taken: Design | None = None) -> int:
+    """Return the level of `enumerate_and_spread` that measurements recommend: 2, 1, or 0 when masks are scarce.
+
+    Level 2 pays once the enumeration of pairs leaves half of the masks for the rest, those that were ``taken`` before
+    counted among the rest. So it does for Shapley values too.
+    """
+    before = 0 if taken is None else len(taken.masks)
+    pairs, singles = 2 + 2 * n_players + n_players * (n_players - 1), 2 + 2 * n_players
+    if n_masks >= max(2 * pairs, before + pairs) and n_players >= 5:
+        return 2
+    return 1 if n_masks >= max(1.33 * singles, before + singles) and n_players >= 3 else 0
+
+
+def _ends(n_players: int) -> Masks:
+    return np.stack([np.ones(n_players, dtype=np.bool_), np.zeros(n_players, dtype=np.bool_)])
+
+
+def _enumerated(n_players: int, level: int) -> Masks:
+    """The full and the empty mask, then all masks with at most ``level`` players present, or absent."""
+    rows = [_ends(n_players)]
+    for order in range(1, level + 1):
+        members = PlayerSets.all_of_order(order, n_players).players.reshape(comb(n_players, order), order)
+        small = np.zeros((len(members), n_players), dtype=np.bool_)
+        np.put_along_axis(small, members, True, axis=1)
+        rows += [small, ~small]
+    masks = np.concatenate(rows)
+    return masks[first_rows(mask_keys(masks))[0]]
+
+
+def _fill(start: Masks, n_masks: int, draw: Callable[[int], Masks], rng: np.random.Generator) -> Masks:
+    """Add drawn masks to ``start`` until there are ``n_masks`` distinct ones."""
+    masks = start
+    for _ in range(20):
+        missing = n_masks - len(masks)
+        if missing <= 0:
+            return masks[:n_masks]
+        masks = np.concatenate([masks, draw(missing + missing // 8 + 2)])
+        masks = masks[first_rows(mask_keys(masks))[0]]
+    return masks[:n_masks] if len(masks) >= n_masks else _complete(masks, n_masks, rng)
+
+
+def _complete(masks: Masks, n_masks: int, rng: np.random.Generator) -> Masks:
+    """When drawing keeps repeating itself nearly all masks are taken: choose among the others."""
+    n_players = masks.shape[1]
+    taken = masks @ (1 << np.arange(n_players)) if n_players <= _CODED_PLAYERS else None
+    if taken is None:
+        raise ValueError(f"could not draw {n_masks} distinct masks of {n_players} players")
+    free = np.setdiff1d(np.arange(1 << n_players), taken)
+    chosen = rng.choice(free, size=n_masks - len(masks), replace=False).astype(np.uint64)
+    return np.concatenate([masks, codes_to_masks(chosen, n_players)])
+
+
+class _PairDrawer:
+    """Draws complementary pairs for `enumerate_and_spread`, or masks by themselves."""
+
+    def __init__(
+        self, n_players: int, level: int, binomial_share: float, rng: np.random.Generator, *, paired: bool = True
+    ) -> None:
+        self.n_players = n_players
+        self.smallest = min(level + 1, n_players // 2)
+        self.rng = rng
+        self.binomial_share = binomial_share
+        self.paired = paired
+        self.chosen: Masks = np.zeros((0, n_players), dtype=np.bool_)
+
+    def __call__(self, count: int) -> Masks:
+        n_pairs = -(-count // 2) if self.paired else count
+        draws = _DRAWS if self.n_players <= _SPREAD_PLAYERS else 1
+        steps = range(0, n_pairs, _BLOCK)
+        return np.concatenate([self._block(min(_BLOCK, n_pairs - start), draws) for start in steps])
+
+    def odds(self) -> Floats:
+        """Return for every size how much likelier a uniformly random mask has it than a mask drawn here."""
+        sizes = np.arange(self.n_players + 1)
+        inside = (sizes >= self.smallest) & (sizes <= self.n_players - self.smallest)
+        uniform = np.where(inside, binom.pmf(sizes, self.n_players, 0.5), 0.0)
+        tails = (1 - uniform.sum()) / 2  # what is clipped comes to the two ends
+        drawn = uniform.copy()
+        drawn[[self.smallest, self.n_players - self.smallest]] += tails
+        mixed = self.binomial_share * drawn + (1 - self.binomial_share) * inside / inside.sum()
+        return np.divide(uniform, mixed, out=np.zeros_like(uniform), where=mixed > 0)
+
+    def _block(self, n_pairs: int, draws: int) -> Masks:
+        n, low, high = self.n_players, self.smallest, self.n_players - self.smallest
+        sizes = np.where(
+            self.rng.random(n_pairs) < self.binomial_share,
+            np.clip(self.rng.binomial(n, 0.5, n_pairs), low, high),
+            self.rng.integers(low, high + 1, n_pairs),
+        )
+        if n > _SIZED_PLAYERS:  # too many to sort: sizes are met on average
+            picked = self.rng.random((n_pairs, n), dtype=np.float32) < (sizes / n)[:, None]
+        else:
+            ranks = self.rng.random((n_pairs, draws, n)).argsort(axis=2)
+            candidates = ranks < sizes[:, None, None]
+            picked = candidates[np.arange(n_pairs), self._loneliest(candidates)]
+        if draws > 1:
+            self.chosen = np.concatenate([self.chosen, picked])
+        return np.stack([picked, ~picked], axis=1).reshape(-1, n) if self.paired else picked
+
+    def _loneliest(self, candidates: Masks) -> np.ndarray:
+        """For every pair, the draw that is farthest from the masks chosen so far and their complements."""
+        if candidates.shape[1] == 1 or not len(self.chosen):
+            return np.zeros(len(candidates), dtype=np.intp)
+        signs = 1.0 - 2.0 * candidates.reshape(-1, self.n_players)
+        agreement = np.abs(signs @ (1.0 - 2.0 * self.chosen).T)  # n - 2 d, so min(d, n - d) = (n - |n - 2 d|) / 2
+        crowding = np.exp((agreement - self.n_players) / 2).sum(axis=1)
+        return crowding.reshape(candidates.shape[:2]).argmin(axis=1)

@@ -1,0 +1,189 @@
+"""Explained rows, and the ``shap.Explanation`` that they make together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import prod
+from typing import Any, Literal
+
+import numpy as np
+
+from captum_spex.arrays import Floats, Ints
+from captum_spex.compat.shap import Explanation
+from captum_spex.errors import ArgumentError
+from captum_spex.exports.shap import explanation, pair_explanation, pair_matrix, plain_name, shapley_values
+from captum_spex.indices import Index
+from captum_spex.interactions import Interactions
+from captum_spex.player_sets import PlayerSets
+
+Kind = Literal["values", "pairs"]
+
+
+@dataclass(frozen=True, eq=False)
+class ExplainedRow:
+    """What is known of one row.
+
+    Attributes:
+        results: for every output that is shown, the result among all positions.
+        base_values: value with nothing present, ``()`` or ``(n_outputs,)``.
+        outputs: numbers of the outputs, ``None`` for a model with one that is no array.
+        output_names: names of the outputs shown, if the model tells them.
+        shapes: shape of the values of every argument.
+        feature_names: for every argument the names of its positions, if there are any.
+        own_names: whether every row has names of its own, as texts have.
+        data: the arguments, as the masker shows them.
+        arrays: what is wanted of the results, by name.
+    """
+
+    results: Sequence[Interactions]
+    base_values: Floats
+    outputs: Ints | None
+    output_names: Sequence[str] | None
+    shapes: Sequence[tuple[int, ...]]
+    feature_names: Sequence[Sequence[str]] | None
+    own_names: bool
+    data: tuple[Any, ...]
+    arrays: Mapping[str, Floats] = field(default_factory=dict)
+
+    def reduced(self, wanted: Wanted) -> ExplainedRow:
+        """Return the row with what is wanted as arrays in place of the results, which take far more memory."""
+        ways = {"values": self.values}  # also beside pairs, for arguments that are fixed
+        if wanted.kind == "pairs":
+            ways["pairs"] = self.pairs
+        if wanted.errors:
+            ways["errors"] = self.errors
+        if wanted.main_effects:
+            ways["main_effects"] = self.main_effects
+        return replace(self, results=(), arrays={name: way() for name, way in ways.items()})
+
+    def values(self) -> Floats:
+        """Shapley values ``(n_positions,)`` or ``(n_positions, n_outputs)``."""
+        return self._over_outputs([shapley_values(result) for result in self.results])
+
+    def pairs(self) -> Floats:
+        """SHAP's matrix of interactions ``(n_positions, n_positions)``, outputs last if there are several."""
+        return self._over_outputs([pair_matrix(result) for result in self.results])
+
+    def errors(self) -> Floats:
+        """Standard errors of the Shapley values, NaN where the algorithm gives none."""
+        return self._over_outputs([_standard_errors(result) for result in self.results])
+
+    def main_effects(self) -> Floats:
+        """The value with one position present minus that with none, as recovered."""
+        return self._over_outputs([_alone(result) for result in self.results])
+
+    def _over_outputs(self, columns: Sequence[Floats]) -> Floats:
+        return columns[0] if self.outputs is None else np.stack(columns, axis=-1)
+
+
+@dataclass(frozen=True, eq=False)
+class Wanted:
+    """What an explanation holds beside the values."""
+
+    kind: Kind = "values"
+    errors: bool = False
+    main_effects: bool = False
+
+
+def explanations(explained: Sequence[ExplainedRow], wanted: Wanted, compute_time: float) -> Any:
+    """Return a ``shap.Explanation``, or a list of them for a model with several arguments."""
+    found = []
+    for argument in range(len(explained[0].shapes)):
+        facts = {
+            "data": packed([row.data[argument] for row in explained]),
+            "feature_names": _names(explained, argument),
+            "output_names": _output_names(explained),
+            "compute_time": compute_time,
+        }
+        has_pairs = wanted.kind == "pairs" and prod(explained[0].shapes[argument]) > 0
+        found.append(_of_pairs(explained, facts) if has_pairs else _of_values(explained, argument, wanted, facts))
+    return found[0] if len(found) == 1 else found
+
+
+def check_pairs(shapes: Sequence[tuple[int, ...]], n_rows: int, most_cells: int) -> None:
+    """Raise if matrices of pairs cannot be returned: the pairs concern several arguments, or are too many."""
+    lengths = list(map(prod, shapes))
+    hint = "Call `.interactions(...)`, which returns all interactions, of any order, as a list of terms."
+    if sum(length > 0 for length in lengths) > 1:
+        raise ArgumentError("interactions", "True for a model with several inputs", "False", hint)
+    if n_rows * max(lengths) ** 2 > most_cells:
+        came = f"True for {n_rows} rows of {max(lengths)} features"
+        raise ArgumentError("interactions", came, f"at most {most_cells:,} numbers", hint)
+
+
+def _of_values(explained: Sequence[ExplainedRow], argument: int, wanted: Wanted, facts: dict[str, Any]) -> Explanation:
+    def cut(arrays: Sequence[Floats]) -> Any:
+        """This argument's share of the values of all rows, in its shape."""
+        pieces = []
+        for row, array in zip(explained, arrays, strict=True):
+            start, shape = sum(map(prod, row.shapes[:argument])), row.shapes[argument]
+            pieces.append(array[start : start + prod(shape)].reshape((*shape, *array.shape[1:])))
+        return packed(pieces)
+
+    return explanation(
+        cut([row.arrays["values"] for row in explained]),
+        packed([row.base_values for row in explained]),
+        error_std=cut([row.arrays["errors"] for row in explained]) if wanted.errors else None,
+        main_effects=cut([row.arrays["main_effects"] for row in explained]) if wanted.main_effects else None,
+        **facts,
+    )
+
+
+def _of_pairs(explained: Sequence[ExplainedRow], facts: dict[str, Any]) -> Explanation:
+    """The pairs concern one argument: there is only one whose inputs can vary (`check_pairs`)."""
+    data = facts["data"]
+    if isinstance(data, np.ndarray) and data.ndim > 2:
+        facts = {**facts, "data": data.reshape(len(data), -1)}  # every pixel is a player, whatever its place
+    pairs, base_values = (
+        packed([row.arrays["pairs"] for row in explained]),
+        packed([row.base_values for row in explained]),
+    )
+    return pair_explanation(pairs, base_values, **facts)
+
+
+def packed(values: Sequence[Any]) -> Any:
+    """Return one array, an array of objects where rows differ in length."""
+    arrays = [np.asarray(value) for value in values]
+    if len({array.shape for array in arrays}) == 1:
+        return np.stack(arrays)
+    ragged = np.empty(len(arrays), dtype=object)
+    ragged[:] = arrays
+    return ragged
+
+
+def _names(explained: Sequence[ExplainedRow], argument: int) -> Any:
+    """The names of the inputs: one list for all rows, or for each row of a text its own."""
+    first, shape = explained[0], explained[0].shapes[argument]
+    if first.feature_names is None or len(first.feature_names) <= argument:
+        return [f"Feature {number}" for number in range(shape[0])] if len(shape) == 1 else None
+    names = [[plain_name(name) for name in (row.feature_names or [[]])[argument]] for row in explained]
+    return names if first.own_names else names[0]
+
+
+def _output_names(explained: Sequence[ExplainedRow]) -> Any:
+    """The names of the outputs: for all rows, or for each row where they differ."""
+    names = [row.output_names for row in explained]
+    if any(own is None for own in names):
+        return None
+    texts = [list(map(str, own or ())) for own in names]
+    if all(own == texts[0] for own in texts):
+        return texts[0]
+    return np.array(texts) if len({len(own) for own in texts}) == 1 else texts
+
+
+def _standard_errors(result: Interactions) -> Floats:
+    errors = result.model.std_errors(Index("SV", 1), PlayerSets.all_of_order(1, result.n_players))
+    if errors is not None:
+        return errors
+    is_constant = result.n_evaluations == 1  # nothing in the row differs from the background
+    return np.full(result.n_players, 0.0 if is_constant else np.nan)
+
+
+def _alone(result: Interactions) -> Floats:
+    """The value of every player alone, as far as the model knows it, minus that of none."""
+    n = result.n_players
+    none = result.model(np.zeros((1, n), dtype=np.bool_))[0]
+    step = max(1, (1 << 24) // max(1, n))
+    parts = [result.model(np.eye(n, dtype=np.bool_)[start : start + step]) for start in range(0, n, step)]
+    return np.concatenate(parts) - none

@@ -1,0 +1,150 @@
+"""The arguments of an explainer as rows, checked against the masker before anything is evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse
+import torch
+
+from captum_spex.compat.shap import maskers
+from captum_spex.errors import ArgumentError, MaskError
+from captum_spex.explainers.shap_models import without_answers
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Rows to explain.
+
+    Attributes:
+        arguments: for every argument of the model its rows.
+        names: for every argument the names of its columns, if it came as a data frame.
+        frame: the first argument, if it came as a data frame.
+        sparse: what makes sparse rows as the first argument has them, if it came as a sparse matrix or array.
+    """
+
+    arguments: tuple[Any, ...]
+    names: tuple[list[str] | None, ...]
+    frame: pd.DataFrame | None
+    sparse: Callable[[Any], Any] | None
+
+    def __len__(self) -> int:
+        return n_rows(self.arguments[0])
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        """Yield the arguments of the model for every row; rows of sparse matrices as arrays."""
+        return (tuple(_at(argument, number) for argument in self.arguments) for number in range(len(self)))
+
+
+def rows_of(arguments: Sequence[Any], masker: Any) -> Rows:
+    """Check the arguments of an explainer's call.
+
+    Raises:
+        ArgumentError: if there are none, or more or fewer than the masker takes, or of different lengths.
+        MaskError: if their columns are not those of the background, or a row is none that the masker takes.
+    """
+    expected = n_arguments(masker)
+    if not arguments or (expected is not None and len(arguments) != expected):
+        allowed = "at least one" if expected is None else f"{expected}, as the masker takes"
+        raise ArgumentError("X", f"{len(arguments)} arguments", allowed)
+    columns = tuple(_column(argument) for argument in arguments)
+    frame = arguments[0] if isinstance(arguments[0], pd.DataFrame) else None
+    names = tuple(
+        [str(name) for name in argument.columns] if isinstance(argument, pd.DataFrame) else None
+        for argument in arguments
+    )
+    rows = Rows(columns, names, frame, _sparse_kind(arguments[0]))
+    lengths = list(map(n_rows, columns))
+    if len(set(lengths)) > 1:
+        raise ArgumentError("X", f"arguments of {' and '.join(map(str, lengths))} rows", "the same number in each")
+    if not lengths[0]:
+        raise ArgumentError("X", "no rows", "at least one")
+    _check_against(rows, masker)
+    return rows
+
+
+def n_rows(column: Any) -> int:
+    """Return how many rows something holds."""
+    return int(column.shape[0]) if hasattr(column, "shape") else len(column)
+
+
+def n_arguments(masker: Any) -> int | None:
+    """Return how many arguments of the model a masker takes; ``None`` if it does not tell."""
+    if isinstance(masker, maskers.Composite):
+        return int(masker.total_args)
+    is_single = isinstance(
+        without_answers(masker), maskers.Independent | maskers.Partition | maskers.Text | maskers.Image
+    )
+    return 1 if is_single else None
+
+
+def _sparse_kind(argument: Any) -> Callable[[Any], Any] | None:
+    if not scipy.sparse.issparse(argument):
+        return None
+    is_array = isinstance(argument, scipy.sparse.sparray)
+    return scipy.sparse.csr_array if is_array else scipy.sparse.csr_matrix
+
+
+def _at(column: Any, number: int) -> Any:
+    if scipy.sparse.issparse(column):
+        return column[[number]].toarray().ravel()  # a single number fails for sparse arrays up to scipy 1.12
+    return column[number]
+
+
+def _column(argument: Any) -> Any:
+    """Return the rows of an argument as something that can be indexed by row."""
+    if isinstance(argument, pd.DataFrame | pd.Series):
+        return argument.to_numpy()
+    if isinstance(argument, torch.Tensor):
+        return argument.detach().cpu().numpy()
+    if isinstance(argument, Mapping) and "text" in argument:
+        return argument["text"]
+    if scipy.sparse.issparse(argument):
+        return argument.tocsr()
+    if isinstance(argument, str) or not (hasattr(argument, "__len__") and hasattr(argument, "__getitem__")):
+        came = repr(argument) if isinstance(argument, str) else f"a {type(argument).__name__}"
+        raise ArgumentError("X", came, "rows: an array, a data frame, a list", "Put a single row into a list.")
+    return argument
+
+
+def _check_against(rows: Rows, masker: Any) -> None:
+    inner = without_answers(masker)
+    first = rows.arguments[0]
+    if isinstance(inner, maskers.Text):
+        for number in range(len(rows)):
+            if isinstance(first[number], str) and not first[number].strip():
+                raise MaskError("X", f"an empty text in row {number}", "texts of at least one word")
+            if not isinstance(first[number], str):
+                came = f"a {type(first[number]).__name__} in row {number}"
+                raise MaskError("X", came, "texts, as the masker is a `shap.maskers.Text`")
+    if isinstance(inner, maskers.Independent | maskers.Partition):
+        _check_columns(rows, inner)
+
+
+def _check_columns(rows: Rows, masker: Any) -> None:
+    n_columns = masker.data.shape[1]
+    try:
+        shape = np.shape(rows.arguments[0])
+    except ValueError:
+        allowed = f"{n_columns} values in each, the columns of the background"
+        raise MaskError("X", "rows of different lengths", allowed) from None
+    if scipy.sparse.issparse(rows.arguments[0]):
+        shape = rows.arguments[0].shape
+    if len(shape) != 2 or shape[1] != n_columns:
+        hint = "Keep a single row a table: `X[:1]`, or `X.iloc[[0]]` of a data frame." if shape == (n_columns,) else ""
+        raise MaskError("X", f"shape {shape}", f"(rows, {n_columns}), the columns of the background", hint)
+    if rows.frame is None or not masker.output_dataframe:
+        return
+    came, known = list(rows.frame.columns), list(masker.feature_names)
+    if came == known:
+        return
+    if set(came) == set(known):
+        allowed = "those of the background in the same order"
+        raise MaskError("X", "columns in another order", allowed, "Use `X[background.columns]`.")
+    missing, more = [name for name in known if name not in came], [name for name in came if name not in known]
+    told = f"columns without {missing[:5]} and with {more[:5]}"
+    raise MaskError("X", told, f"the columns of the background, {known[:10]}{' ...' if len(known) > 10 else ''}")

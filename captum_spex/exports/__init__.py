@@ -1,0 +1,1 @@
+"""Results for other tools and for people: functions that take a result."""

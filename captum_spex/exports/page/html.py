@@ -1,0 +1,73 @@
+"""One HTML document out of a page's content, its frame, style and script."""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64encode
+from functools import cache
+from hashlib import sha256
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+from captum_spex.exports.page.content import Content
+
+_PLACE = re.compile(r"\{\{(\w+)\}\}")
+_UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
+
+
+def document(content: Content, title: str | None) -> str:
+    """Return the whole document."""
+    style, script = _part("page.css"), _part("page.js")
+    shown = content.title if title is None else title
+    fill = {
+        "title": _text(shown),
+        "facts": _facts(content),
+        "policy": _policy(style, script),
+        "style": style,
+        "data": as_data(content.data),
+        "script": script,
+    }
+    # In one pass: what is filled in is never looked at again.
+    return _PLACE.sub(lambda place: fill[place[1]], _part("page.html"))
+
+
+def as_data(content: Any) -> str:
+    r"""Return JSON in ASCII that no HTML parser mistakes for a tag, a comment or an entity.
+
+    Example:
+        >>> as_data(["</script>", "&", "é"])
+        '["\\u003c/script\\u003e","\\u0026","\\u00e9"]'
+    """
+    text = json.dumps(content, allow_nan=False, separators=(",", ":"))
+    return "".join(_UNSAFE.get(character, character) for character in text)
+
+
+def _facts(content: Content) -> str:
+    trust = f'<li id="trust" class="{content.trust}">{_text(content.faith)}</li>'
+    before, after = ("".join(f"<li>{_text(fact)}</li>" for fact in facts) for facts in (content.facts, content.missing))
+    return before + trust + after
+
+
+def _text(words: str) -> str:
+    """Return words as HTML; halves of surrogate pairs, which no file can hold, are replaced."""
+    return escape(words.encode("utf-8", "replace").decode("utf-8"))
+
+
+def _policy(style: str, script: str) -> str:
+    """Return a Content-Security-Policy under which only this style and this script do anything, and nothing loads."""
+    return (
+        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{b64encode(sha256(text.encode('utf-8')).digest()).decode('ascii')}'"
+
+
+@cache
+def _part(name: str) -> str:
+    text = files("captum_spex.exports.page").joinpath(name).read_text(encoding="utf-8")
+    return text.replace("\r\n", "\n")  # browsers hash what they read, and they read line ends so

@@ -1,0 +1,163 @@
+"""Results as ``shap.Explanation`` objects, for ``shap.plots``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from captum_spex import checks
+from captum_spex.errors import ArgumentError
+from captum_spex.exports.shap.additive_values import Result, base_values, pair_matrix, shapley_values, summing
+from captum_spex.exports.shap.feature_names import distinct, names_of, plain_name
+from captum_spex.exports.shap.term_features import TermTable
+
+if TYPE_CHECKING:
+    from captum_spex.compat.shap import Explanation
+
+__all__ = [
+    "FORMS",
+    "MOST_TERMS",
+    "Form",
+    "distinct",
+    "explanation",
+    "pair_explanation",
+    "pair_matrix",
+    "plain_name",
+    "shapley_values",
+    "summing",
+    "to_shap",
+    "to_shap_row",
+]
+
+Form = Literal["values", "matrix", "terms"]
+FORMS = ("values", "matrix", "terms")
+MOST_TERMS = 100
+
+
+def to_shap(
+    results: Sequence[Result], form: Form = "values", *, data: Any = None, max_terms: int = MOST_TERMS
+) -> Explanation:
+    r"""Return the results for many rows as one ``shap.Explanation`` for ``shap.plots``.
+
+    The base value is :math:`f(\emptyset)`; in every form the values of a row add up to :math:`f(x) - f(\emptyset)`.
+
+    Args:
+        results: one result for every row.
+        form: ``"values"``: Shapley values ``(rows, n_players)``. ``"matrix"``: ``(rows, n_players, n_players)`` as
+            SHAP's tree explainer gives them: symmetric, off the diagonal half of the Shapley interaction index
+            (Shapley-Taylor if that is the results' index), every line sums to the player's Shapley value.
+            ``"terms"``: ``(rows, n_terms)``, players and groups of players ("never × fails") as features: the terms of
+            the results' index if they add up to the prediction (k-SII, STII, FSII, SV, Moebius), of k-SII if it is
+            SII; zero where a row has no such term.
+        data: the players' values, ``(rows, n_players)``, a data frame, or a list of rows. Those of a term are
+            multiplied if they are numbers; else, or without data, a term has 1 where a row has all of its players.
+        max_terms: how many terms, those of the largest mean absolute value (among the 1,000 largest of every row);
+            the rest is one feature, "other terms".
+
+    Returns:
+        The explanation. ``=`` in names is replaced by ``:``, as SHAP's plots cut names there.
+
+    Raises:
+        ArgumentError: if rows do not fit each other or the data, an index does not add up, or a form is unknown.
+
+    Example:
+        >>> import captum_spex, numpy as np
+        >>> rows = [captum_spex.explain(lambda m, x=x: x * (m[:, 0] & m[:, 1]), 2, budget=4) for x in (1.0, 2.0)]
+        >>> explanation = to_shap(rows, "terms")
+        >>> explanation.feature_names, explanation.values.tolist()
+        (['Feature 0 × Feature 1'], [[1.0], [2.0]])
+    """
+    checks.choice("form", form, FORMS)
+    rows = _checked_rows(results)
+    given = _checked_data(data, rows)
+    if form == "terms":
+        table = TermTable.of(rows, checks.integer("max_terms", max_terms))
+        values = table.completed(table.values, table.left)
+        return explanation(values, table.base_values, data=table.data(given), feature_names=table.labels)
+    _check_alike(rows, form)
+    names = names_of(rows[0].names, rows[0].n_players)
+    values = np.stack([shapley_values(row) if form == "values" else pair_matrix(row) for row in rows])
+    kind = explanation if form == "values" else pair_explanation
+    return kind(values, base_values(rows), data=None if given is None else np.stack(given), feature_names=names)
+
+
+def to_shap_row(result: Result, form: Form = "values", *, data: Any = None, max_terms: int = MOST_TERMS) -> Explanation:
+    """Return the result for one row: 1-D values or terms, or a matrix ``(1, n_players, n_players)``; see `to_shap`."""
+    rows = None if data is None else [_as_row(data)]
+    found = to_shap([result], form, data=rows, max_terms=max_terms)
+    if form == "matrix":  # one (n, n) matrix would be drawn as n rows
+        return found
+    row = found[0]
+    if form == "terms" and rows is not None:
+        row.display_data = TermTable.of([result], max_terms).display(rows[0])
+    return row
+
+
+def explanation(values: Any, base: Any, **facts: Any) -> Explanation:
+    """Return a ``shap.Explanation``; SHAP is imported where it is used first, as that takes seconds."""
+    from captum_spex.compat.shap import Explanation
+
+    return Explanation(values, base, **facts)
+
+
+def pair_explanation(values: Any, base: Any, **facts: Any) -> Explanation:
+    """Return a ``shap.Explanation`` of pairs, which plots that would misread it refuse."""
+    from captum_spex.exports.shap.pair_matrices import PairExplanation
+
+    return PairExplanation(values, base, **facts)
+
+
+def _checked_rows(results: Any) -> list[Result]:
+    rows = list(results) if isinstance(results, Sequence) else [results]
+    if not rows:
+        raise ArgumentError("results", "no rows", "a list of `Interactions`, one for each row")
+    if isinstance(rows[0], Sequence) and not isinstance(rows[0], str):
+        hint = "Choose one: `[row[0] for row in results]`."
+        raise ArgumentError("results", "rows with several outputs", "the results of one output", hint)
+    for row in rows:
+        if not hasattr(row, "first_order"):
+            raise ArgumentError("results", f"a {type(row).__name__}", "a list of `Interactions`, one for each row")
+    return rows
+
+
+def _check_alike(rows: list[Result], form: str) -> None:
+    """Raise unless the columns are the same players in every row."""
+    hint = 'With "terms" rows are joined by the names of their players.'
+    if any(row.n_players != rows[0].n_players for row in rows[1:]):
+        came = f"rows of {rows[0].n_players} to {max(row.n_players for row in rows)} players"
+        raise ArgumentError("form", f"{form!r} for {came}", "'terms', or rows of the same players", hint)
+    if any(row.names != rows[0].names for row in rows[1:]):
+        came = f"{form!r} for rows whose players have other names"
+        raise ArgumentError("form", came, "'terms', or rows of the same players", hint)
+
+
+def _checked_data(data: Any, rows: list[Result]) -> list[NDArray[Any]] | None:
+    if data is None:
+        return None
+    if not hasattr(data, "__len__"):
+        raise ArgumentError("data", f"a {type(data).__name__}", "the players' values, a row for each result")
+    given = [_as_row(row) for row in _in_order(data, rows[0].names)]
+    if len(given) != len(rows):
+        raise ArgumentError("data", f"{len(given)} rows", f"{len(rows)}, one for each result")
+    for number, (row, result) in enumerate(zip(given, rows, strict=True)):
+        if row.shape != (result.n_players,):
+            came = f"shape {row.shape} for row {number}"
+            raise ArgumentError("data", came, f"({result.n_players},), a value for each player")
+    return given
+
+
+def _in_order(data: Any, names: tuple[str, ...] | None) -> Any:
+    """Return the rows of a data frame, its columns in the order of the players if they have the same names."""
+    if not hasattr(data, "columns"):
+        return data.to_numpy() if hasattr(data, "to_numpy") else data
+    columns = list(map(str, data.columns))
+    if names is not None and len(set(columns)) == len(columns) and sorted(columns) == sorted(names):
+        return data.iloc[:, [columns.index(name) for name in names]].to_numpy()
+    return data.to_numpy()
+
+
+def _as_row(row: Any) -> NDArray[Any]:
+    return np.asarray(row.to_numpy() if hasattr(row, "to_numpy") else row)

@@ -1,0 +1,151 @@
+"""Players and groups of players as features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from captum_spex.arrays import Floats
+from captum_spex.errors import ArgumentError
+from captum_spex.exports.shap.additive_values import Result, base_values, summing, totals
+from captum_spex.exports.shap.feature_names import distinct, names_of
+from captum_spex.player_sets import PlayerSets
+
+OTHER_TERMS = "other terms"
+_TIMES = " × "  # noqa: RUF001
+_CANDIDATES = 1000  # largest terms of every row, of which the largest on average are chosen
+_ROUNDING = 1e-12
+_TINY = 1e-9
+
+Players = tuple[int, ...] | None
+
+
+@dataclass(frozen=True, eq=False)
+class TermTable:
+    """The largest terms of many rows, by name.
+
+    Attributes:
+        results: one for every row, in an index whose terms add up to the prediction.
+        groups: the names of the players of every term.
+        players: for every row the players of every term, ``None`` where it lacks one.
+    """
+
+    results: list[Result]
+    groups: list[tuple[str, ...]]
+    players: list[list[Players]]
+
+    @classmethod
+    def of(cls, rows: list[Result], max_terms: int) -> TermTable:
+        """Choose the terms of the largest mean absolute value."""
+        results = [summing(row, "form") for row in rows]
+        _check_alike(results)
+        names = [distinct(names_of(row.names, row.n_players)) for row in rows]
+        groups = _candidates(results, names)
+        table = cls(results, groups, [_players_of(groups, own) for own in names])
+        sizes = np.abs(table.values).sum(axis=0)
+        chosen = [k for k in np.argsort(-sizes, kind="stable")[:max_terms] if sizes[k] > _ROUNDING * table.scale]
+        kept = [[own[k] for k in chosen] for own in table.players]
+        return cls(results, [groups[k] for k in chosen], kept)
+
+    @cached_property
+    def values(self) -> Floats:
+        """The terms' values ``(rows, n_terms)``, 0 where a row lacks one."""
+        pairs = zip(self.results, self.players, strict=True)
+        values = np.stack([_values_at(result, players) for result, players in pairs])
+        return np.where(np.abs(values) > _ROUNDING * self.scale, values, 0.0)
+
+    @cached_property
+    def base_values(self) -> Floats:
+        """The values without any player ``(rows,)``."""
+        return base_values(self.results)
+
+    @cached_property
+    def left(self) -> Floats:
+        """What the terms leave of the predictions ``(rows,)``."""
+        left = totals(self.results) - self.base_values - self.values.sum(axis=1)
+        return np.where(np.abs(left) > _ROUNDING * self.scale, left, 0.0)
+
+    @cached_property
+    def scale(self) -> float:
+        """The largest number among the predictions and the terms."""
+        largest = max(float(np.abs(result.values).max(initial=0.0)) for result in self.results)
+        return max(largest, float(np.abs(np.concatenate([self.base_values, totals(self.results)])).max()))
+
+    @property
+    def labels(self) -> list[str]:
+        """A name for every term, and for what is left if that is more than rounding, or nothing else is there."""
+        is_left = bool((np.abs(self.left) > _TINY * self.scale).any())
+        names = [_TIMES.join(group) for group in self.groups]
+        return [*names, OTHER_TERMS] if is_left or not names else names
+
+    def completed(self, values: Floats, left: Floats) -> Floats:
+        """Add the column of the other terms, if there is one."""
+        return values if len(self.labels) == len(self.groups) else np.column_stack([values, left])
+
+    def data(self, given: list[NDArray[Any]] | None) -> Floats | None:
+        """What plots colour and spread by: products of numbers, else 1 where a row has all players of the term.
+
+        ``None`` if that is 1 everywhere as no data was given.
+        """
+        rows = zip([None] * len(self.players) if given is None else given, self.players, strict=True)
+        shown = np.array([[_product(row, players) for players in own] for row, own in rows], dtype=np.float64)
+        shown = shown.reshape(len(self.players), len(self.groups))
+        return None if given is None and (shown == 1).all() else self.completed(shown, np.ones(len(shown)))
+
+    def display(self, row: NDArray[Any]) -> NDArray[Any]:
+        """The values of the players of the first row's terms as text, and how many other terms there are."""
+        shown = [", ".join(_short(row[player]) for player in players or ()) for players in self.players[0]]
+        first = self.results[0]
+        n_others = int((np.abs(first.values) > _ROUNDING * self.scale).sum()) + first.n_left_out - len(shown)
+        texts = np.empty(len(self.labels), dtype=object)
+        texts[:] = [*shown, f"{max(n_others, 0):,}"][: len(texts)]
+        return texts
+
+
+def _check_alike(rows: Sequence[Result]) -> None:
+    """Raise for rows in other indices or orders; those of few players cannot have higher orders."""
+    indices = {row.index for row in rows if row.max_order > 1}
+    orders = {row.max_order for row in rows if row.max_order < row.n_players}
+    if len(indices) > 1 or len(orders) > 1:
+        came = " and ".join(sorted({f"{row.index} of order {row.max_order}" for row in rows}))
+        raise ArgumentError("results", f"rows in {came}", "the same index and order in every row")
+
+
+def _candidates(rows: Sequence[Result], names: Sequence[list[str]]) -> list[tuple[str, ...]]:
+    """The groups, by name, that are among the largest of some row; names in another order are the same group."""
+    labels: dict[frozenset[str], tuple[str, ...]] = {}
+    for row, own in zip(rows, names, strict=True):
+        for players in row.sets.take(np.arange(min(_CANDIDATES, len(row.sets)))).tuples():
+            label = tuple(own[player] for player in players)
+            labels.setdefault(frozenset(label), label)
+    return list(labels.values())
+
+
+def _players_of(groups: Sequence[tuple[str, ...]], names: Sequence[str]) -> list[Players]:
+    place = {name: player for player, name in enumerate(names)}
+    return [tuple(place[name] for name in group) if place.keys() >= set(group) else None for group in groups]
+
+
+def _values_at(row: Result, sets: Sequence[Players]) -> Floats:
+    values = np.zeros(len(sets))
+    there = np.array([number for number, players in enumerate(sets) if players is not None], dtype=np.int64)
+    places = PlayerSets.from_sets([sets[number] or () for number in there], row.n_players).find(row.sets)
+    values[there[places >= 0]] = row.values[places[places >= 0]]
+    return values
+
+
+def _product(row: NDArray[Any] | None, players: Players) -> float:
+    if players is None:
+        return 0.0
+    values = [] if row is None else [row[player] for player in players]
+    return float(np.prod(values)) if all(isinstance(value, Real | np.bool_) for value in values) else 1.0
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, Real) and not isinstance(value, bool) else str(value)

@@ -1,0 +1,279 @@
+"""A torch model as a game over its components."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from captum_spex import checks
+from captum_spex.arrays import Floats
+from captum_spex.errors import ArgumentError, GameError
+from captum_spex.evaluation.fingerprint import digest
+from captum_spex.games.components.component import Component, checked_components
+from captum_spex.games.components.hooks import Batch, Change, hooks, sites_of
+from captum_spex.games.components.model_inputs import Inputs
+from captum_spex.games.components.reference import means, recorded
+from captum_spex.games.components.values import Scored
+from captum_spex.games.numbers import numbers_of
+from captum_spex.masks import Masks, as_masks, in_batches
+
+_ABLATIONS = ("zero", "mean", "mean by position", "resample")
+
+
+class ComponentGame:
+    """What a model says when parts of it are cut out: heads, MLP blocks, neurons, layers, any modules.
+
+    Every row of a batch carries its own mask, so 64 masks of one example cost one batch of 64. The model stays as it
+    is: hooks are there during a call only.
+
+    Args:
+        model: the model, in evaluation mode.
+        inputs: what it is called with: a tensor, a tuple of arguments, or a mapping of keyword arguments; the first
+            dimension is the examples, one or many.
+        components: the players, as `heads`, `mlps`, `layers`, `neurons` and `modules` return them; lists of them may be
+            added up.
+        value: function of the scores of all examples under several masks, a tensor ``(n_masks, n_examples, ...)``,
+            which returns ``(n_masks,)``, or ``(n_masks, n_outputs)``; `accuracy`, `loss`, `log_prob` and
+            `logit_difference` make such functions. Default: the mean over the examples, an output for each score.
+        ablation: what stands in for an absent component: ``"zero"``; ``"mean"``: the mean over the examples and
+            positions of the reference, ``"mean by position"``: over its examples; ``"resample"``: what the model
+            computes there for the reference: one example, or one for each of ``inputs``.
+        reference: inputs of the model, of the same form, for the other ablations than ``"zero"``.
+        rescale: multiply the kept components by how many there are over how many are kept.
+        forward: what is called, with the arguments ``inputs``, to return scores with examples first, for instance those
+            at the last position; default: the model, and of what it returns the tensor, or ``logits``, or the first.
+        batch_size: rows per call.
+
+    Attributes:
+        n_players, names: the components.
+        components: the components.
+
+    Raises:
+        UnknownNameError: for modules that the model does not have; the nearest names are listed.
+        ArgumentError: for any other argument that cannot be used, for instance a component that ``forward`` does not
+            reach: one or two rows are tried.
+        GameError: if ``forward``, ``value`` or a module gives something of another shape than needed.
+
+    Example:
+        >>> import captum_spex
+        >>> from captum_spex.games.components import modules
+        >>> model = nn.Sequential(nn.Linear(2, 2), nn.Identity()).eval()
+        >>> game = ComponentGame(model, torch.ones(1, 2), modules(model, "*"), value=lambda scores: scores[:, 0, 0])
+        >>> bool(captum_spex.explain(game, budget=4).baseline == 0)
+        True
+
+    References:
+        Butler et al., "ProxySPEX", NeurIPS 2025, section 5.2 (heads, zeroed and rescaled); Wang et al.,
+        "Interpretability in the wild", ICLR 2023 (means and resampling).
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        inputs: Any,
+        components: Iterable[Component],
+        value: Callable[[Tensor], Any] | None = None,
+        *,
+        ablation: Literal["zero", "mean", "mean by position", "resample"] = "zero",
+        reference: Any = None,
+        rescale: bool = False,
+        forward: Callable[..., Any] | None = None,
+        batch_size: int = 64,
+    ) -> None:
+        self.components = checked_components(model, components)
+        self.names = tuple(component.name for component in self.components)
+        self.n_players = len(self.components)
+        self._model = model
+        self._sites = sites_of(model, self.components)
+        self._inputs = Inputs.of(inputs, "inputs")
+        self._ablation = checks.choice("ablation", ablation, _ABLATIONS)
+        self._reference = _checked_reference(ablation, reference, self._inputs.n_examples)
+        self._value = _checked_value(value, self._inputs.n_examples)
+        if not isinstance(rescale, bool):
+            raise ArgumentError("rescale", repr(rescale), "True or False")
+        self._rescale = rescale
+        if forward is not None and not callable(forward):
+            raise ArgumentError("forward", f"a {type(forward).__name__}", "a function of the inputs")
+        self._forward: Callable[..., Any] = model if forward is None else forward
+        self._has_forward = forward is not None
+        self._batch_size = checks.integer("batch_size", batch_size)
+        in_training = [name for name, part in model.named_modules() if part.training]
+        if in_training:
+            came = f"{in_training[0]!r} in training mode" if in_training[0] else "a model in training mode"
+            raise ArgumentError("model", came, "one in evaluation mode", "Call `model.eval()`.")
+        self._device = next((one.device for one in (*model.parameters(), *model.buffers())), torch.device("cpu"))
+        self._check_sites()
+        self._instead = self._replacements()
+
+    def __call__(self, masks: Masks) -> Floats:
+        """Return the values, float64 ``(n_masks,)`` or ``(n_masks, n_outputs)``."""
+        masks = as_masks(masks, self.n_players)
+        if not len(masks):
+            return np.zeros(0)
+        return np.concatenate([self._values(masks[rows]) for rows in self.plan_batches(masks)])
+
+    def plan_batches(self, masks: Masks) -> list[NDArray[np.intp]]:
+        """Return the rows of each call of the model: as many masks as its batch has room for, with all examples."""
+        return in_batches(len(masks), max(1, self._batch_size // self._inputs.n_examples))
+
+    def forward(self, mask: Tensor) -> Tensor:
+        """Return the values of masks given as a tensor of numbers, above 0.5 = present, for Captum's methods.
+
+        Example:
+            >>> from captum.attr import ShapleyValues
+            >>> from captum_spex.games.components import modules
+            >>> model = nn.Sequential(nn.Identity(), nn.Linear(2, 1, bias=False)).eval()
+            >>> game = ComponentGame(model, torch.ones(1, 2), modules(model, "*"), value=lambda scores: scores[:, 0, 0])
+            >>> shares = ShapleyValues(game.forward).attribute(torch.ones(1, 2))
+            >>> bool(torch.isclose(shares.sum(), model(torch.ones(1, 2))[0, 0]))
+            True
+        """
+        return torch.from_numpy(self((mask > 0.5).cpu().numpy())).to(mask.device)
+
+    @property
+    def fingerprint(self) -> dict[str, str] | None:
+        """What tells this game from others, for a store; ``None`` if a part of it has no identity.
+
+        That is a ``value`` or ``forward`` of one's own, or arguments of the model that are no tensors or numbers.
+        """
+        from captum_spex import __version__
+
+        value = getattr(self._value, "fingerprint", None)
+        if value is None or self._has_forward:
+            return None
+        try:
+            inputs = digest(self._inputs.content)
+        except TypeError:  # arguments that have no identity
+            return None
+        return {
+            "captum_spex": __version__,
+            "game": type(self).__name__,
+            "model": f"{type(self._model).__name__} {digest(self._model)}",
+            "inputs": inputs,
+            "components": digest([[component.name, repr(component.places)] for component in self.components]),
+            "ablation": f"{self._ablation}{', rescaled' if self._rescale else ''} {digest(self._instead)}",
+            "value": value,
+        }
+
+    def _check_sites(self) -> None:
+        """Call the model on one row and on two: every site must be reached, by tensors with rows first."""
+        one, _ = self._tried(slice(0, 1), 1)
+        examples = slice(0, min(2, self._inputs.n_examples))
+        two, scores = self._tried(examples, 2 // examples.stop)
+        if len(scores) != 2:
+            came = f"one that returns shape {tuple(scores.shape)} for 2 examples"
+            raise ArgumentError("forward", came, "one that returns scores with examples first")
+        for number, site in enumerate(self._sites):
+            if number not in two:
+                hint = "Its parts may be fused or compiled; take a module around it."
+                came = f"{site.name!r}, which the model does not call"
+                raise ArgumentError("components", came, "modules that the model calls", hint)
+            site.check(two[number], one.get(number))
+
+    def _tried(self, examples: slice, n_masks: int) -> tuple[dict[int, Tensor], Tensor]:
+        """Return what reaches the sites, and the scores, without ablation."""
+        seen: dict[int, Tensor] = {}
+
+        def change_at(number: int) -> Change:
+            def look(tensor: Tensor) -> Tensor:
+                seen.setdefault(number, tensor)
+                return tensor
+
+            return look
+
+        with torch.no_grad(), hooks(self._sites, change_at):
+            scores = _scores(self._inputs.call(self._forward, n_masks, examples))
+        return seen, scores
+
+    def _replacements(self) -> list[list[Tensor]] | None:
+        """Return for every site what stands in for what is absent; ``None``: zero."""
+        if self._reference is None:
+            return None
+        if self._ablation == "resample":
+            return recorded(self._sites, self._forward, self._reference, self._batch_size)
+        by_position = self._ablation == "mean by position"
+        return means(self._sites, self._forward, self._reference, self._batch_size, by_position=by_position)
+
+    def _values(self, masks: Masks) -> Floats:
+        present = torch.from_numpy(np.pad(masks, ((0, 0), (0, 1)), constant_values=True)).to(self._device)
+        scale = None
+        if self._rescale:
+            scale = torch.from_numpy(self.n_players / np.maximum(masks.sum(axis=1), 1))
+        scores = [self._scores(Batch(present, examples, scale)) for examples in self._inputs.blocks(self._batch_size)]
+        joined = scores[0] if len(scores) == 1 else torch.cat(scores, dim=1)
+        return self._checked_values(self._value(joined), len(masks))
+
+    def _scores(self, batch: Batch) -> Tensor:
+        """Return the scores ``(n_masks, n_examples, ...)`` of a batch."""
+
+        def change_at(number: int) -> Change:
+            instead = None if self._instead is None else self._instead[number]
+            return lambda tensor: batch.ablated(number, self._sites[number], tensor, instead)
+
+        n_masks = len(batch.present)
+        with torch.no_grad(), hooks(self._sites, change_at):
+            scores = _scores(self._inputs.call(self._forward, n_masks, batch.examples))
+        n_rows = n_masks * (batch.examples.stop - batch.examples.start)
+        if len(scores) != n_rows:
+            raise GameError(f"`forward`: returned shape {tuple(scores.shape)} for {n_rows} rows.")
+        return scores.reshape(n_masks, -1, *scores.shape[1:])
+
+    def _checked_values(self, values: Any, n_masks: int) -> Floats:
+        array = numbers_of(values, "value")
+        if array.ndim not in (1, 2) or len(array) != n_masks:
+            raise GameError(
+                f"`value`: returned shape {array.shape} for scores of {n_masks} masks; "
+                f"it must be ({n_masks},), or ({n_masks}, n_outputs)."
+            )
+        return array
+
+
+def _checked_reference(ablation: str, reference: Any, n_examples: int) -> Inputs | None:
+    if ablation == "zero":
+        if reference is not None:
+            raise ArgumentError("reference", "one, for the ablation 'zero'", "None", f"Choose one of {_ABLATIONS[1:]}.")
+        return None
+    if reference is None:
+        raise ArgumentError("reference", "None", f"inputs of the model, for the ablation {ablation!r}")
+    inputs = Inputs.of(reference, "reference")
+    if ablation == "resample" and inputs.n_examples not in (1, n_examples):
+        allowed = "one example" if n_examples == 1 else f"one example, or {n_examples}, one for each of `inputs`"
+        raise ArgumentError("reference", f"{inputs.n_examples} examples", allowed)
+    return inputs
+
+
+def _checked_value(value: Any, n_examples: int) -> Callable[[Tensor], Any]:
+    if isinstance(value, Scored) and len(value.labels) != n_examples:
+        allowed = f"{n_examples}, one for each example of `inputs`"
+        raise ArgumentError("labels", f"{len(value.labels)} labels", allowed)
+    if value is not None and not callable(value):
+        raise ArgumentError(
+            "value", f"a {type(value).__name__}", "a function of the scores, such as `accuracy(labels)`"
+        )
+    return _mean if value is None else value
+
+
+def _mean(scores: Tensor) -> Tensor:
+    """Average over the examples; an output for each score."""
+    means = scores.double().mean(dim=1).reshape(len(scores), -1)
+    return means[:, 0] if means.shape[1] == 1 else means
+
+
+_mean.fingerprint = "mean"  # type: ignore[attr-defined]
+
+
+def _scores(output: Any) -> Tensor:
+    """Return the tensor of what a model gave out."""
+    for name in ("logits", "last_hidden_state"):
+        output = getattr(output, name, output)
+    if isinstance(output, tuple | list) and output:
+        output = output[0]
+    if not isinstance(output, Tensor) or not output.dim():
+        came = f"one that returns a {type(output).__name__}"
+        raise ArgumentError("forward", came, "one that returns a tensor, examples first")
+    return output

@@ -1,0 +1,54 @@
+"""Texts with parts of them removed, without a tokenizer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from captum_spex.errors import ArgumentError, UnknownNameError
+from captum_spex.games.text.units import Span, spans_of
+from captum_spex.masks import Masks
+
+
+class Prompts:
+    """The text under every mask: absent players are deleted, with the white space before them, or replaced.
+
+    Example:
+        >>> import numpy as np
+        >>> Prompts("a very good film", "word").under(np.array([[True, False, True, True], [False, True, False, True]]))
+        ['a good film', 'very film']
+    """
+
+    def __init__(self, text: str, unit: str | Sequence[Span], replacement: str | None = None) -> None:
+        if not isinstance(text, str) or not text.strip():
+            raise ArgumentError("text", repr(text), "a text with at least two players")
+        if unit == "token":
+            hint = "Only the server knows the tokens."
+            raise UnknownNameError("unit", "'token'", "'word', 'sentence', or a list of (start, end)", hint)
+        self.text = text
+        self.spans = tuple(spans_of(text, unit) or ())
+        self.names = tuple(text[start:end] for start, end in self.spans)
+        if len(self.spans) < 2:
+            raise ArgumentError("text", f"{len(self.spans)} player", "at least two players", "`unit` divides it.")
+        starts = [0, *(end for _, end in self.spans)]
+        gaps = [text[before:start] for before, (start, _) in zip(starts, self.spans, strict=False)]
+        self._end = text[starts[-1] :]
+        self._present = _objects([gap + name for gap, name in zip(gaps, self.names, strict=True)])
+        self._absent = _objects([gap if gap.strip() else "" for gap in gaps] if replacement is None else [])
+        if replacement is not None:
+            self._absent = _objects([gap + replacement for gap in gaps])
+
+    def under(self, masks: Masks) -> list[str]:
+        """Return the text under every mask."""
+        pieces = np.where(masks, self._present, self._absent)
+        texts = ["".join(row) + self._end for row in pieces]
+        return texts if self.text[0].isspace() else [text.lstrip() for text in texts]
+
+
+def _objects(texts: list[str]) -> NDArray[Any]:
+    array = np.empty(len(texts), dtype=object)
+    array[:] = texts
+    return array

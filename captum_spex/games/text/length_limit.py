@@ -1,0 +1,43 @@
+"""How many tokens a model reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from captum_spex.errors import ArgumentError
+from captum_spex.games.text.ablation import Template
+from captum_spex.games.text.tokens import FIXED, Tokens
+
+_NO_LIMIT = 1_000_000  # tokenizers without a limit say 1e30
+
+
+def token_limit(model: nn.Module, tokenizer: Any) -> int | None:
+    """Return the most tokens that a model reads, by its positions and by its tokenizer; ``None`` if neither says."""
+    limits = [getattr(getattr(model, "config", None), "max_position_embeddings", None)]
+    limits.append(getattr(tokenizer, "model_max_length", None))
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding) and module.padding_idx is not None:
+            limits.append(module.num_embeddings - module.padding_idx - 1)  # such models count on from the padding's
+    known = [int(limit) for limit in limits if isinstance(limit, int) and 0 < limit < _NO_LIMIT]
+    return min(known, default=None)
+
+
+def check_length(model: nn.Module, tokenizer: Any, tokens: Tokens, template: Template) -> None:
+    """Refuse a text that is longer than what the model reads; nothing is ever cut off silently."""
+    limit = token_limit(model, tokenizer)
+    if limit is None:
+        return
+    n_fixed = int(np.count_nonzero(tokens.players == FIXED))
+    if len(tokens.ids) > limit:
+        owners = tokens.players[tokens.players != FIXED]
+        n_fit = int(owners[limit - n_fixed]) if limit > n_fixed else 0
+        came = f"{len(tokens.ids)} tokens, {n_fixed} of them around the text"
+        hint = f"The first {n_fit} of its {tokens.n_players} players fit; shorten it, or explain it in pieces."
+        raise ArgumentError("text", came, f"at most {limit} tokens, what the model reads", hint)
+    longest = template.longest()
+    if longest > limit:
+        came = f"one that makes a row of up to {longest} tokens"
+        raise ArgumentError("replacement", came, f"rows of at most {limit} tokens, what the model reads")

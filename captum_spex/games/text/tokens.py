@@ -1,0 +1,145 @@
+"""The tokens of a prompt, and the player of each."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from captum_spex.errors import ArgumentError
+from captum_spex.games.text.prompt import Prompt
+from captum_spex.games.text.units import Span, spans_of
+
+FIXED = -1
+"""In place of a player: the token is never removed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tokens:
+    """The tokens of a prompt in the order of the model.
+
+    Attributes:
+        ids: what the model reads, int64 ``(n_tokens,)``.
+        players: the player of each token, or `FIXED`.
+        types: token types (first or second text), if the tokenizer tells them.
+        spans: where each player is in the text.
+        names: the players as text.
+    """
+
+    ids: NDArray[np.int64]
+    players: NDArray[np.int64]
+    types: NDArray[np.int64] | None
+    spans: tuple[Span, ...]
+    names: tuple[str, ...]
+
+    @property
+    def n_players(self) -> int:
+        """Number of players."""
+        return len(self.names)
+
+
+def tokens_of(tokenizer: Any, prompt: Prompt, unit: str | Sequence[Span]) -> Tokens:
+    """Cut a prompt into tokens and give each to the player in which its first visible character lies.
+
+    A token of white space alone goes with the token after it, so that a word is removed with the space before it.
+
+    Raises:
+        ArgumentError: if the tokenizer cannot say where its tokens are, or there are fewer than two players.
+    """
+    if not getattr(tokenizer, "is_fast", False):
+        came = f"{type(tokenizer).__name__}, which does not say where its tokens are in the text"
+        raise ArgumentError("tokenizer", came, "a fast tokenizer", "`AutoTokenizer.from_pretrained(...)` gives one.")
+    spans = spans_of(prompt.text, unit)
+    encoded = tokenizer(
+        prompt.whole,
+        prompt.second,
+        add_special_tokens=prompt.special_tokens,
+        return_offsets_mapping=True,
+        truncation=False,
+        verbose=False,
+    )
+    places = _places(prompt, encoded)
+    if spans is None:
+        spans, owners = _token_players(places)
+    else:
+        spans, owners = _span_players(places, spans, given=not isinstance(unit, str))
+    names = tuple(prompt.text[start:end] for start, end in spans)
+    _check_count(names, unit)
+    types = encoded.get("token_type_ids")
+    return Tokens(
+        ids=np.asarray(encoded["input_ids"], dtype=np.int64),
+        players=np.asarray(_with_blanks(owners), dtype=np.int64),
+        types=None if types is None else np.asarray(types, dtype=np.int64),
+        spans=tuple(spans),
+        names=names,
+    )
+
+
+def _places(prompt: Prompt, encoded: Any) -> list[Span | None]:
+    """Where the visible part of each token is in the text; empty for white space, ``None`` outside of the text."""
+    before, length = len(prompt.before), len(prompt.text)
+    places: list[Span | None] = []
+    for (start, end), sequence in zip(encoded["offset_mapping"], encoded.sequence_ids(), strict=True):
+        piece = prompt.whole[start:end] if sequence == 0 else ""
+        visible = start + len(piece) - len(piece.lstrip()) - before
+        within = 0 <= visible < length if piece.strip() else before < end <= before + length
+        inside = sequence == 0 and within
+        places.append((visible, min(end - before, length)) if inside else None)
+    return places
+
+
+def _token_players(places: Sequence[Span | None]) -> tuple[list[Span], list[int | None]]:
+    """Every visible token is a player."""
+    visible = [position for position, place in enumerate(places) if place is not None and place[0] < place[1]]
+    players = {position: player for player, position in enumerate(visible)}
+    return [places[position] or (0, 0) for position in visible], _owners(places, players)
+
+
+def _span_players(
+    places: Sequence[Span | None], spans: Sequence[Span], *, given: bool
+) -> tuple[list[Span], list[int | None]]:
+    """A token belongs to the span in which it begins; words without a token are left out, given spans must have one."""
+    starts = [start for start, _ in spans]
+    of_token = {}
+    for position, place in enumerate(places):
+        if place is not None and place[0] < place[1]:
+            span = bisect_right(starts, place[0]) - 1
+            of_token[position] = span if span >= 0 and place[0] < spans[span][1] else FIXED
+    used = sorted(set(of_token.values()) - {FIXED})
+    if given and len(used) < len(spans):
+        empty = spans[min(set(range(len(spans))) - set(used))]
+        raise ArgumentError("unit", f"{empty}, in which no token begins", "spans that begin where a token does")
+    number = {FIXED: FIXED, **{span: player for player, span in enumerate(used)}}
+    players = {position: number[span] for position, span in of_token.items()}
+    return [spans[span] for span in used], _owners(places, players)
+
+
+def _owners(places: Sequence[Span | None], players: Mapping[int, int]) -> list[int | None]:
+    """The player of each token: `FIXED` outside of the text, ``None`` for white space in it."""
+    return [FIXED if place is None else players.get(position) for position, place in enumerate(places)]
+
+
+def _with_blanks(owners: Sequence[int | None]) -> list[int]:
+    """Give white space to the player after it, at the end of the text to the one before."""
+    complete = list(owners)
+    for position in range(len(complete) - 2, -1, -1):
+        if complete[position] is None and complete[position + 1] not in (None, FIXED):
+            complete[position] = complete[position + 1]
+    for position in range(1, len(complete)):
+        if complete[position] is None:
+            complete[position] = complete[position - 1]
+    return [FIXED if owner is None else owner for owner in complete]
+
+
+def _check_count(names: tuple[str, ...], unit: str | Sequence[Span]) -> None:
+    if len(names) >= 2:
+        return
+    kind = unit if isinstance(unit, str) else "span"
+    came = f"one {kind} ({names[0]!r})" if names else f"no {kind}"
+    finer = {"sentence": 'unit="word"', "word": 'unit="token"'}.get(kind)
+    hint = f"`{finer}` divides it further, if it has several." if finer else ""
+    raise ArgumentError("text", came, f"at least two players, here {kind}s", hint)

@@ -1,0 +1,165 @@
+"""Retraining in closed form, many subsets at once: ridge, kernel ridge, nearest neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.kernel_ridge import KernelRidge
+from sklearn.linear_model import Ridge
+from sklearn.metrics.pairwise import pairwise_kernels
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+
+from captum_spex.arrays import Floats
+from captum_spex.games.training.on_test import Answers, OnTest
+from captum_spex.games.training.subsystems import LEAST_PIVOT, Subsystems
+from captum_spex.games.training.training_data import as_array
+from captum_spex.masks import Masks
+
+ClosedForm = Callable[[Masks], tuple[Answers, NDArray[np.bool_]]]
+"""From points ``(n_masks, n_points)`` to answers, and for which masks they are known."""
+
+_DIRECT_SOLVERS = ("auto", "cholesky", "svd")  # of ridge; the others stop at a tolerance
+_MOST_PRODUCTS = 1 << 26  # numbers held at once: half a gigabyte
+_BLOCK = 1 << 22  # numbers in a block of matrices
+
+
+def closed_form_of(estimator: Any, columns: tuple[Any, ...], on_test: OnTest) -> ClosedForm | None:
+    """Return how to retrain an estimator in closed form, or ``None`` where that is not known to be the same."""
+    makers: dict[type, Callable[[Any, NDArray[Any], NDArray[Any], NDArray[Any]], ClosedForm | None]] = {
+        Ridge: _ridge,
+        KernelRidge: _kernel_ridge,
+        KNeighborsClassifier: _neighbors,
+        KNeighborsRegressor: _neighbors,
+    }
+    if type(estimator) not in makers or len(columns) != 2:
+        return None
+    X, y, points = as_array(columns[0]), as_array(columns[1]), as_array(on_test.X)
+    if X is None or y is None or points is None or X.ndim != 2 or points.ndim != 2 or X.shape[1] != points.shape[1]:
+        return None
+    is_numeric = all(np.issubdtype(array.dtype, np.number) and np.isfinite(array).all() for array in (X, points))
+    is_numeric &= all(array.dtype.kind != "f" or array.dtype == np.float64 for array in (X, y, points))
+    is_numeric &= y.dtype.kind != "f" or bool(np.isfinite(y).all())  # else scikit-learn's own precision, and errors
+    return makers[type(estimator)](estimator, X, y, points) if is_numeric else None
+
+
+def _ridge(estimator: Ridge, X: NDArray[Any], y: NDArray[Any], points: NDArray[Any]) -> ClosedForm | None:
+    r"""Ridge from sums over the present points: :math:`(\sum x x^T - s s^T / |S| + \alpha) w = \sum x y - ...`."""
+    size = (X.shape[1] + 1 + (1 if y.ndim == 1 else y.shape[1])) ** 2
+    if (
+        np.ndim(estimator.alpha)
+        or not estimator.alpha >= 0
+        or estimator.positive
+        or estimator.solver not in _DIRECT_SOLVERS
+    ):
+        return None
+    if len(X) * size > _MOST_PRODUCTS or not np.issubdtype(y.dtype, np.number):
+        return None
+    targets = y.reshape(len(y), -1).astype(np.float64)
+    middle = X.mean(axis=0) if estimator.fit_intercept else np.zeros(X.shape[1])
+    shift = targets.mean(axis=0) if estimator.fit_intercept else np.zeros(targets.shape[1])
+    rows = np.column_stack([np.ones(len(X)), X - middle, targets - shift])
+    products = (rows[:, :, None] * rows[:, None, :]).reshape(len(X), -1)
+    n_features, penalty = X.shape[1], float(estimator.alpha)
+    step = max(1, _BLOCK // size)
+
+    def block(masks: Masks) -> tuple[Floats, NDArray[np.bool_]]:
+        sums = torch.from_numpy((masks.astype(np.float64) @ products).reshape(len(masks), rows.shape[1], -1))
+        counts = sums[:, 0, 0].clamp_min(1)[:, None, None]
+        inner, first = sums[:, 1:, 1:], sums[:, 1:, :1]
+        if estimator.fit_intercept:
+            inner = inner - first @ first.mT / counts
+        gram = inner[:, :n_features, :n_features].clone()
+        gram.diagonal(dim1=1, dim2=2).add_(penalty)
+        weights, solved = _solved(gram, inner[:, :n_features, n_features:])
+        predicted = torch.from_numpy(points - middle) @ weights + torch.from_numpy(shift)
+        if estimator.fit_intercept:
+            means = first[:, :, 0] / counts[:, :, 0]
+            predicted = predicted + (means[:, n_features:] - (means[:, None, :n_features] @ weights)[:, 0])[:, None]
+        return predicted.numpy(), solved & masks.any(axis=1)
+
+    return _in_blocks(block, step, y.ndim == 1)
+
+
+def _kernel_ridge(estimator: KernelRidge, X: NDArray[Any], y: NDArray[Any], points: NDArray[Any]) -> ClosedForm | None:
+    r"""Kernel ridge: :math:`(K_{SS} + \alpha) a = y_S`, the kernel computed once for all subsets."""
+    if (
+        np.ndim(estimator.alpha)
+        or not estimator.alpha >= 0
+        or estimator.kernel == "precomputed"
+        or not np.issubdtype(y.dtype, np.number)
+    ):
+        return None
+    if (len(X) + len(points)) * len(X) > _MOST_PRODUCTS:
+        return None
+    settings = dict(estimator.kernel_params or {})
+    if not callable(estimator.kernel):
+        settings = {"gamma": estimator.gamma, "degree": estimator.degree, "coef0": estimator.coef0}
+    kernel = pairwise_kernels(X, metric=estimator.kernel, filter_params=True, **settings).astype(np.float64)
+    with_test = pairwise_kernels(points, X, metric=estimator.kernel, filter_params=True, **settings)
+    kernel.flat[:: len(X) + 1] += float(estimator.alpha)
+    systems, targets = Subsystems.of(kernel), y.reshape(len(y), -1).T.astype(np.float64)
+
+    def block(masks: Masks) -> tuple[Floats, NDArray[np.bool_]]:
+        weights, solved = systems.solve(masks, targets)
+        predicted = (weights @ with_test.T).transpose(0, 2, 1)
+        return predicted, solved & masks.any(axis=1)
+
+    return _in_blocks(block, max(1, _BLOCK // targets.size), y.ndim == 1)
+
+
+def _neighbors(estimator: Any, X: NDArray[Any], y: NDArray[Any], points: NDArray[Any]) -> ClosedForm | None:
+    """Nearest neighbours: of the order of all points around each test point, the first k that are present."""
+    is_classifier = isinstance(estimator, KNeighborsClassifier)
+    if (
+        estimator.weights != "uniform"
+        or estimator.metric == "precomputed"
+        or y.ndim != 1
+        or len(X) * len(points) > _MOST_PRODUCTS
+    ):
+        return None
+    if estimator.n_neighbors > len(X) or not (is_classifier or np.issubdtype(y.dtype, np.number)):
+        return None
+    order = clone(estimator).fit(X, y).kneighbors(points, n_neighbors=len(X), return_distance=False)
+    classes, codes = np.unique(y, return_inverse=True) if is_classifier else (None, y)
+    says = np.eye(len(classes))[codes.reshape(-1)] if classes is not None else y.astype(np.float64)[:, None]
+    if order.size * says.shape[1] > _MOST_PRODUCTS:
+        return None
+    around = says[order]  # (n_test, n_points, classes)
+    k = estimator.n_neighbors
+    step = max(1, _BLOCK // around.size)
+
+    def block(masks: Masks) -> tuple[Floats, NDArray[np.bool_]]:
+        present = masks[:, order]
+        chosen = present & (present.cumsum(axis=2, dtype=np.int32) <= k)
+        means = np.matmul(chosen.transpose(1, 0, 2).astype(np.float64), around) / k
+        return means.transpose(1, 0, 2), masks.sum(axis=1) >= k
+
+    return _in_blocks(block, step, not is_classifier, classes)
+
+
+def _in_blocks(
+    block: Callable[[Masks], tuple[Floats, NDArray[np.bool_]]],
+    step: int,
+    is_flat: bool,
+    classes: NDArray[Any] | None = None,
+) -> ClosedForm:
+    """Go through many masks ``step`` by ``step``."""
+
+    def of_all(masks: Masks) -> tuple[Answers, NDArray[np.bool_]]:
+        parts = [block(masks[start : start + step]) for start in range(0, len(masks), step)]
+        numbers, known = map(np.concatenate, zip(*parts, strict=True))
+        return Answers(numbers[..., 0] if is_flat else numbers, classes), known
+
+    return of_all
+
+
+def _solved(grams: torch.Tensor, right: torch.Tensor) -> tuple[torch.Tensor, NDArray[np.bool_]]:
+    """Solve positive systems; tell which were, well beyond rounding."""
+    factors, failed = torch.linalg.cholesky_ex(grams)
+    kept = factors.diagonal(dim1=1, dim2=2) ** 2 > LEAST_PIVOT * grams.diagonal(dim1=1, dim2=2)
+    return torch.cholesky_solve(right, factors), ((failed == 0) & kept.all(dim=1)).numpy()

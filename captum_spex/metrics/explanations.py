@@ -1,0 +1,148 @@
+"""What the metrics compare: results, models, spectra, mappings, arrays; and how to read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from numbers import Real
+from operator import index as as_index
+from typing import Any
+
+import numpy as np
+
+from captum_spex import checks
+from captum_spex.arrays import Floats
+from captum_spex.errors import ArgumentError, GameError, MaskError
+from captum_spex.evaluation.batches import as_numbers
+from captum_spex.indices import IndexTerms, resolve_index
+from captum_spex.interactions import Interactions
+from captum_spex.model import GameModel, Spectrum
+from captum_spex.player_sets import PlayerSets
+from captum_spex.terms import Terms
+
+Explained = Any
+"""`Interactions`, a callable on masks, ``{players: value}``, ``(n_players,)`` values, or a list of these."""
+_TINY = 1e-12  # of the largest value: below, a value is a rounding error of 0
+
+
+def width_of(n_players: int | None, explained: Explained, game: Any = None, masks: Any = None) -> int:
+    """The number of players, if all that know it agree."""
+    if game is not None and not callable(game) and masks is None:
+        raise ArgumentError("game", f"a {type(game).__name__}", "a callable, or the values of given `masks`")
+    if masks is not None and np.ndim(masks) != 2:
+        raise MaskError("masks", f"shape {np.shape(masks)}", "(n_masks, n_players)")
+    told = {
+        "n_players": n_players,
+        "masks": None if masks is None else np.shape(masks)[1],
+        "explained": _own_width(explained),
+        "game": getattr(game, "n_players", None),
+    }
+    known = {name: checks.integer(name, value) for name, value in told.items() if value is not None}
+    if not known:
+        raise ArgumentError("n_players", "None", "a number of players, as nothing else tells it")
+    first, n = next(iter(known.items()))
+    for name, width in known.items():
+        if width != n:
+            raise MaskError(name, f"{width} players", f"{n}, as `{first}` says")
+    return n
+
+
+def _own_width(explained: Explained) -> int | None:
+    own = getattr(explained, "n_players", None)
+    vector = None if own is not None else vector_of(explained)
+    if vector is not None:
+        return len(vector)
+    if own is None and is_list(explained):
+        return next((width for width in map(_own_width, explained) if width is not None), None)
+    return own
+
+
+def is_list(explained: Explained) -> bool:
+    """Whether there is one explanation for each of several outputs."""
+    return isinstance(explained, list | tuple) or (isinstance(explained, np.ndarray) and explained.ndim == 2)
+
+
+def vector_of(explained: Explained) -> Floats | None:
+    """First-order attributions as an array, if that is what it is."""
+    if isinstance(explained, Mapping | str) or callable(explained) or explained is None:
+        return None
+    if isinstance(explained, list | tuple) and not all(isinstance(value, Real) for value in explained):
+        return None
+    array = np.asarray(explained)
+    if array.ndim != 1 or not len(array) or array.dtype.kind not in "iuf":
+        return None
+    if not np.isfinite(array).all():
+        raise ArgumentError("explained", str(array[~np.isfinite(array)][0]), "finite values")
+    return array.astype(np.float64)
+
+
+def terms_of(explained: Explained) -> Terms:
+    """The terms of a result, a spectrum, a mapping, or attributions."""
+    if isinstance(explained, Terms):
+        return explained
+    vector = vector_of(explained)
+    values = explained if vector is None else {(player,): value for player, value in enumerate(vector.tolist())}
+    if not isinstance(values, Mapping):
+        allowed = "a result, a mapping {players: value}, or attributions (n_players,)"
+        hint = "Use `model.spectrum(k)`." if isinstance(values, GameModel) else ""
+        raise ArgumentError("explained", f"a {type(values).__name__}", allowed, hint)
+    sets = [canonical(players, "explained") for players in values]
+    numbers = numbers_of("explained", list(values.values()))
+    if len(set(sets)) < len(sets) or not np.isfinite(numbers).all():
+        came = "a set of players twice" if len(set(sets)) < len(sets) else "a value that is not finite"
+        raise ArgumentError("explained", came, "one finite number for each set")
+    width = 1 + max((player for players in sets for player in players), default=0)
+    return Terms(PlayerSets.from_sets(sets, width), numbers)
+
+
+def numbers_of(argument: str, values: Any) -> Floats:
+    """Values as an array, if they are real numbers: arrays, lists, tensors."""
+    try:
+        return as_numbers(values)
+    except GameError:
+        raise ArgumentError(argument, "values that are no real numbers", "real numbers") from None
+
+
+def canonical(players: Any, argument: str) -> tuple[int, ...]:
+    """Return players as an increasing tuple of integers."""
+    try:
+        found = tuple(
+            sorted({as_index(player) for player in (players if isinstance(players, Iterable) else (players,))})
+        )
+    except TypeError:
+        raise ArgumentError(argument, repr(players), "players by their numbers") from None
+    if found and found[0] < 0:
+        raise MaskError(argument, f"player {found[0]}", "0 or more")
+    return found
+
+
+def top_of(explained: Explained, k: int, min_order: int) -> dict[tuple[int, ...], float]:
+    """Return the ``k`` largest terms of at least ``min_order`` players, without those that are rounding errors."""
+    checks.integer("k", k), checks.integer("min_order", min_order)
+    terms = terms_of(explained)
+    large = np.abs(terms.values) > _TINY * np.abs(terms.values).max(initial=0.0)
+    rows = np.flatnonzero(large & (terms.orders >= min_order))[:k]
+    return dict(zip(terms.sets.take(rows).tuples(), terms.values[rows].tolist(), strict=True))
+
+
+def first_order_of(explained: Explained, n_players: int) -> Floats:
+    """Values of the single players; of a recovered game its Shapley values."""
+    if isinstance(explained, Spectrum):
+        explained = GameModel((explained,))
+    if isinstance(explained, Interactions) and explained.index == "Fourier":
+        explained = explained.model
+    if isinstance(explained, GameModel):
+        explained = explained.index_terms(resolve_index("SV", 1, n_players))
+    terms = terms_of(explained)
+    rows = np.flatnonzero(terms.orders == 1)
+    if not len(rows) and not isinstance(terms, IndexTerms):
+        raise ArgumentError("explained", "no value of a single player", "first-order values")
+    check_players("explained", terms.n_players - 1, n_players)
+    values = np.zeros(n_players)
+    values[terms.sets.players[terms.sets.indptr[rows]]] = terms.values[rows]
+    return values
+
+
+def check_players(argument: str, largest: int, n_players: int) -> None:
+    """Raise a `MaskError` if there is no player ``largest``."""
+    if largest >= n_players:
+        raise MaskError(argument, f"player {largest}", f"0 to {n_players - 1}, as there are {n_players} players")

@@ -1,0 +1,105 @@
+"""Which terms of a result a picture shows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from captum_spex.arrays import Floats, Ints
+from captum_spex.interactions import Interactions
+from captum_spex.plots.style import signed
+
+INTERVAL = 1.64
+"""Standard errors to each side that hold the true value nine times out of ten."""
+
+_TINY, _TINIER = 1e-9, 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """The terms that a picture shows, from the largest, and how many others are not 0."""
+
+    players: list[tuple[int, ...]]
+    values: Floats
+    errors: Floats | None
+    n_others: int
+
+    def __len__(self) -> int:
+        return len(self.players)
+
+    def __iter__(self) -> Iterator[tuple[tuple[int, ...], float]]:
+        return zip(self.players, self.values.tolist(), strict=True)
+
+    @property
+    def intervals(self) -> Floats | None:
+        """Half the length of the error bars."""
+        return None if self.errors is None else INTERVAL * self.errors
+
+
+def largest_terms(
+    result: Interactions, orders: Collection[int], most: int, *, among: Ints | None = None, errors: bool = False
+) -> Shown:
+    """Return the largest terms of some orders that are not 0, among some players, with standard errors if asked for."""
+    rows = _rows_not_zero(result, orders)
+    if among is not None:
+        rows = rows[_inside(result, rows, among)]
+    sets = result.sets.take(rows[:most])
+    known = result.errors_of(sets) if errors and len(sets) else None
+    return Shown(sets.tuples(), result.values[rows[:most]], known, max(0, len(rows) - most))
+
+
+def involvement(result: Interactions, orders: Collection[int]) -> Floats:
+    """Return for every player the sum of the absolute values of its terms of some orders, ``(n_players,)``."""
+    total = np.zeros(result.n_players)
+    for order, rows, block in result.sets.by_order():
+        if order in orders:
+            np.add.at(total, block.ravel(), np.repeat(np.abs(result.values[rows]), order))
+    return total
+
+
+def most_involved(result: Interactions, orders: Collection[int], most: int) -> Ints:
+    """Return the players of the largest involvement, in increasing order; of many, only those that have any."""
+    if result.n_players <= most:
+        return np.arange(result.n_players)
+    involved = involvement(result, orders)
+    chosen = np.argsort(-involved, kind="stable")[:most]
+    return np.sort(chosen[: max(1, np.count_nonzero(involved[chosen] > smallest(result)))])
+
+
+def main_effects(result: Interactions) -> Floats:
+    """Return the values of the single players, exactly 0 where only rounding is left."""
+    values = result.first_order()
+    return np.where(np.abs(values) > smallest(result), values, 0.0)
+
+
+def smallest(result: Interactions) -> float:
+    """Return the size up to which values are rounding."""
+    largest = np.abs(result.values).max(initial=0.0)
+    return float(max(_TINY * largest, _TINIER * abs(result.baseline)))
+
+
+def of_players(drawn: int, result: Interactions) -> str:
+    """Return how many players are drawn, nothing if all are."""
+    all_players = result.n_players
+    return "" if drawn == all_players else f"the {drawn:,} most involved of {all_players:,} players"
+
+
+def scale(what: str, values: Floats) -> str:
+    """Return what the largest of some values is."""
+    return f"{what} up to {signed(values[np.argmax(np.abs(values))])}" if len(values) and values.any() else ""
+
+
+def _rows_not_zero(result: Interactions, orders: Collection[int]) -> Ints:
+    wanted = np.isin(result.orders, list(orders)) & (np.abs(result.values) > smallest(result))
+    return np.flatnonzero(wanted)
+
+
+def _inside(result: Interactions, rows: Ints, players: Ints) -> np.ndarray:
+    """Return whether all players of the sets at ``rows`` are among some."""
+    there = np.zeros(result.n_players, dtype=np.bool_)
+    there[players] = True
+    sets = result.sets.take(rows)
+    owners = np.repeat(np.arange(len(sets)), sets.orders)
+    return np.bincount(owners, weights=~there[sets.players], minlength=len(sets)) == 0

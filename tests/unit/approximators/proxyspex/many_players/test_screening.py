@@ -1,0 +1,245 @@
+"""More players than there is room for masks that are laid out: packed masks, screened players, honest faithfulness."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from sampled import some
+
+import captum_spex
+from captum_spex.approximators import BoostedTrees, GaussianProcess, Observed, ProxySpex
+from captum_spex.approximators.ard_regression import relevant_weights
+from captum_spex.approximators.proxyspex.many_players import screening as _screening
+from captum_spex.arrays import Floats
+from captum_spex.errors import ArgumentError, BudgetError
+from captum_spex.interactions import Interactions
+from captum_spex.masks import Masks, PackedMasks, mask_keys
+
+N = 5100
+PLAYERS = (5, 17, 900, 5099)
+
+
+def game(masks: Masks) -> Floats:
+    """Four players matter, two of them only together."""
+    return 3.0 * masks[:, 5] + 2.0 * (masks[:, 17] & masks[:, 900]) - 1.0 * masks[:, 5099]
+
+
+class Packed:
+    """Many main effects, pairs, and pairs of players of whom one shows nothing by itself; never laid out whole."""
+
+    def __init__(self, n_players: int, n_single: int = 20, seed: int = 0) -> None:
+        rng = np.random.default_rng(seed)
+        self.n_players = n_players
+        self.single = rng.choice(n_players, n_single, replace=False)
+        self.weights = rng.choice([-1.0, 1.0], n_single)
+        others = np.setdiff1d(np.arange(n_players), self.single)
+        self.hidden = rng.choice(others, 5, replace=False)  # each with one of the single players
+        self.n_seen: list[int] = []
+
+    def __call__(self, masks: Masks) -> Floats:
+        """Refuse bool masks of so many players."""
+        raise AssertionError("masks were laid out")
+
+    def evaluate_packed(self, masks: PackedMasks) -> Floats:
+        """Return the values."""
+        self.n_seen.append(len(masks))
+        present = masks.columns(self.single)
+        signs = 1.0 - 2.0 * masks.columns(self.hidden)
+        return present @ self.weights + (1.0 - 2.0 * present[:, :5]) @ np.zeros(5) + self.pairs(present, signs)
+
+    def pairs(self, present: Masks, signs: Floats) -> Floats:
+        """The player that shows by itself turns the sign of the one that does not."""
+        return ((1.0 - 2.0 * present[:, :5]) * signs).sum(axis=1)
+
+
+def explained(n: int, budget: int, **settings: Any) -> tuple[Packed, Interactions]:
+    """Explain a game whose masks cannot be laid out."""
+    own = Packed(n)
+    result = captum_spex.explain(own, n, budget=budget, random_state=0, **settings)
+    assert isinstance(result, Interactions)
+    assert sum(own.n_seen) == result.n_evaluations == budget
+    return own, result
+
+
+@pytest.mark.parametrize("budget", some([10_050, 1500], 1))
+def test_players_are_found_among_thousands_and_partners_that_show_nothing_alone(budget: int) -> None:
+    own, result = explained(N, budget)
+    strongest = {players[0] for players in result.top(len(own.single), order=1)}
+    assert len(strongest & set(own.single.tolist())) >= len(own.single) - 1
+    pairs = {tuple(sorted(pair)) for pair in zip(own.single[:5].tolist(), own.hidden.tolist(), strict=True)}
+    assert set(result.top(5, order=2)) == pairs
+    assert_allclose([abs(result[pair]) for pair in pairs], 4.0, rtol=0.1)
+    assert result.faithfulness > 0.97
+    assert result.diagnostics["n_screened_out"] >= N - 512 - 512
+    assert 0 < result.diagnostics["screened_out_bound"] < 1
+
+
+def test_shapley_values_sum_to_the_difference_of_the_ends() -> None:
+    own, result = explained(N, 400)
+    ends = PackedMasks.of(np.stack([np.ones(N, dtype=bool), np.zeros(N, dtype=bool)]))
+    full, empty = own.evaluate_packed(ends)
+    assert_allclose(result.first_order().sum(), full - empty, atol=1e-9)
+    _, uncorrected = explained(N, 400, approximator=ProxySpex(put_back=False))
+    assert abs(uncorrected.first_order().sum() - (full - empty)) > 1e-6
+
+
+@pytest.mark.parametrize(("budget", "n_single"), some([(40, 40), (800, 100), (400, 400)], 2))
+def test_the_faithfulness_is_that_of_fresh_masks_and_never_below_a_constant(budget: int, n_single: int) -> None:
+    own = Packed(N, n_single)
+    result = captum_spex.explain(own, N, budget=budget, random_state=0)
+    fresh = np.random.default_rng(99).random((1500, N)) < 0.5
+    truth = own.evaluate_packed(PackedMasks.of(fresh))
+    actual = 1 - ((truth - result.model(fresh)) ** 2).mean() / truth.var()
+    assert actual > -0.25
+    spread = 3 / np.sqrt(0.1 * budget)  # of an R² on a tenth of the masks
+    assert abs(result.faithfulness - actual) < spread
+    assert not result.diagnostics["lower"] > actual + 0.05
+
+
+@pytest.mark.parametrize("proxy", [BoostedTrees(n_trees=60), GaussianProcess()], ids=["trees", "process"])
+def test_a_proxy_of_the_callers_choice_is_fitted_to_the_players_that_are_left(proxy: Any) -> None:
+    approximator = ProxySpex(proxy=proxy)
+    result = captum_spex.explain(game, N, budget=400, approximator=approximator, random_state=0)
+    assert isinstance(result, Interactions)
+    assert set(result.top(2, order=1)) <= {(player,) for player in PLAYERS}
+    assert result.first_order().sum() == pytest.approx(4.0)
+    assert "regression" not in result.diagnostics["proxy"]
+
+
+def test_errors_of_players_that_were_screened_out_are_their_bound() -> None:
+    result = captum_spex.explain(game, N, budget=400, random_state=0, approximator=ProxySpex(proxy="gaussian-process"))
+    assert isinstance(result, Interactions)
+    assert result.std_errors is not None
+    out = np.setdiff1d(np.arange(N), result.model.players)
+    bound = result.diagnostics["screened_out_bound"]
+    assert_allclose(result.model.std_errors(_sii(), _one(out[0])), bound / 1.96)
+    assert result.model.std_errors(_sii(), _one(5))[0] != bound / 1.96
+    again = Interactions.from_json(result.to_json())
+    assert_allclose(again.model.std_errors(_sii(), _one(out[0])), bound / 1.96)
+    told = f"{len(out):,} players screened out: main effects below {bound:.2g} (95 %), interactions not sought"
+    assert again.diagnostics == result.diagnostics
+    assert told in str(result)
+    assert told in str(again)
+    assert told in again.to_html()
+
+
+def _sii() -> Any:
+    return captum_spex.indices.resolve_index("SII", 1, N)
+
+
+def _one(player: int) -> Any:
+    return captum_spex.player_sets.PlayerSets.from_sets([(int(player),)], N)
+
+
+def additive(masks: Masks) -> Floats:
+    """Two players matter, each by itself."""
+    return 3.0 * masks[:, 5] - 1.0 * masks[:, 5099]
+
+
+FEW_TREES = ProxySpex(BoostedTrees(n_trees=20, learning_rate=0.5))
+
+
+@pytest.mark.parametrize(("own", "approximator"), some([(additive, FEW_TREES), (game, ProxySpex())], 1))
+def test_masks_are_asked_for_until_the_faithfulness_is_reached(own: Any, approximator: ProxySpex) -> None:
+    """The first round has four masks for each player."""
+    result = captum_spex.explain(
+        own, N, budget="auto", max_budget=30_000, target_faithfulness=0.9, approximator=approximator, random_state=0
+    )
+    assert isinstance(result, Interactions)
+    curve = result.diagnostics["curve"]
+    assert curve[-1][2] >= 0.9
+    assert result.n_evaluations == curve[-1][0] == 4 * N
+
+
+def test_same_seed_same_result() -> None:
+    results = [explained(N, 300)[1].to_json() for _ in range(2)]
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("budget", [2, 9, 17])
+def test_very_few_masks(budget: int) -> None:
+    result = captum_spex.explain(game, N, budget=budget, random_state=0)
+    assert isinstance(result, Interactions)
+    assert result.n_evaluations == budget
+    assert result.first_order().sum() == pytest.approx(4.0)
+    assert not result.faithfulness > 0.5
+
+
+def test_constant_games_and_several_outputs() -> None:
+    def outputs(masks: Masks) -> Floats:
+        return np.stack([game(masks), np.full(len(masks), 7.0)], axis=1)
+
+    varying, constant = captum_spex.explain(outputs, N, budget=300, random_state=0)
+    assert varying.first_order().sum() == pytest.approx(4.0)
+    assert not constant.first_order().any()
+    assert constant.faithfulness == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "budget", "error", "message"),
+    [
+        ({"design": "spread"}, 500, ArgumentError, "`design`: expected 'auto' or 'bernoulli' for more.*, got 'spread'"),
+        ({"rounds": 3}, 500, ArgumentError, "`rounds`: expected 'auto' or 1 for more than 5,000 players.*, got 3"),
+        (
+            {},
+            100_000_000,
+            BudgetError,
+            "`budget`: expected .*, got 100,000,000 masks of 5,100 players, 59 GiB even if packed",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_before_the_first_evaluation(
+    settings: dict[str, Any], budget: int, error: type[Exception], message: str
+) -> None:
+    own = Packed(N)
+    with pytest.raises(error, match=message):
+        captum_spex.explain(own, N, budget=budget, approximator=ProxySpex(**settings))
+    assert not own.n_seen
+
+
+@pytest.mark.parametrize("n_players", [3, 64, 65, 1001, 5003])
+def test_keys_of_packed_masks_are_those_of_masks(n_players: int) -> None:
+    masks = np.random.default_rng(1).random((50, n_players)) < 0.5
+    assert (PackedMasks.of(masks).keys() == mask_keys(masks)).all()
+
+
+def test_keys_of_wide_masks_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("captum_spex.masks._BLOCK", 1 << 10)
+    masks = np.random.default_rng(1).random((50, 777)) < 0.5
+    assert (PackedMasks.of(masks).keys() == mask_keys(masks)).all()
+
+
+def test_weights_of_few_relevant_features() -> None:
+    """Against least squares on the features that are known to matter; the others go to nought."""
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(300, 100)) * rng.uniform(0.1, 10, 100)
+    targets = features[:, :3] @ np.array([1.0, -2.0, 0.5]) + rng.normal(size=300) * 0.1
+    weights, errors = relevant_weights(features, targets)
+    ideal = np.linalg.lstsq(features[:, :3], targets, rcond=None)[0]
+    assert_allclose(weights[:3], ideal, atol=4 * errors[:3].max())
+    assert (np.abs(weights[3:]) * features[:, 3:].std(axis=0) < 0.03).all()
+    scaled, _ = relevant_weights(features * 1e6, targets * 1e-9)
+    assert_allclose(scaled, weights * 1e-15, rtol=1e-6)
+
+
+def test_weights_of_nothing() -> None:
+    assert relevant_weights(np.zeros((5, 0)), np.ones(5))[0].shape == (0,)
+    assert not relevant_weights(np.ones((5, 2)), np.zeros(5))[0].any()
+    assert relevant_weights(np.zeros((5, 2)), np.arange(5.0))[0].tolist() == [0.0, 0.0]
+
+
+def test_screening_again_finds_players_that_did_not_show_at_first() -> None:
+    """Two hundred effects hide each other; what the strongest leave shows the others."""
+    rng = np.random.default_rng(0)
+    masks = rng.random((2000, 4000)) < 0.5
+    planted = rng.choice(4000, 200, replace=False)
+    values = masks[:, planted] @ rng.choice([-1.0, 1.0], 200)
+    observed = Observed(PackedMasks.of(masks), values[:, None])
+    shares, correlations = _screening.marginals(observed)
+    first = np.argsort(-np.abs(correlations[:, 0]))[:512]
+    screened = _screening.Screened.of(observed, shares, correlations[:, 0], 0)
+    assert np.isin(planted, first).mean() < 0.95
+    assert np.isin(planted, screened.players).all()

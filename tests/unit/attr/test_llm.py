@@ -1,0 +1,859 @@
+"""Captum's interface to language models: values of every mask against plain forward passes, and what goes wrong."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import version
+
+import matplotlib as mpl
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+from packaging.version import Version
+
+if Version(version("captum")) < Version("0.9"):
+    pytest.skip("`SpexLLMAttribution` needs Captum 0.9", allow_module_level=True)
+
+from captum.attr import (
+    ImageMaskInput,
+    KernelShap,
+    LLMAttribution,
+    LLMAttributionResult,
+    RemoteLLMAttribution,
+    ShapleyValues,
+    TextTemplateInput,
+    TextTokenInput,
+)
+from captum.attr._core.remote_provider import RemoteLLMProvider
+from numpy.testing import assert_allclose, assert_array_equal
+from oracles import every_mask, of_every_set, sii_weight
+from text_models import bert_classifier, byte_tokenizer, causal_model, varied
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
+from transformers.modeling_outputs import CausalLMOutput
+
+from captum_spex import Interactions
+from captum_spex.approximators import ProxySpex as ProxySpexApproximator
+from captum_spex.attr import ProxySpex, Spex, SpexLLMAttribution, SpexLLMAttributionResult
+from captum_spex.errors import ArgumentError, StoreError
+
+mpl.use("Agg")
+
+WORDS = ("a", "good", "film", "with", "bad", "actors", "is", "not", "my", "story", "never", "fails", "$x", "of")
+TARGET = "never fails my"
+EXACT = 1e-5  # relative to the largest number
+IMAGE_SIZE = 8
+BOTH_KINDS = pytest.mark.parametrize("kind", ["gpt2", "llama"])
+BOTH_TARGETS = pytest.mark.parametrize("attr_target", ["log_prob", "prob"])
+
+
+@cache
+def words_tokenizer():
+    vocabulary = {word: number for number, word in enumerate(["<pad>", "<unk>", "</s>", *WORDS])}
+    words = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return PreTrainedTokenizerFast(tokenizer_object=words, pad_token="<pad>", unk_token="<unk>", eos_token="</s>")
+
+
+def tokens_of(words):
+    return torch.tensor(words_tokenizer().encode(words, add_special_tokens=False))
+
+
+def tokens_input(text="a good film not bad", **settings):
+    return TextTokenInput(text, words_tokenizer(), **settings)
+
+
+def template_input(n=4, **settings):
+    values = ["good", "bad actors", "film", "is", "not", "story", "of", "with", "my", "never", "fails"][:n]
+    return TextTemplateInput("a " + "{} " * n + "film", values, **settings)
+
+
+def of_dictionary(**settings):
+    values = {"what": "good film", "who": "actors", "how": "never"}
+    return TextTemplateInput("a {what} with {who} is {how} bad", values, **settings)
+
+
+def of_a_function():
+    def longer(first, second, third):
+        return f"a {first} {third}" if second else f"not {third} film film {first}"
+
+    return TextTemplateInput(longer, ["good", "bad", "story"])
+
+
+INPUTS = {
+    "tokens": tokens_input,
+    "tokens, another baseline": lambda: tokens_input(baselines="film"),
+    "tokens, some skipped": lambda: tokens_input("a good film with bad actors", skip_tokens=["a", "with"]),
+    "tokens, skipped by number": lambda: tokens_input(skip_tokens=tokens_of("film not").tolist(), baselines=2),
+    "template": template_input,
+    "template, baselines": lambda: template_input(3, baselines=["bad", "my good film", ""]),
+    "template, callable baselines": lambda: template_input(3, baselines=lambda: ["bad", "is", "my"]),
+    "template, groups": lambda: template_input(5, mask=[7, 3, 7, 0, 3]),
+    "template, dictionary": of_dictionary,
+    "template, dictionaries": lambda: of_dictionary(
+        baselines={"how": "not", "what": "story", "who": ""}, mask={"how": 1, "who": 5, "what": 1}
+    ),
+    "template, callable dictionary": lambda: of_dictionary(baselines=lambda: {"what": "x", "who": "my", "how": ""}),
+    "template, function": of_a_function,
+    "one token": lambda: tokens_input("film"),
+    "one value": lambda: template_input(1),
+}
+every_input = pytest.mark.parametrize("given", INPUTS.values(), ids=INPUTS)
+
+
+def ours(given, target=TARGET, *, kind="gpt2", attr_target="log_prob", method=ProxySpex, **options):
+    return SpexLLMAttribution(method(causal_model(kind)), words_tokenizer(), attr_target).attribute(
+        given, target, **options
+    )
+
+
+def unbatched(given, target=TARGET, *, kind="gpt2", attr_target="log_prob", **options):
+    options = {"forward_in_tokens": False, **options}
+    return LLMAttribution(ProxySpex(causal_model(kind)), words_tokenizer(), attr_target).attribute(
+        given, target, **options
+    )
+
+
+def assert_same(result, expected):
+    """All attributions agree, relative to the largest."""
+    for name in ("seq_attr", "token_attr"):
+        wanted = getattr(expected, name).numpy()
+        assert_allclose(getattr(result, name).numpy(), wanted, rtol=0, atol=EXACT * np.abs(wanted).max(), err_msg=name)
+
+
+def slow_values(model, given, target, formatted=None):
+    """Log-probabilities of the answer and its tokens, a forward pass for each token under each mask, float64."""
+    answer = tokens_of(target).tolist()
+    rows = []
+    for mask in every_mask(given.n_itp_features):
+        made = given.to_model_input(torch.tensor(mask[None]).to(given.to_tensor().dtype))
+        inputs = {"input_ids": words_tokenizer().encode(made, return_tensors="pt")} if isinstance(made, str) else made
+        inputs = inputs if isinstance(inputs, dict) else {"input_ids": inputs}
+        ids, each = inputs["input_ids"], []
+        for token in answer:
+            with torch.inference_mode():
+                logits = model(**{**inputs, "input_ids": ids, "attention_mask": torch.ones_like(ids)}).logits
+            each.append(float(logits[0, -1].double().log_softmax(dim=0)[token]))
+            ids = torch.cat([ids, torch.tensor([[token]])], dim=1)
+        rows.append([sum(each), *each])
+    return np.array(rows)
+
+
+def slow_shapley(values, n):
+    return np.array([[of_every_set(sii_weight)(column, n, 1)[(player,)] for player in range(n)] for column in values.T])
+
+
+def counted(model):
+    """A list that grows by the number of rows with every call of a model, and what ends that."""
+    rows = []
+
+    def count(_, __, given):
+        rows.append(len(given["input_ids"]))
+
+    return rows, model.register_forward_pre_hook(count, with_kwargs=True)
+
+
+@every_input
+def test_an_answer_as_a_whole_is_what_it_is_beside_its_tokens(given):
+    with_tokens, whole = ours(given()), ours(given(), per_token=False)
+    assert (whole.token_attr, whole.token_interactions) == (None, [])
+    torch.testing.assert_close(whole.seq_attr, with_tokens.seq_attr, rtol=0, atol=1e-6)
+    assert_allclose(whole.interactions.values, with_tokens.interactions.values, rtol=0, atol=1e-6)
+    assert_array_equal(whole.seq_attr.shape, with_tokens.seq_attr.shape)
+
+
+@pytest.fixture
+def rows_seen():
+    rows, hook = counted(causal_model("gpt2"))
+    yield rows
+    hook.remove()
+
+
+# --- the values ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.sampled
+@every_input
+@BOTH_KINDS
+def test_attributions_are_shapley_values_of_plain_forward_passes(given, kind):
+    given = given()
+    values = slow_values(causal_model(kind), given, TARGET)
+    expected = given.format_attr(torch.from_numpy(slow_shapley(values, given.n_itp_features)))
+    result = ours(given, kind=kind)
+    size = float(expected.abs().max())
+    assert size > 0.1  # the words matter, so equality says something
+    assert_allclose(torch.vstack([result.seq_attr, result.token_attr]), expected, rtol=0, atol=EXACT * size)
+
+
+@pytest.mark.sampled
+@every_input
+@BOTH_TARGETS
+def test_batches_give_the_numbers_of_captums_unbatched_way(given, attr_target):
+    given = given()
+    result = ours(given, attr_target=attr_target)
+    expected = unbatched(given, attr_target=attr_target)
+    assert_same(result, expected)
+    assert result.input_tokens == expected.input_tokens
+    assert result.output_tokens == expected.output_tokens == TARGET.split()
+
+
+@BOTH_KINDS
+@BOTH_TARGETS
+def test_batches_give_the_numbers_of_tokens_one_after_the_other(kind, attr_target):
+    given = tokens_input()
+    options = {"kind": kind, "attr_target": attr_target}
+    expected = unbatched(given, forward_in_tokens=True, use_cached_outputs=False, **options)
+    assert_same(ours(given, **options), expected)
+    # what there is one way for changes nothing
+    assert_same(ours(given, use_cached_outputs=True, forward_in_tokens=True, **options), expected)
+
+
+@BOTH_KINDS
+@pytest.mark.parametrize("given", [lambda: tokens_input("a good film bad"), template_input], ids=["tokens", "template"])
+def test_the_method_inside_captums_own_class_agrees_with_shapley_values(given, kind):
+    given = given()
+    exact = LLMAttribution(ShapleyValues(causal_model(kind)), words_tokenizer()).attribute(
+        given, TARGET, forward_in_tokens=False
+    )
+    assert_same(unbatched(given, kind=kind), exact)
+    assert_same(ours(given, kind=kind), exact)
+
+
+def test_interactions_are_those_of_plain_forward_passes():
+    given = tokens_input("a good film bad")
+    values = slow_values(causal_model("gpt2"), given, TARGET)
+    result = ours(given, max_order=3)
+    for found, column in zip([result.interactions, *result.token_interactions], values.T, strict=True):
+        expected = of_every_set(sii_weight)(column, 4, 3)
+        assert_allclose([found[players] for players in expected], list(expected.values()), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["opt", "bloom", "mistral", "mamba"])
+def test_other_kinds_of_networks_get_their_own_values(kind):
+    given = template_input(3)
+    expected = slow_shapley(slow_values(causal_model(kind), given, TARGET), 3)
+    result = ours(given, kind=kind)
+    assert_allclose(result.seq_attr, expected[0], rtol=0, atol=EXACT * np.abs(expected[0]).max())
+
+
+def test_templates_of_pieces_that_grow_together_are_tokenized_whole():
+    tokenizer, model = byte_tokenizer(begins=True), causal_model("llama")
+    given = TextTemplateInput("The {}{}{}.", [" film", " never", " fails"], baselines=["", " not at all", "th"])
+    both = [
+        kind(ProxySpex(model), tokenizer).attribute(given, " good", forward_in_tokens=False)
+        for kind in (SpexLLMAttribution, LLMAttribution)
+    ]
+    assert_same(*both)
+
+
+def test_double_and_half_precision_are_taken():
+    given = tokens_input()
+    exact = ours(given)
+    for dtype, tolerance in ((torch.float64, 1e-5), (torch.bfloat16, 0.5)):
+        model = varied(GPT2LMHeadModel, causal_model("gpt2").config).to(dtype)
+        result = SpexLLMAttribution(ProxySpex(model), words_tokenizer()).attribute(given, TARGET)
+        assert result.seq_attr.dtype == torch.float32
+        assert_allclose(result.seq_attr, exact.seq_attr, atol=tolerance)
+
+
+# --- batches ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("given", [tokens_input, lambda: template_input(5)], ids=["tokens", "template"])
+def test_batches_of_any_size_give_the_same(given, rows_seen):
+    given = given()
+    small, large = ours(given, tokens_per_batch=1), ours(given, tokens_per_batch=100_000)
+    assert_same(small, large)
+    assert rows_seen.count(32) == 1  # all masks at once, and only once
+    assert rows_seen.count(1) >= 32
+
+
+def test_a_thousand_masks_take_few_calls(rows_seen):
+    ours(template_input(10), n_samples=1024, tokens_per_batch=2048)
+    assert sum(rows_seen) <= 1030  # six to see how rows are put together
+    assert len(rows_seen) <= 15
+
+
+def test_every_evaluation_is_shown_as_captum_shows_it():
+    def told(attribute, **options):
+        seen = {}
+        attribute(
+            template_input(3),
+            _inspect_forward=lambda prompt, answer, values: seen.update({prompt: (answer, values)}),
+            **options,
+        )
+        return seen
+
+    ways = {"forward_in_tokens": True, "use_cached_outputs": False}
+    for attr_target in ("log_prob", "prob"):
+        batched, single = (told(way, attr_target=attr_target, **ways) for way in (ours, unbatched))
+        assert sorted(batched) == sorted(single)
+        assert len(batched) == 8
+        for prompt, (answer, values) in batched.items():
+            assert answer == single[prompt][0] == TARGET
+            assert_allclose(values, single[prompt][1], rtol=1e-4)
+            assert_allclose(values[0], np.prod(values[1:]), rtol=1e-4)
+
+
+def test_baselines_that_are_drawn_are_drawn_once_for_every_mask():
+    rng, drawn, shown = np.random.default_rng(0), [], []
+
+    def baselines():
+        drawn.append(list(rng.choice(WORDS[:10], 3)))
+        return drawn[-1]
+
+    def tell(prompt, _, values):
+        shown.append((prompt, values))
+
+    ours(template_input(3, baselines=baselines), tokens_per_batch=30, _inspect_forward=tell, store=None)
+    assert len(shown) == 8
+    for prompt, values in shown:  # what is shown is what the model was asked
+        row = torch.cat([tokens_of(prompt), tokens_of(TARGET)])[None]
+        with torch.inference_mode():
+            log_probs = causal_model("gpt2")(input_ids=row).logits[0, -4:-1].double().log_softmax(dim=1)
+        assert_allclose(values[1:], log_probs.gather(1, tokens_of(TARGET)[:, None])[:, 0].exp(), rtol=1e-3)
+
+
+# --- arguments --------------------------------------------------------------------------------------------------------
+
+
+def test_trials_are_more_evaluations_of_one_result():
+    result = ours(tokens_input(), n_samples=16, num_trials=2)
+    assert result.interactions.n_evaluations == 32
+    assert_same(result, unbatched(tokens_input()))
+    averaged = unbatched(tokens_input(), num_trials=3)
+    assert_same(averaged, result)
+
+
+def test_a_target_may_be_given_as_its_tokens():
+    for dtype in (torch.int64, torch.int32):
+        assert_same(ours(tokens_input(), tokens_of(TARGET).to(dtype)), ours(tokens_input(), TARGET))
+
+
+def test_the_tokens_of_a_target_are_not_changed_by_the_caller_later():
+    tokens = tokens_of(TARGET)
+    result = ours(tokens_input(), tokens)
+    tokens[:] = 0
+    assert result.output_tokens == TARGET.split()
+
+
+@pytest.mark.parametrize("gen_args", [None, {"max_new_tokens": 3, "do_sample": False}], ids=["default", "three"])
+def test_without_a_target_what_the_model_generates_is_explained(gen_args):
+    model = varied(GPT2LMHeadModel, GPT2Config(vocab_size=17, n_positions=64, n_embd=16, n_layer=1, n_head=2))
+    model.generation_config.pad_token_id = 0
+    both = [
+        kind(ProxySpex(model), words_tokenizer()).attribute(tokens_input(), gen_args=gen_args, forward_in_tokens=False)
+        for kind in (SpexLLMAttribution, LLMAttribution)
+    ]
+    assert_same(*both)
+    assert both[0].output_tokens == both[1].output_tokens
+    assert len(both[0].output_tokens) == (25 if gen_args is None else 3)
+
+
+@pytest.mark.parametrize("index", ["SV", "BII", "k-SII", "STII", "FSII", "Moebius", "Fourier"])
+def test_attributions_are_shapley_values_whatever_the_index(index):
+    result = ours(tokens_input(), interaction_index=index, max_order=1 if index == "SV" else 2)
+    assert_same(result, ours(tokens_input()))
+    assert result.interactions.index == index
+    assert {one.index for one in result.token_interactions} == {index}
+
+
+def test_the_seed_decides_the_masks_of_a_small_budget():
+    def attributed(seed):
+        return ours(template_input(11), n_samples=64, random_state=seed)
+
+    first, again, other = attributed(3), attributed(3), attributed(4)
+    assert_array_equal(first.seq_attr, again.seq_attr)
+    assert first.interactions.n_evaluations == 64
+    assert (first.seq_attr - other.seq_attr).abs().max() > 1e-3
+
+
+def test_a_small_budget_still_sums_to_the_difference():
+    given = template_input(11)
+    result = ours(given, n_samples=64, random_state=0)
+    ends = [given.to_model_input(value * torch.ones(1, 11)) for value in (1, 0)]
+    whole, empty = (slow_values(causal_model("gpt2"), TextTemplateInput("{}" + end, [""]), TARGET)[0] for end in ends)
+    assert_allclose(result.seq_attr.sum(), whole[0] - empty[0], atol=1e-4)
+    assert_allclose(result.token_attr.sum(dim=1), (whole - empty)[1:], atol=1e-4)
+
+
+@BOTH_TARGETS
+def test_an_answer_of_one_token_is_that_token(attr_target):
+    seen = []
+    result = ours(template_input(), "never", attr_target=attr_target, _inspect_forward=lambda *told: seen.append(told))
+    assert_same(result, unbatched(template_input(), "never", attr_target=attr_target))
+    assert_array_equal(result.token_attr[0], result.seq_attr)
+    assert result.token_interactions == [result.interactions]
+    assert {len(values) for _, _, values in seen} == {2}
+
+
+def test_spex_is_a_method_too():
+    result = ours(template_input(4), method=Spex)
+    assert_same(result, ours(template_input(4)))
+    many = ours(template_input(11), method=Spex, n_samples=1500, random_state=0, max_order=3)
+    assert 64 < many.interactions.n_evaluations <= 1500
+
+
+def test_nothing_that_was_given_is_changed():
+    model = causal_model("gpt2")
+    method = ProxySpex(model, ProxySpexApproximator())
+    weights = {name: weight.clone() for name, weight in model.state_dict().items()}
+    before, random = dict(vars(method)), torch.random.get_rng_state()
+    given = template_input(4)
+    attribution = SpexLLMAttribution(method, words_tokenizer())
+    attribution.attribute(given, TARGET)
+    assert vars(method) == before
+    assert method.forward_func is model
+    assert attribution.attr_method is not method
+    assert_array_equal(torch.random.get_rng_state(), random)
+    assert all(torch.equal(weight, weights[name]) for name, weight in model.state_dict().items())
+    assert all(weight.grad is None for weight in model.parameters())
+    assert not model.training
+    assert given.values == template_input(4).values
+
+
+# --- the result -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        (tokens_input, ("a", "good", "film", "not", "bad")),
+        (template_input, ("good", "bad actors", "film", "is")),
+        (lambda: template_input(5, mask=[7, 3, 7, 0, 3]), ("is", "bad actors + not", "good + film")),
+        (of_dictionary, ("good film", "actors", "never")),
+    ],
+    ids=["tokens", "template", "groups", "dictionary"],
+)
+def test_players_are_named_by_their_texts(given, names):
+    result = ours(given())
+    assert result.interactions.names == names
+    assert {one.names for one in result.token_interactions} == {names}
+
+
+def test_tokens_with_signs_for_spaces_are_named_as_text():
+    tokenizer = byte_tokenizer()
+    given = TextTokenInput("The film never", tokenizer)
+    result = SpexLLMAttribution(ProxySpex(causal_model("gpt2")), tokenizer).attribute(given, " good")
+    assert "".join(result.interactions.names) == "Thefilmnever"
+    assert result.input_tokens == given.values  # Captum's own, with the signs
+
+
+def test_the_result_is_captums_with_interactions():
+    result = ours(tokens_input())
+    assert isinstance(result, LLMAttributionResult)
+    assert isinstance(result, SpexLLMAttributionResult)
+    assert isinstance(result.interactions, Interactions)
+    assert result.seq_attr.shape == (5,)
+    assert result.token_attr.shape == (3, 5)
+    assert len(result.token_interactions) == 3
+    assert result.answer == TARGET
+    assert result.interactions.n_evaluations == 32
+    assert_allclose(result.interactions.first_order(), result.seq_attr, atol=1e-5)
+    assert list(result.seq_attr_dict) == ["a", "good", "film", "not", "bad"]
+    assert_allclose(result.token_attr.sum(dim=0), result.seq_attr, atol=1e-4)
+
+
+@pytest.fixture
+def closing():
+    import matplotlib.pyplot as plt
+
+    yield plt
+    plt.close("all")
+
+
+def test_captums_pictures_can_be_drawn(closing):
+    result = ours(tokens_input())
+    figure, axes = result.plot_token_attr()
+    assert [label.get_text() for label in axes.get_xticklabels()] == result.input_tokens
+    assert [label.get_text() for label in axes.get_yticklabels()] == result.output_tokens
+    figure.canvas.draw()
+    figure, axes = result.plot_seq_attr()
+    figure.canvas.draw()
+    heights = np.array([bar.get_height() for bar in axes.patches]).reshape(2, -1).sum(axis=0)
+    assert_allclose(heights, result.seq_attr, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("order", "token"), [(1, None), (2, None), (2, 1), (3, -1)])
+def test_the_largest_interactions_are_drawn_as_bars(order, token, closing):
+    result = ours(tokens_input(), max_order=3)
+    figure, axes = result.plot_interactions(order=order, top=4, token=token)
+    figure.canvas.draw()
+    chosen = result.interactions if token is None else result.token_interactions[token]
+    expected = chosen.top(4, order=order)
+    assert_allclose([bar.get_width() for bar in axes.patches], list(expected.values()))
+    assert [label.get_text() for label in axes.get_yticklabels()] == [chosen.name_of(players) for players in expected]
+    assert axes.yaxis_inverted()  # the largest on top
+    assert (TARGET if token is None else result.output_tokens[token]) in axes.get_xlabel()
+    signs = {value > 0 for value in expected.values()}
+    assert len({bar.get_facecolor() for bar in axes.patches}) == len(signs)
+
+
+def test_a_picture_can_be_shown_at_once(closing, monkeypatch):
+    shown = []
+    monkeypatch.setattr(closing, "show", lambda: shown.append(True))
+    assert ours(tokens_input()).plot_interactions(show=True) is None
+    assert shown == [True]
+
+
+def test_names_are_drawn_as_they_are(closing):
+    values = ["$x", "$x\nfilm", "of " * 40]
+    result = ours(TextTemplateInput("a {} {} {}", values), target="$x of")
+    figure, axes = result.plot_interactions(order=1)
+    figure.canvas.draw()
+    labels = {label.get_text() for label in axes.get_yticklabels()}
+    assert {r"\$x", r"\$x film"} < labels
+    assert max(map(len, labels)) == 60
+    assert r"\$x" in axes.get_xlabel()
+
+
+def test_orders_and_tokens_that_are_not_there_cannot_be_drawn():
+    result = ours(tokens_input())
+    with pytest.raises(ArgumentError, match="`order`: expected 1 to 2, got 3"):
+        result.plot_interactions(order=3)
+    with pytest.raises(ArgumentError, match="`token`: expected 0 to 2, got 3"):
+        result.plot_interactions(token=3)
+    with pytest.raises(ArgumentError, match=r"`top`: expected .*, got 0"):
+        result.plot_interactions(top=0)
+    with pytest.raises(ArgumentError, match="`order`: expected 1 to 1, got 2"):
+        ours(tokens_input("film")).plot_interactions()
+
+
+# --- stores -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_stored_run_is_not_repeated(tmp_path, rows_seen):
+    first = ours(template_input(6), store=tmp_path / "film.db")
+    rows_seen.clear()
+    again = ours(template_input(6), store=tmp_path / "film.db")
+    assert rows_seen == []
+    assert_array_equal(first.seq_attr, again.seq_attr)
+    assert_array_equal(first.token_attr, again.token_attr)
+
+
+def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path):
+    def until(n_masks):
+        seen = []
+
+        def tell(prompt, *_):
+            if len(seen) == n_masks:
+                raise KeyboardInterrupt
+            seen.append(prompt)
+
+        return seen, {"_inspect_forward": tell, "store": tmp_path / "film.db", "tokens_per_batch": 60}
+
+    stopped, options = until(40)
+    with pytest.raises(KeyboardInterrupt):
+        ours(template_input(6), **options)
+    rest, options = until(64)
+    result = ours(template_input(6), **options)
+    assert len(set(stopped)) == 40
+    assert 24 <= len(rest) <= 24 + 8  # the batch in which it was stopped again
+    assert_same(result, ours(template_input(6)))
+
+
+@pytest.mark.parametrize(
+    ("given", "options"),
+    [
+        (template_input, {"target": "never"}),
+        (template_input, {"attr_target": "prob"}),
+        (template_input, {"kind": "llama"}),
+        (lambda: template_input(4, baselines=["is", "", "", ""]), {}),
+    ],
+    ids=["target", "attr_target", "model", "baselines"],
+)
+def test_a_store_of_another_question_is_refused(given, options, tmp_path):
+    ours(template_input(), store=tmp_path / "film.db")
+    with pytest.raises(StoreError):
+        ours(given(), store=tmp_path / "film.db", **options)
+
+
+# --- images -----------------------------------------------------------------------------------------------------------
+
+
+class Seeing(torch.nn.Module):
+    """A language model that adds what it sees to its words, as many rows as there are images."""
+
+    def __init__(self):
+        super().__init__()
+        self.language = causal_model("gpt2")
+        with torch.random.fork_rng():
+            torch.manual_seed(1)
+            self.eye = torch.nn.Linear(3 * (IMAGE_SIZE // 4) ** 2, 16)
+        self.config = self.language.config
+
+    def seen(self, pixel_values):
+        small = torch.nn.functional.avg_pool2d(pixel_values, 4)
+        return self.eye(small.flatten(1))[:, None]
+
+    def forward(self, input_ids, pixel_values, attention_mask=None):
+        states = self.language.transformer.wte(input_ids) + 3 * self.seen(pixel_values)
+        return CausalLMOutput(logits=self.language(inputs_embeds=states, attention_mask=attention_mask).logits)
+
+
+class SeeingPatches(Seeing):
+    """The same, which takes the patches of all images in one long row, and looks at their mean."""
+
+    def seen(self, pixel_values):
+        return self.eye(pixel_values.mean(dim=0))[None, None]
+
+
+class SeveralRows(Seeing):
+    """The same, with a dimension more in its answers."""
+
+    def forward(self, input_ids, pixel_values, attention_mask=None):
+        output = super().forward(input_ids, pixel_values, attention_mask)
+        return CausalLMOutput(logits=output.logits[:, None])
+
+
+def picture():
+    rng = np.random.default_rng(0)
+    return PIL.Image.fromarray(rng.integers(0, 200, (IMAGE_SIZE, IMAGE_SIZE, 3), dtype=np.uint8))
+
+
+def quarters():
+    place = torch.arange(IMAGE_SIZE) // (IMAGE_SIZE // 2)
+    return 2 * place[:, None] + place
+
+
+def as_pixels(image):
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None] / 255
+
+
+def processed(image):
+    return {"input_ids": tokens_of("a good film")[None], "pixel_values": as_pixels(image)}
+
+
+def processed_by_content(image):
+    """More words for brighter images."""
+    n_words = 2 + int(as_pixels(image).mean() * 6)
+    return {**processed(image), "input_ids": torch.full((1, n_words), 4)}
+
+
+def processed_to_patches(image):
+    pixels = as_pixels(image).reshape(3, 4, 2, 4, 2).permute(1, 3, 0, 2, 4)
+    return {**processed(image), "pixel_values": pixels.reshape(16, 12)}
+
+
+def halves_that_overlap():
+    left, lower = torch.zeros(2, IMAGE_SIZE, IMAGE_SIZE, dtype=torch.bool)
+    left[:, :5], lower[3:] = True, True
+    return [left, lower]
+
+
+def of_image(model, given, *, method=SpexLLMAttribution, **options):
+    return method(ProxySpex(model.eval()), words_tokenizer()).attribute(
+        given, TARGET, forward_in_tokens=False, **options
+    )
+
+
+IMAGES = {
+    "one shape": (Seeing, processed, {"mask": quarters()}),
+    "several shapes": (Seeing, processed_by_content, {"mask": quarters()}),
+    "no row for each image": (SeeingPatches, processed_to_patches, {"mask": quarters()}),
+    "four dimensions": (SeveralRows, processed, {"mask": quarters()}),
+    "overlapping segments": (Seeing, processed, {"mask_list": halves_that_overlap(), "baseline": (0, 9, 0)}),
+    "one segment": (Seeing, processed, {}),
+}
+
+
+@pytest.mark.parametrize("case", IMAGES.values(), ids=IMAGES)
+def test_segments_of_images_get_captums_numbers(case):
+    model, processor, settings = case
+    given = ImageMaskInput(picture(), processor_fn=processor, **settings)
+    exact = of_image(model(), given, method=LLMAttribution)
+    result = of_image(model(), given)
+    assert exact.seq_attr.abs().max() > 0.1
+    assert_same(result, exact)
+    assert result.interactions.names == tuple(given.values)
+    assert_same(of_image(model(), given, tokens_per_batch=1), exact)
+
+
+def test_images_of_one_shape_reach_the_model_together():
+    model = Seeing()
+    rows, _ = counted(model)
+    of_image(model, ImageMaskInput(picture(), mask=quarters(), processor_fn=processed))
+    assert max(rows) == 16
+
+
+def test_evaluations_of_images_are_shown_and_drawn(closing):
+    seen = []
+    given = ImageMaskInput(picture(), mask=quarters(), processor_fn=processed)
+    result = of_image(Seeing(), given, _inspect_forward=lambda *told: seen.append(told))
+    assert {(prompt, answer) for prompt, answer, _ in seen} == {("a good film", TARGET)}
+    assert len(seen) == 16
+    figure, _ = result.plot_image_heatmap()
+    figure.canvas.draw()
+
+
+# --- remote models ----------------------------------------------------------------------------------------------------
+
+
+class Provider(RemoteLLMProvider):
+    """Answers as a server does, with a network of its own."""
+
+    api_url = "none"
+
+    def __init__(self):
+        self.n_requests = 0
+
+    def generate(self, prompt, **gen_args):
+        return TARGET
+
+    def get_logprobs(self, input_prompt, target_str, tokenizer=None):
+        self.n_requests += 1
+        prompt, answer = (tokenizer.encode(text, add_special_tokens=False) for text in (input_prompt, target_str))
+        with torch.inference_mode():
+            logits = causal_model("gpt2")(input_ids=torch.tensor([prompt + answer])).logits[0].double()
+        log_probs = logits[len(prompt) - 1 : -1].log_softmax(dim=1)
+        return [float(log_probs[place, token]) for place, token in enumerate(answer)]
+
+
+@pytest.mark.sampled
+@pytest.mark.parametrize("given", [tokens_input, template_input, of_dictionary], ids=["tokens", "template", "named"])
+@pytest.mark.parametrize("method", [ProxySpex, Spex])
+@BOTH_TARGETS
+def test_models_behind_a_provider_get_the_same_numbers(given, method, attr_target):
+    provider = Provider()
+    remote = RemoteLLMAttribution(
+        method(RemoteLLMAttribution.placeholder_model), words_tokenizer(), provider, attr_target
+    )
+    given = given()
+    result = remote.attribute(given, TARGET)
+    assert_same(result, ours(given, attr_target=attr_target))
+    assert provider.n_requests == 2**given.n_itp_features
+    assert_same(remote.attribute(given), result)  # the target that the provider generates
+
+
+# --- bad input --------------------------------------------------------------------------------------------------------
+
+LONG = "film " * 70
+
+BAD = {
+    "inp": (tokens_input, {"inp": "a good film"}, "`inp`: expected TextTemplateInput, TextTokenInput.*, got a str"),
+    "no features": (
+        tokens_input,
+        {"inp": tokens_input("film", skip_tokens=["film"])},
+        "`inp`: expected .*, got one without feat",
+    ),
+    "empty prompt": (
+        tokens_input,
+        {"inp": TextTemplateInput("{}", ["film"])},
+        "`inp`: expected .*, got one that may leave an empty prompt.* Put a text that stays",
+    ),
+    "long prompt": (
+        tokens_input,
+        {"inp": tokens_input(LONG)},
+        "70 tokens, before an answer of 3; .*64.* 61 tokens fit",
+    ),
+    "long template": (tokens_input, {"inp": TextTemplateInput("a {}", [LONG])}, "up to 71 tokens.*A prompt of 61 tok"),
+    "long baseline": (
+        tokens_input,
+        {"inp": template_input(2, baselines=["film " * 30, "my " * 40])},
+        "`inp`: expected .*, got a prompt of up to 72 tokens",
+    ),
+    "one long baseline of two": (
+        tokens_input,
+        {"inp": TextTemplateInput("a {} {}", ["film", "my " * 40], baselines=["film " * 30, "my"])},
+        "`inp`: expected .*, got a prompt of up to 71 tokens",
+    ),
+    "target": (tokens_input, {"target": 3}, "`target`: expected a text, its tokens, or None.*, got a int"),
+    "empty target": (tokens_input, {"target": ""}, "`target`: expected .*, got '', which has no tokens"),
+    "no tokens": (tokens_input, {"target": tokens_of("")[:0].long()}, "which has no tokens"),
+    "unknown word": (tokens_input, {"target": "never xyz"}, "'never xyz', which the tokenizer cannot encode"),
+    "rows of tokens": (tokens_input, {"target": tokens_of(TARGET)[None]}, r"of shape \(1, 3\); .*shape \(n_tokens,\)"),
+    "no integers": (tokens_input, {"target": torch.ones(2)}, "`target`: expected .*, got a tensor of torch.float32"),
+    "truth values": (tokens_input, {"target": torch.ones(2) > 0}, "`target`: expected .*, got a tensor of torch.bool"),
+    "large token": (tokens_input, {"target": torch.tensor([4, 320])}, r"\[4, 320\]; allowed is tokens from 0 to 319"),
+    "negative token": (tokens_input, {"target": torch.tensor([-1])}, r"the tokens \[-1\]"),
+    "long target": (tokens_input, {"target": LONG}, "before an answer of 70; .* The answer alone is too long"),
+    "gen_args": (tokens_input, {"gen_args": {}}, "`gen_args`: expected None where `target` is given.*, got {}"),
+    "kind of gen_args": (tokens_input, {"target": None, "gen_args": [3]}, "`gen_args`: expected .*, got a list"),
+    "much to generate": (
+        tokens_input,
+        {"target": None, "gen_args": {"max_new_tokens": 60}},
+        r"`gen_args`: expected .*, got a prompt of 5 tokens, and up to 60 .* \{\"max_new_tokens\": 59\} fits",
+    ),
+    "no room": (
+        tokens_input,
+        {"inp": tokens_input(LONG), "target": None},
+        "`inp`: expected .*, got a prompt of 70 tokens, and up",
+    ),
+    "n_samples": (tokens_input, {"n_samples": 1}, "`n_samples`: expected an integer of at least 2.*, got 1"),
+    "kind of n_samples": (tokens_input, {"n_samples": "many"}, "`n_samples`: expected .*, got 'many'"),
+    "num_trials": (tokens_input, {"num_trials": 0}, "`num_trials`: expected .*, got 0"),
+    "tokens_per_batch": (tokens_input, {"tokens_per_batch": 0}, "`tokens_per_batch`: expected .*, got 0"),
+    "interaction_index": (tokens_input, {"interaction_index": "XII"}, "`interaction_index`: expected .*, got 'XII'"),
+    "max_order": (tokens_input, {"max_order": 9}, "`max_order`: expected .*, got 9; .* the number of players, 5"),
+    "random_state": (tokens_input, {"random_state": "one"}, "`random_state`: expected .*, got 'one'"),
+    "store": (tokens_input, {"store": 3}, "`store`: expected .*, got a int"),
+}
+
+
+@pytest.mark.parametrize("case", BAD.values(), ids=BAD)
+def test_bad_arguments_are_named_before_the_model_is_asked(case, rows_seen):
+    given, arguments, message = case
+    arguments = {"inp": given(), "target": TARGET, **arguments}
+    with pytest.raises(ArgumentError, match=message):
+        SpexLLMAttribution(ProxySpex(causal_model("gpt2")), words_tokenizer()).attribute(**arguments)
+    assert rows_seen == []
+
+
+def test_all_words_that_fit_are_taken():
+    result = ours(tokens_input("film " * 61), n_samples=8, random_state=0)
+    assert result.seq_attr.shape == (61,)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            (KernelShap(causal_model("gpt2")), words_tokenizer()),
+            "`attr_method`: expected .*, got a KernelShap; .*ProxySpex",
+        ),
+        (
+            (ProxySpex(causal_model("gpt2")), words_tokenizer(), "logit"),
+            "`attr_target`: expected .*, got 'logit'; .*'prob'",
+        ),
+        ((ProxySpex(causal_model("gpt2")), None), "`tokenizer`: expected .*, got a NoneType"),
+        (
+            (ProxySpex(lambda ids: ids), words_tokenizer()),
+            "`attr_method`: expected .*, got one of a function; .*causal language",
+        ),
+        ((ProxySpex(RemoteLLMAttribution.placeholder_model), words_tokenizer()), "RemoteLLMAttribution`, or"),
+        ((ProxySpex(bert_classifier()), words_tokenizer()), "got one of a BertForSequenceClassification"),
+    ],
+    ids=["method", "attr_target", "tokenizer", "function", "placeholder", "classifier"],
+)
+def test_what_cannot_be_explained_is_refused_at_once(arguments, message):
+    with pytest.raises(ArgumentError, match=message):
+        SpexLLMAttribution(*arguments)
+
+
+def test_models_that_read_a_text_apart_are_refused():
+    shape = {"d_model": 8, "d_kv": 4, "d_ff": 8, "num_layers": 1, "num_heads": 2}
+    model = T5ForConditionalGeneration(T5Config(vocab_size=20, **shape, decoder_start_token_id=0))
+    with pytest.raises(ArgumentError, match="T5ForConditionalGeneration; allowed is one of a causal"):
+        SpexLLMAttribution(ProxySpex(model.eval()), words_tokenizer())
+
+
+def test_models_in_training_mode_are_refused():
+    model = varied(GPT2LMHeadModel, GPT2Config(vocab_size=20, n_positions=16, n_embd=8, n_layer=1, n_head=2))
+    attribution = SpexLLMAttribution(ProxySpex(model), words_tokenizer())
+    model.train()
+    with pytest.raises(ArgumentError, match=r"training mode.*Call `model\.eval\(\)`"):
+        attribution.attribute(tokens_input(), TARGET)
+    model.eval()
+    assert attribution.attribute(tokens_input(), TARGET).seq_attr.shape == (5,)
+
+
+def test_models_that_do_not_generate_need_a_target():
+    attribution = SpexLLMAttribution(ProxySpex(Seeing().eval()), words_tokenizer())
+    with pytest.raises(ArgumentError, match=r"`target`: expected .*, got None, and a Seeing does not generate"):
+        attribution.attribute(ImageMaskInput(picture(), processor_fn=processed))
+
+
+def test_misspelt_arguments_are_refused():
+    with pytest.raises(TypeError, match="n_sample"):
+        ours(tokens_input(), n_sample=3)

@@ -1,0 +1,735 @@
+"""Evaluated masks on disk: what was evaluated is never evaluated again, and the result is the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from contextlib import closing, suppress
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from games import Counting, smooth_game
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+from sampled import examples, some
+
+import captum_spex
+from captum_spex.approximators import Exact, GaussianProcess, ProxySpex, Spex
+from captum_spex.errors import ArgumentError, GameError, StoreError
+from captum_spex.evaluation import store as stores
+from captum_spex.evaluation.evaluator import Evaluator
+from captum_spex.evaluation.store import Store
+from captum_spex.masks import PackedMasks, all_masks
+
+QUICK = GaussianProcess(n_steps=5, links=False, terms=False)
+PROXY = ProxySpex(QUICK)
+SMALL_SPEX = Spex(degree=2, bits=3)
+NOT_TOUCHED = "The file was not touched"
+
+
+class StoppedError(Exception):
+    """What ends a run in these tests."""
+
+
+class Kept(Counting):
+    """A game with a fingerprint that keeps what it was asked for, and raises instead of evaluating a further batch."""
+
+    def __init__(self, game=smooth_game, fingerprint="a smooth game", stop_after=None, error=StoppedError):
+        super().__init__(game)
+        self.fingerprint = fingerprint
+        self.stop_after = stop_after
+        self.error = error
+
+    def __call__(self, masks):
+        if self.stop_after is not None and len(self.batches) >= self.stop_after:
+            raise self.error
+        return super().__call__(masks)
+
+
+class Planned(Kept):
+    """Small coalitions first, in batches of growing size."""
+
+    def plan_batches(self, masks):
+        order = np.argsort(masks.sum(axis=1), kind="stable")
+        cuts = np.cumsum(np.arange(1, len(masks)))
+        return [rows for rows in np.split(order, cuts[cuts < len(masks)]) if len(rows)]
+
+
+class Unrepeatable:
+    """Every evaluation of a mask has noise of its own, whoever asks for it."""
+
+    def __init__(self):
+        self.times = Counter()
+
+    def __call__(self, masks):
+        return smooth_game(masks) + np.array([self.noise(mask) for mask in masks])
+
+    def noise(self, mask):
+        known = mask.tobytes()
+        self.times[known] += 1
+        return np.random.default_rng([self.times[known], *known]).normal()
+
+
+def whole_numbers(masks):
+    """Exact, so that no value depends on the batch that it is computed in."""
+    return masks.sum(axis=1) + 4.0 * masks[:, 0] * masks[:, 3] - 2.0 * masks[:, 1] * masks[:, 4] * masks[:, 6]
+
+
+def two_outputs(masks):
+    return np.stack([smooth_game(masks), masks[:, 2] - 0.5 * masks[:, 5] * masks[:, 1]], axis=1)
+
+
+def explain(game, n=9, budget=60, approximator=PROXY, **settings):
+    order = 2 if 1 < n < 100 else 1
+    return captum_spex.explain(
+        game, n, budget=budget, max_order=order, approximator=approximator, random_state=0, **settings
+    )
+
+
+def as_text(results):
+    """All that a result says, to the last bit."""
+    return [one.to_json() for one in (results if isinstance(results, list) else [results])]
+
+
+def assert_stopped(game, path, error=StoppedError, **settings):
+    with pytest.raises(error):
+        explain(game, store=path, **settings)
+
+
+def batch(n_players, n_masks, seed=0, n_outputs=1):
+    rng = np.random.default_rng(seed)
+    return PackedMasks.of(rng.random((n_masks, n_players)) < 0.5), rng.normal(size=(n_masks, n_outputs))
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "masks.db"
+
+
+# --- the same result --------------------------------------------------------------------------------------------------
+
+CASES = {
+    "one player": (lambda masks: 2.0 * masks[:, 0], 1, 2, PROXY),
+    "8 players": (smooth_game, 8, 100, PROXY),
+    "9 players": (smooth_game, 9, 100, PROXY),
+    "64 players": (smooth_game, 64, 50, PROXY),
+    "65 players": (smooth_game, 65, 50, PROXY),
+    "1000 players": (smooth_game, 1000, 40, PROXY),
+    "every mask": (smooth_game, 8, 256, Exact()),
+    "several rounds": (smooth_game, 12, 96, ProxySpex(QUICK, rounds=3)),
+    "noisy": (smooth_game, 12, 100, ProxySpex(QUICK, noisy=True)),
+    "spex": (smooth_game, 40, SMALL_SPEX.minimum_budget(40), SMALL_SPEX),
+    "several outputs": (two_outputs, 9, 60, PROXY),
+    "several outputs, noisy": (two_outputs, 12, 100, ProxySpex(QUICK, noisy=True)),
+    "several outputs, every mask": (two_outputs, 8, 256, Exact()),
+}
+cases = pytest.mark.parametrize(("game", "n", "budget", "approximator"), CASES.values(), ids=CASES)
+
+
+@pytest.mark.sampled
+@cases
+@pytest.mark.parametrize("batch_size", [1, 7, None])
+def test_a_store_changes_nothing_but_who_is_asked(path, game, n, budget, approximator, batch_size):
+    options = {"n": n, "budget": budget, "approximator": approximator, "batch_size": batch_size}
+    plain, first, second = Kept(game), Kept(game), Kept(game)
+    expected = as_text(explain(plain, **options))
+    store = Store(path)
+    assert as_text(explain(first, store=store, **options)) == expected
+    assert (store.n_found, store.n_added) == (0, plain.n_rows)
+    assert_array_equal(first.masks, plain.masks)
+    assert as_text(explain(second, store=store, **options)) == expected
+    assert (store.n_found, store.n_added, second.n_rows) == (plain.n_rows, 0, 0)
+
+
+@cases
+def test_a_run_that_was_stopped_goes_on_where_it_was(path, game, n, budget, approximator):
+    options = {"n": n, "budget": budget, "approximator": approximator, "batch_size": max(1, budget // 10)}
+    plain = Kept(game)
+    expected = as_text(explain(plain, **options))
+    half = len(plain.batches) // 2
+    first, second = Kept(game, stop_after=half), Kept(game)
+    assert_stopped(first, path, **options)
+    assert as_text(explain(second, store=path, **options)) == expected
+    assert_array_equal(first.masks, np.concatenate(plain.batches[:half]))
+    assert_array_equal(second.masks, np.concatenate(plain.batches[half:]))
+
+
+@cache
+def uninterrupted(kind, batch_size, noisy):
+    game = kind(Unrepeatable() if noisy else smooth_game)
+    result = explain(game, approximator=ProxySpex(QUICK, noisy=noisy), batch_size=batch_size)
+    return as_text(result), len(game.batches), sorted(mask.tobytes() for mask in game.masks)
+
+
+@given(
+    stops=st.lists(st.integers(0, 12), min_size=1, max_size=3),
+    kind_and_size=st.sampled_from([(Kept, 1), (Kept, 5), (Kept, 8), (Kept, 60), (Planned, None)]),
+    noisy=st.booleans(),
+    error=st.sampled_from([StoppedError, KeyboardInterrupt, SystemExit, MemoryError]),
+)
+def test_however_often_a_run_is_stopped_no_mask_is_evaluated_twice(stops, kind_and_size, noisy, error):
+    kind, batch_size = kind_and_size
+    options = {"approximator": ProxySpex(QUICK, noisy=noisy), "batch_size": batch_size}
+    expected, n_batches, masks = uninterrupted(kind, batch_size, noisy)
+    play = Unrepeatable() if noisy else smooth_game
+    games = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "masks.db"
+        for stop in stops:
+            done = sum(len(game.batches) for game in games)
+            games.append(kind(play, stop_after=min(stop, n_batches - done - 1), error=error))
+            assert_stopped(games[-1], path, error, **options)
+        games.append(kind(play))
+        assert as_text(explain(games[-1], store=path, **options)) == expected
+    assert sorted(mask.tobytes() for game in games for one in game.batches for mask in one) == masks
+
+
+@examples(0.5)
+@given(sizes=st.lists(st.sampled_from([1, 2, 7, 16, 60, None]), min_size=2, max_size=4), stop=st.integers(1, 8))
+def test_batches_may_be_of_another_size_when_a_run_goes_on(sizes, stop):
+    games = [Planned(whole_numbers, stop_after=stop) for _ in sizes[:-1]] + [Planned(whole_numbers)]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "masks.db"
+        for game, size in zip(games[:-1], sizes[:-1], strict=True):
+            with suppress(StoppedError):
+                explain(game, store=path, batch_size=size)
+        result = explain(games[-1], store=path, batch_size=sizes[-1])
+    assert as_text(result) == as_text(explain(whole_numbers))
+    asked = [mask.tobytes() for game in games for one in game.batches for mask in one]
+    assert len(asked) == len(set(asked)) == 60
+
+
+def test_further_evaluations_of_masks_are_found_in_batches_of_another_size(path):
+    games = [Kept(), Kept()]
+    for game, size in zip(games, (10, 7), strict=True):
+        explain(game, n=12, budget=100, approximator=ProxySpex(QUICK, noisy=True), batch_size=size, store=path)
+    assert [game.n_rows for game in games] == [100, 0]
+
+
+def test_a_larger_budget_or_another_seed_evaluates_only_what_is_new(path):
+    explain(Kept(), budget=512, approximator=Exact(), store=path)
+    for seed in (1, 2):
+        game = Kept()
+        captum_spex.explain(game, 9, budget=100, approximator=PROXY, random_state=seed, store=path)
+        assert game.n_rows == 0
+
+
+def test_a_batch_whose_values_cannot_be_used_is_not_kept(path):
+    def broken(masks):
+        return np.where(masks.sum(axis=1) == 4, np.nan, smooth_game(masks))
+
+    first, second = Kept(broken), Kept()
+    assert_stopped(first, path, GameError, batch_size=4)
+    assert as_text(explain(second, store=path, batch_size=4)) == uninterrupted(Kept, 60, False)[0]
+    assert first.n_rows - 4 + second.n_rows == 60
+
+
+def test_evaluations_that_are_found_count_like_others(path):
+    explain(Kept(), store=path)
+    store = Store(path)
+    with store.open(Kept(), 9):
+        evaluate = Evaluator(Kept(), 9, budget=16, store=store)
+        ends = all_masks(9)[[0, 511]]
+        evaluate(ends)
+        assert (evaluate.n_evaluations, store.n_found, store.n_added) == (2, 2, 0)
+        with pytest.raises(ArgumentError, match="expected 14, what the budget of 16 leaves, got 15 new masks"):
+            evaluate(all_masks(9)[1:16])
+
+
+@given(values=st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
+def test_values_come_back_to_the_last_bit(values):
+    masks = all_masks(5)[: len(values)]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "masks.db"
+        for _ in range(2):
+            with Store(path, fingerprint="some values").open(None, 5) as store:
+                found = Evaluator(lambda rows: values[: len(rows)], 5, budget=32, store=store)(masks)
+                assert found.tobytes() == np.array(values).tobytes()
+
+
+class PackedGame(Kept):
+    """Takes masks packed where an algorithm lays them out so."""
+
+    def evaluate_packed(self, block):
+        return self(block.unpack())
+
+
+def test_packed_masks_and_bool_arrays_share_a_store(path):
+    options = {"n": 40, "budget": SMALL_SPEX.minimum_budget(40), "approximator": SMALL_SPEX, "batch_size": 50}
+    first, second = PackedGame(stop_after=3), Kept()
+    assert_stopped(first, path, **options)
+    assert as_text(explain(second, store=path, **options)) == as_text(explain(Kept(), **options))
+    assert first.n_rows == 150
+    assert second.n_rows == second.n_distinct
+    assert not {mask.tobytes() for mask in first.masks} & {mask.tobytes() for mask in second.masks}
+
+
+def test_the_bar_counts_what_was_found_too(path, capsys):
+    explain(Kept(), store=path)
+    explain(Kept(stop_after=0), store=path, show_progress=True)
+    assert "60/60" in capsys.readouterr().err
+
+
+# --- several at once --------------------------------------------------------------------------------------------------
+
+
+def test_two_runs_in_turn_evaluate_every_mask_once(path):
+    """Each batch is looked up right before it would be evaluated."""
+    games = [Kept(), Kept()]
+    with Store(path).open(games[0], 9) as one, Store(path).open(games[1], 9) as two:
+        runs = [Evaluator(game, 9, budget=512, store=store) for game, store in zip(games, (one, two), strict=True)]
+        for start in range(0, 64, 8):
+            values = [run(all_masks(9)[start : start + 8]).ravel() for run in runs[:: 1 - start // 8 % 2 * 2]]
+            assert_array_equal(values, [smooth_game(all_masks(9)[start : start + 8])] * 2)
+    assert [game.n_rows for game in games] == [32, 32]
+    assert (one.n_found, one.n_added, two.n_found, two.n_added) == (32, 32, 32, 32)
+
+
+def test_who_evaluated_a_mask_keeps_its_value_and_the_first_in_the_file_is_found_later(path):
+    masks, values = batch(9, 3)
+    with Store(path).open(Kept(), 9) as one, Store(path).open(Kept(), 9) as two:
+        one.add(masks, values)
+        two.add(masks, values + 1)
+    noise = Unrepeatable()
+    with Store(path).open(Kept(), 9) as store:
+        found = Evaluator(Kept(noise), 9, budget=10, store=store)(masks.unpack())
+    assert_array_equal(found, values)
+    assert noise.times == {}
+
+
+CHILD = """
+import gc; gc.disable()  # faster imports
+import json, os, signal, sys, time
+import numpy as np
+import captum_spex
+from captum_spex.approximators import Exact
+
+class Game:
+    fingerprint = "a slow sum"
+    def __init__(self, end_after=None, how="exit"):
+        self.calls, self.end_after, self.how = [], end_after, how
+    def __call__(self, masks):
+        if len(self.calls) == self.end_after:
+            print(json.dumps(self.calls), flush=True)
+            os._exit(0) if self.how == "exit" else os.kill(os.getpid(), signal.SIGKILL)
+        self.calls.append([time.monotonic(), None, np.packbits(masks, axis=1).view(">u2").ravel().tolist()])
+        time.sleep(0.005)
+        self.calls[-1][1] = time.monotonic()
+        return masks @ np.arange(9.0) + masks[:, 0] * masks[:, 4]
+
+class Backwards(Game):
+    def plan_batches(self, masks):
+        return np.array_split(np.arange(len(masks))[::-1], max(1, len(masks) // 8))
+
+def run(path, game):
+    size = None if hasattr(game, "plan_batches") else 8
+    return captum_spex.explain(game, 9, budget=512, approximator=Exact(), batch_size=size, store=path)
+"""
+
+
+def child(code, *arguments):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", CHILD + code, *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+
+
+def calls_of(process):
+    printed, _ = process.communicate(timeout=600)
+    return [line for line in printed.splitlines() if line]
+
+
+def test_processes_at_the_same_time_share_a_store(path):
+    """Neither evaluates what the other had written when it looked; no batch is lost, none is damaged.
+
+    One begins with the first batch, the other with the last.
+    """
+    code = """
+open(sys.argv[2], "w").close()
+while not os.path.exists(sys.argv[3]):
+    time.sleep(0.001)
+game = Game() if sys.argv[2].endswith("one") else Backwards()
+result = run(sys.argv[1], game)
+print(json.dumps(game.calls), flush=True)
+print(result.to_json(), flush=True)
+"""
+    ready = [path.with_name("one"), path.with_name("two")]
+    processes = [child(code, path, own, other) for own, other in (ready, ready[::-1])]
+    (calls, text), (other_calls, other_text) = map(calls_of, processes)
+    assert text == other_text
+    mine, theirs = ([(*times, frozenset(masks)) for *times, masks in json.loads(one)] for one in (calls, other_calls))
+    assert len(frozenset().union(*(masks for *_, masks in mine + theirs))) == 512
+
+    def repeated(calls, others):
+        """Batches that the others had written before these looked, which is after the end of the batch before."""
+        written = {masks: after for (*_, masks), (after, *_) in pairwise(others)}
+        looked = {masks: ended for (_, ended, _), (*_, masks) in pairwise(calls)}
+        return sum(looked[masks] > written[masks] for masks in looked.keys() & written.keys())
+
+    assert repeated(mine, theirs) == repeated(theirs, mine) == 0
+    game = Kept(fingerprint="a slow sum", stop_after=0)
+    assert explain(game, budget=512, approximator=Exact(), store=path).to_json() == text
+    n_evaluated = sum(len(masks) for *_, masks in mine + theirs)
+    assert n_evaluated < 2 * 512  # they share the work, not only the file; how well, a busy machine decides
+
+
+@pytest.mark.parametrize("how", some(["kill", "exit"], 1))
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+def test_what_a_process_evaluated_before_it_ended_is_there(path, how):
+    ended = child("run(sys.argv[1], Game(20, sys.argv[2]))", path, how)
+    [calls] = calls_of(ended)
+    assert ended.returncode == (0 if how == "exit" else -signal.SIGKILL)
+    assert path.with_name(path.name + "-wal").stat().st_size > 0
+    asked = {code for *_, codes in json.loads(calls) for code in codes}
+    store, game = Store(path), Kept(lambda masks: masks @ np.arange(9.0) + masks[:, 0] * masks[:, 4], "a slow sum")
+    result = explain(game, budget=512, approximator=Exact(), batch_size=8, store=store)
+    assert (store.n_found, game.n_rows, result.n_evaluations) == (160, 352, 512)
+    assert not asked & set(np.packbits(game.masks, axis=1).view(">u2").ravel().tolist())
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_the_files_hold_every_batch_at_any_moment(path, tmp_path):
+    """What is on disk while a run goes on, copied after each batch, is a store with all batches so far."""
+    copies = []
+
+    def copied(masks):
+        folder = tmp_path / str(len(copies))
+        folder.mkdir()
+        for file in path.parent.glob(path.name + "*"):
+            if not file.name.endswith("-shm"):  # shared memory, rebuilt from the log
+                shutil.copy(file, folder)
+        copies.append(folder / path.name)
+        return smooth_game(masks)
+
+    explain(Kept(copied), store=path, batch_size=5)
+    assert len(copies) == 12
+    for n_batches, copy in enumerate(copies):
+        store, game = Store(copy), Kept()
+        assert as_text(explain(game, store=store, batch_size=5)) == uninterrupted(Kept, 60, False)[0]
+        assert (store.n_found, game.n_rows) == (5 * n_batches, 60 - 5 * n_batches)
+
+
+def test_a_file_that_another_program_locks_for_long(path, monkeypatch):
+    monkeypatch.setattr(stores, "_PATIENCE", 0.05)
+
+    def locking(masks):
+        other.execute("BEGIN EXCLUSIVE")
+        return smooth_game(masks)
+
+    explain(Kept(stop_after=None), budget=2, store=path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        with pytest.raises(StoreError, match=r"`store`: expected .*, got .*database is locked.*run again to go on"):
+            explain(Kept(locking), store=path)
+        with pytest.raises(StoreError, match=r"`store`: expected .*, got .*database is locked"):
+            Store(path).open(Kept(), 9)
+    game = Kept()
+    assert as_text(explain(game, store=path)) == uninterrupted(Kept, 60, False)[0]
+    assert game.n_rows == 58
+
+
+# --- another game -----------------------------------------------------------------------------------------------------
+
+
+def test_a_store_of_another_game_is_refused(path):
+    ours, theirs = {"model": "a", "text": "never fails", "more": "x" * 500}, {"model": "b", "text": "never fails"}
+    explain(Kept(fingerprint=theirs), store=path)
+    before = path.read_bytes()
+    game = Kept(fingerprint=ours)
+    with pytest.raises(StoreError) as caught:
+        explain(game, store=path)
+    message = str(caught.value)
+    assert message.startswith(f"`store`: expected .*, got {path}, which holds evaluations of game ")
+    assert len(set(re.findall(r"\b[0-9a-f]{32}\b", message))) == 2
+    assert "model: 'b' there, 'a' here" in message
+    assert re.search(r"more: nothing there, 'x{60}\.\.\.' here", message)
+    assert "never fails" not in message
+    assert "players" not in message
+    assert "Give another file for this game" in message
+    assert game.n_rows == 0
+    assert path.read_bytes() == before
+
+
+def test_another_number_of_players_is_another_game(path):
+    explain(Kept(), store=path)
+    game = Kept()
+    with pytest.raises(StoreError, match=r"They differ in players: '9' there, '10' here\."):
+        explain(game, n=10, store=path)
+    assert game.n_rows == 0
+
+
+def test_the_order_of_a_fingerprints_parts_does_not_matter(path):
+    explain(Kept(fingerprint={"model": "a", "text": "b"}), store=path)
+    game = Kept(fingerprint={"text": "b", "model": "a"})
+    explain(game, store=path)
+    assert game.n_rows == 0
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [("a", "b"), ("a", ""), ({"a": "b, c: d"}, {"a": "b", "c": "d"}), ("a", {"game": "a"}), ("é", "e\u0301")],
+)
+def test_fingerprints_that_look_alike_are_different(path, one, two):
+    explain(Kept(fingerprint=one), store=path)
+    with pytest.raises(StoreError, match="which holds evaluations of game"):
+        explain(Kept(fingerprint=two), store=path)
+
+
+def test_a_function_needs_a_fingerprint_given(path):
+    game = Counting(smooth_game)
+    advice = r"got a game without a fingerprint; .*`store=captum_spex.evaluation.Store\(path, fingerprint=...\)`"
+    with pytest.raises(StoreError, match=advice):
+        explain(game, store=path)
+    assert game.n_rows == 0
+    assert not path.exists()
+    first = explain(game, store=Store(path, fingerprint="a smooth game"))
+    assert as_text(explain(game, store=Store(str(path), fingerprint="a smooth game"))) == as_text(first)
+    assert game.n_rows == 60
+    with pytest.raises(StoreError, match="fingerprint: 'a smooth game' there, 'another' here"):
+        explain(game, store=Store(path, fingerprint="another"))
+
+
+def test_a_given_fingerprint_comes_before_the_games_own(path):
+    explain(Kept(), store=Store(path, fingerprint="given"))
+    with pytest.raises(StoreError, match="'given' there, 'a smooth game' here"):
+        explain(Kept(), store=path)
+
+
+@pytest.mark.parametrize("wrong", [object(), lambda: "a text", 3.5, ["a"]])
+def test_fingerprints_that_are_no_texts(path, wrong):
+    """The printed form of an object holds its address, another one in the next process."""
+    for game, store in ((Kept(fingerprint=wrong), path), (Kept(), Store(path, fingerprint=wrong))):
+        with pytest.raises(StoreError, match="fingerprint"):
+            explain(game, store=store)
+    assert not path.exists()
+
+
+def test_a_game_that_changes_its_number_of_outputs_does_not_spoil_its_store(path):
+    explain(Kept(), budget=20, store=path)
+    with pytest.raises((GameError, StoreError), match="output"):
+        explain(Kept(two_outputs), budget=60, batch_size=60, store=path)
+    assert as_text(explain(Kept(), store=path)) == uninterrupted(Kept, 60, False)[0]
+
+
+# --- files that are no stores -----------------------------------------------------------------------------------------
+
+
+@cache
+def whole_store():
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "masks.db"
+        with Store(path, fingerprint="x").open(None, 100) as store:
+            for seed in range(40):
+                store.add(*batch(100, 50, seed))
+        return path.read_bytes()
+
+
+def other_database(path, **pragmas):
+    with closing(sqlite3.connect(path)) as connection:
+        for name, value in pragmas.items():
+            connection.execute(f"PRAGMA {name} = {value}")
+        connection.execute("CREATE TABLE game (fingerprint TEXT)")
+        connection.commit()
+    return path.read_bytes()
+
+
+def assert_refused_untouched(path, message=""):
+    before = path.read_bytes()
+    game = Kept()
+    with pytest.raises(StoreError, match=rf"(?s)`store`: expected .*, got {re.escape(str(path))}.*{message}"):
+        explain(game, store=path)
+    assert game.n_rows == 0
+    assert path.read_bytes() == before
+    assert os.listdir(path.parent) == [path.name]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"x", b"some text\n" * 3, b"some text\n" * 5000, bytes(50_000), b"\x89PNG" + bytes(9000)],
+    ids=["empty", "a letter", "short text", "text", "zeros", "picture"],
+)
+def test_files_of_other_kinds(path, content):
+    path.write_bytes(content)
+    assert_refused_untouched(path, NOT_TOUCHED)
+
+
+@pytest.mark.parametrize("pragmas", [{}, {"journal_mode": "WAL"}, {"application_id": 7}, {"page_size": 65536}])
+def test_other_databases(path, pragmas):
+    other_database(path, **pragmas)
+    assert_refused_untouched(path, f"a file of another kind.*{NOT_TOUCHED}")
+
+
+def test_stores_of_another_format(path):
+    path.write_bytes(whole_store())
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    assert_refused_untouched(path, "in format 99; allowed is format 1")
+
+
+@given(cut=st.integers(0, len(whole_store()) - 1))
+@examples(4)
+def test_a_truncated_store(cut):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "masks.db"
+        path.write_bytes(whole_store()[:cut])
+        assert_refused_untouched(path, f"only {cut} bytes.*{NOT_TOUCHED}")
+
+
+@pytest.mark.sampled
+@pytest.mark.parametrize("page", [1, 2, 3, 5, 10])
+@pytest.mark.parametrize("filling", [b"\x00", b"\xff", b"text"])
+def test_a_store_with_a_page_of_something_else(path, page, filling):
+    content = whole_store()
+    size = int.from_bytes(content[16:18], "big")
+    start = size * (page - 1) + 100
+    path.write_bytes(content[:start] + filling * ((size - 100) // len(filling)) + content[start + size - 100 :])
+    assert len(path.read_bytes()) == len(content)
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match=r"`store`: expected .*, got .*masks\.db"):
+        Store(path, fingerprint="x").open(None, 100)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("cut", [0, 50, 100, 4096, 5000, 8192])
+def test_a_truncated_store_beside_its_log(path, tmp_path, cut):
+    """A log that cannot make the file whole again does not change it."""
+    with Store(path, fingerprint="x").open(None, 100) as store:
+        for seed in range(60):
+            store.add(*batch(100, 50, seed))
+        store._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        store.add(*batch(100, 50, 99))
+        (tmp_path / "copy").mkdir()
+        copy = tmp_path / "copy" / path.name
+        for suffix in ("", "-wal"):
+            shutil.copy(f"{path}{suffix}", f"{copy}{suffix}")
+    copy.write_bytes(copy.read_bytes()[:cut])
+    before = copy.read_bytes()
+    with pytest.raises(StoreError, match=r"`store`: expected .*, got .*masks\.db"):
+        Store(copy, fingerprint="x").open(None, 100)
+    assert copy.read_bytes() == before
+
+
+def test_a_folder(tmp_path):
+    (tmp_path / "file").touch()
+    game = Kept()
+    with pytest.raises(StoreError, match=r"`store`: expected .*, got .* directory"):
+        explain(game, store=tmp_path)
+    assert game.n_rows == 0
+    assert os.listdir(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("place", ["missing/masks.db", "file/masks.db", "x" * 300])
+def test_places_where_no_file_can_be_made(tmp_path, place):
+    (tmp_path / "file").write_text("a file, no folder")
+    game = Kept()
+    with pytest.raises(StoreError, match=r"`store`: expected a path where a file can be made.*, got .*"):
+        explain(game, store=tmp_path / place)
+    assert game.n_rows == 0
+    assert os.listdir(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("locked", ["file", "folder"])
+def test_places_that_may_not_be_written(path, locked):
+    if locked == "file":
+        explain(Kept(), budget=2, store=path)
+    place = path if locked == "file" else path.parent
+    game = Kept()
+    place.chmod(0o500 if locked == "folder" else 0o400)
+    try:
+        if os.access(place, os.W_OK):
+            pytest.skip("this user may write everywhere")
+        with pytest.raises(StoreError, match=r"`store`: expected .*, got .*masks\.db"):
+            explain(game, store=path)
+    finally:
+        place.chmod(0o700)
+    assert game.n_rows == 0
+
+
+def test_a_link_that_leads_nowhere(path, tmp_path):
+    path.symlink_to(tmp_path / "nothing")
+    with pytest.raises(StoreError, match=r"`store`: expected .*, got .*masks\.db"):
+        explain(Kept(), store=path)
+
+
+@pytest.mark.parametrize("wrong", [3, True, b"masks.db", ["masks.db"], lambda: None])
+def test_things_that_are_no_path(wrong):
+    game = Kept()
+    with pytest.raises(StoreError, match=r"`store`: expected a path or a `captum_spex.evaluation.Store`.*, got a \w+"):
+        explain(game, store=wrong)
+    assert game.n_rows == 0
+
+
+# --- the file ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["a b.db", "50%20?x=1#y.db", "é 中.db", "no ending", "-wal"])
+def test_any_name_of_a_file(tmp_path, name):
+    path = tmp_path / name
+    assert_stopped(Kept(stop_after=3), path, batch_size=4)
+    game = Kept()
+    explain(game, store=path, batch_size=4)
+    assert game.n_rows == 48
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_a_relative_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    explain(Kept(), store="masks.db")
+    game = Kept()
+    explain(game, store=Path("masks.db"))
+    assert game.n_rows == 0
+    assert os.listdir(tmp_path) == ["masks.db"]
+
+
+def test_through_a_link_the_same_store(path, tmp_path):
+    explain(Kept(), store=path)
+    (tmp_path / "link").symlink_to(path)
+    game = Kept()
+    explain(game, store=tmp_path / "link")
+    assert game.n_rows == 0
+
+
+@pytest.mark.parametrize("n_masks", [1, 2, 4, 8, 12, 16, 20, 32, 64, 1024])
+def test_few_octets_are_kept_per_mask(path, n_masks):
+    """125 of them are the mask of 1,000 players, 8 its value."""
+    with Store(path, fingerprint="x").open(None, 1000) as store:
+        for seed in range(2048 // n_masks):
+            store.add(*batch(1000, n_masks, seed))
+    per_mask = path.stat().st_size / 2048
+    assert 133 < per_mask < 200
+
+
+def test_a_closed_store_says_so(path):
+    store = Store(path).open(Kept(), 9)
+    store.close()
+    store.close()
+    with pytest.raises(StoreError, match=r"`store`: expected .*, got a closed store"):
+        store.add(*batch(9, 2))
+
+
+def test_a_store_is_closed_when_a_run_ends_however_it_ends(path):
+    store = Store(path)
+    explain(Kept(), store=store, budget=20)
+    for error in (StoppedError, KeyboardInterrupt):
+        assert_stopped(Kept(stop_after=0, error=error), store, error)
+        with pytest.raises(StoreError, match="a closed store"):
+            store.add(*batch(9, 2))
+
+
+def test_a_store_counts_the_last_run_only(path):
+    store = Store(path)
+    for _ in range(2):
+        explain(Kept(), store=store)
+    assert (store.n_found, store.n_added) == (60, 0)
+    explain(Kept(), store=store, budget=70)
+    assert store.n_found + store.n_added == 70
