@@ -14,7 +14,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from captum_spex import checks
-from captum_spex.approximators import Again, Approximator, Exact, Observed, Problem, ProxySpex, Recovered, Run
+from captum_spex.approximators import Again, Approximator, Estimate, Exact, Observed, Problem, ProxySpex, Run
 from captum_spex.checks import RandomState
 from captum_spex.errors import ArgumentError
 from captum_spex.evaluation.evaluator import Evaluator, check_backend
@@ -164,7 +164,7 @@ def _check_table(observed: Observed, n_players: int, **asked: Any) -> None:
 
 def _learnt(
     observed: Observed, budget: int | str | None, approximator: Approximator | None, random_state: RandomState
-) -> tuple[list[Recovered], int]:
+) -> tuple[list[Estimate], int]:
     """Learn from a table of given values, or from ``budget`` rows of it; return also how many were used."""
     algorithm = _checked_algorithm(approximator)
     if not hasattr(algorithm, "fit"):
@@ -213,7 +213,7 @@ def _checked_algorithm(approximator: Approximator | None) -> Approximator:
     return algorithm
 
 
-def _finished(run: Run, evaluator: Evaluator, problem: Problem) -> list[Recovered]:
+def _finished(run: Run, evaluator: Evaluator, problem: Problem) -> list[Estimate]:
     """Ask for masks, evaluate them and tell the values, until done.
 
     The algorithm computes with one thread unless it has much to do: threads that wait for each other on small matrices

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captum_spex.approximators import ProxySpex
-from captum_spex.approximators.proxyspex.estimation import Observations
+from captum_spex.approximators.proxyspex.estimation import Evaluations
 from captum_spex.benchmark import Case, catalogue
 from captum_spex.benchmark._measure import Examiner
 from captum_spex.benchmark.methods._adapter import shapley_of
@@ -57,8 +57,8 @@ def recovered(case: Case, budget: int, seed: int, *, paired: bool) -> tuple[Game
     rng = np.random.default_rng(seed)
     design = enumerate_and_spread(case.n_players, budget, rng, level=0, paired=paired)
     values = np.asarray(case.game(design.masks), dtype=np.float64)[:, None]
-    seen = Observations(design.masks, values, design.weights, np.zeros_like(values))
-    return ProxySpex().recoverer(seed)(seen)[0].model, mask_keys(design.masks)
+    seen = Evaluations(design.masks, values, design.weights, np.zeros_like(values))
+    return ProxySpex().estimator(seed)(seen)[0].model, mask_keys(design.masks)
 
 
 def figures(case: Case, budget: int, seeds: int) -> Iterator[tuple[str, Floats]]:

@@ -1,6 +1,6 @@
 """The algorithms: masks out, values in, a recovered game back."""
 
-from captum_spex.approximators.base import Again, Approximator, Observed, Problem, Recovered, Run, SingleRound
+from captum_spex.approximators.base import Again, Approximator, Estimate, Observed, Problem, Run, SingleRound
 from captum_spex.approximators.exact import Exact
 from captum_spex.approximators.proxyspex.boosted_trees import BoostedTrees
 from captum_spex.approximators.proxyspex.gaussian_process.proxy import GaussianProcess
@@ -12,13 +12,13 @@ __all__ = [
     "Again",
     "Approximator",
     "BoostedTrees",
+    "Estimate",
     "Exact",
     "GaussianProcess",
     "Observed",
     "Problem",
     "ProxySpex",
     "PublishedTrees",
-    "Recovered",
     "Run",
     "SingleRound",
     "Spex",

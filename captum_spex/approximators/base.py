@@ -27,7 +27,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Recovered:
+class Estimate:
     """What was recovered of one output of a game.
 
     Attributes:
@@ -77,7 +77,7 @@ class Run(Protocol):
     def tell(self, values: Floats) -> None:
         """Receive the values ``(n_masks, n_outputs)`` of the masks asked for last."""
 
-    def result(self) -> list[Recovered]:
+    def result(self) -> list[Estimate]:
         """Return what was recovered, one for each output."""
 
 
@@ -101,7 +101,7 @@ class SingleRound:
     """A run that asks once: a fixed set of masks, then a function that recovers the game from all values."""
 
     masks: Masks | MaskBlocks
-    recover: Any  # (masks, values of one output) -> Recovered
+    recover: Any  # (masks, values of one output) -> Estimate
     values: Floats | None = None
     _asked: bool = False
 
@@ -116,7 +116,7 @@ class SingleRound:
         """Receive the values of all masks."""
         self.values = values
 
-    def result(self) -> list[Recovered]:
+    def result(self) -> list[Estimate]:
         """Recover every output."""
         if self.values is None:
             raise RuntimeError("`result` was called before the values were told")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from captum_spex.approximators.base import Problem, Recovered, Run, SingleRound
+from captum_spex.approximators.base import Estimate, Problem, Run, SingleRound
 from captum_spex.arrays import Floats
 from captum_spex.designs import exhaustive
 from captum_spex.errors import BudgetError
@@ -42,7 +42,7 @@ class Exact:
         return SingleRound(exhaustive(n).masks, _recover)
 
 
-def _recover(masks: Masks, values: Floats) -> Recovered:
+def _recover(masks: Masks, values: Floats) -> Estimate:
     # Every value was seen: the game is its own observations, and nothing is left to be unfaithful to.
     model = GameModel((ObservedCorrections(masks, values),))
-    return Recovered(model, faithfulness=1.0, diagnostics={"method": "enumeration"})
+    return Estimate(model, faithfulness=1.0, diagnostics={"method": "enumeration"})

@@ -279,7 +279,7 @@ def test_noisy_games_are_evaluated_again_within_the_budget():
 
 
 @pytest.mark.parametrize("estimator", ["auto", "spread", "trees"])
-def test_noise_is_not_put_back(estimator):
+def test_noise_is_not_interpolate(estimator):
     noise = np.random.default_rng(0)
 
     def game(masks):
@@ -292,10 +292,10 @@ def test_noise_is_not_put_back(estimator):
     fresh = np.random.default_rng(1).random((500, 10)) < 0.5
     truth = fresh[:, 0] + fresh[:, 1] * fresh[:, 2]
 
-    def put_back(result):
+    def interpolate(result):
         return np.sqrt((result.model.parts[-1].corrections ** 2).mean())
 
-    assert put_back(calm) < 0.8 * put_back(hasty)
+    assert interpolate(calm) < 0.8 * interpolate(hasty)
     assert r_squared(truth, calm.model(fresh)) > max(0.6, r_squared(truth, hasty.model(fresh)))
 
 
@@ -449,7 +449,7 @@ def test_more_players_than_bits():
 
 def test_the_published_settings():
     published = ProxySpex.as_published()
-    assert published == ProxySpex(PublishedTrees(), design="bernoulli", put_back=False)
+    assert published == ProxySpex(PublishedTrees(), design="bernoulli", interpolate=False)
     assert {(trees.max_depth, trees.n_trees, trees.learning_rate) for trees in PUBLISHED_GRID} == {
         (depth, n_trees, rate) for depth in (3, 5) for n_trees in (500, 1000, 5000) for rate in (0.01, 0.1)
     }

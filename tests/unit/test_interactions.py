@@ -179,7 +179,7 @@ def test_sets_that_are_not_listed_are_zero_unless_terms_were_left_out():
         lambda masks: masks[:, 0] * masks[:, 1],
         70,
         budget=100,
-        approximator=ProxySpex(TREES.proxy, put_back=False),
+        approximator=ProxySpex(TREES.proxy, interpolate=False),
     )
     unlisted = next((i, j) for i in range(70) for j in range(i) if (i, j) not in sparse)
     assert sparse[unlisted] == 0.0

@@ -10,7 +10,7 @@ import numpy as np
 
 from captum_spex import checks
 from captum_spex.approximators.ard_regression import relevant_weights
-from captum_spex.approximators.proxyspex.fitted_proxy import Surrogate
+from captum_spex.approximators.proxyspex.fitted_proxy import FittedProxy
 from captum_spex.arrays import Floats, Ints
 from captum_spex.errors import ArgumentError
 from captum_spex.fourier import parities
@@ -89,7 +89,7 @@ class BoostedTrees:
 
 def boosted_surrogates(
     trees: BoostedTrees, masks: Masks, values: Floats, split: Sequence[Ints], rival: Floats | None
-) -> list[Surrogate]:
+) -> list[FittedProxy]:
     """Fit trees to values ``(n_masks, n_outputs)``, and once more the terms that they found, few of which matter.
 
     Every fold of ``split`` is predicted by trees, and terms, that did not see it. ``rival`` holds another surrogate's
@@ -107,7 +107,7 @@ def boosted_surrogates(
                 return []
     both = [_fitted_twice(trees, masks, column) for column in values.T]
     return [
-        Surrogate(name, [(pair[place],) for pair in both], left_out[place], left_out[place])
+        FittedProxy(name, [(pair[place],) for pair in both], left_out[place], left_out[place])
         for place, name in enumerate(("boosted trees", "terms of boosted trees"))
     ]
 

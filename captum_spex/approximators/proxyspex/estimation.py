@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from captum_spex.approximators.base import Recovered
+from captum_spex.approximators.base import Estimate
 from captum_spex.approximators.proxyspex.boosted_trees import BoostedTrees, boosted_surrogates
-from captum_spex.approximators.proxyspex.fitted_proxy import Surrogate
+from captum_spex.approximators.proxyspex.fitted_proxy import FittedProxy
 from captum_spex.approximators.proxyspex.gaussian_process.conditioning import Conditioned, as_array
 from captum_spex.approximators.proxyspex.gaussian_process.proxy import GaussianProcess, Learner, expansion, kernels_of
 from captum_spex.approximators.proxyspex.published_trees import PublishedTrees
@@ -34,7 +34,7 @@ _CALIBRATION = 1.3  # hyper-parameters are taken as known: intervals are that mu
 
 
 @dataclass(frozen=True, eq=False)
-class Observations:
+class Evaluations:
     """What was evaluated: distinct masks, their values ``(n_masks, n_outputs)``, and how noisy these are.
 
     Attributes:
@@ -52,7 +52,7 @@ class Observations:
 class _Output:
     """One output of what was seen, and the center and scale in which it was learnt."""
 
-    seen: Observations
+    seen: Evaluations
     column: int
     center: float
     scale: float
@@ -71,25 +71,25 @@ class _Output:
 
 
 @dataclass(frozen=True, eq=False)
-class Recoverer:
+class Estimator:
     """Recovers games from observations by the given proxies; the same seed gives the same result."""
 
     proxies: Sequence[Proxy]
-    put_back: bool
+    interpolate: bool
     device: torch.device
     seed: int
 
-    def __call__(self, seen: Observations) -> list[Recovered]:
+    def __call__(self, seen: Evaluations) -> list[Estimate]:
         """Recover every output; outputs that go together share their kernel."""
         if len(seen.masks) == 2 ** seen.masks.shape[1] and not seen.noise.any():
             return [_enumerated(seen, column) for column in range(seen.values.shape[1])]
-        found: dict[int, Recovered] = {}
+        found: dict[int, Estimate] = {}
         for columns in _groups(seen.values):
             group = replace(seen, values=seen.values[:, columns], noise=seen.noise[:, columns])
             found.update(zip(columns, self._group(group), strict=True))
         return [found[column] for column in sorted(found)]
 
-    def _group(self, seen: Observations) -> list[Recovered]:
+    def _group(self, seen: Evaluations) -> list[Estimate]:
         if len(seen.masks) < FEWEST_MASKS or (np.ptp(seen.values, axis=0) == 0).any():
             return [self._unlearnt(seen, column) for column in range(seen.values.shape[1])]
         centers, scales = _units(seen.values)
@@ -100,7 +100,7 @@ class Recoverer:
             for column in range(values.shape[1])
         ]
 
-    def guide(self, seen: Observations) -> GameModel | None:
+    def guide(self, seen: Evaluations) -> GameModel | None:
         """Return a quick fit of the first output that can vary, to choose masks by; ``None`` if all are constant."""
         varying = np.flatnonzero(np.ptp(seen.values, axis=0) > 0)
         settings = [proxy for proxy in self.proxies if isinstance(proxy, GaussianProcess)]
@@ -113,10 +113,10 @@ class Recoverer:
         conditioned = Learner(settings[0], seen.masks, values, noise, rng, self.device).quick()
         return GameModel(expansion(conditioned, 0), _process(seen.masks, conditioned, noise, 1.0))
 
-    def surrogates(self, masks: Masks, values: Floats, noise: Floats) -> list[Surrogate]:
+    def surrogates(self, masks: Masks, values: Floats, noise: Floats) -> list[FittedProxy]:
         """Fit every proxy to standardised values ``(n_masks, n_outputs)``."""
         rng = np.random.default_rng(self.seed)
-        found: list[Surrogate] = []
+        found: list[FittedProxy] = []
         for proxy in self.proxies:
             if isinstance(proxy, GaussianProcess):
                 learner = Learner(proxy, masks, values, noise, rng, self.device)
@@ -127,13 +127,13 @@ class Recoverer:
             if isinstance(proxy, PublishedTrees):
                 fits = [proxy.fit(masks, column, split) for column in values.T]
                 left_out = np.stack([fit[1] for fit in fits], axis=1)
-                found.append(Surrogate(f"published, {fits[0][2]}", [(fit[0],) for fit in fits], left_out, left_out))
+                found.append(FittedProxy(f"published, {fits[0][2]}", [(fit[0],) for fit in fits], left_out, left_out))
                 continue
             rival = min((one.left_out for one in found), key=lambda p: ((p - values) ** 2).sum(), default=None)
             found += boosted_surrogates(proxy, masks, values, split, rival)
         return found
 
-    def _one(self, output: _Output, surrogates: Sequence[Surrogate]) -> Recovered:
+    def _one(self, output: _Output, surrogates: Sequence[FittedProxy]) -> Estimate:
         chosen = combine(surrogates, output.standardised, output.column, output.seen.masks)
         fitted = _fitted(output, surrogates, chosen)
         n = output.seen.masks.shape[1]
@@ -142,11 +142,11 @@ class Recoverer:
         measured = quality(output.standardised, chosen, output.seen.importance, output.relative_noise, spread)
         posteriors = [_posterior(output, one, one.conditioned, chosen) for one in surrogates if one.conditioned]
         model = GameModel(fitted.parts, posteriors[-1] if posteriors else None)
-        if self.put_back:
-            model = self._put_back(output, model, chosen)
-        return Recovered(model, measured.r_squared, _described(surrogates, chosen, measured))
+        if self.interpolate:
+            model = self._interpolate(output, model, chosen)
+        return Estimate(model, measured.r_squared, _described(surrogates, chosen, measured))
 
-    def _put_back(self, output: _Output, model: GameModel, chosen: Combination) -> GameModel:
+    def _interpolate(self, output: _Output, model: GameModel, chosen: Combination) -> GameModel:
         left = float(((output.standardised - chosen.left_out) ** 2).mean() - output.relative_noise.mean())
         own = max(left, _TINY)  # how much of the game the surrogates cannot tell, noise apart
         if model.posterior is not None:
@@ -154,23 +154,23 @@ class Recoverer:
         corrections = (output.values - model(output.seen.masks)) * (own / (own + output.relative_noise))
         return GameModel((*model.parts, ObservedCorrections(output.seen.masks, corrections)), model.posterior)
 
-    def _unlearnt(self, seen: Observations, column: int) -> Recovered:
+    def _unlearnt(self, seen: Evaluations, column: int) -> Estimate:
         """Too few masks to learn from, or constant values: the middle, and what was seen."""
         values = seen.values[:, column]
         constant = np.ptp(values) == 0
         middle = float(values[0] if constant else values.min() / 2 + values.max() / 2)
         parts: tuple[Part, ...] = (Spectrum.from_terms({(): middle}, seen.masks.shape[1]),)
-        if self.put_back:
+        if self.interpolate:
             parts = (*parts, ObservedCorrections(seen.masks, values - middle))
         reason = "constant values" if constant else "too few masks to learn from"
         faithfulness = 1.0 if constant and len(values) >= FEWEST_MASKS else float("nan")
-        return Recovered(GameModel(parts), faithfulness, {"proxy": reason, "lower": faithfulness})
+        return Estimate(GameModel(parts), faithfulness, {"proxy": reason, "lower": faithfulness})
 
 
-def _enumerated(seen: Observations, column: int) -> Recovered:
+def _enumerated(seen: Evaluations, column: int) -> Estimate:
     """Every value was seen: the game is its own observations."""
     model = GameModel((ObservedCorrections(seen.masks, seen.values[:, column]),))
-    return Recovered(model, 1.0, {"proxy": "none, every mask was evaluated", "lower": 1.0})
+    return Estimate(model, 1.0, {"proxy": "none, every mask was evaluated", "lower": 1.0})
 
 
 def _units(values: Floats) -> tuple[Floats, Floats]:
@@ -199,7 +199,7 @@ def _groups(values: Floats) -> list[list[int]]:
     return groups
 
 
-def _fitted(output: _Output, surrogates: Sequence[Surrogate], chosen: Combination) -> GameModel:
+def _fitted(output: _Output, surrogates: Sequence[FittedProxy], chosen: Combination) -> GameModel:
     """The weighted sum of the surrogates, in the game's units."""
     n_players = output.seen.masks.shape[1]
     weighted = [
@@ -213,7 +213,7 @@ def _fitted(output: _Output, surrogates: Sequence[Surrogate], chosen: Combinatio
     return GameModel((Spectrum.sum([constant, *spectra], n_players), *others))
 
 
-def _posterior(output: _Output, surrogate: Surrogate, conditioned: Conditioned, chosen: Combination) -> Posterior:
+def _posterior(output: _Output, surrogate: FittedProxy, conditioned: Conditioned, chosen: Combination) -> Posterior:
     """The process as the source of error bars, scaled to the errors that the chosen combination makes out of sample."""
     own = float(((output.standardised - surrogate.left_out[:, output.column]) ** 2).mean())
     made = float(((output.standardised - chosen.left_out) ** 2).mean())
@@ -235,6 +235,6 @@ def _process(masks: Masks, conditioned: Conditioned, noise: Floats, scale: float
     )
 
 
-def _described(surrogates: Sequence[Surrogate], chosen: Combination, measured: Quality) -> dict[str, Any]:
+def _described(surrogates: Sequence[FittedProxy], chosen: Combination, measured: Quality) -> dict[str, Any]:
     names = [f"{weight:.2f} x {surrogates[number].name}" for number, weight in chosen.weights.items()]
     return {"proxy": " + ".join(names) or "nothing was found", "lower": measured.lower}

@@ -11,7 +11,7 @@ from captum_spex.model import Part
 
 
 @dataclass(frozen=True, eq=False)
-class Surrogate:
+class FittedProxy:
     """A fitted proxy: a game for every output, and how well it predicts what it did not see.
 
     Attributes:

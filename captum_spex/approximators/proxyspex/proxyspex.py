@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from captum_spex import checks
-from captum_spex.approximators.base import Again, Observed, Problem, Recovered, Run
+from captum_spex.approximators.base import Again, Estimate, Observed, Problem, Run
 from captum_spex.approximators.proxyspex.acquisition import most_informative
 from captum_spex.approximators.proxyspex.boosted_trees import BoostedTrees
-from captum_spex.approximators.proxyspex.estimation import FEWEST_MASKS, Observations, Proxy, Recoverer
+from captum_spex.approximators.proxyspex.estimation import FEWEST_MASKS, Estimator, Evaluations, Proxy
 from captum_spex.approximators.proxyspex.gaussian_process.proxy import GaussianProcess
 from captum_spex.approximators.proxyspex.many_players.run import (
     ManyPlayersRun,
@@ -67,7 +67,7 @@ class ProxySpex:
             enumerate all pairs; else 1.
         noisy: whether evaluating a mask again may give another value. Then a tenth of the budget is spent on second
             evaluations, and what was seen is put back only as far as it is not noise.
-        put_back: whether observed values replace the surrogate's, so that first-order Shapley values always sum to
+        interpolate: whether observed values replace the surrogate's, so that first-order Shapley values always sum to
             ``f(all) - f(none)`` and the estimate becomes exact as the budget approaches ``2**n_players``.
         device: where the Gaussian process is fitted, as torch names it; default: the CPU.
 
@@ -86,7 +86,7 @@ class ProxySpex:
     design: DesignName = "auto"
     rounds: int | Literal["auto"] = "auto"
     noisy: bool = False
-    put_back: bool = True
+    interpolate: bool = True
     device: str | torch.device | None = None
 
     def __post_init__(self) -> None:
@@ -101,7 +101,7 @@ class ProxySpex:
             raise ArgumentError("rounds", repr(self.rounds), 'a number of rounds, or "auto"')
         if self.rounds != "auto" and checks.integer("rounds", self.rounds) > 1 and not self._has_process:
             raise ArgumentError("rounds", str(self.rounds), "1, as only a Gaussian process chooses masks")
-        for name in ("noisy", "put_back"):
+        for name in ("noisy", "interpolate"):
             if not isinstance(getattr(self, name), bool):
                 raise ArgumentError(name, repr(getattr(self, name)), "True or False")
         _checked_device(self.device)
@@ -113,7 +113,7 @@ class ProxySpex:
         Uniformly random masks; observed values are not put back. The faithfulness is that of the trees on held-out
         masks, before the cut.
         """
-        return cls(proxy=PublishedTrees(), design="bernoulli", put_back=False)
+        return cls(proxy=PublishedTrees(), design="bernoulli", interpolate=False)
 
     def start(self, problem: Problem, rng: np.random.Generator) -> Run:
         """Plan a run.
@@ -135,7 +135,7 @@ class ProxySpex:
             return _Run(self, problem, rng, seed, plan)
         return self._among_many(problem, rng, seed, plan)
 
-    def fit(self, observed: Observed, rng: np.random.Generator) -> list[Recovered]:
+    def fit(self, observed: Observed, rng: np.random.Generator) -> list[Estimate]:
         """Learn from given masks: a table of past evaluations.
 
         Up to 1,000 players and 10,000 masks by the surrogates, as if these masks had been asked for; values of a mask
@@ -146,13 +146,13 @@ class ProxySpex:
         seed, n_masks = int(rng.integers(2**63)), len(observed.masks)
         if observed.masks.n_players > _MOST_PLAYERS or n_masks > _MOST_MASKS:
             return learnt_among_many(observed, self._among_screened(n_masks, seed), rng)
-        return self.recoverer(seed)(averaged(observed, np.arange(observed.masks.n_players)))
+        return self.estimator(seed)(averaged(observed, np.arange(observed.masks.n_players)))
 
-    def _among_screened(self, n_masks: int, seed: int) -> Recoverer | None:
+    def _among_screened(self, n_masks: int, seed: int) -> Estimator | None:
         """Return what fits proxies to the players that are left; None: regression, as there are very many masks."""
         if self.proxy == "auto" and n_masks > _MOST_MASKS:
             return None
-        return Recoverer(self._proxies, False, _checked_device(self.device), seed)
+        return Estimator(self._proxies, False, _checked_device(self.device), seed)
 
     def _among_many(self, problem: Problem, rng: np.random.Generator, seed: int, plan: _Plan) -> Run:
         """Plan a run among more players than there is room for masks that are laid out."""
@@ -162,7 +162,7 @@ class ProxySpex:
                 raise ArgumentError(name, repr(getattr(self, name)), allowed, "There all masks are uniformly random.")
         check_memory(problem.n_players, problem.budget)
         fits = self._among_screened(problem.budget, seed)
-        return ManyPlayersRun(problem.n_players, plan.sizes, problem.target, fits, self.put_back, rng, seed)
+        return ManyPlayersRun(problem.n_players, plan.sizes, problem.target, fits, self.interpolate, rng, seed)
 
     @property
     def _proxies(self) -> tuple[Proxy, ...]:
@@ -189,9 +189,9 @@ class ProxySpex:
         uniform = name in _UNIFORM_INDICES or name.startswith("BII")
         return self.design == "spread" or (self.design == "auto" and not uniform)
 
-    def recoverer(self, seed: int) -> Recoverer:
+    def estimator(self, seed: int) -> Estimator:
         """Return what recovers games from observations."""
-        return Recoverer(self._proxies, self.put_back, _checked_device(self.device), seed)
+        return Estimator(self._proxies, self.interpolate, _checked_device(self.device), seed)
 
 
 def first_round(n_players: int) -> int:
@@ -241,7 +241,7 @@ class _Run:
     again: np.ndarray | None = None
     n_rounds: int = 0
     curve: list[tuple[int, float, float]] = field(default_factory=list)
-    recovered: list[Recovered] | None = None
+    recovered: list[Estimate] | None = None
 
     def ask(self) -> Masks | Again | None:
         """Return the next masks, or the masks to evaluate once more."""
@@ -262,13 +262,13 @@ class _Run:
         else:
             self.values = values if self.values is None else np.concatenate([self.values, values])
 
-    def result(self) -> list[Recovered]:
+    def result(self) -> list[Estimate]:
         """Recover every output."""
         if self.recovered is None:
-            self.recovered = self.description.recoverer(self.seed)(self._observations())
+            self.recovered = self.description.estimator(self.seed)(self._evaluations())
         if self.problem.target is None:
             return self.recovered
-        if not self.curve or self.curve[-1][0] < len(self._observations().masks):
+        if not self.curve or self.curve[-1][0] < len(self._evaluations().masks):
             self._reached()
         return [replace(one, diagnostics={**one.diagnostics, "curve": self.curve}) for one in self.recovered]
 
@@ -276,9 +276,9 @@ class _Run:
         """Whether every output's faithfulness is above the target with confidence, after the masks so far."""
         if self.problem.target is None:
             return False
-        self.recovered = self.description.recoverer(self.seed)(self._observations())
+        self.recovered = self.description.estimator(self.seed)(self._evaluations())
         lowest = min(self.recovered, key=lambda one: one.diagnostics.get("lower", float("-inf")))
-        self.curve.append((len(self._observations().masks), lowest.faithfulness, lowest.diagnostics["lower"]))
+        self.curve.append((len(self._evaluations().masks), lowest.faithfulness, lowest.diagnostics["lower"]))
         return bool(lowest.diagnostics["lower"] >= self.problem.target)
 
     def _replicates(self) -> Again | None:
@@ -289,7 +289,7 @@ class _Run:
         self.recovered = None
         return Again(self.design.masks[self.again])
 
-    def _observations(self) -> Observations:
+    def _evaluations(self) -> Evaluations:
         if self.design is None or self.values is None:
             raise RuntimeError("`result` was called before the values were told")
         values, noise = self.values, np.zeros_like(self.values)
@@ -298,7 +298,7 @@ class _Run:
             noise[:] = ((values[self.again] - self.second) ** 2).mean(axis=0) / 2
             values[self.again] = (values[self.again] + self.second) / 2
             noise[self.again] /= 2
-        return Observations(self.design.masks, values, self.design.weights, noise)
+        return Evaluations(self.design.masks, values, self.design.weights, noise)
 
     def _grown(self, size: int) -> Design:
         """The design of the next round, which begins with the masks taken so far."""
@@ -317,7 +317,7 @@ class _Run:
     def _chosen(self, count: int) -> Masks:
         """The masks that the surrogate of the first output wants."""
         n, index = self.problem.n_players, self.problem.index
-        guide = self.description.recoverer(self.seed).guide(self._observations())
+        guide = self.description.estimator(self.seed).guide(self._evaluations())
         if guide is None or guide.posterior is None:
             return np.zeros((0, n), dtype=np.bool_)
         terms = guide.index_terms(index)

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.optimize import nnls
 from scipy.special import comb
 
-from captum_spex.approximators.proxyspex.fitted_proxy import Surrogate
+from captum_spex.approximators.proxyspex.fitted_proxy import FittedProxy
 from captum_spex.arrays import Floats
 from captum_spex.masks import Masks
 
@@ -28,7 +28,7 @@ class Combination:
     reused: Floats
 
 
-def combine(surrogates: Sequence[Surrogate], truth: Floats, column: int, masks: Masks) -> Combination:
+def combine(surrogates: Sequence[FittedProxy], truth: Floats, column: int, masks: Masks) -> Combination:
     """Return the non-negative least-squares combination, of as few surrogates as predict nearly as well as all.
 
     It is about masks that were not evaluated. There are none of a size all of whose masks were: where those are harder

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from captum_spex.approximators.base import Problem, Recovered, Run, SingleRound
+from captum_spex.approximators.base import Estimate, Problem, Run, SingleRound
 from captum_spex.approximators.spex.bins import NOISE_FLOOR, Bins
 from captum_spex.approximators.spex.code import LARGEST_CORRECTION, Code
 from captum_spex.approximators.spex.masking import Layout
@@ -142,12 +142,12 @@ def _cost(code: Code, bits: int, n_groups: int) -> int:
     return (n_groups * n_delays << bits) - (n_groups - 1) * n_delays + 1 + _FEWEST_EXTRA
 
 
-def _recover(facts: dict[str, Any], layout: Layout, values: Floats) -> Recovered:
+def _recover(facts: dict[str, Any], layout: Layout, values: Floats) -> Estimate:
     full, extra = values[layout.n_structured], values[layout.n_structured + 1 :]
     center = float(values[0]) if not np.ptp(values) else float(values.mean())
     constant = Spectrum.from_terms({(): center}, layout.n_players)
     if not np.ptp(values):
-        return Recovered(GameModel((constant,)), 1.0, {**facts, "answer": "constant values"})
+        return Estimate(GameModel((constant,)), 1.0, {**facts, "answer": "constant values"})
     scale = float(np.abs(values - center).max())
     extra = (extra - center) / scale
     bins = Bins.transform(layout, (values - center) / scale)
@@ -158,7 +158,7 @@ def _recover(facts: dict[str, Any], layout: Layout, values: Floats) -> Recovered
     best = _choose((held_out - extra) ** 2)
     spectrum = Spectrum.sum([ways[best].solve(bins, extra).scaled(scale), constant], layout.n_players)
     faithfulness = r_squared(extra, held_out[best]) if len(extra) >= _FEWEST_EXTRA else float("nan")
-    return Recovered(
+    return Estimate(
         GameModel((spectrum, _corrections(layout, spectrum, values, float(full)))),
         faithfulness,
         {**facts, "answer": ways[best].name, "n_decoded": len(decoded.terms), "n_terms": len(spectrum)},

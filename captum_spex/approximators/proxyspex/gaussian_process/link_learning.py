@@ -23,14 +23,14 @@ _NODES = 16
 
 
 @dataclass(frozen=True, eq=False)
-class Warp:
+class LearnedLink:
     """A rising function from values to latent scores of mean 0 and variance 1, by its knots."""
 
     values: Floats
     latents: Floats
 
     @classmethod
-    def initial(cls, values: Floats) -> Warp:
+    def initial(cls, values: Floats) -> LearnedLink:
         """Return the mean of two scores: the normal score of the rank, and the log-odds within the range of values.
 
         The first makes any distribution normal, the second undoes the squashing of a probability.
@@ -43,7 +43,7 @@ class Warp:
         scores = (np.log(at_knots / (1 - at_knots)) - odds.mean()) / odds.std()
         return cls._standardised(knots, (scores + _normal_scores(values, knots)) / 2, values)
 
-    def relearned(self, values: Floats, predicted: Floats) -> Warp:
+    def relearned(self, values: Floats, predicted: Floats) -> LearnedLink:
         r"""Return the warp :math:`v \mapsto \mathbb E[\hat z \mid v]` of latent scores predicted out of sample.
 
         Rising by isotonic regression, smoothed, and mixed with a tenth of normal scores so that it is strictly so.
@@ -76,7 +76,7 @@ class Warp:
         return Link(grid, moved @ (weights / weights.sum()))
 
     @classmethod
-    def _standardised(cls, knots: Floats, latents: Floats, values: Floats) -> Warp:
+    def _standardised(cls, knots: Floats, latents: Floats, values: Floats) -> LearnedLink:
         reached = np.interp(values, knots, latents)
         return cls(knots, (latents - reached.mean()) / reached.std())
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from captum_spex import checks
-from captum_spex.approximators.proxyspex.fitted_proxy import Surrogate
+from captum_spex.approximators.proxyspex.fitted_proxy import FittedProxy
 from captum_spex.approximators.proxyspex.gaussian_process.conditioning import (
     Conditioned,
     Process,
@@ -20,7 +20,7 @@ from captum_spex.approximators.proxyspex.gaussian_process.conditioning import (
     signs_of,
 )
 from captum_spex.approximators.proxyspex.gaussian_process.hyperparameters import Hyperparameters, maximise_evidence
-from captum_spex.approximators.proxyspex.gaussian_process.link_learning import FEWEST_VALUES, Warp
+from captum_spex.approximators.proxyspex.gaussian_process.link_learning import FEWEST_VALUES, LearnedLink
 from captum_spex.approximators.proxyspex.gaussian_process.sparse_terms import find_terms
 from captum_spex.approximators.validation import folds
 from captum_spex.arrays import Floats, Ints
@@ -87,7 +87,7 @@ class Learner:
         order = self.rng.permutation(len(self.masks))
         return self._conditioned(self._hyper(order[: self.settings.max_rows], self.values), None, self.values)
 
-    def plain(self) -> Surrogate:
+    def plain(self) -> FittedProxy:
         """Fit the process to the values themselves."""
         order = self.rng.permutation(len(self.masks))
         rows = order[: self.settings.max_rows]
@@ -107,9 +107,9 @@ class Learner:
             left_out[held_out] = other.left_out[held_out]
         parts = [expansion(whole, column) for column in range(self.values.shape[1])]
         name = "Gaussian process" + (f" with {len(terms.sets)} terms" if terms else "")
-        return Surrogate(name, parts, left_out, whole.left_out, whole)
+        return FittedProxy(name, parts, left_out, whole.left_out, whole)
 
-    def linked(self) -> Surrogate | None:
+    def linked(self) -> FittedProxy | None:
         """Fit the process to latent scores of the values; ``None`` where there is no curve to learn."""
         if min(len(np.unique(column)) for column in self.values.T) < FEWEST_VALUES:
             return None
@@ -129,7 +129,7 @@ class Learner:
         for column, link in enumerate(links):
             linear, kernel = expansion(whole, column)
             parts.append((LinkedExpansion(linear, kernel, link),))
-        return Surrogate("Gaussian process behind a link", parts, left_out, reused)
+        return FittedProxy("Gaussian process behind a link", parts, left_out, reused)
 
     def _halves(self, order: Ints) -> list[tuple[Ints, Ints]]:
         """Return rows to predict anew, and the rows to learn from for them."""
@@ -153,9 +153,9 @@ class Learner:
             hyper.to(signs), signs, chosen, n_steps=_RETUNED_STEPS, learning_rate=_RETUNED_RATE, extra=extra
         )
 
-    def _warped(self, rows: Ints) -> tuple[Hyperparameters, list[Warp]]:
+    def _warped(self, rows: Ints) -> tuple[Hyperparameters, list[LearnedLink]]:
         """Learn kernel and link in turns: the link is what latent scores predicted out of sample make of the values."""
-        warps = [Warp.initial(column) for column in self.values[rows].T]
+        warps = [LearnedLink.initial(column) for column in self.values[rows].T]
         hyper = self._hyper(rows, _latents(warps, self.values))
         latents = _latents(warps, self.values[rows])
         there = self._solver(Process(hyper, None), self.masks[rows], latents, self.noise[rows])
@@ -178,11 +178,11 @@ class Learner:
         return signs_of(self.masks[rows], like), torch.from_numpy(targets[rows]).to(like)
 
 
-def _latents(warps: Sequence[Warp], values: Floats) -> Floats:
+def _latents(warps: Sequence[LearnedLink], values: Floats) -> Floats:
     return np.stack([warp(column) for warp, column in zip(warps, values.T, strict=True)], axis=1)
 
 
-def _links(warps: Sequence[Warp], conditioned: Conditioned) -> list[Link]:
+def _links(warps: Sequence[LearnedLink], conditioned: Conditioned) -> list[Link]:
     noise = float(np.sqrt(conditioned.variances.mean()))
     return [warp.link(noise) for warp in warps]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from captum_spex.approximators.base import Observed, Recovered
+from captum_spex.approximators.base import Estimate, Observed
 from captum_spex.approximators.proxyspex.many_players.mask_blocks import (
     columns_of,
     held_out_quality,
@@ -29,7 +29,7 @@ _MOST_STEPS, _PRECISE = 20, 1e-3  # of conjugate gradients
 _LEAST_NOISE = 0.01  # share of the variance
 
 
-def regressed(observed: Observed, rng: np.random.Generator) -> list[Recovered]:
+def regressed(observed: Observed, rng: np.random.Generator) -> list[Estimate]:
     r"""Fit every output by a polynomial of presences, :math:`\sum_S c_S \prod_{i \in S} (x_i - p_i)`.
 
     Screened by marginal evidence: the 512 players that go along with the values most; then by pairwise evidence: with
@@ -165,7 +165,7 @@ class _Sparse:
         sets = PlayerSets.from_sets([players[list(columns)].tolist() for columns in found], n)
         return cls(sets, weights, middle, left, left_of_others, screened)
 
-    def recovered(self, linear: _Linear, output: int, truth: Floats, left: Floats) -> Recovered:
+    def recovered(self, linear: _Linear, output: int, truth: Floats, left: Floats) -> Estimate:
         """Join the products and all main effects; ``left`` is what both leave of ``truth`` on the other rows."""
         n = len(linear.shares)
         supports = PlayerSets.concatenate([PlayerSets.all_of_order(1, n), self.sets])
@@ -181,7 +181,7 @@ class _Sparse:
             "lower": lower,
             **self.screened.described(n),
         }
-        return Recovered(GameModel((Spectrum.sum([constant, *terms], n),)), faithfulness, details)
+        return Estimate(GameModel((Spectrum.sum([constant, *terms], n),)), faithfulness, details)
 
 
 def _fourier(supports: PlayerSets, coefficients: Floats, shares: Floats) -> Iterator[Spectrum]:

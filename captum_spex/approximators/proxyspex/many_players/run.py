@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from captum_spex.approximators.base import Observed, Recovered
-from captum_spex.approximators.proxyspex.estimation import FEWEST_MASKS, Observations, Recoverer
+from captum_spex.approximators.base import Estimate, Observed
+from captum_spex.approximators.proxyspex.estimation import FEWEST_MASKS, Estimator, Evaluations
 from captum_spex.approximators.proxyspex.many_players.mask_blocks import (
     columns_of,
     held_out_quality,
@@ -43,23 +43,23 @@ class ManyPlayersRun:
         n_players: number of players.
         sizes: how many masks there are after every round.
         target: faithfulness above which no further round is wanted.
-        recoverer: what fits proxies of the caller's choice to the players that are left; None: regression.
-        put_back: whether the values of the full and of the empty mask replace what is recovered there.
+        estimator: what fits proxies of the caller's choice to the players that are left; None: regression.
+        interpolate: whether the values of the full and of the empty mask replace what is recovered there.
         rng: draws the masks; the same seed gives the same masks and result.
     """
 
     n_players: int
     sizes: Sequence[int]
     target: float | None
-    recoverer: Recoverer | None
-    put_back: bool
+    estimator: Estimator | None
+    interpolate: bool
     rng: np.random.Generator
     seed: int
     packed: list[np.ndarray] = field(default_factory=list)
     values: list[Floats] = field(default_factory=list)
     n_rounds: int = 0
     curve: list[tuple[int, float, float]] = field(default_factory=list)
-    recovered: list[Recovered] | None = None
+    recovered: list[Estimate] | None = None
 
     def ask(self) -> PackedMasks | None:
         """Return the masks of the next round."""
@@ -76,7 +76,7 @@ class ManyPlayersRun:
         self.values.append(values)
         self.recovered = None
 
-    def result(self) -> list[Recovered]:
+    def result(self) -> list[Estimate]:
         """Recover every output."""
         if not self.values:
             raise RuntimeError("`result` was called before the values were told")
@@ -111,21 +111,21 @@ class ManyPlayersRun:
         self.curve.append((len(self._observed().values), lowest.faithfulness, lowest.diagnostics["lower"]))
         return bool(lowest.diagnostics["lower"] >= self.target)
 
-    def _recovered(self) -> list[Recovered]:
+    def _recovered(self) -> list[Estimate]:
         observed = self._observed()
         if len(observed.masks) < FEWEST_MASKS:
-            few = Recoverer((), self.put_back, torch.device("cpu"), self.seed)
+            few = Estimator((), self.interpolate, torch.device("cpu"), self.seed)
             return few(averaged(observed, np.arange(self.n_players)))
         learnt = observed.at(np.arange(2, len(observed.masks)))  # the ends tell nothing about random masks
-        found = learnt_among_many(learnt, self.recoverer, np.random.default_rng(self.seed))
+        found = learnt_among_many(learnt, self.estimator, np.random.default_rng(self.seed))
         return [self._finished(one, values) for one, values in zip(found, observed.values.T, strict=True)]
 
-    def _finished(self, found: Recovered, values: Floats) -> Recovered:
+    def _finished(self, found: Estimate, values: Floats) -> Estimate:
         """Put the values of the full and the empty mask back."""
         if np.ptp(values) == 0:
             constant = Spectrum.from_terms({(): float(values[0])}, self.n_players)
-            return Recovered(GameModel((constant,)), 1.0, {"proxy": "constant values", "lower": 1.0})
-        if not self.put_back:
+            return Estimate(GameModel((constant,)), 1.0, {"proxy": "constant values", "lower": 1.0})
+        if not self.interpolate:
             return found
         others = found.model if isinstance(found.model, AmongOthers) else None
         model = found.model if others is None else others.inner
@@ -137,33 +137,31 @@ class ManyPlayersRun:
         return replace(found, model=model)
 
 
-def learnt_among_many(observed: Observed, recoverer: Recoverer | None, rng: np.random.Generator) -> list[Recovered]:
+def learnt_among_many(observed: Observed, estimator: Estimator | None, rng: np.random.Generator) -> list[Estimate]:
     """Recover every output from masks of many players: by proxies among those that are screened, or by regression.
 
     Either way a tenth of the masks takes no part, in the screening neither; there the faithfulness is measured.
     """
-    if recoverer is None:
+    if estimator is None:
         return regressed(observed, rng)
     rows, others = split(observed, rng)
     shares, correlations = marginals(rows)
-    return [_fitted(rows, others, shares, recoverer, (output, column)) for output, column in enumerate(correlations.T)]
+    return [_fitted(rows, others, shares, estimator, (output, column)) for output, column in enumerate(correlations.T)]
 
 
-def _fitted(
-    rows: Observed, others: Observed, shares: Floats, recoverer: Recoverer, of: tuple[int, Floats]
-) -> Recovered:
+def _fitted(rows: Observed, others: Observed, shares: Floats, estimator: Estimator, of: tuple[int, Floats]) -> Estimate:
     """Fit proxies to the players that the screening leaves of an output, given its number and correlations."""
     output, correlations = of
     n_players = len(shares)
     screened = Screened.of(rows, shares, correlations, output)
-    (one,) = recoverer(averaged(replace(rows, values=rows.values[:, [output]]), screened.players))
+    (one,) = estimator(averaged(replace(rows, values=rows.values[:, [output]]), screened.players))
     truth = others.values[:, output]
     model, predicted = _shrunk(one.model, columns_of(others, screened.players) > 0, truth)
     r_squared, lower = held_out_quality(truth, truth - predicted)
     if len(screened.players) < n_players:
         model = AmongOthers.of(model, screened.players.tolist(), n_players, screened.bound / _TWO_SIDED_95)
     facts = {**one.diagnostics, "lower": lower, **screened.described(n_players)}
-    return Recovered(model, r_squared, facts)
+    return Estimate(model, r_squared, facts)
 
 
 def _shrunk(model: GameModel, masks: Masks, truth: Floats) -> tuple[GameModel, Floats]:
@@ -177,7 +175,7 @@ def _shrunk(model: GameModel, masks: Masks, truth: Floats) -> tuple[GameModel, F
     return GameModel(parts, model.posterior), middle + slope * (predicted - middle)
 
 
-def averaged(observed: Observed, players: Ints) -> Observations:
+def averaged(observed: Observed, players: Ints) -> Evaluations:
     """Return distinct masks of some players, with the means of their values and the variances of these."""
     masks = columns_of(observed, players) > 0
     first, rows = first_rows(mask_keys(masks))
@@ -187,4 +185,4 @@ def averaged(observed: Observed, players: Ints) -> Observations:
     means /= counts[:, None]
     again = len(rows) - len(first)  # degrees of freedom
     variance = ((observed.values - means[rows]) ** 2).sum(axis=0) / max(again, 1)
-    return Observations(masks[first], means, counts / counts.sum(), variance / counts[:, None])
+    return Evaluations(masks[first], means, counts / counts.sum(), variance / counts[:, None])

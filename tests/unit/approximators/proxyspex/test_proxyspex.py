@@ -16,7 +16,7 @@ import captum_spex
 from captum_spex.approximators import Again, Exact, ProxySpex, Spex
 from captum_spex.approximators.base import Problem
 from captum_spex.approximators.proxyspex.boosted_trees import BoostedTrees
-from captum_spex.approximators.proxyspex.fitted_proxy import Surrogate
+from captum_spex.approximators.proxyspex.fitted_proxy import FittedProxy
 from captum_spex.approximators.proxyspex.gaussian_process.proxy import GaussianProcess
 from captum_spex.approximators.proxyspex.proxyspex import _Run, first_round
 from captum_spex.approximators.proxyspex.stacking import Combination, combine
@@ -53,8 +53,8 @@ def r_squared_elsewhere(result: Interactions, game: Game) -> float:
 # --- combination ------------------------------------------------------------------------------------------------------
 
 
-def surrogate(left_out: Floats, reused: Floats | None = None) -> Surrogate:
-    return Surrogate("made", [()], left_out[:, None], (left_out if reused is None else reused)[:, None])
+def surrogate(left_out: Floats, reused: Floats | None = None) -> FittedProxy:
+    return FittedProxy("made", [()], left_out[:, None], (left_out if reused is None else reused)[:, None])
 
 
 def random_masks(count: int) -> Masks:
@@ -199,7 +199,7 @@ def test_errors_of_every_order_shrink_to_nothing(game: Game, n: int, approximato
 
 
 @pytest.mark.parametrize("approximator", [ProxySpex(), GAUSSIAN, ProxySpex(proxy="boosted-trees")])
-def test_what_was_observed_is_put_back(approximator: ProxySpex) -> None:
+def test_what_was_observed_is_interpolate(approximator: ProxySpex) -> None:
     game = Counting(smooth_game)
     result = captum_spex.explain(game, 9, budget=100, approximator=approximator, random_state=0)
     assert_allclose(result.model(game.masks), smooth_game(game.masks), atol=1e-10)
@@ -207,8 +207,8 @@ def test_what_was_observed_is_put_back(approximator: ProxySpex) -> None:
     assert_allclose(result.first_order().sum(), ends[0] - ends[1], atol=1e-9)
 
 
-def test_nothing_is_put_back_where_that_was_not_wanted() -> None:
-    result = captum_spex.explain(smooth_game, 9, budget=60, approximator=ProxySpex(put_back=False), random_state=0)
+def test_nothing_is_interpolate_where_that_was_not_wanted() -> None:
+    result = captum_spex.explain(smooth_game, 9, budget=60, approximator=ProxySpex(interpolate=False), random_state=0)
     assert not any(isinstance(part, ObservedCorrections) for part in result.model.parts)
     assert result.std_errors is not None  # those of the process
     assert (result.std_errors > 0).all()
@@ -282,7 +282,7 @@ def test_the_variance_of_the_noise_is_estimated(deviation: float) -> None:
         while (asked := run.ask()) is not None:
             masks = asked.masks if isinstance(asked, Again) else asked
             run.tell(game(masks)[:, None])
-        seen = run._observations()
+        seen = run._evaluations()
         assert len(seen.masks) == 270
         once, twice = seen.noise.max(), seen.noise.min()
         assert_allclose(twice, once / 2)

@@ -25,7 +25,7 @@ from captum_spex.approximators.proxyspex.gaussian_process.hyperparameters import
     factorised,
     maximise_evidence,
 )
-from captum_spex.approximators.proxyspex.gaussian_process.link_learning import Warp
+from captum_spex.approximators.proxyspex.gaussian_process.link_learning import LearnedLink
 from captum_spex.approximators.proxyspex.gaussian_process.proxy import GaussianProcess, Learner
 from captum_spex.approximators.proxyspex.gaussian_process.sparse_terms import find_terms
 from captum_spex.arrays import Floats
@@ -401,7 +401,7 @@ KINDS = ("normal", "sigmoid", "heavy tails", "ties", "eight values", "mostly one
 def test_a_warp_rises_and_standardises(kind: str) -> None:
     values = value_sample(kind)
     predicted = values + np.random.default_rng(1).normal(size=len(values)) * values.std()
-    first = Warp.initial(values)
+    first = LearnedLink.initial(values)
     for warp in (first, first.relearned(values, predicted)):
         assert (np.diff(warp.values) > 0).all()
         assert (np.diff(warp.latents) > 0).all()
@@ -411,7 +411,7 @@ def test_a_warp_rises_and_standardises(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_without_noise_the_link_undoes_the_warp(kind: str) -> None:
     values = value_sample(kind)
-    for warp in (Warp.initial(values), Warp.initial(values).relearned(values, np.sqrt(np.abs(values)))):
+    for warp in (LearnedLink.initial(values), LearnedLink.initial(values).relearned(values, np.sqrt(np.abs(values)))):
         link = warp.link(0.0)
         knots = np.interp(link.latents, warp.latents, warp.values)
         assert_allclose(link.values, knots, rtol=1e-12)
@@ -423,7 +423,7 @@ def test_without_noise_the_link_undoes_the_warp(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_links_rise_and_stay_within_the_values(kind: str) -> None:
     values, noise = value_sample(kind), 0.5
-    link = Warp.initial(values).link(noise)
+    link = LearnedLink.initial(values).link(noise)
     assert (np.diff(link.values) >= -1e-12 * np.ptp(values)).all()
     assert values.min() - 1e-9 <= link.values[0]
     assert link.values[-1] <= values.max() + 1e-9
@@ -431,7 +431,7 @@ def test_links_rise_and_stay_within_the_values(kind: str) -> None:
 
 def test_a_noisy_link_is_the_mean_over_the_noise() -> None:
     values = value_sample("normal")
-    warp, draws = Warp.initial(values), 0.7 * np.random.default_rng(0).normal(size=200_000)
+    warp, draws = LearnedLink.initial(values), 0.7 * np.random.default_rng(0).normal(size=200_000)
     link = warp.link(0.7)
     for latent in (-1.5, 0.0, 2.0):
         expected = np.interp(latent + draws, warp.latents, warp.values).mean()
@@ -442,14 +442,14 @@ def test_relearning_undoes_a_sigmoid() -> None:
     rng = np.random.default_rng(0)
     latent = 6 * rng.uniform(-1, 1, size=2000)
     values = 1 / (1 + np.exp(-latent))
-    warp = Warp.initial(values).relearned(values, latent + rng.normal(size=2000))
+    warp = LearnedLink.initial(values).relearned(values, latent + rng.normal(size=2000))
     assert np.corrcoef(warp(values), latent)[0, 1] > 0.99
     assert np.corrcoef(values, latent)[0, 1] < 0.97
 
 
 def test_predictions_that_say_nothing_leave_normal_scores() -> None:
     values = value_sample("sigmoid")
-    warp = Warp.initial(values).relearned(values, np.zeros(len(values)))
+    warp = LearnedLink.initial(values).relearned(values, np.zeros(len(values)))
     ranks = values.argsort().argsort()
     assert_array_equal(warp(values).argsort(), values.argsort())
     assert abs(warp(values)[np.abs(ranks - len(values) / 2) < 2]).max() < 0.05

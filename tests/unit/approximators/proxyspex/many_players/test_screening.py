@@ -82,7 +82,7 @@ def test_shapley_values_sum_to_the_difference_of_the_ends() -> None:
     ends = PackedMasks.of(np.stack([np.ones(N, dtype=bool), np.zeros(N, dtype=bool)]))
     full, empty = own.evaluate_packed(ends)
     assert_allclose(result.first_order().sum(), full - empty, atol=1e-9)
-    _, uncorrected = explained(N, 400, approximator=ProxySpex(put_back=False))
+    _, uncorrected = explained(N, 400, approximator=ProxySpex(interpolate=False))
     assert abs(uncorrected.first_order().sum() - (full - empty)) > 1e-6
 
 
