@@ -11,7 +11,7 @@ from captum_spex.arrays import Floats
 from captum_spex.designs import exhaustive
 from captum_spex.errors import BudgetError
 from captum_spex.masks import Masks
-from captum_spex.model import GameModel, ObservedCorrections
+from captum_spex.model import GameModel, Residuals
 
 
 @dataclass(frozen=True)
@@ -44,5 +44,5 @@ class Exact:
 
 def _recover(masks: Masks, values: Floats) -> Estimate:
     # Every value was seen: the game is its own observations, and nothing is left to be unfaithful to.
-    model = GameModel((ObservedCorrections(masks, values),))
+    model = GameModel((Residuals(masks, values),))
     return Estimate(model, faithfulness=1.0, diagnostics={"method": "enumeration"})

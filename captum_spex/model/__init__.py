@@ -3,9 +3,9 @@
 from captum_spex.model.game_model import AmongOthers, GameModel
 from captum_spex.model.kernel import KernelExpansion, ProductKernel
 from captum_spex.model.linked import Link, LinkedExpansion
-from captum_spex.model.observed import ObservedCorrections
 from captum_spex.model.part import Part
 from captum_spex.model.posterior import Posterior
+from captum_spex.model.residuals import Residuals
 from captum_spex.model.spectrum import Spectrum
 from captum_spex.model.trees import TreeEnsemble
 
@@ -15,10 +15,10 @@ __all__ = [
     "KernelExpansion",
     "Link",
     "LinkedExpansion",
-    "ObservedCorrections",
     "Part",
     "Posterior",
     "ProductKernel",
+    "Residuals",
     "Spectrum",
     "TreeEnsemble",
 ]

@@ -15,9 +15,9 @@ from captum_spex.indices import Index, IndexTerms
 from captum_spex.masks import as_masks
 from captum_spex.model.kernel import KernelExpansion
 from captum_spex.model.linked import LinkedExpansion
-from captum_spex.model.observed import ObservedCorrections
 from captum_spex.model.part import Part
 from captum_spex.model.posterior import Posterior
+from captum_spex.model.residuals import Residuals
 from captum_spex.model.spectrum import Spectrum
 from captum_spex.player_sets import PlayerSets, extended_by_one
 
@@ -28,8 +28,8 @@ ALL_SETS_LIMIT = 50_000
 """Sets of an order above 2 up to which every one of them gets its index."""
 
 _GROWN_SETS = 20_000  # beyond the limits: sets grown from the strongest of the order below
-_PART_KINDS: dict[str, type[Spectrum] | type[KernelExpansion] | type[LinkedExpansion] | type[ObservedCorrections]] = {
-    kind.kind: kind for kind in (Spectrum, KernelExpansion, LinkedExpansion, ObservedCorrections)
+_PART_KINDS: dict[str, type[Spectrum] | type[KernelExpansion] | type[LinkedExpansion] | type[Residuals]] = {
+    kind.kind: kind for kind in (Spectrum, KernelExpansion, LinkedExpansion, Residuals)
 }
 
 
@@ -82,7 +82,7 @@ class GameModel:
 
         0 if every mask was observed, without noise.
         """
-        observed = [part for part in self.parts if isinstance(part, ObservedCorrections)]
+        observed = [part for part in self.parts if isinstance(part, Residuals)]
         everything = bool(observed) and len(observed[0].masks).bit_length() == self.n_players + 1
         if everything and (self.posterior is None or not self.posterior.noise.any()):
             return np.zeros(len(supports))
@@ -116,8 +116,8 @@ class GameModel:
 
     @property
     def _grows(self) -> bool:
-        """Whether strong sets hint at others: so in all parts but corrections, which concern all sets alike."""
-        return any(part.concerns_all and not isinstance(part, ObservedCorrections) for part in self.parts)
+        """Whether strong sets hint at others: so in all parts but residuals, which concern all sets alike."""
+        return any(part.concerns_all and not isinstance(part, Residuals) for part in self.parts)
 
     def _index_at(self, index: Index, supports: PlayerSets) -> Floats:
         return np.asarray(np.sum([part.index_at(index, supports) for part in self.parts], axis=0))

@@ -16,7 +16,7 @@ from captum_spex.fourier import parities
 from captum_spex.indices import Functional, Index
 from captum_spex.masks import Masks, all_masks
 from captum_spex.model.kernel import KernelExpansion
-from captum_spex.model.observed import ObservedCorrections
+from captum_spex.model.residuals import Residuals
 from captum_spex.model.spectrum import Spectrum
 from captum_spex.player_sets import PlayerSets, supersets
 
@@ -109,7 +109,7 @@ class LinkedExpansion:
         """
         n = self.n_players
         if self._table is not None:
-            return Spectrum.from_values(self._table.corrections, n).largest_terms(max_terms)
+            return Spectrum.from_values(self._table.values, n).largest_terms(max_terms)
         masks = np.random.default_rng(0).random((_SPECTRUM_MASKS, n)) < 0.5
         latent = Spectrum.sum([self.linear, self.kernel.largest_terms(_SPECTRUM_TERMS)], n)
         supports = latent.largest_terms(_SPECTRUM_TERMS).sets
@@ -133,12 +133,12 @@ class LinkedExpansion:
         return cls(linear, kernel, link, content["weight"])
 
     @cached_property
-    def _table(self) -> ObservedCorrections | None:
+    def _table(self) -> Residuals | None:
         """The values of all masks, where they are few."""
         if self.n_players > ENUMERATED_PLAYERS:
             return None
         masks = all_masks(self.n_players)
-        return ObservedCorrections(masks, self(masks))
+        return Residuals(masks, self(masks))
 
     def _sampled(self, functional: Functional, block: Ints) -> Floats:
         """Apply a functional to the polynomials of the sets ``block``."""

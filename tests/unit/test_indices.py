@@ -16,7 +16,7 @@ from numpy.testing import assert_allclose
 import captum_spex
 from captum_spex.errors import OrderError, UnknownNameError
 from captum_spex.indices import NAMES, resolve_index
-from captum_spex.model import GameModel, ObservedCorrections, Spectrum
+from captum_spex.model import GameModel, Residuals, Spectrum
 
 ALL_NAMES = tuple(oracles.INDICES)
 
@@ -26,7 +26,7 @@ def from_spectrum(table, n, name, top):
 
 
 def from_observations(table, n, name, top):
-    model = GameModel((ObservedCorrections(oracles.every_mask(n), table),))
+    model = GameModel((Residuals(oracles.every_mask(n), table),))
     return model.index_terms(resolve_index(name, top, n))
 
 

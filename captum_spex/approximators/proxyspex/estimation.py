@@ -19,7 +19,7 @@ from captum_spex.approximators.proxyspex.stacking import Combination, combine
 from captum_spex.approximators.validation import Quality, folds, quality
 from captum_spex.arrays import Floats
 from captum_spex.masks import Masks, all_masks
-from captum_spex.model import GameModel, ObservedCorrections, Part, Posterior, Spectrum
+from captum_spex.model import GameModel, Part, Posterior, Residuals, Spectrum
 
 Proxy = GaussianProcess | BoostedTrees | PublishedTrees
 
@@ -152,7 +152,7 @@ class Estimator:
         if model.posterior is not None:
             own = model.posterior.nugget
         corrections = (output.values - model(output.seen.masks)) * (own / (own + output.relative_noise))
-        return GameModel((*model.parts, ObservedCorrections(output.seen.masks, corrections)), model.posterior)
+        return GameModel((*model.parts, Residuals(output.seen.masks, corrections)), model.posterior)
 
     def _unlearnt(self, seen: Evaluations, column: int) -> Estimate:
         """Too few masks to learn from, or constant values: the middle, and what was seen."""
@@ -161,7 +161,7 @@ class Estimator:
         middle = float(values[0] if constant else values.min() / 2 + values.max() / 2)
         parts: tuple[Part, ...] = (Spectrum.from_terms({(): middle}, seen.masks.shape[1]),)
         if self.interpolate:
-            parts = (*parts, ObservedCorrections(seen.masks, values - middle))
+            parts = (*parts, Residuals(seen.masks, values - middle))
         reason = "constant values" if constant else "too few masks to learn from"
         faithfulness = 1.0 if constant and len(values) >= FEWEST_MASKS else float("nan")
         return Estimate(GameModel(parts), faithfulness, {"proxy": reason, "lower": faithfulness})
@@ -169,7 +169,7 @@ class Estimator:
 
 def _enumerated(seen: Evaluations, column: int) -> Estimate:
     """Every value was seen: the game is its own observations."""
-    model = GameModel((ObservedCorrections(seen.masks, seen.values[:, column]),))
+    model = GameModel((Residuals(seen.masks, seen.values[:, column]),))
     return Estimate(model, 1.0, {"proxy": "none, every mask was evaluated", "lower": 1.0})
 
 

@@ -17,7 +17,7 @@ from captum_spex.approximators.spex.term_choice import answers, grow
 from captum_spex.approximators.validation import r_squared
 from captum_spex.arrays import Floats
 from captum_spex.errors import ArgumentError, BudgetError
-from captum_spex.model import GameModel, ObservedCorrections, Spectrum
+from captum_spex.model import GameModel, Residuals, Spectrum
 
 _DEGREES = (5, 4, 3, 2, 1)  # tried in this order when none is given
 _FEWEST_BITS = 3
@@ -183,7 +183,7 @@ def _choose(errors: Floats) -> int:
     return best if gain.sum() > gain.std() * np.sqrt(len(gain)) else 0
 
 
-def _corrections(layout: Layout, spectrum: Spectrum, values: Floats, full: float) -> ObservedCorrections:
+def _corrections(layout: Layout, spectrum: Spectrum, values: Floats, full: float) -> Residuals:
     """Put back what was seen: every mask where players are few, else the full and the empty one.
 
     With more players no other single mask carries weight in any index.
@@ -194,7 +194,7 @@ def _corrections(layout: Layout, spectrum: Spectrum, values: Floats, full: float
     else:
         masks = np.stack([np.ones(layout.n_players, dtype=np.bool_), np.zeros(layout.n_players, dtype=np.bool_)])
         seen = np.array([full, values[0]])  # the first mask of the first group is empty
-    return ObservedCorrections(masks, seen - spectrum(masks))
+    return Residuals(masks, seen - spectrum(masks))
 
 
 def _check_range(argument: str, value: int | None, low: int, high: int) -> None:

@@ -11,7 +11,7 @@ from captum_spex.arrays import Floats, Ints
 from captum_spex.benchmark.cases._source import Made
 from captum_spex.game import Game
 from captum_spex.masks import PackedMasks, all_masks, as_masks, in_batches, mask_keys
-from captum_spex.model import GameModel, ObservedCorrections, Spectrum
+from captum_spex.model import GameModel, Residuals, Spectrum
 
 _BATCH = 1024
 
@@ -78,7 +78,7 @@ def tabled(n_players: int, values: Floats) -> Made:
     """Return the game of a full table, and the table as the exact answer."""
     game = Lookup(n_players, values)
     masks = all_masks(n_players)
-    return game, GameModel((ObservedCorrections(masks, game(masks)),))
+    return game, GameModel((Residuals(masks, game(masks)),))
 
 
 def enumerated(game: Game, n_players: int) -> Made:

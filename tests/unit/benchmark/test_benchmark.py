@@ -28,13 +28,13 @@ from captum_spex.benchmark.methods import method_named
 from captum_spex.cli import main
 from captum_spex.errors import ArgumentError, BudgetError, UnknownNameError
 from captum_spex.masks import PackedMasks, mask_keys
-from captum_spex.model import GameModel, ObservedCorrections, Spectrum
+from captum_spex.model import GameModel, Residuals, Spectrum
 
 N = 6
 TABLE = np.random.default_rng(5).normal(size=2**N)
 GAME = as_game(TABLE)
 MASKS = every_mask(N)
-TRUTH = GameModel((ObservedCorrections(MASKS, TABLE),))
+TRUTH = GameModel((Residuals(MASKS, TABLE),))
 TINY = Case("tiny", "own", N, GAME, TRUTH)
 NOTHING_SEEN = np.zeros(0, dtype=np.uint64)
 QUICK_METHODS = ["SHAP PermutationExplainer", "Captum FeatureAblation"]

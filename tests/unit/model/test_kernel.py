@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from captum_spex.indices import NAMES, resolve_index
 from captum_spex.masks import all_masks
-from captum_spex.model import GameModel, KernelExpansion, ObservedCorrections, ProductKernel, Spectrum
+from captum_spex.model import GameModel, KernelExpansion, ProductKernel, Residuals, Spectrum
 from captum_spex.model.part import Part
 
 EVERY_NAME = (*NAMES, "BII(p=0.3)")
@@ -28,7 +28,7 @@ def random_part(n: int, seed: int, *, n_centers: int = 6, decay: float = 1.0, n_
 
 def tabulated(part: Part) -> GameModel:
     masks = all_masks(part.n_players)
-    return GameModel((ObservedCorrections(masks, part(masks)),))
+    return GameModel((Residuals(masks, part(masks)),))
 
 
 def assert_same_indices(part: Part, name: str, top: int, *, tolerance: float = 1e-10) -> None:

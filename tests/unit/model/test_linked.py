@@ -18,8 +18,8 @@ from captum_spex.model import (
     KernelExpansion,
     Link,
     LinkedExpansion,
-    ObservedCorrections,
     ProductKernel,
+    Residuals,
     Spectrum,
     linked,
 )
@@ -46,7 +46,7 @@ def sets_up_to(top: int, n: int) -> PlayerSets:
 
 def exact_indices(part: LinkedExpansion, index: Index, sets: PlayerSets) -> Floats:
     masks = all_masks(part.n_players)
-    return ObservedCorrections(masks, part(masks)).index_at(index, sets)
+    return Residuals(masks, part(masks)).index_at(index, sets)
 
 
 def relative_rms(estimate: Floats, truth: Floats) -> float:
@@ -78,7 +78,7 @@ def test_values_are_the_link_of_the_latent_game() -> None:
 def test_few_players_are_exact(name: str) -> None:
     part, index = random_part(7, 1), resolve_index(name, 3, 7)
     masks = all_masks(7)
-    sets, table = sets_up_to(index.max_order, 7), ObservedCorrections(masks, part(masks))
+    sets, table = sets_up_to(index.max_order, 7), Residuals(masks, part(masks))
     assert_array_equal(part.index_at(index, sets), table.index_at(index, sets))
     assert part.baseline(index) == table.baseline(index)
 
@@ -178,7 +178,7 @@ def test_indices_do_not_depend_on_the_size_of_a_block(monkeypatch: pytest.Monkey
 @pytest.mark.usefixtures("sampled")
 def test_sampled_baselines(name: str) -> None:
     part, index, masks = random_part(10, 10), resolve_index(name, 2, 10), all_masks(10)
-    truth = ObservedCorrections(masks, part(masks)).baseline(index)
+    truth = Residuals(masks, part(masks)).baseline(index)
     assert_allclose(part.baseline(index), truth, atol=0.05 * part(masks).std())
 
 

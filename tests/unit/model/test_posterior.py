@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from captum_spex.arrays import Floats
 from captum_spex.indices import NAMES, Index, resolve_index
 from captum_spex.masks import all_masks
-from captum_spex.model import GameModel, ObservedCorrections, Posterior, ProductKernel, Spectrum
+from captum_spex.model import GameModel, Posterior, ProductKernel, Residuals, Spectrum
 from captum_spex.model import posterior as posterior_module
 from captum_spex.player_sets import PlayerSets
 
@@ -64,7 +64,7 @@ def by_brute_force(process: Posterior, prior: Floats, rows: np.ndarray, index: I
     seen = prior[np.ix_(rows, rows)] + np.diag(process.noise)
     left = prior - prior[:, rows] @ np.linalg.solve(seen, prior[rows])
     masks = all_masks(process.n_players)
-    weights = np.stack([ObservedCorrections(masks, unit).index_at(index, sets) for unit in np.eye(len(masks))], axis=1)
+    weights = np.stack([Residuals(masks, unit).index_at(index, sets) for unit in np.eye(len(masks))], axis=1)
     return process.scale * np.sqrt(np.maximum(np.einsum("st,tu,su->s", weights, left, weights), 0))
 
 
@@ -98,7 +98,7 @@ def test_variances_before_anything_was_observed(name: str, top: int) -> None:
     masks = all_masks(N)
     for order in range(1, index.max_order + 1):
         sets = PlayerSets.all_of_order(order, N)
-        coalition = np.stack([ObservedCorrections(masks, unit).index_at(index, sets) for unit in np.eye(64)], axis=1)
+        coalition = np.stack([Residuals(masks, unit).index_at(index, sets) for unit in np.eye(64)], axis=1)
         expected = np.einsum("st,tu,su->s", coalition, _PRIOR, coalition)
         assert_allclose(process.prior_variances(index, order, sets), expected, rtol=1e-8)
         assert_allclose(process.index_covariance(index, sets, masks), _PRIOR @ coalition.T, rtol=1e-7, atol=1e-9)
@@ -125,7 +125,7 @@ def test_nothing_is_unknown_once_every_mask_was_observed(name: str) -> None:
 
 def test_a_model_of_every_mask_has_no_error_at_all() -> None:
     masks = all_masks(N)
-    model = GameModel((ObservedCorrections(masks, np.arange(64.0)),), random_posterior(EVERYTHING))
+    model = GameModel((Residuals(masks, np.arange(64.0)),), random_posterior(EVERYTHING))
     assert_array_equal(model.std_errors(resolve_index("SII", 2, N), sets_up_to(2)), np.zeros(21))
     assert GameModel(model.parts).std_errors(resolve_index("SII", 2, N), sets_up_to(2)) is not None
     assert GameModel((Spectrum.from_terms({(): 1.0}, N),)).std_errors(resolve_index("SII", 2, N), sets_up_to(2)) is None

@@ -21,7 +21,7 @@ from captum_spex.approximators.proxyspex.many_players.screening import Screened,
 from captum_spex.arrays import Floats, Ints
 from captum_spex.errors import BudgetError
 from captum_spex.masks import Masks, PackedMasks, first_rows, mask_keys
-from captum_spex.model import AmongOthers, GameModel, ObservedCorrections, Spectrum
+from captum_spex.model import AmongOthers, GameModel, Residuals, Spectrum
 
 _MOST_BYTES = 8 << 30  # of packed masks
 _TWO_SIDED_95 = 1.96
@@ -130,7 +130,7 @@ class ManyPlayersRun:
         others = found.model if isinstance(found.model, AmongOthers) else None
         model = found.model if others is None else others.inner
         ends = np.stack([np.ones(model.n_players, dtype=np.bool_), np.zeros(model.n_players, dtype=np.bool_)])
-        corrections = ObservedCorrections(ends, values[:2] - model(ends))
+        corrections = Residuals(ends, values[:2] - model(ends))
         model = GameModel((*model.parts, corrections), model.posterior)
         if others is not None:
             model = AmongOthers.of(model, others.players.tolist(), self.n_players, others.other_std_error)

@@ -28,7 +28,7 @@ from captum_spex.evaluation.evaluator import Evaluator
 from captum_spex.indices import resolve_index
 from captum_spex.interactions import Interactions
 from captum_spex.masks import Masks, all_masks, mask_keys
-from captum_spex.model import LinkedExpansion, ObservedCorrections, Spectrum
+from captum_spex.model import LinkedExpansion, Residuals, Spectrum
 
 GAUSSIAN = ProxySpex(proxy="gaussian-process", rounds=1)
 NOISY = ProxySpex(proxy="gaussian-process", rounds=1, noisy=True)
@@ -45,7 +45,7 @@ def r_squared_elsewhere(result: Interactions, game: Game) -> float:
     """R² on uniformly random masks that were not evaluated."""
     n = result.n_players
     masks = np.random.default_rng(99).random((3000, n)) < 0.5
-    observed = next(part for part in result.model.parts if isinstance(part, ObservedCorrections))
+    observed = next(part for part in result.model.parts if isinstance(part, Residuals))
     masks = masks[~np.isin(mask_keys(masks), mask_keys(observed.masks))]
     return r_squared(game(masks), result.model(masks))
 
@@ -209,7 +209,7 @@ def test_what_was_observed_is_interpolate(approximator: ProxySpex) -> None:
 
 def test_nothing_is_interpolate_where_that_was_not_wanted() -> None:
     result = captum_spex.explain(smooth_game, 9, budget=60, approximator=ProxySpex(interpolate=False), random_state=0)
-    assert not any(isinstance(part, ObservedCorrections) for part in result.model.parts)
+    assert not any(isinstance(part, Residuals) for part in result.model.parts)
     assert result.std_errors is not None  # those of the process
     assert (result.std_errors > 0).all()
 
@@ -296,8 +296,8 @@ def test_corrections_shrink_under_noise() -> None:
     for approximator in (GAUSSIAN, NOISY):
         result = captum_spex.explain(noisy_game(0.7, 2), 10, budget=200, approximator=approximator, random_state=0)
         observed = result.model.parts[-1]
-        assert isinstance(observed, ObservedCorrections)
-        sizes.append(np.abs(observed.corrections).mean())
+        assert isinstance(observed, Residuals)
+        sizes.append(np.abs(observed.values).mean())
     assert sizes[1] < 0.7 * sizes[0]
 
 

@@ -1,8 +1,9 @@
-"""Observed corrections: on the evaluated masks the recovered game says what was seen, exactly."""
+"""Residuals: with them a recovered game takes its observed value at every evaluated mask, exactly."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 from math import comb
@@ -16,13 +17,21 @@ from captum_spex.masks import Masks, find_rows, mask_keys, masks_from_hex, masks
 from captum_spex.model.spectrum import Spectrum
 from captum_spex.player_sets import PlayerSets
 
-_MATRIX_LIMIT = 4096  # players up to which all pairs are one matrix product
-_FULL_TABLE_LIMIT = 20  # players up to which the spectrum of a full table is worth transforming
-_BLOCK = 1 << 22
+
+@dataclass(frozen=True)
+class _Limits:
+    """Where one way of computing gives way to another, all by memory."""
+
+    players_of_matrix: int = 4096  # all pairs as one matrix product: 128 MiB
+    players_of_table: int = 20  # the transform of a full table: 8 MiB
+    cells: int = 1 << 22  # of a block of products: 32 MiB
 
 
-class ObservedCorrections:
-    r"""A game that is ``corrections[t]`` on ``masks[t]`` (distinct rows) and 0 elsewhere.
+_LIMITS = _Limits()
+
+
+class Residuals:
+    r"""A game that is ``values[t]`` at ``masks[t]`` (distinct rows) and 0 at all other masks.
 
     Its index is :math:`I(S) = \sum_t \delta_t\, c_S(T_t)` with the index's own coefficient of each coalition
     (`Index.coalition_weights`), a function of :math:`a = |S \cap T|` and :math:`|T|`. Written in forward
@@ -30,12 +39,12 @@ class ObservedCorrections:
     :math:`L`, so all pairs cost one matrix product, :math:`O(T n^2)`.
     """
 
-    kind: ClassVar[str] = "observed"
+    kind: ClassVar[str] = "residuals"
     concerns_all: ClassVar[bool] = True
 
-    def __init__(self, masks: Masks, corrections: Floats) -> None:
+    def __init__(self, masks: Masks, values: Floats) -> None:
         self.masks = masks
-        self.corrections = corrections
+        self.values = values
 
     @property
     def n_players(self) -> int:
@@ -51,14 +60,14 @@ class ObservedCorrections:
         return self.masks.sum(axis=1)
 
     def __call__(self, masks: Masks) -> Floats:
-        """Return the correction of every mask, 0 where it was not observed."""
+        """Return the residual of every mask, 0 where it was not evaluated."""
         rows = find_rows(mask_keys(masks), mask_keys(self.masks))
-        return np.where(rows >= 0, np.append(self.corrections, 0.0)[rows], 0.0)
+        return np.where(rows >= 0, np.append(self.values, 0.0)[rows], 0.0)
 
     def baseline(self, index: Index) -> float:
         """Return the index of the empty set."""
         weights = index.coalition_weights(0, self.n_players)[0]
-        return float(self.corrections @ weights[self._sizes])
+        return float(self.values @ weights[self._sizes])
 
     def index_at(self, index: Index, supports: PlayerSets) -> Floats:
         """Return the index of every set in ``supports``."""
@@ -66,40 +75,40 @@ class ObservedCorrections:
         for order, rows, block in supports.by_order():
             differences = _forward_differences(index.coalition_weights(order, self.n_players))
             for size in range(order + 1):
-                weights = self.corrections * differences[size][self._sizes]
+                weights = self.values * differences[size][self._sizes]
                 for columns in combinations(range(order), size):
                     values[rows] += self._weighted_counts(weights, block[:, list(columns)])
         return values
 
     def candidates(self, max_order: int) -> PlayerSets:
-        """Suggest no set: a single corrected mask concerns them all alike."""
+        """Suggest no set: the residual of a single mask concerns all sets alike."""
         return PlayerSets.from_sets([], self.n_players)
 
     def largest_terms(self, max_terms: int) -> Spectrum:
-        """Return the spectrum of the corrections, where the players are few enough to have any to speak of.
+        """Return the largest Fourier terms where the players are few, and none beyond 20 players.
 
-        One corrected mask spreads ``correction / 2**n_players`` over every term: with many players it vanishes.
+        The residual of one mask contributes ``residual / 2**n_players`` to every term: with many players it vanishes.
         """
-        if self.n_players > _FULL_TABLE_LIMIT:
+        if self.n_players > _LIMITS.players_of_table:
             return Spectrum.from_terms({}, self.n_players)
         table = np.zeros(1 << self.n_players)
-        table[self.masks @ (1 << np.arange(self.n_players))] = self.corrections
+        table[self.masks @ (1 << np.arange(self.n_players))] = self.values
         return Spectrum.from_values(table, self.n_players).largest_terms(max_terms)
 
-    def scaled(self, factor: float) -> ObservedCorrections:
-        """Return ``factor`` times the corrections."""
-        return ObservedCorrections(self.masks, factor * self.corrections)
+    def scaled(self, factor: float) -> Residuals:
+        """Return ``factor`` times the game."""
+        return Residuals(self.masks, factor * self.values)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the masks, packed and in hexadecimal, and the corrections, for JSON."""
+        """Return the masks, packed and in hexadecimal, and the residuals, for JSON."""
         masks = masks_to_hex(self.masks)
-        return {"n_players": self.n_players, "masks": masks, "corrections": self.corrections.tolist()}
+        return {"n_players": self.n_players, "masks": masks, "values": self.values.tolist()}
 
     @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> ObservedCorrections:
+    def from_dict(cls, content: Mapping[str, Any]) -> Residuals:
         """Read what `to_dict` returned."""
         masks = masks_from_hex(content["masks"], content["n_players"])
-        return cls(masks, np.array(content["corrections"], dtype=np.float64))
+        return cls(masks, np.array(content["values"], dtype=np.float64))
 
     def _weighted_counts(self, weights: Floats, block: np.ndarray) -> Floats:
         """For every row of players, sum the weights of the masks in which all of them are present."""
@@ -108,10 +117,10 @@ class ObservedCorrections:
             return np.full(n_sets, weights.sum())
         if size == 1:
             return (weights @ self._presence)[block[:, 0]]
-        if size == 2 and self.n_players <= _MATRIX_LIMIT and n_sets > self.n_players:
+        if size == 2 and self.n_players <= _LIMITS.players_of_matrix and n_sets > self.n_players:
             return (self._presence.T @ (weights[:, None] * self._presence))[block[:, 0], block[:, 1]]
         counts = np.empty(n_sets)
-        step = max(1, _BLOCK // max(1, len(weights)))
+        step = max(1, _LIMITS.cells // max(1, len(weights)))
         for start in range(0, n_sets, step):
             chosen = block[start : start + step]
             together = self._presence[:, chosen[:, 0]]
