@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 # Code that numba runs in parallel sets the number of OpenMP's threads for the whole process: PyTorch and NumPy, with as
 # many threads as there are processors, then wait for each other most of the time. It is read once, before any import.
@@ -12,6 +14,10 @@ os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 import pytest
 import torch
 from threadpoolctl import threadpool_limits
+
+sys.path.append(
+    str(Path(__file__).parents[1])
+)  # benchmarks, tools; last: the installed package is tested
 
 LONGEST = (
     "test_docs",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import benchmark_designs as benchmark
+from benchmarks import designs as benchmark
 
 
 def test_masks_alone_tell_more_of_a_game_that_is_nearly_a_sum(capsys):

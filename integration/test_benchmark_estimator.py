@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
-import benchmark_estimator as benchmark
 import numpy as np
 import pytest
+
+from benchmarks import estimator as benchmark
 
 
 @pytest.fixture

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import benchmark_explainers as benchmark
 import numpy as np
 import pytest
 
 import captum_spex
+from benchmarks import explainers as benchmark
 
 N = 12
 CLOSED_FORMS = ("forest", "boosting", "svm", "logistic", "network", "polynomial")

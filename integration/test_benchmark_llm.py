@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 
-import benchmark_llm as benchmark
 import numpy as np
 import pytest
 import torch
+
+from benchmarks import llm as benchmark
 
 
 @pytest.fixture

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import benchmark_plots as benchmark
-import make_gallery
 import pytest
 from matplotlib import pyplot as plt
 
+from benchmarks import plots as benchmark
 from captum_spex import plots
+from tools import make_gallery
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-import benchmark_spex
 import pytest
 
+from benchmarks import spex
 from captum_spex.benchmark._protocol import Request
 from captum_spex.benchmark.methods import method_named
 
@@ -16,7 +16,7 @@ def printed(capfd):
     """Run the script and return its lines, with those of its processes."""
 
     def run(*arguments):
-        benchmark_spex.main(arguments)
+        spex.main(arguments)
         return capfd.readouterr().out.splitlines()
 
     return run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-import benchmark_text as benchmark
+from benchmarks import text as benchmark
 
 WHAT = (
     "embedded classifier",

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 
-import key_value_model
 import numpy as np
 import pytest
 import torch
-from openai_server import Running
 
 import captum_spex
 from captum_spex.games.remote import RemoteAnswerGame
 from captum_spex.games.text import AnswerGame
+from tools import key_value_model
+from tools.openai_server import Running
 
 N_TEXTS = 5
 BUDGET = 512  # of 2**14 masks

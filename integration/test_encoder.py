@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 
-import made_games
 import numpy as np
 import pytest
 import torch
@@ -12,6 +11,7 @@ from transformers import AutoModel, AutoTokenizer
 
 import captum_spex
 from captum_spex.games.text import SimilarityGame
+from tools import made_games
 
 CASES = [(0, 41, 512, 250), (1, 96, 512, 125)]  # which text, words, evaluations, held-out masks
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 
-import head_pruning
 import numpy as np
 import pytest
-from head_pruning import (
+
+import captum_spex
+from benchmarks import head_pruning
+from benchmarks.head_pruning import (
     HEADS,
     LAYERS,
     LENGTH,
@@ -27,8 +29,6 @@ from head_pruning import (
     mean_of,
     shrunk,
 )
-
-import captum_spex
 
 SEEDS = (0,)
 N_PLAYERS = LAYERS * HEADS

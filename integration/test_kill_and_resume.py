@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sampled import either
 
-SCRIPT = Path(__file__).parent / "killed_runs.py"
+SCRIPT = Path(__file__).parents[1] / "tools" / "killed_runs.py"
 KILLS = either({"text": 15, "numpy": 25}, {"text": 50, "numpy": 50})  # at random points
 CALLS = {"text": range(0), "numpy": range(0, 90, either(3, 1))}  # of the store, at which runs are killed too
 GENEROUS = 1200  # seconds, of which a few are needed: a machine may be busy

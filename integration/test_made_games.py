@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from itertools import combinations
 
-import made_games
 import numpy as np
 import pytest
 import torch
+
+from tools import made_games
 
 N_MASKS = 32
 

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmark_remote import measured
 from numpy.testing import assert_allclose
-from openai_server import Formula, Running
+from text_models import ENDS, varied
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 import captum_spex
+from benchmarks.remote import measured
 from captum_spex.games.remote import RemoteAnswerGame
 from captum_spex.games.text import AnswerGame
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from text_models import ENDS, varied
+from tools.openai_server import Formula, Running
 
 TEXT = "the old key lies under our grey mat and nobody looks there at night"
 WORDS = sorted({*TEXT.split(), "note", "safe", "it", "is", "yes", "no", "user", "assistant"})

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import benchmark_optimize
-import benchmark_screening
-
+from benchmarks import optimize, screening
 from captum_spex.optimize import best_subset
 
 
 def test_planted_effects_are_found():
-    found = benchmark_screening.run(10_000, 20_000, seed=1)
+    found = screening.run(10_000, 20_000, seed=1)
     assert found.mains >= 0.9
     assert found.pairs >= 0.9
     assert found.faithfulness > 0.7
@@ -18,6 +16,6 @@ def test_planted_effects_are_found():
 
 
 def test_the_best_of_three_hundred_terms_is_proved():
-    best = best_subset(benchmark_optimize.random_spectrum(3, 0), size=10, time_limit=1200)
+    best = best_subset(optimize.random_spectrum(3, 0), size=10, time_limit=1200)
     assert best.gap == 0
     assert best.mask.sum() == 10

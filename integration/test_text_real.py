@@ -10,13 +10,13 @@ import subprocess
 import sys
 import sysconfig
 
-import key_value_model
 import numpy as np
 import pytest
 
 from captum_spex import cli
 from captum_spex.games.text import AnswerGame, ClassificationGame, embedded_model
 from captum_spex.games.text.embedded import EMBEDDED_MODEL
+from tools import key_value_model
 
 SENTENCE = "Her acting never fails to impress"
 LONG = "The plot was not good but her acting never fails to impress and I loved the music in it"

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 
-import benchmark_training
-import data_attribution
-import fairness
 import numpy as np
 import pytest
-from data_attribution import KINDS, METHODS, OURS, leave_one_out, of, of_logistic, of_ridge, problem
 from sampled import either
+
+from benchmarks import data_attribution, fairness, training
+from benchmarks.data_attribution import KINDS, METHODS, OURS, leave_one_out, of, of_logistic, of_ridge, problem
 
 SEEDS = (0, 1)  # of one alone, a few points do not tell the methods apart
 SOME_SEEDS = either(SEEDS[:1], SEEDS)
@@ -89,17 +88,17 @@ def test_no_unfairness_where_none_is_planted(monkeypatch):
 
 
 def test_closed_forms_give_the_values_of_scikit_learn():
-    for masks in benchmark_training.mask_sets(120, 20).values():
-        for name in benchmark_training.MODELS:
-            closed, fitted = benchmark_training.games(name, 120, 10)
+    for masks in training.mask_sets(120, 20).values():
+        for name in training.MODELS:
+            closed, fitted = training.games(name, 120, 10)
             assert closed.is_closed_form
-            np.testing.assert_allclose(closed(masks), fitted(masks), atol=benchmark_training.SAME)
+            np.testing.assert_allclose(closed(masks), fitted(masks), atol=training.SAME)
 
 
 def test_the_benchmark_prints_every_line(capsys):
-    benchmark_training.main(["--train", "60", "--masks", "8", "--turns", "1"])
+    training.main(["--train", "60", "--masks", "8", "--turns", "1"])
     printed = capsys.readouterr().out
-    for name in benchmark_training.MODELS:
+    for name in training.MODELS:
         for design in ("spread", "uniform"):
             assert f"{name}, {design} masks: times faster" in printed
             assert f"{name}, {design} masks: largest difference" in printed
@@ -108,7 +107,7 @@ def test_the_benchmark_prints_every_line(capsys):
 def test_a_large_table_is_read_from_its_file(tmp_path):
     rng = np.random.default_rng(0)
     terms = {(3,): 1.0, (11, 12): 2.0, (100, 200, 299): -4.0}
-    values = benchmark_training.written_table(tmp_path / "masks.npy", 300, 5000, terms, rng)
+    values = training.written_table(tmp_path / "masks.npy", 300, 5000, terms, rng)
     packed = np.load(tmp_path / "masks.npy", mmap_mode="r")
     masks = np.unpackbits(packed, axis=1, count=300, bitorder="little").astype(bool)
     wanted = sum(value * masks[:, list(players)].all(axis=1) for players, value in terms.items())
@@ -118,8 +117,8 @@ def test_a_large_table_is_read_from_its_file(tmp_path):
 
 
 def test_planted_terms_of_a_table_are_found(capsys):
-    benchmark_training.main(["--large", "--points", "1203", "--subsets", "20000"])
+    training.main(["--large", "--points", "1203", "--subsets", "20000"])
     printed = capsys.readouterr().out
-    assert f"{benchmark_training.N_PAIRS} of {benchmark_training.N_PAIRS}" in printed
+    assert f"{training.N_PAIRS} of {training.N_PAIRS}" in printed
     assert "the triple is the strongest" in printed
     assert "True" in printed

@@ -60,9 +60,9 @@ def test_commands_in_blocks_exist():
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_scripts_and_extras_that_prose_names_exist(page):
     text = page.read_text(encoding="utf-8")
-    assert [
-        path for path in re.findall(r"`(?:python )?(integration/\w+\.py)", text) if not (ROOT / path).exists()
-    ] == []
+    scripts = re.findall(r"(?:benchmarks|integration|tools)/\w+\.py", text)
+    scripts += [f"benchmarks/{name}.py" for name in re.findall(r"python -m benchmarks\.(\w+)", text)]
+    assert [path for path in scripts if not (ROOT / path).exists()] == []
     extras = SETTINGS["project"]["optional-dependencies"]
     assert set(re.findall(r'pip install "\.\[(\w+)\]"', text)) <= set(extras)
     assert "captum-spex[" not in text, "it is installed from a checkout"

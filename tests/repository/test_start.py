@@ -1,4 +1,4 @@
-"""A fast start: libraries that take long to import are imported when they are used. Seconds: ``benchmark_start.py``."""
+"""A fast start: libraries that take long to import are imported on first use. Seconds: ``benchmarks/start.py``."""
 
 from __future__ import annotations
 

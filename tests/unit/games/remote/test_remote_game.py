@@ -33,7 +33,7 @@ from captum_spex.masks import all_masks, mask_keys
 pytest.importorskip("openai")
 pytest.importorskip("tenacity")
 
-SERVER = Path(__file__).parents[4] / "integration" / "openai_server.py"
+SERVER = Path(__file__).parents[4] / "tools" / "openai_server.py"
 TEXT = "The old key is under the grey mat by our door"
 AROUND = {"prefix": "Note: ", "suffix": " Is it safe?"}
 N_PLAYERS = 11

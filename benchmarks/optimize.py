@@ -1,4 +1,4 @@
-"""Best subsets of random and of real spectra: ``python integration/benchmark_optimize.py [--spectra FOLDER]``.
+"""Best subsets of random and of real spectra: ``python -m benchmarks.optimize [--spectra FOLDER]``.
 
 Random: 300 terms among 100 players, coefficients normal, orders uniform up to the largest; size 10. Real: spectra
 measured on language models (``llm_spectra/*.json`` in a folder of games), a third of the players.

@@ -1,4 +1,4 @@
-"""A small model behind an OpenAI-compatible endpoint, with faults: ``python integration/openai_server.py --port 8000``.
+"""A small model behind an OpenAI-compatible endpoint, with faults: ``python tools/openai_server.py --port 8000``.
 
 The model is a network of transformers (``--network FOLDER``) or, without one, a formula: log-probabilities that follow
 from the text alone, by a checksum. ``GET /control`` tells what happened, ``POST /control`` sets latency and faults, a

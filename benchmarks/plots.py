@@ -1,4 +1,4 @@
-"""Time every picture of a thousand players: ``python integration/benchmark_plots.py``; seconds to draw and save a PNG.
+"""Time every picture of a thousand players: ``python -m benchmarks.plots``; seconds to draw and save a PNG.
 
 Two results: of a sparse game that SPEX recovers (few terms), and of the same game fitted by ProxySPEX (all pairs, of
 which 100,000 are kept, and standard errors). Fitting is not timed.

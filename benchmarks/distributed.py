@@ -1,4 +1,4 @@
-"""Measure how much faster two workers are than one: ``python integration/benchmark_distributed.py``.
+"""Measure how much faster two workers are than one: ``python -m benchmarks.distributed``.
 
 A game that keeps one processor busy, evaluated by Ray actors and by joblib's processes, once all workers are up.
 Medians; runs of one and of two workers take turns, and what else the machine does is in the figures.

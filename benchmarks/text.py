@@ -1,4 +1,4 @@
-"""Measure games over texts, the store and the command line: ``python integration/benchmark_text.py``.
+"""Measure games over texts, the store and the command line: ``python -m benchmarks.text``.
 
 ``throughput``: the game against its bare model on the very same batches. ``batched``: a language model's answer against
 one forward pass for each mask. ``store``: what keeping every batch costs. ``resume``: what killed runs repeat.
@@ -23,8 +23,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import key_value_model
-import made_games
 import numpy as np
 import torch
 from torch import nn
@@ -35,6 +33,7 @@ from captum_spex.evaluation.evaluator import Evaluator
 from captum_spex.evaluation.store import Store
 from captum_spex.games.text import AnswerGame, ClassificationGame, SimilarityGame, embedded_model
 from captum_spex.masks import Masks
+from tools import key_value_model, killed_runs, made_games
 
 REVIEW = "The plot was not good but her acting never fails to impress and I loved the music in it"
 SIZES = {"2 layers of 64": (64, 2, 4), "4 layers of 128": (128, 4, 4), "4 layers of 256": (256, 4, 8)}
@@ -240,7 +239,7 @@ def store_lines(repeats: int, quick: bool) -> Iterator[Line]:
 
 def resume_lines(repeats: int, quick: bool) -> Iterator[Line]:
     """Kill runs and count what is repeated."""
-    script = Path(__file__).with_name("killed_runs.py")
+    script = Path(killed_runs.__file__)
     n_kills = 4 if quick else max(10, 10 * repeats)
     for game in ("text", "numpy"):
         with tempfile.TemporaryDirectory() as folder:

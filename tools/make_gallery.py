@@ -1,4 +1,4 @@
-"""Write ``docs/gallery.md`` and its pictures: ``python integration/make_gallery.py``.
+"""Write ``docs/gallery.md`` and its pictures: ``python tools/make_gallery.py``.
 
 The code on the page is the code that makes the pictures. ``--check`` writes nothing and fails if the page is not what
 this script would write (its words and code; pictures depend on the version of matplotlib).
@@ -38,7 +38,7 @@ are empty, else into a new figure. Save with `ax.figure.savefig("picture.png")`.
 | how complicated the game is | [`spectrum`](#spectrum) |
 | many rows | [`scatter`](#scatter) |
 
-This page is made by `python integration/make_gallery.py`. The first pictures are of one sentence, and of what a tiny
+This page is made by `python tools/make_gallery.py`. The first pictures are of one sentence, and of what a tiny
 classifier that comes with the package makes of it:
 """
 
@@ -282,7 +282,7 @@ def main(arguments: list[str] | None = None) -> None:
     target = DOCS / "gallery.md"
     if chosen.check:
         if target.read_text(encoding="utf-8") != page():
-            sys.exit("docs/gallery.md is not what integration/make_gallery.py writes: run it")
+            sys.exit("docs/gallery.md is not what tools/make_gallery.py writes: run it")
         return
     mpl.use("agg")
     made = pictures()

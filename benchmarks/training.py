@@ -1,4 +1,4 @@
-"""Time per retraining, and a large table of past trainings: ``python integration/benchmark_training.py [--large]``.
+"""Time per retraining, and a large table of past trainings: ``python -m benchmarks.training [--large]``.
 
 Digits as training points: `TrainingGame` in closed form against the same game with ``closed_form=False``, which clones,
 fits and predicts with scikit-learn. Both take turns on the same masks; medians over the turns. ``spread`` masks are
@@ -23,13 +23,13 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from benchmark_spine import Line
 from sklearn.datasets import load_digits
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import Ridge
 from sklearn.neighbors import KNeighborsClassifier
 
 import captum_spex
+from benchmarks.spine import Line
 from captum_spex.approximators import Problem, ProxySpex
 from captum_spex.explaining import default_budget
 from captum_spex.games.training import OnTest, TrainingGame, from_table

@@ -4,7 +4,7 @@ A grammar writes the sentences and computes their truth by composition (negation
 wins); half of the training sentences have a random share of their words replaced by ``[MASK]``, so that the answer to a
 partly masked text is close to the conditional probability given the words that are left.
 
-    python integration/train_embedded.py [--out DIR] [--seed 0]
+    python tools/train_embedded.py [--out DIR] [--seed 0]
 """
 
 from __future__ import annotations
@@ -1028,7 +1028,7 @@ A `BertForSequenceClassification` (3 layers, 64 wide, 4 heads, {tokens} tokens, 
 package, so that text examples and tests run without a download. It is a real transformer, with real interactions
 between words, but **not** a general sentiment model.
 
-It was trained from scratch by `integration/train_embedded.py`, in a few minutes on one CPU core, on {n_train:,}
+It was trained from scratch by `tools/train_embedded.py`, in a few minutes on one CPU core, on {n_train:,}
 sentences that a grammar in the same file writes, with truths computed by composition: negation flips, and the main
 clause of a contrast wins. In half of the training sentences a random share of the words was replaced by `[MASK]`, label
 kept, so that the answer to a partly masked sentence is close to the probability given the words that are left; with all

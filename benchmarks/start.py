@@ -1,6 +1,6 @@
 """How long the package takes to be there: CPU seconds of a process, as multiples of ``python -c "import numpy"``.
 
-Usage: ``python integration/benchmark_start.py``. Targets: 6 for the command line, 10 for ``import captum_spex``.
+Usage: ``python -m benchmarks.start``. Targets: 6 for the command line, 10 for ``import captum_spex``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Runs that are killed and started again: ``python integration/killed_runs.py GAME FOLDER``.
+"""Runs that are killed and started again: ``python tools/killed_runs.py GAME FOLDER``.
 
 A process imports everything once and forks a child for each run, which is killed or comes to its end; every batch that
 the game is asked for is logged before it is evaluated. What happened is written to ``FOLDER/report.json``.

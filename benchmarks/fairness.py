@@ -1,4 +1,4 @@
-"""A group and a feature that should not matter together: ``python integration/fairness.py``.
+"""A group and a feature that should not matter together: ``python -m benchmarks.fairness``.
 
 Applications for a loan are generated. The score depends on honest features, one pair of them together; in the records
 to learn from, the ``postcode`` counts against one ``group`` only. Boosted trees learn that. An audit flips the group of

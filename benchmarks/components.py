@@ -1,4 +1,4 @@
-"""Measure games over components: ``python integration/benchmark_components.py``.
+"""Measure games over components: ``python -m benchmarks.components``.
 
 64 masks in one batch of `ComponentGame` against the bare model on a batch of the same 64 rows, in turns; the median of
 the ratios of neighbours, bare to game: 1 means that masks cost nothing. The issue's target is 0.9, which
@@ -19,7 +19,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import made_games
 import numpy as np
 import torch
 from torch import nn
@@ -38,6 +37,7 @@ from transformers import (
 from transformers.utils import logging
 
 from captum_spex.games.components import Component, ComponentGame, heads, mlps, neurons
+from tools import made_games
 
 N_MASKS = 64
 TARGET = 0.9

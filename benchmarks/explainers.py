@@ -1,8 +1,8 @@
 """The SHAP explainers against SHAP's own: errors at equal evaluations, time per mask, many rows in one call.
 
-    python integration/benchmark_explainers.py accuracy [--players 30 100 1000] [--names forest network]
-    python integration/benchmark_explainers.py overhead
-    python integration/benchmark_explainers.py rows [--rows 1000]
+    python -m benchmarks.explainers accuracy [--players 30 100 1000] [--names forest network]
+    python -m benchmarks.explainers overhead
+    python -m benchmarks.explainers rows [--rows 1000]
 
 ``accuracy``: Shapley values of `ProxySpexExplainer` against `shap.PermutationExplainer` and `shap.KernelExplainer` (its
 default ``l1_reg``, and without) on models of scikit-learn's breast-cancer data (30 features), of patches of its two
@@ -29,8 +29,6 @@ import lightgbm
 import numpy as np
 import shap
 import torch
-from benchmark_spine import Line
-from made_games import TEXTS, split_data
 from scipy.special import expit
 from sklearn.datasets import load_breast_cancer, load_sample_images
 from sklearn.ensemble import RandomForestClassifier
@@ -41,6 +39,7 @@ from threadpoolctl import threadpool_limits
 from transformers.utils import logging
 
 import captum_spex
+from benchmarks.spine import Line
 from captum_spex.evaluation.evaluator import Evaluator
 from captum_spex.explainers import ProxySpexExplainer
 from captum_spex.explainers.masked_inputs import Table as MaskedTable
@@ -48,6 +47,7 @@ from captum_spex.explainers.masked_inputs import masked_inputs
 from captum_spex.explainers.masker_game import MaskerGame
 from captum_spex.explaining import default_budget
 from captum_spex.games.text import ClassificationGame, embedded_model
+from tools.made_games import TEXTS, split_data
 
 Model = Callable[[Any], np.ndarray]
 

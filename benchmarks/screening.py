@@ -1,4 +1,4 @@
-"""Very many players, subsets given or asked for: ``python integration/benchmark_screening.py [--ask]``.
+"""Very many players, subsets given or asked for: ``python -m benchmarks.screening [--ask]``.
 
 Planted: 200 main effects of +-1, 30 pairs of +-1.15 among other players; 20,000 uniformly random subsets as packed
 bits. Given ones have noise of a fifth of the variance, those that are asked for have none. Recall: planted players

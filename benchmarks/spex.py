@@ -1,8 +1,8 @@
 """SPEX against its reference implementation, `sparse-transform`, and against the number of players.
 
-    python integration/benchmark_spex.py speed
-    python integration/benchmark_spex.py quality --spectra DIR [--plot FILE]
-    python integration/benchmark_spex.py growth
+    python -m benchmarks.spex speed
+    python -m benchmarks.spex quality --spectra DIR [--plot FILE]
+    python -m benchmarks.spex growth
 
 `quality` reads spectra that were measured on language models (JSON: `n_players`, and `terms` as players and
 coefficient); it adds noise in units of the signal's standard deviation. Every figure counts evaluations alike.
@@ -271,7 +271,7 @@ def growth(largest: int) -> None:
     )
     for n in (10**3, 10**4, 10**5, 10**6):
         if n <= largest:
-            subprocess.run([sys.executable, __file__, "growth-one", str(n)], check=True)
+            subprocess.run([sys.executable, "-m", "benchmarks.spex", "growth-one", str(n)], check=True)
 
 
 def growth_one(n: int) -> None:

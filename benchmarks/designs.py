@@ -1,4 +1,4 @@
-"""Few masks, in complementary pairs or alone: ``python integration/benchmark_designs.py [--seeds 2]``.
+"""Few masks, in complementary pairs or alone: ``python -m benchmarks.designs [--seeds 2]``.
 
 For games of the benchmark, at multiples of the number of players: R² on uniformly random masks, R² on masks of
 uniformly random size, and the squared error of Shapley values relative to their size (where they are not known, from

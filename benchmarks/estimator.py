@@ -1,13 +1,13 @@
 """ProxySpex against published errors, against its published settings, and against targets for time and memory.
 
-    python integration/benchmark_estimator.py games --games DIR [--rounds 1 3 6]
-    python integration/benchmark_estimator.py evaluations
-    python integration/benchmark_estimator.py planted [--spectra DIR]
-    python integration/benchmark_estimator.py speed [--threads 2]
-    python integration/benchmark_estimator.py display [--games DIR]
+    python -m benchmarks.estimator games --games DIR [--rounds 1 3 6]
+    python -m benchmarks.estimator evaluations
+    python -m benchmarks.estimator planted [--spectra DIR]
+    python -m benchmarks.estimator speed [--threads 2]
+    python -m benchmarks.estimator display [--games DIR]
 
-``games`` wants a folder of folders of complete tables (see `benchmark_spine.py`), ``--spectra`` a folder of measured
-spectra (see `benchmark_spex.py`). ``--instances`` shortens, ``--seeds`` repeats with other random states. "own s" are
+``games`` wants a folder of folders of complete tables (see `benchmarks.spine`), ``--spectra`` a folder of measured
+spectra (see `benchmarks.spex`). ``--instances`` shortens, ``--seeds`` repeats with other random states. "own s" are
 the seconds spent outside the game. One thread, except where ``speed`` is given more.
 """
 
@@ -25,18 +25,18 @@ from pathlib import Path
 from statistics import geometric_mean, median
 from typing import Any, Literal
 
-import made_games
 import numpy as np
 import torch
-from benchmark_spex import NoisySpectrum, read_spectrum, recall_of
-from benchmark_spine import KnownGame, Line, look_up, r_squared, seconds, seconds_outside
-from made_games import MadeGame, Values
 from threadpoolctl import threadpool_limits
 
 import captum_spex
+from benchmarks.spex import NoisySpectrum, read_spectrum, recall_of
+from benchmarks.spine import KnownGame, Line, look_up, r_squared, seconds, seconds_outside
 from captum_spex import Interactions, Spectrum
 from captum_spex.approximators import ProxySpex
 from captum_spex.masks import first_rows, mask_keys
+from tools import made_games
+from tools.made_games import MadeGame, Values
 
 SEED_STEP = 1000  # between the random states of repetitions; games of a family take one each
 WITHIN = 1.645  # standard errors on either side of the middle hold 90 % of a normal distribution
@@ -424,7 +424,8 @@ def memory_of_a_process(n_players: int, budget: int, threads: int) -> Iterator[s
 
     A process inherits the peak of the one that starts it, so this comes before anything large was done here.
     """
-    command = [sys.executable, __file__, "memory-one", str(n_players), str(budget), "--threads", str(threads)]
+    sizes = [str(n_players), str(budget), "--threads", str(threads)]
+    command = [sys.executable, "-m", "benchmarks.estimator", "memory-one", *sizes]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout or ():
             yield line.rstrip()

@@ -1,4 +1,4 @@
-"""Measure the package against its targets: ``python integration/benchmark_spine.py``; medians in one table, one thread.
+"""Measure the package against its targets: ``python -m benchmarks.spine``; medians in one table, one thread.
 
 With ``--games DIR`` (a folder of folders of ``*.npz``, each with ``n_players`` and ``values``, the value of every
 coalition; player ``j`` is present in coalition ``i`` iff bit ``j`` of ``i`` is set) it measures errors on games whose

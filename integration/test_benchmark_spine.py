@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import benchmark_spine
 import numpy as np
 import pytest
+
+from benchmarks import spine
 
 MEASURED = (
     "spectrum to SII of order 2",
@@ -26,14 +27,14 @@ MEASURED = (
 @pytest.fixture
 def printed(capsys):
     def run(*arguments):
-        benchmark_spine.main(arguments)
+        spine.main(arguments)
         return capsys.readouterr().out.splitlines()
 
     return run
 
 
 def test_every_line_is_printed(printed, monkeypatch):
-    monkeypatch.setattr(benchmark_spine, "N_EVALUATIONS", 64)
+    monkeypatch.setattr(spine, "N_EVALUATIONS", 64)
     header, *lines = printed("--repeats", "1")
     assert header.split() == ["measurement", "median", "target"]
     assert len(lines) == len(MEASURED)

@@ -1,4 +1,4 @@
-"""Measure requests a second against a server with a latency: ``python integration/benchmark_remote.py``.
+"""Measure requests a second against a server with a latency: ``python -m benchmarks.remote``.
 
 With ``n`` requests in flight and a latency of ``t`` seconds, a client that costs nothing gets ``n / t`` masks a second.
 Medians in one table; server and client are processes of one machine, and the server's own work is in the figures.
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
-from openai_server import Running
 
 from captum_spex.games.remote import RemoteAnswerGame
+from tools.openai_server import Running
 
 LATENCY = 0.05
 N_PLAYERS = 40

@@ -1,4 +1,4 @@
-"""Prune heads of a transformer that is trained here: ``python integration/head_pruning.py``.
+"""Prune heads of a transformer that is trained here: ``python -m benchmarks.head_pruning``.
 
 A network reads a list of symbols, then questions such as "what stands before c?"; a question is one token. To answer, a
 head of a later layer must use what a head of an earlier one brought along, so heads matter together. Which heads to

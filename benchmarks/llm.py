@@ -1,4 +1,4 @@
-"""Measure language models behind Captum's interface: ``python integration/benchmark_llm.py``.
+"""Measure language models behind Captum's interface: ``python -m benchmarks.llm``.
 
 `SpexLLMAttribution` with `ProxySpex` against Captum's ``LLMAttribution`` with ``KernelShap``, on the same model,
 prompt, answer and number of masks: against its defaults, and against its ``forward_in_tokens=False``. All runs go from
@@ -20,15 +20,15 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import key_value_model
 import numpy as np
 import torch
-from benchmark_text import Line, print_lines, seconds, words
 from captum.attr import KernelShap, LLMAttribution, TextTokenInput
 from threadpoolctl import threadpool_limits
 from transformers.utils import logging
 
+from benchmarks.text import Line, print_lines, seconds, words
 from captum_spex.attr import ProxySpex, SpexLLMAttribution
+from tools import key_value_model
 
 SIZES = {"2 layers of 64": (64, 2, 4), "6 layers of 256": (256, 6, 8)}
 VOCABULARY = 8192

@@ -1,4 +1,4 @@
-"""Which training points a prediction hangs on: ``python integration/data_attribution.py``.
+"""Which training points a prediction hangs on: ``python -m benchmarks.data_attribution``.
 
 Kernel ridge and logistic regression learn scikit-learn's digits from a few hundred points. For every test point, the
 points whose removal should lower its margin most are chosen by: ``ProxySPEX, sets``, `ProxySpex` on 1,000 retrainings,

@@ -1,0 +1,1 @@
+"""What maintainers run (generators, house numbers), and models and servers for tests and benchmarks."""
