@@ -471,7 +471,9 @@ def test_the_algorithm_may_be_chosen():
     net = network(4, 1)
     ours = ProxySpex(net, approximator=algorithms.Exact()).attribute(tensor(2, 4))
     assert_close(ours, ProxySpex(net).attribute(tensor(2, 4)))
-    with pytest.raises(ValueError, match="`n_samples`: expected at least, got 15"):
+    with pytest.raises(
+        ValueError, match=r"`n_samples`: expected at least 2\*\*4 = 16, as `Exact` evaluates every coalition, got 15\."
+    ):
         ProxySpex(net, approximator=algorithms.Exact()).attribute(tensor(2, 4), n_samples=15)
 
 
@@ -571,11 +573,21 @@ def test_a_baseline_that_the_inputs_dtype_cannot_hold_is_kept(inputs, baseline):
 @pytest.mark.parametrize(
     ("keywords", "said"),
     [
-        ({"feature_names": ["a"]}, "`feature_names`: expected .*, got 1 names"),
-        ({"interaction_index": "foo"}, "`interaction_index`: expected .*, got 'foo'"),
-        ({"feature_mask": [[0, 1, 2, 3]]}, "`feature_mask`: expected .*, got a list"),
-        ({"baselines": (None,)}, "`baselines`: expected .*, got a NoneType"),
-        ({"random_state": -1}, "`random_state`: expected .*, got -1"),
+        ({"feature_names": ["a"]}, "`feature_names`: expected one for each of the 4 players, got 1 names."),
+        (
+            {"interaction_index": "foo"},
+            "`interaction_index`: expected ",
+        ),
+        (
+            {"feature_mask": [[0, 1, 2, 3]]},
+            "`feature_mask`: expected a tensor of integer ids, or a tuple of them, got a list.",
+        ),
+        ({"baselines": (None,)}, "`baselines`: expected a tensor or a number for each input, got a NoneType."),
+        (
+            {"random_state": -1},
+            "`random_state`: expected None, an integer of at least 0, or a NumPy `Generator` or `SeedSequence`, "
+            "got -1.",
+        ),
     ],
 )
 def test_errors_use_captums_words(keywords, said):
@@ -756,7 +768,10 @@ def test_what_does_not_change_the_game_does_not_change_its_store(tmp_path, same)
     ids=["a lambda", "a function", "a partial function"],
 )
 def test_functions_need_a_fingerprint(tmp_path, forward, arguments):
-    with pytest.raises(StoreError, match=r"a game without a fingerprint; .*Store\(path, fingerprint=...\)"):
+    with pytest.raises(
+        StoreError,
+        match=r"`store`: expected a game with an attribute `fingerprint`, got a game without a fingerprint\.",
+    ):
         ProxySpex(forward).attribute(X, store=tmp_path / "masks.db", **arguments)
     expected = ProxySpex(forward).attribute(X, **arguments)
     store = Store(tmp_path / "masks.db", fingerprint="written by hand")

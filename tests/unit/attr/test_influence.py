@@ -591,44 +591,124 @@ def observed(model, *columns):
 
 
 REFUSED = {
-    "lengths": (Counted(), (X, Y[:4]), {}, "`train_dataset`: expected .*, got columns of 6, 4 rows"),
-    "no rows": (Counted(), (X[:0], Y[:0]), {}, "`train_dataset`: expected .*, got no rows"),
-    "no data": (Counted(), None, {}, "`train_dataset`: expected .*, got a NoneType"),
-    "no data set": (Counted(), "data", {}, "`train_dataset`: expected .*, got a str"),
+    "lengths": (
+        Counted(),
+        (X, Y[:4]),
+        {},
+        "`train_dataset`: expected columns of the same length, got columns of 6, 4 rows.",
+    ),
+    "no rows": (
+        Counted(),
+        (X[:0], Y[:0]),
+        {},
+        "`train_dataset`: expected a tuple of columns, such as (X, y), with at least one row, got no rows.",
+    ),
+    "no data": (
+        Counted(),
+        None,
+        {},
+        "`train_dataset`: expected arrays, tensors, data frames, sparse matrices or lists, got a NoneType.",
+    ),
+    "no data set": (
+        Counted(),
+        "data",
+        {},
+        "`train_dataset`: expected arrays, tensors, data frames, sparse matrices or lists, got a str.",
+    ),
     "empty data set": (
         Counted(),
         TensorDataset(torch.zeros(0, 2), torch.zeros(0)),
         {},
-        "`train_dataset`: expected .*, got no rows",
+        "`train_dataset`: expected a data set with at least one, got no rows.",
     ),
-    "groups": (Counted(), (X, Y), {"groups": [0, 1]}, "`groups`: expected .*, got shape (2,)"),
-    "settings": (Counted(), (X, Y), {"settings": {"seed": 1}}, "`settings`: expected .*, got 'seed'"),
-    "seeds": (Counted(), (X, Y), {"settings": {"seeds": "1"}}, "`seeds`: expected .*, got '1'"),
-    "untrainable": (Counted(), (X, Y), {"settings": {"untrainable": "zero"}}, "`untrainable`: expected .*, got 'zero'"),
-    "samples": (Counted(), (X, Y), {"n_samples": 1}, "`n_samples`: expected .*, got 1"),
-    "samples, a number": (Counted(), (X, Y), {"n_samples": 10.5}, "`n_samples`: expected .*, got 10.5"),
-    "value": (Counted(), (X, Y), {"value": 3}, "`value`: expected .*, got 3"),
-    "name of a value": (Counted(), (X, Y), {"value": "loss"}, "`value`: expected .*, got 'loss'"),
-    "score": (Counted(), (X, Y), {"value": "score"}, "`value`: expected .*, got 'score'"),
-    "no value": (never, (X, Y), {}, "`value`: expected a function of the trained model.*, got None"),
-    "name for a function": (never, (X, Y), {"value": "margin"}, "`value`: expected .*, got 'margin'"),
-    "model": (3, (X, Y), {"value": observed}, "`model`: expected .*, got a int"),
-    "class": (Ridge, (X, Y), {"value": observed}, "`model`: expected .*, got the class Ridge"),
+    "groups": (
+        Counted(),
+        (X, Y),
+        {"groups": [0, 1]},
+        "`groups`: expected (6,): a label for each training point, got shape (2,).",
+    ),
+    "settings": (
+        Counted(),
+        (X, Y),
+        {"settings": {"seed": 1}},
+        "`settings`: expected 'seeds', 'untrainable', 'n_jobs', got 'seed'.",
+    ),
+    "seeds": (
+        Counted(),
+        (X, Y),
+        {"settings": {"seeds": "1"}},
+        "`seeds`: expected a sequence of integers, such as `range(5)`, got '1'.",
+    ),
+    "untrainable": (
+        Counted(),
+        (X, Y),
+        {"settings": {"untrainable": "zero"}},
+        '`untrainable`: expected "raise", a number, or one for each output, or "prior", got \'zero\'.',
+    ),
+    "samples": (Counted(), (X, Y), {"n_samples": 1}, "`n_samples`: expected an integer of at least 2, got 1."),
+    "samples, a number": (
+        Counted(),
+        (X, Y),
+        {"n_samples": 10.5},
+        "`n_samples`: expected an integer of at least 2, got 10.5.",
+    ),
+    "value": (
+        Counted(),
+        (X, Y),
+        {"value": 3},
+        "`value`: expected a function of the trained model and the test inputs, or a name, got 3.",
+    ),
+    "name of a value": (Counted(), (X, Y), {"value": "loss"}, "`value`: expected 'prediction', 'margin', got 'loss'."),
+    "score": (Counted(), (X, Y), {"value": "score"}, "`value`: expected 'prediction', 'margin', got 'score'."),
+    "no value": (never, (X, Y), {}, "`value`: expected a function of the trained model and the test inputs, got None."),
+    "name for a function": (
+        never,
+        (X, Y),
+        {"value": "margin"},
+        "`value`: expected a function of the trained model and the test inputs, got 'margin'.",
+    ),
+    "model": (
+        3,
+        (X, Y),
+        {"value": observed},
+        "`model`: expected an estimator of scikit-learn, or a function of the data, got a int.",
+    ),
+    "class": (
+        Ridge,
+        (X, Y),
+        {"value": observed},
+        "`model`: expected an estimator of scikit-learn, or a function of the data, got the class Ridge.",
+    ),
     "probability of a regressor": (
         Counted(),
         (X, Y),
         {"value": "probability"},
-        "`value`: expected .*, got 'probability'",
+        "`value`: expected 'prediction', 'margin', got 'probability'.",
     ),
     "prediction of a classifier": (
         CountedBayes(),
         (X, CLASSES),
         {"value": "prediction"},
-        "`value`: expected .*, got 'prediction'",
+        "`value`: expected 'margin', 'probability', 'correct', got 'prediction'.",
     ),
-    "no probabilities": (CountedClassifier(), (X, CLASSES), {"value": "margin"}, "`value`: expected .*, got 'margin'"),
-    "algorithm": (Counted(), (X, Y), {"approximator": 3}, "`approximator`: expected .*, got 3"),
-    "seed": (Counted(), (X, Y), {"random_state": -1}, "`random_state`: expected .*, got -1"),
+    "no probabilities": (
+        CountedClassifier(),
+        (X, CLASSES),
+        {"value": "margin"},
+        "`value`: expected 'correct', got 'margin'.",
+    ),
+    "algorithm": (
+        Counted(),
+        (X, Y),
+        {"approximator": 3},
+        "`approximator`: expected an approximator such as `ProxySpex()` or `Exact()`, got 3.",
+    ),
+    "seed": (
+        Counted(),
+        (X, Y),
+        {"random_state": -1},
+        "`random_state`: expected None, an integer of at least 0, or a NumPy `Generator` or `SeedSequence`, got -1.",
+    ),
 }
 
 
@@ -653,12 +733,12 @@ def test_what_the_test_points_do_not_matter_for_is_refused_at_once(name):
 @pytest.mark.parametrize(
     ("k", "said"),
     [
-        (0, "`k`: expected an integer of at least 1.*, got 0"),
-        (-1, "`k`: expected .*, got -1"),
-        (N + 1, f"`k`: expected at most {N}, the number of players.*, got 7"),
-        (1.5, "`k`: expected .*, got 1.5"),
-        (True, "`k`: expected .*, got True"),
-        ("all", "`k`: expected .*, got 'all'"),
+        (0, "`k`: expected an integer of at least 1, got 0."),
+        (-1, "`k`: expected an integer of at least 1, got -1."),
+        (N + 1, f"`k`: expected at most {N}, the number of players, got 7."),
+        (1.5, "`k`: expected an integer of at least 1, got 1.5."),
+        (True, "`k`: expected an integer of at least 1, got True."),
+        ("all", "`k`: expected an integer of at least 1, got 'all'."),
     ],
 )
 def test_wrong_numbers_of_points(k, said):
@@ -669,17 +749,17 @@ def test_wrong_numbers_of_points(k, said):
 
 def test_groups_limit_how_many_are_returned():
     influence = ProxySpexInfluence(Counted(), (X, Y), groups=[0, 0, 0, 1, 1, 1])
-    with pytest.raises(ArgumentError, match="`k`: expected at most 2, got 3"):
+    with pytest.raises(ArgumentError, match=r"`k`: expected at most 2, the number of players, got 3\."):
         influence.influence(TESTS, k=3)
 
 
 @pytest.mark.parametrize(
     ("value", "inputs", "said"),
     [
-        ("margin", TESTS, "`inputs`: expected .*, got None"),
-        ("margin", (TESTS, TRUTH[:2]), "`inputs`: expected .*, got shape (2,)"),
-        ("margin", (TESTS[:0], TRUTH[:0]), "`inputs`: expected .*, got no test point"),
-        ("correct", TESTS, "`inputs`: expected .*, got None"),
+        ("margin", TESTS, "`inputs`: expected the true answers, for the value 'margin', got None."),
+        ("margin", (TESTS, TRUTH[:2]), "`inputs`: expected (3,): one for each test point, got shape (2,)."),
+        ("margin", (TESTS[:0], TRUTH[:0]), "`inputs`: expected at least one, got no test point."),
+        ("correct", TESTS, "`inputs`: expected the true answers, for the value 'correct', got None."),
     ],
     ids=["missing labels", "too few labels", "no points", "missing labels for a share"],
 )
@@ -694,9 +774,13 @@ def test_wrong_test_points(value, inputs, said):
 @pytest.mark.parametrize(
     ("arguments", "kind", "said"),
     [
-        ({"index": "foo"}, UnknownNameError, "`index`: expected .*, got 'foo'"),
-        ({"max_order": 0}, OrderError, "`max_order`: expected .*, got 0"),
-        ({"max_order": N + 1}, OrderError, f"`max_order`: expected .*, got {N + 1}"),
+        ({"index": "foo"}, UnknownNameError, "`index`: expected "),
+        ({"max_order": 0}, OrderError, "`max_order`: expected an integer from 1 to the number of players, 6, got 0."),
+        (
+            {"max_order": N + 1},
+            OrderError,
+            "`max_order`: expected an integer from 1 to the number of players, 6, got 7.",
+        ),
     ],
 )
 def test_wrong_interactions_are_refused_before_anything_is_trained(arguments, kind, said):
@@ -765,5 +849,5 @@ def test_banzhaf_values_are_those_of_uniform_subsets():
     game = TrainingGame(Ridge(), OnTest(tests[0]), (x, y))
     wanted = [one.first_order() for one in captum_spex.explain(game, index="BV", max_order=1)]
     assert_allclose(found.numpy(), wanted, atol=1e-12)
-    with pytest.raises(ArgumentError, match="`index`: expected 'SII, got 'STII'', 'BII'"):
+    with pytest.raises(ArgumentError, match=r"`index`: expected 'SII', 'BII', got 'STII'\."):
         ProxySpexInfluence(Ridge(), (x, y), index="STII")

@@ -664,7 +664,10 @@ def test_an_attribution_that_was_stopped_goes_on(tmp_path):
 
 
 def test_a_store_needs_a_fingerprint(tmp_path):
-    with pytest.raises(StoreError, match=r"without a fingerprint; .*Store\(path, fingerprint=...\)"):
+    with pytest.raises(
+        StoreError,
+        match=r"`store`: expected a game with an attribute `fingerprint`, got a game without a fingerprint\.",
+    ):
         LayerProxySpex(MODEL, MODEL[1]).attribute(X, target=0, store=tmp_path / "masks.db")
 
 
@@ -709,22 +712,49 @@ def test_a_missing_target():
 
 
 WRONG = {
-    "shape of the mask": ({"layer_mask": torch.tensor([[0, 1]])}, "`layer_mask`: expected .*, got shape (1, 2)"),
-    "floating mask": ({"layer_mask": torch.zeros(1, 5)}, "`layer_mask`: expected .*, got dtype torch.float32"),
-    "mask in a list": ({"layer_mask": [[0, 1, 2, 3, 4]]}, "`layer_mask`: expected .*, got a list"),
-    "several masks": ({"layer_mask": (MASKS["shared"], MASKS["shared"])}, "`layer_mask`: expected .*, got 2 tensors"),
-    "shape of the baseline": ({"layer_baselines": tensor(2)}, "`layer_baselines`: expected .*, got shape (2,)"),
-    "several baselines": ({"layer_baselines": (0, 1)}, "`layer_baselines`: expected .*, got 2 baselines"),
-    "kind of baseline": ({"layer_baselines": "zero"}, "`layer_baselines`: expected .*, got a str"),
-    "samples": ({"n_samples": 1}, "`n_samples`: expected .*, got 1"),
-    "size": ({"perturbations_per_eval": 0}, "`perturbations_per_eval`: expected .*, got 0"),
-    "index": ({"interaction_index": "foo"}, "`interaction_index`: expected .*, got 'foo'"),
-    "order": ({"max_order": 6}, "`max_order`: expected .*, got 6"),
-    "names": ({"feature_names": ["a"]}, "`feature_names`: expected .*, got 1 names"),
-    "seed": ({"random_state": -1}, "`random_state`: expected .*, got -1"),
-    "no tensor": ({"inputs": [1.0, 2.0]}, "`inputs`: expected .*, got a list"),
-    "nothing": ({"inputs": ()}, "`inputs`: expected .*, got an empty tuple"),
-    "0-d": ({"inputs": torch.tensor(1.0)}, "`inputs`: expected .*, got shape ()"),
+    "shape of the mask": (
+        {"layer_mask": torch.tensor([[0, 1]])},
+        "`layer_mask`: expected (1, 5) or (3, 5), or a shape that broadcasts to it, got shape (1, 2).",
+    ),
+    "floating mask": (
+        {"layer_mask": torch.zeros(1, 5)},
+        "`layer_mask`: expected a tensor of integer group ids, got dtype torch.float32.",
+    ),
+    "mask in a list": (
+        {"layer_mask": [[0, 1, 2, 3, 4]]},
+        "`layer_mask`: expected a tensor of integer ids, or a tuple of them, got a list.",
+    ),
+    "several masks": (
+        {"layer_mask": (MASKS["shared"], MASKS["shared"])},
+        "`layer_mask`: expected one for each of the 1 inputs, got 2 tensors.",
+    ),
+    "shape of the baseline": (
+        {"layer_baselines": tensor(2)},
+        "`layer_baselines`: expected a shape that broadcasts to the input's (3, 5), got shape (2,).",
+    ),
+    "several baselines": (
+        {"layer_baselines": (0, 1)},
+        "`layer_baselines`: expected one for each of the 1 inputs, got 2 baselines.",
+    ),
+    "kind of baseline": (
+        {"layer_baselines": "zero"},
+        "`layer_baselines`: expected a tensor or a number for each input, got a str.",
+    ),
+    "samples": ({"n_samples": 1}, "`n_samples`: expected an integer of at least 2, got 1."),
+    "size": ({"perturbations_per_eval": 0}, "`perturbations_per_eval`: expected an integer of at least 1, got 0."),
+    "index": (
+        {"interaction_index": "foo"},
+        "`interaction_index`: expected ",
+    ),
+    "order": ({"max_order": 6}, "`max_order`: expected an integer from 1 to the number of players, 5, got 6."),
+    "names": ({"feature_names": ["a"]}, "`feature_names`: expected one for each of the 5 players, got 1 names."),
+    "seed": (
+        {"random_state": -1},
+        "`random_state`: expected None, an integer of at least 0, or a NumPy `Generator` or `SeedSequence`, got -1.",
+    ),
+    "no tensor": ({"inputs": [1.0, 2.0]}, "`inputs`: expected a tensor or a tuple of tensors, got a list."),
+    "nothing": ({"inputs": ()}, "`inputs`: expected a tensor or a tuple of tensors, got an empty tuple."),
+    "0-d": ({"inputs": torch.tensor(1.0)}, "`inputs`: expected at least one example with one feature, got shape ()."),
 }
 
 

@@ -510,13 +510,13 @@ def test_names_are_drawn_as_they_are(closing):
 
 def test_orders_and_tokens_that_are_not_there_cannot_be_drawn():
     result = ours(tokens_input())
-    with pytest.raises(ArgumentError, match="`order`: expected 1 to 2, got 3"):
+    with pytest.raises(ArgumentError, match=r"`order`: expected 1 to 2, orders of which there are terms, got 3\."):
         result.plot_interactions(order=3)
-    with pytest.raises(ArgumentError, match="`token`: expected 0 to 2, got 3"):
+    with pytest.raises(ArgumentError, match=r"`token`: expected 0 to 2, or None for the whole answer, got 3\."):
         result.plot_interactions(token=3)
     with pytest.raises(ArgumentError, match=r"`top`: expected .*, got 0"):
         result.plot_interactions(top=0)
-    with pytest.raises(ArgumentError, match="`order`: expected 1 to 1, got 2"):
+    with pytest.raises(ArgumentError, match="`order`: expected 1 to 1, orders of which there are terms, got 2"):
         ours(tokens_input("film")).plot_interactions()
 
 
@@ -745,7 +745,8 @@ BAD = {
     "long prompt": (
         tokens_input,
         {"inp": tokens_input(LONG)},
-        "70 tokens, before an answer of 3; .*64.* 61 tokens fit",
+        r"`inp`: expected at most 64 tokens together, what the model reads, "
+        r"got a prompt of up to 70 tokens, before an answer of 3\.",
     ),
     "long template": (tokens_input, {"inp": TextTemplateInput("a {}", [LONG])}, "up to 71 tokens.*A prompt of 61 tok"),
     "long baseline": (
@@ -762,12 +763,26 @@ BAD = {
     "empty target": (tokens_input, {"target": ""}, "`target`: expected .*, got '', which has no tokens"),
     "no tokens": (tokens_input, {"target": tokens_of("")[:0].long()}, "which has no tokens"),
     "unknown word": (tokens_input, {"target": "never xyz"}, "'never xyz', which the tokenizer cannot encode"),
-    "rows of tokens": (tokens_input, {"target": tokens_of(TARGET)[None]}, r"of shape \(1, 3\); .*shape \(n_tokens,\)"),
+    "rows of tokens": (
+        tokens_input,
+        {"target": tokens_of(TARGET)[None]},
+        r"`target`: expected the answer's tokens: integers, of shape \(n_tokens,\), "
+        r"got a tensor of torch\.int64 of shape \(1, 3\)\.",
+    ),
     "no integers": (tokens_input, {"target": torch.ones(2)}, "`target`: expected .*, got a tensor of torch.float32"),
     "truth values": (tokens_input, {"target": torch.ones(2) > 0}, "`target`: expected .*, got a tensor of torch.bool"),
-    "large token": (tokens_input, {"target": torch.tensor([4, 320])}, r"\[4, 320\]; allowed is tokens from 0 to 319"),
+    "large token": (
+        tokens_input,
+        {"target": torch.tensor([4, 320])},
+        r"`target`: expected tokens from 0 to 319, those of the model, got the tokens \[4, 320\]\.",
+    ),
     "negative token": (tokens_input, {"target": torch.tensor([-1])}, r"the tokens \[-1\]"),
-    "long target": (tokens_input, {"target": LONG}, "before an answer of 70; .* The answer alone is too long"),
+    "long target": (
+        tokens_input,
+        {"target": LONG},
+        r"`inp`: expected at most 64 tokens together, what the model reads, "
+        r"got a prompt of up to 5 tokens, before an answer of 70\.",
+    ),
     "gen_args": (tokens_input, {"gen_args": {}}, "`gen_args`: expected None where `target` is given.*, got {}"),
     "kind of gen_args": (tokens_input, {"target": None, "gen_args": [3]}, "`gen_args`: expected .*, got a list"),
     "much to generate": (
@@ -785,7 +800,11 @@ BAD = {
     "num_trials": (tokens_input, {"num_trials": 0}, "`num_trials`: expected .*, got 0"),
     "tokens_per_batch": (tokens_input, {"tokens_per_batch": 0}, "`tokens_per_batch`: expected .*, got 0"),
     "interaction_index": (tokens_input, {"interaction_index": "XII"}, "`interaction_index`: expected .*, got 'XII'"),
-    "max_order": (tokens_input, {"max_order": 9}, "`max_order`: expected .*, got 9; .* the number of players, 5"),
+    "max_order": (
+        tokens_input,
+        {"max_order": 9},
+        r"`max_order`: expected an integer from 1 to the number of players, 5, got 9\.",
+    ),
     "random_state": (tokens_input, {"random_state": "one"}, "`random_state`: expected .*, got 'one'"),
     "store": (tokens_input, {"store": 3}, "`store`: expected .*, got a int"),
 }
@@ -810,16 +829,18 @@ def test_all_words_that_fit_are_taken():
     [
         (
             (KernelShap(causal_model("gpt2")), words_tokenizer()),
-            "`attr_method`: expected .*, got a KernelShap; .*ProxySpex",
+            r"`attr_method`: expected `captum_spex\.attr\.ProxySpex\(model\)` or `captum_spex\.attr\.Spex\(model\)`, "
+            r"got a KernelShap\.",
         ),
         (
             (ProxySpex(causal_model("gpt2")), words_tokenizer(), "logit"),
-            "`attr_target`: expected .*, got 'logit'; .*'prob'",
+            r"`attr_target`: expected 'log_prob' or 'prob', got 'logit'\.",
         ),
         ((ProxySpex(causal_model("gpt2")), None), "`tokenizer`: expected .*, got a NoneType"),
         (
             (ProxySpex(lambda ids: ids), words_tokenizer()),
-            "`attr_method`: expected .*, got one of a function; .*causal language",
+            r"`attr_method`: expected one of a causal language model of the library transformers, "
+            r"got one of a function\.",
         ),
         ((ProxySpex(RemoteLLMAttribution.placeholder_model), words_tokenizer()), "RemoteLLMAttribution`, or"),
         ((ProxySpex(bert_classifier()), words_tokenizer()), "got one of a BertForSequenceClassification"),
@@ -834,7 +855,11 @@ def test_what_cannot_be_explained_is_refused_at_once(arguments, message):
 def test_models_that_read_a_text_apart_are_refused():
     shape = {"d_model": 8, "d_kv": 4, "d_ff": 8, "num_layers": 1, "num_heads": 2}
     model = T5ForConditionalGeneration(T5Config(vocab_size=20, **shape, decoder_start_token_id=0))
-    with pytest.raises(ArgumentError, match="T5ForConditionalGeneration; allowed is one of a causal"):
+    with pytest.raises(
+        ArgumentError,
+        match=r"`attr_method`: expected one of a causal language model of the library transformers, "
+        r"got one of a T5ForConditionalGeneration\.",
+    ):
         SpexLLMAttribution(ProxySpex(model.eval()), words_tokenizer())
 
 
