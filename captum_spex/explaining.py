@@ -14,7 +14,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from captum_spex import checks
-from captum_spex.approximators import Again, Approximator, Estimate, Exact, Observed, Problem, ProxySpex, Run
+from captum_spex.approximators import Again, Approximator, Estimate, Exact, Problem, ProxySpex, Run, ValueTable
 from captum_spex.checks import RandomState
 from captum_spex.errors import ArgumentError
 from captum_spex.evaluation.evaluator import Evaluator, check_backend
@@ -111,8 +111,8 @@ def explain(
     if batch_size is not None:
         checks.integer("batch_size", batch_size)
     check_backend(backend, game)
-    observed = getattr(game, "observed", None)
-    if isinstance(observed, Observed):
+    observed = getattr(game, "table", None)
+    if isinstance(observed, ValueTable):
         _check_table(observed, n_players, batch_size=batch_size, max_budget=max_budget, store=store, backend=backend)
         recovered, n_evaluations = _learnt(observed, budget, approximator, random_state)
         has_outputs = observed.has_outputs
@@ -153,7 +153,7 @@ def _opened(store: StoreArgument, game: Game, n_players: int) -> Store | nullcon
     return (store if isinstance(store, Store) else Store(store)).open(game, n_players)
 
 
-def _check_table(observed: Observed, n_players: int, **asked: Any) -> None:
+def _check_table(observed: ValueTable, n_players: int, **asked: Any) -> None:
     """Refuse what only makes sense for a game that is evaluated."""
     if n_players != observed.masks.n_players:
         raise ArgumentError("n_players", str(n_players), f"{observed.masks.n_players}, as the table has")
@@ -163,7 +163,7 @@ def _check_table(observed: Observed, n_players: int, **asked: Any) -> None:
 
 
 def _learnt(
-    observed: Observed, budget: int | str | None, approximator: Approximator | None, random_state: RandomState
+    observed: ValueTable, budget: int | str | None, approximator: Approximator | None, random_state: RandomState
 ) -> tuple[list[Estimate], int]:
     """Learn from a table of given values, or from ``budget`` rows of it; return also how many were used."""
     algorithm = _checked_algorithm(approximator)

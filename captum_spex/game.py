@@ -20,7 +20,7 @@ class Game(Protocol):
       for others;
     - ``fingerprint``, a text or a mapping of texts that tells it from all other games: without one, a store must be
       given it;
-    - ``observed`` (`captum_spex.approximators.Observed`): given values, of a game that cannot be asked for others;
+    - ``table`` (`captum_spex.approximators.ValueTable`): given values, of a game that cannot be asked for others;
     - ``evaluate_packed(masks)``, to receive the masks of very many players as `captum_spex.masks.PackedMasks`.
 
     Example:

@@ -15,9 +15,7 @@ import pytest
 import torch
 from threadpoolctl import threadpool_limits
 
-sys.path.append(
-    str(Path(__file__).parents[1])
-)  # benchmarks, tools; last: the installed package is tested
+sys.path.append(str(Path(__file__).parents[1]))  # benchmarks, tools; last: the installed package is tested
 
 LONGEST = (
     "test_docs",

@@ -1,6 +1,6 @@
 """The algorithms: masks out, values in, a recovered game back."""
 
-from captum_spex.approximators.base import Again, Approximator, Estimate, Observed, Problem, Run, SingleRound
+from captum_spex.approximators.base import Again, Approximator, Estimate, Problem, Run, SingleRound, ValueTable
 from captum_spex.approximators.exact import Exact
 from captum_spex.approximators.proxyspex.boosted_trees import BoostedTrees
 from captum_spex.approximators.proxyspex.gaussian_process.proxy import GaussianProcess
@@ -15,11 +15,11 @@ __all__ = [
     "Estimate",
     "Exact",
     "GaussianProcess",
-    "Observed",
     "Problem",
     "ProxySpex",
     "PublishedTrees",
     "Run",
     "SingleRound",
     "Spex",
+    "ValueTable",
 ]

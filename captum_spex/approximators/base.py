@@ -43,7 +43,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, eq=False)
-class Observed:
+class ValueTable:
     """Masks with their values, of a game that cannot be asked for others: a table of past trainings.
 
     Attributes:
@@ -56,7 +56,7 @@ class Observed:
     values: Floats
     has_outputs: bool = False
 
-    def at(self, rows: NDArray[np.intp]) -> Observed:
+    def at(self, rows: NDArray[np.intp]) -> ValueTable:
         """Return some of the masks with their values; the masks stay where they are."""
         return replace(self, masks=ChosenRows(self.masks, rows), values=self.values[rows])
 

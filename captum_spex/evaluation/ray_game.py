@@ -43,7 +43,7 @@ class RayGame:
         max_retries: how often a batch is tried again after its worker died.
 
     Attributes:
-        n_players, names, fingerprint, observed: as of the game, or None.
+        n_players, names, fingerprint, table: as of the game, or None.
 
     Raises:
         ImportError: if Ray is not installed.
@@ -94,7 +94,7 @@ class RayGame:
         self.n_players: int | None = self._told["n_players"]
         self.names: Sequence[str] | None = self._told["names"]
         self.fingerprint = self._told["fingerprint"]
-        self.observed = self._told["observed"]
+        self.table = self._told["table"]
         self.output_layout: str | None = self._told["output_layout"]
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from captum_spex.errors import ArgumentError, GameError
 from captum_spex.evaluation.batches import Failure, evaluated
 from captum_spex.masks import PackedMasks
 
-TOLD = ("n_players", "names", "fingerprint", "observed", "output_layout")
+TOLD = ("n_players", "names", "fingerprint", "table", "output_layout")
 """What a worker tells of its game."""
 
 

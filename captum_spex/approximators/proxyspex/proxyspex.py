@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from captum_spex import checks
-from captum_spex.approximators.base import Again, Estimate, Observed, Problem, Run
+from captum_spex.approximators.base import Again, Estimate, Problem, Run, ValueTable
 from captum_spex.approximators.proxyspex.acquisition import most_informative
 from captum_spex.approximators.proxyspex.boosted_trees import BoostedTrees
 from captum_spex.approximators.proxyspex.estimation import FEWEST_MASKS, Estimator, Evaluations, Proxy
@@ -135,7 +135,7 @@ class ProxySpex:
             return _Run(self, problem, rng, seed, plan)
         return self._among_many(problem, rng, seed, plan)
 
-    def fit(self, observed: Observed, rng: np.random.Generator) -> list[Estimate]:
+    def fit(self, observed: ValueTable, rng: np.random.Generator) -> list[Estimate]:
         """Learn from given masks: a table of past evaluations.
 
         Up to 1,000 players and 10,000 masks by the surrogates, as if these masks had been asked for; values of a mask

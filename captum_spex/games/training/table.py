@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from captum_spex import checks
-from captum_spex.approximators import Observed
+from captum_spex.approximators import ValueTable
 from captum_spex.arrays import Floats
 from captum_spex.errors import ArgumentError, MaskError
 from captum_spex.masks import Keys, Masks, PackedMasks, as_masks, find_rows, mask_keys
@@ -69,8 +69,8 @@ def from_table(
         raise ArgumentError("values", came, "finite numbers, at least one row")
     if names is not None and len(names) != given.n_players:
         raise ArgumentError("names", f"{len(names)} names", f"one for each of the {given.n_players} players")
-    observed = Observed(given, outputs, has_outputs=numbers.ndim == 2)
-    return TableGame(observed, None if names is None else tuple(map(str, names)))
+    table = ValueTable(given, outputs, has_outputs=numbers.ndim == 2)
+    return TableGame(table, None if names is None else tuple(map(str, names)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,20 +78,20 @@ class TableGame:
     """Given subsets and their values; see `from_table`.
 
     Attributes:
-        observed: the masks and values.
+        table: the masks and values.
         names: names of the players, or ``None``.
     """
 
-    observed: Observed
+    table: ValueTable
     names: tuple[str, ...] | None = None
 
     @property
     def n_players(self) -> int:
         """Number of players."""
-        return self.observed.masks.n_players
+        return self.table.masks.n_players
 
     def __len__(self) -> int:
-        return len(self.observed.values)
+        return len(self.table.values)
 
     def __call__(self, masks: Masks) -> Floats:
         """Return the values of masks that the table holds, the first of each.
@@ -99,14 +99,14 @@ class TableGame:
         Raises:
             MaskError: for masks that it does not hold.
         """
-        keys, known = mask_keys(as_masks(masks, self.n_players)), self.observed.masks.keys()
+        keys, known = mask_keys(as_masks(masks, self.n_players)), self.table.masks.keys()
         distinct, first = np.unique(known, return_index=True)
         rows = find_rows(keys, distinct)
         if (rows < 0).any():
             came = f"{int((rows < 0).sum())} masks that the table does not hold"
             raise MaskError("masks", came, "rows of the table", "`explain` learns from the rows as they are.")
-        values = self.observed.values[first[rows]]
-        return values if self.observed.has_outputs else values[:, 0]
+        values = self.table.values[first[rows]]
+        return values if self.table.has_outputs else values[:, 0]
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from captum_spex.approximators.base import Observed
+from captum_spex.approximators.base import ValueTable
 from captum_spex.arrays import Floats, Ints
 
 ONE_SIDED_95 = 1.645
@@ -17,25 +17,25 @@ _HELD_OUT, _FEWEST_HELD_OUT, _MOST_HELD_OUT = 0.1, 20, 5000
 Singles = NDArray[np.float32]
 
 
-def unpacked_blocks(observed: Observed) -> Iterator[tuple[slice, Singles]]:
+def unpacked_blocks(observed: ValueTable) -> Iterator[tuple[slice, Singles]]:
     """Yield runs of rows, with their masks as single-precision 0 and 1."""
     for start, stop in _runs(observed, observed.masks.n_players):
         yield slice(start, stop), observed.masks.block(np.arange(start, stop)).unpack().astype(np.float32)
 
 
-def columns_of(observed: Observed, players: Ints) -> Singles:
+def columns_of(observed: ValueTable, players: Ints) -> Singles:
     """Return the presences of some players, ``(n_rows, len(players))``."""
     runs = _runs(observed, max(len(players), observed.masks.n_players // 8))  # whole rows are read
     blocks = [observed.masks.block(np.arange(start, stop)).columns(players) for start, stop in runs]
     return np.concatenate([np.zeros((0, len(players)), dtype=np.bool_), *blocks]).astype(np.float32)
 
 
-def _runs(observed: Observed, width: int) -> list[tuple[int, int]]:
+def _runs(observed: ValueTable, width: int) -> list[tuple[int, int]]:
     n_rows, step = len(observed.values), max(1, _BLOCK_CELLS // max(1, width))
     return [(start, min(start + step, n_rows)) for start in range(0, n_rows, step)]
 
 
-def sums(data: Observed, targets: Singles, *, with_gram: bool) -> tuple[Floats, Floats, Floats | None]:
+def sums(data: ValueTable, targets: Singles, *, with_gram: bool) -> tuple[Floats, Floats, Floats | None]:
     """Return how often players are present, their products with the targets, and on request with each other."""
     n_players = data.masks.n_players
     presence, products = np.zeros(n_players), np.zeros((n_players, targets.shape[1]))
@@ -61,7 +61,7 @@ def units(shares: Floats) -> Floats:
     return np.where(spread > 0, 1 / np.where(spread > 0, spread, 1), 0.0)
 
 
-def split(observed: Observed, rng: np.random.Generator) -> tuple[Observed, Observed]:
+def split(observed: ValueTable, rng: np.random.Generator) -> tuple[ValueTable, ValueTable]:
     """Return rows to learn from, and others, a tenth of them and at most 5,000, to measure the faithfulness on.
 
     Of few rows a fourth, up to 20: fewer would tell nothing.

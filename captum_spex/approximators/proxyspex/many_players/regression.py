@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from captum_spex.approximators.base import Estimate, Observed
+from captum_spex.approximators.base import Estimate, ValueTable
 from captum_spex.approximators.proxyspex.many_players.mask_blocks import (
     columns_of,
     held_out_quality,
@@ -29,7 +29,7 @@ _MOST_STEPS, _PRECISE = 20, 1e-3  # of conjugate gradients
 _LEAST_NOISE = 0.01  # share of the variance
 
 
-def regressed(observed: Observed, rng: np.random.Generator) -> list[Estimate]:
+def regressed(observed: ValueTable, rng: np.random.Generator) -> list[Estimate]:
     r"""Fit every output by a polynomial of presences, :math:`\sum_S c_S \prod_{i \in S} (x_i - p_i)`.
 
     Screened by marginal evidence: the 512 players that go along with the values most; then by pairwise evidence: with
@@ -71,7 +71,7 @@ class _Linear:
     slopes: Floats
 
     @classmethod
-    def of(cls, data: Observed) -> _Linear:
+    def of(cls, data: ValueTable) -> _Linear:
         targets, middle, scale = standardised(data.values)
         presence, products, gram = sums(data, targets, with_gram=data.masks.n_players <= _MOST_DIRECT)
         n_rows = len(targets)
@@ -85,7 +85,7 @@ class _Linear:
             standard = _conjugate_gradients(data, shares, unit, together, penalty)
         return cls(shares, middle, unit[:, None] * standard * scale)
 
-    def residuals(self, data: Observed) -> Floats:
+    def residuals(self, data: ValueTable) -> Floats:
         """Return the values minus the fit, ``(n_rows, n_outputs)``."""
         left = data.values - self.middle + self.shares @ self.slopes
         slopes = self.slopes.astype(np.float32)
@@ -111,7 +111,7 @@ def _solved(gram: Floats, together: Floats, penalty: Floats) -> Floats:
     return np.asarray(vectors @ (vectors.T @ together / shrunk), dtype=np.float64)
 
 
-def _conjugate_gradients(data: Observed, shares: Floats, unit: Floats, together: Floats, penalty: Floats) -> Floats:
+def _conjugate_gradients(data: ValueTable, shares: Floats, unit: Floats, together: Floats, penalty: Floats) -> Floats:
     """Solve the penalised normal equations of all outputs, with a pass over the masks for every step."""
     found, left = np.zeros_like(together), together.copy()
     direction, power = left.copy(), (left**2).sum(axis=0)
@@ -154,7 +154,7 @@ class _Sparse:
     screened: Screened
 
     @classmethod
-    def of(cls, rows: Observed, others: Observed, shares: Floats, screened: Screened, output: int) -> _Sparse:
+    def of(cls, rows: ValueTable, others: ValueTable, shares: Floats, screened: Screened, output: int) -> _Sparse:
         n, values, players = len(shares), rows.values[:, output], screened.players
         present = shares[players].astype(np.float32)
         centered, middle = columns_of(rows, players) - present, float(values.mean())

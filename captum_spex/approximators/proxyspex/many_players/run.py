@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from captum_spex.approximators.base import Estimate, Observed
+from captum_spex.approximators.base import Estimate, ValueTable
 from captum_spex.approximators.proxyspex.estimation import FEWEST_MASKS, Estimator, Evaluations
 from captum_spex.approximators.proxyspex.many_players.mask_blocks import (
     columns_of,
@@ -98,10 +98,10 @@ class ManyPlayersRun:
             packed[:, -1] &= np.uint8((1 << self.n_players % 8) - 1)
         return PackedMasks(packed, self.n_players)
 
-    def _observed(self) -> Observed:
+    def _observed(self) -> ValueTable:
         if len(self.values) > 1:
             self.packed, self.values = [np.concatenate(self.packed)], [np.concatenate(self.values)]
-        return Observed(PackedMasks(self.packed[0], self.n_players), self.values[0])
+        return ValueTable(PackedMasks(self.packed[0], self.n_players), self.values[0])
 
     def _reached(self) -> bool:
         if self.target is None:
@@ -137,7 +137,7 @@ class ManyPlayersRun:
         return replace(found, model=model)
 
 
-def learnt_among_many(observed: Observed, estimator: Estimator | None, rng: np.random.Generator) -> list[Estimate]:
+def learnt_among_many(observed: ValueTable, estimator: Estimator | None, rng: np.random.Generator) -> list[Estimate]:
     """Recover every output from masks of many players: by proxies among those that are screened, or by regression.
 
     Either way a tenth of the masks takes no part, in the screening neither; there the faithfulness is measured.
@@ -149,7 +149,9 @@ def learnt_among_many(observed: Observed, estimator: Estimator | None, rng: np.r
     return [_fitted(rows, others, shares, estimator, (output, column)) for output, column in enumerate(correlations.T)]
 
 
-def _fitted(rows: Observed, others: Observed, shares: Floats, estimator: Estimator, of: tuple[int, Floats]) -> Estimate:
+def _fitted(
+    rows: ValueTable, others: ValueTable, shares: Floats, estimator: Estimator, of: tuple[int, Floats]
+) -> Estimate:
     """Fit proxies to the players that the screening leaves of an output, given its number and correlations."""
     output, correlations = of
     n_players = len(shares)
@@ -175,7 +177,7 @@ def _shrunk(model: GameModel, masks: Masks, truth: Floats) -> tuple[GameModel, F
     return GameModel(parts, model.posterior), middle + slope * (predicted - middle)
 
 
-def averaged(observed: Observed, players: Ints) -> Evaluations:
+def averaged(observed: ValueTable, players: Ints) -> Evaluations:
     """Return distinct masks of some players, with the means of their values and the variances of these."""
     masks = columns_of(observed, players) > 0
     first, rows = first_rows(mask_keys(masks))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from captum_spex.approximators.ard_regression import relevant_weights
-from captum_spex.approximators.base import Observed
+from captum_spex.approximators.base import ValueTable
 from captum_spex.approximators.proxyspex.many_players.mask_blocks import (
     ONE_SIDED_95,
     Singles,
@@ -29,7 +29,7 @@ _MOST_PARTNERS = 256  # pairs
 _NOTHING = 1e-5  # share of the values' deviation that is left where all is explained
 
 
-def marginals(data: Observed) -> tuple[Floats, Floats]:
+def marginals(data: ValueTable) -> tuple[Floats, Floats]:
     """Return how often every player is present, and its correlation with every output ``(n_players, n_outputs)``."""
     targets = standardised(data.values)[0]
     presence, products, _ = sums(data, targets, with_gram=False)
@@ -54,7 +54,7 @@ class Screened:
     pair_bound: float
 
     @classmethod
-    def of(cls, rows: Observed, shares: Floats, correlations: Floats, output: int) -> Screened:
+    def of(cls, rows: ValueTable, shares: Floats, correlations: Floats, output: int) -> Screened:
         """Screen the players for one output, by marginal evidence and then by pairs."""
         n, values = len(shares), rows.values[:, output]
         if n <= _STRONG:
@@ -81,7 +81,7 @@ class Screened:
         }
 
 
-def _marginally(centered: Observed, shares: Floats, correlations: Floats) -> tuple[Ints, Floats, Floats]:
+def _marginally(centered: ValueTable, shares: Floats, correlations: Floats) -> tuple[Ints, Floats, Floats]:
     """Return the strongest players, what they leave of the values, and the z-score of every player.
 
     Screened again by what those found leave: among much else that varies, weak players do not show at first.
@@ -102,7 +102,7 @@ def _marginally(centered: Observed, shares: Floats, correlations: Floats) -> tup
     return kept, left, scores
 
 
-def _partners(rows: Observed, shares: Floats, paired: Ints, strong: Ints, left: Floats) -> tuple[Ints, float]:
+def _partners(rows: ValueTable, shares: Floats, paired: Ints, strong: Ints, left: Floats) -> tuple[Ints, float]:
     """Return the players of the strongest pairs of one of ``paired`` and any, and the size of a pair that is found."""
     n_rows, n_players = len(left), len(shares)
     unit, deviation = units(shares).astype(np.float32), float(left.std())

@@ -13,7 +13,7 @@ from oracles import every_mask, shapley_by_permutations, sii
 from sampled import some
 
 import captum_spex
-from captum_spex.approximators import Exact, Observed, ProxySpex, Spex
+from captum_spex.approximators import Exact, ProxySpex, Spex, ValueTable
 from captum_spex.errors import ArgumentError, BudgetError, MaskError, UnknownNameError
 from captum_spex.games.training import from_table
 from captum_spex.games.training import table as table_module
@@ -38,8 +38,8 @@ def r_squared(truth, predicted):
     return 1 - ((truth - predicted) ** 2).mean() / truth.var()
 
 
-def observed_of(masks, values):
-    return from_table(masks, values).observed
+def table_of(masks, values):
+    return from_table(masks, values).table
 
 
 # --- what a table may look like ---------------------------------------------------------------------------------------
@@ -65,7 +65,7 @@ KINDS = {
 
 
 def same_table(game):
-    masks = game.observed.masks
+    masks = game.table.masks
     assert (game.n_players, len(game), len(masks)) == (19, 40, 40)
     for rows in (np.arange(40), np.arange(3, 9), np.array([5, 2, 2, 39]), np.array([7]), np.zeros(0, dtype=np.intp)):
         assert_array_equal(masks.block(rows).unpack(), SMALL[rows])
@@ -95,7 +95,7 @@ def test_masks_in_a_file(name, tmp_path):
     mapped = np.load(tmp_path / "masks.npy", mmap_mode="r")
     game = from_table(mapped, VALUES, **settings)
     assert same_table(game)
-    stored = game.observed.masks.packed if "packed" in name else game.observed.masks.masks
+    stored = game.table.masks.packed if "packed" in name else game.table.masks.masks
     assert np.shares_memory(stored, mapped)
 
 
@@ -156,7 +156,7 @@ def test_calls_for_other_masks():
 
 
 def test_chosen_rows_stay_where_they_are():
-    masks = observed_of(SMALL, VALUES).masks
+    masks = table_of(SMALL, VALUES).masks
     chosen = ChosenRows(masks, np.array([3, 8, 30]))
     assert (chosen.n_players, len(chosen), chosen.masks is masks) == (19, 3, True)
     assert_array_equal(chosen.keys(), mask_keys(SMALL[[3, 8, 30]]))
@@ -349,12 +349,12 @@ def test_a_single_row_and_constant_values():
     assert_allclose(constant.baseline, 3.0)
 
 
-def test_a_game_of_ones_own_may_be_observed():
-    """A table is any game with the attribute."""
+def test_any_game_may_have_a_table():
+    """The hook `table` is all that it takes."""
 
     class Past:
         n_players = 19
-        observed = Observed(observed_of(SMALL, VALUES).masks, VALUES[:, None])
+        table = ValueTable(table_of(SMALL, VALUES).masks, VALUES[:, None])
 
         def __call__(self, masks):
             raise AssertionError("a table is not asked")

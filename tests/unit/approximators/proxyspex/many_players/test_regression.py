@@ -59,8 +59,8 @@ def r_squared(truth, predicted):
     return 1 - ((truth - predicted) ** 2).mean() / truth.var()
 
 
-def observed_of(masks, values):
-    return from_table(masks, values).observed
+def table_of(masks, values):
+    return from_table(masks, values).table
 
 
 def held_out(n_rows, seed):
@@ -114,7 +114,7 @@ def test_the_faithfulness_is_that_on_held_out_rows(density, noise):
     masks, values = large_table(density, n_outputs=2, n_rows=FEW_ROWS)
     values = values + noise * np.random.default_rng(0).normal(size=values.shape)
     rows = held_out(FEW_ROWS, seed=5)
-    recovered = _regression.regressed(observed_of(masks, values), np.random.default_rng(5))
+    recovered = _regression.regressed(table_of(masks, values), np.random.default_rng(5))
     for output, one in enumerate(recovered):
         assert_allclose(one.faithfulness, r_squared(values[rows, output], one.model(masks[rows])), atol=1e-4)
 
@@ -124,7 +124,7 @@ def test_held_out_values_change_nothing_but_the_faithfulness():
     other = values.copy()
     out = held_out(FEW_ROWS, seed=5)
     other[out] += np.random.default_rng(1).normal(size=out.sum()) * values.std()
-    models = [_regression.regressed(observed_of(masks, v), np.random.default_rng(5))[0] for v in (values, other)]
+    models = [_regression.regressed(table_of(masks, v), np.random.default_rng(5))[0] for v in (values, other)]
     one, noisy = (model.model(masks[:50]) for model in models)
     slope = np.ptp(noisy) / np.ptp(one)
     assert 0.5 < slope <= 1  # follows what was held out no farther than that bears it
@@ -161,7 +161,7 @@ def test_the_spectrum_is_the_polynomial(seed, n, n_terms):
 
 
 def rows_of(masks, values):
-    return observed_of(masks, values)
+    return table_of(masks, values)
 
 
 @pytest.mark.parametrize("density", DENSITIES)

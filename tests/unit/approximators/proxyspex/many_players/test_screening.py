@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 from sampled import some
 
 import captum_spex
-from captum_spex.approximators import BoostedTrees, GaussianProcess, Observed, ProxySpex
+from captum_spex.approximators import BoostedTrees, GaussianProcess, ProxySpex, ValueTable
 from captum_spex.approximators.ard_regression import relevant_weights
 from captum_spex.approximators.proxyspex.many_players import screening as _screening
 from captum_spex.arrays import Floats
@@ -237,7 +237,7 @@ def test_screening_again_finds_players_that_did_not_show_at_first() -> None:
     masks = rng.random((2000, 4000)) < 0.5
     planted = rng.choice(4000, 200, replace=False)
     values = masks[:, planted] @ rng.choice([-1.0, 1.0], 200)
-    observed = Observed(PackedMasks.of(masks), values[:, None])
+    observed = ValueTable(PackedMasks.of(masks), values[:, None])
     shares, correlations = _screening.marginals(observed)
     first = np.argsort(-np.abs(correlations[:, 0]))[:512]
     screened = _screening.Screened.of(observed, shares, correlations[:, 0], 0)
