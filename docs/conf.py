@@ -9,6 +9,7 @@ enough. Commands and messages in other blocks are checked by ``tests/repository/
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -52,6 +53,7 @@ html_show_copyright = False
 html_copy_source = False
 html_show_sourcelink = False
 
+_DOCS = Path(__file__).parent
 _SECTION = re.compile(r"^## (.+?)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 _OUTSIDE = re.compile(r"\[([^]]+)\]\(\.\./([^)]+)\)")
 _LARGER = re.compile(r"\\[bB]igg?[lrm]?(?![a-zA-Z])")  # MathML's brackets grow by themselves
@@ -59,14 +61,19 @@ _ITEM = re.compile(r"^- \[(.+?)\]\(([\w/-]+)\.(?:md|rst)\)", re.MULTILINE)
 
 
 def _adapt(app: Sphinx, page: str, source: list[str]) -> None:
-    """Make a table of contents of each list of pages on the first page; links to files beside ``docs/`` are paths."""
+    """Add the contents: each list of pages on the first page, the folder of a page that has one.
+
+    Links to files beside ``docs/`` become paths.
+    """
     source[0] = _OUTSIDE.sub(r"\1, `\2`", source[0])
-    if page != "index":
-        return
-    for section, text in _SECTION.findall(source[0]):
-        entries = [f"{title.replace('`', '')} <{target}>" for title, target in _ITEM.findall(text)]
-        if entries:
-            source[0] += "\n".join(["\n\n```{toctree}", ":hidden:", f":caption: {section}", "", *entries, "```\n"])
+    for section, text in _SECTION.findall(source[0]) if page == "index" else ():
+        source[0] += _contents([f"{title.replace('`', '')} <{target}>" for title, target in _ITEM.findall(text)], section)
+    source[0] += _contents([f"{page}/{path.stem}" for path in sorted((_DOCS / page).glob("*.md"))])
+
+
+def _contents(entries: list[str], caption: str = "") -> str:
+    options = [":hidden:", *([f":caption: {caption}"] if caption else [])]
+    return "\n".join(["\n\n```{toctree}", *options, "", *entries, "```\n"]) if entries else ""
 
 
 def _visit_math(translator: Any, node: nodes.math | nodes.math_block) -> None:

@@ -18,19 +18,24 @@ from captum_spex.games.remote.log_probs import question_of
 from captum_spex.games.text import embedded_model
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-BLOCKS = [(page.name, *found) for page in PAGES for found in BLOCK.findall(page.read_text(encoding="utf-8"))]
+BLOCKS = [
+    (page.relative_to(ROOT).as_posix(), *found)
+    for page in PAGES
+    for found in BLOCK.findall(page.read_text(encoding="utf-8"))
+]
 
 
 def test_blocks_are_of_kinds_that_are_checked():
     assert {kind for _, kind, _ in BLOCKS} == {"python", "bash", "text"}
-    assert {page for page, kind, _ in BLOCKS if kind == "text"} == {
-        "command-line.md",  # test_cli.py
-        "components.md",  # below
-        "explain-an-llm.md",  # below
-        "measurements.md",
+    with_text = {page for page, kind, _ in BLOCKS if kind == "text" and not page.startswith("docs/measurements/")}
+    assert with_text == {
+        "docs/architecture.md",  # test_layout.py
+        "docs/command-line.md",  # test_cli.py
+        "docs/components.md",  # below
+        "docs/explain-an-llm.md",  # below
     }
 
 
@@ -60,7 +65,7 @@ def test_commands_in_blocks_exist():
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_scripts_and_extras_that_prose_names_exist(page):
     text = page.read_text(encoding="utf-8")
-    scripts = re.findall(r"(?:benchmarks|integration|tools)/\w+\.py", text)
+    scripts = re.findall(r"(?:benchmarks|integration|tests|tools)/[\w/]+\.py", text)
     scripts += [f"benchmarks/{name}.py" for name in re.findall(r"python -m benchmarks\.(\w+)", text)]
     assert [path for path in scripts if not (ROOT / path).exists()] == []
     extras = SETTINGS["project"]["optional-dependencies"]
@@ -78,11 +83,11 @@ def test_the_message_about_a_name_that_a_model_does_not_have():
     model, _ = embedded_model()
     with pytest.raises(UnknownNameError) as raised:
         modules(model, "bert.encoder.layer.2.atention")
-    assert f"UnknownNameError: {raised.value}".startswith(shown("components.md"))
+    assert f"UnknownNameError: {raised.value}".startswith(shown("docs/components.md"))
 
 
 def test_the_message_about_a_server_that_does_not_echo():
     question = question_of("completions", "echo", "m", " yes", None)
     with pytest.raises(GameError) as raised:
         question.log_probs({"choices": [{"text": "x", "logprobs": None}]}, "Is it?")
-    assert f"GameError: {raised.value}" == shown("explain-an-llm.md")
+    assert f"GameError: {raised.value}" == shown("docs/explain-an-llm.md")

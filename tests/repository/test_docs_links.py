@@ -16,7 +16,7 @@ from captum_spex import cli, errors
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-PAGES = sorted(DOCS.glob("*.md"))
+PAGES = sorted(DOCS.rglob("*.md"))
 API = sorted((DOCS / "api").glob("*.rst"))
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
@@ -35,7 +35,7 @@ def anchors(path: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *PAGES], ids=lambda page: page.stem)
 def test_links_lead_somewhere(page):
     for link in links(page):
         target, _, anchor = link.partition("#")
@@ -46,7 +46,12 @@ def test_links_lead_somewhere(page):
 
 def test_every_page_is_listed_on_the_first_one():
     listed = re.findall(r"^- \[.+?\]\(([\w-]+)\.md\)", (DOCS / "index.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert sorted([*listed, "index"]) == [page.stem for page in PAGES]
+    assert sorted([*listed, "index"]) == sorted(page.stem for page in PAGES if page.parent == DOCS)
+
+
+@pytest.mark.parametrize("folder", sorted({page.parent for page in PAGES} - {DOCS}), ids=lambda folder: folder.name)
+def test_every_page_of_a_folder_is_linked_from_the_page_of_its_name(folder):
+    assert {f"{folder.name}/{page.name}" for page in folder.glob("*.md")} <= set(links(folder.with_suffix(".md")))
 
 
 def test_every_page_of_the_reference_is_in_its_contents():

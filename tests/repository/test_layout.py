@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 
 import pytest
+from tools.architecture import HOUSE, LAYERS
 
 import captum_spex
 
 PACKAGE = Path(captum_spex.__file__).parent
-LAYERS = (
-    "lazy", "errors", "arrays", "checks", "statistics", "compat", "masks", "player_sets", "fourier", "terms", "indices",
-    "game", "designs", "evaluation", "model",
-    "exports", "interactions", "optimize", "plots", "approximators", "explaining", "metrics", "games", "attr",
-    "explainers", "benchmark", "demo", "cli",
-)  # fmt: skip
-"""A module imports only from its own layer and from those before it."""
-
+PAGE = Path(__file__).parents[2] / "docs" / "architecture.md"
 ALLOWED_IN = {
     "captum": {"compat", "benchmark", "demo"},
     "shap": {"compat", "benchmark"},
@@ -75,6 +70,12 @@ def code_lines(function):
 
 def test_every_module_has_its_layer():
     assert {layer_of(path) for path in FILES} - {"__init__"} <= set(LAYERS)
+
+
+def test_the_page_shows_the_house_as_it_is():
+    floors = [f"{floor:19} {', '.join(parts)}" for floor, parts in reversed(HOUSE.items())]
+    [shown] = re.findall(r"```text\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert shown.splitlines() == floors
 
 
 def test_imports_go_one_way():
