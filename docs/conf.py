@@ -67,7 +67,8 @@ def _adapt(app: Sphinx, page: str, source: list[str]) -> None:
     """
     source[0] = _OUTSIDE.sub(r"\1, `\2`", source[0])
     for section, text in _SECTION.findall(source[0]) if page == "index" else ():
-        source[0] += _contents([f"{title.replace('`', '')} <{target}>" for title, target in _ITEM.findall(text)], section)
+        entries = [f"{title.replace('`', '')} <{target}>" for title, target in _ITEM.findall(text)]
+        source[0] += _contents(entries, section)
     source[0] += _contents([f"{page}/{path.stem}" for path in sorted((_DOCS / page).glob("*.md"))])
 
 
