@@ -8,9 +8,9 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from tools.architecture import HOUSE, LAYERS
 
 import captum_spex
+from tools.architecture import HOUSE, LAYERS
 
 PACKAGE = Path(captum_spex.__file__).parent
 PAGE = Path(__file__).parents[2] / "docs" / "architecture.md"
