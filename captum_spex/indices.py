@@ -152,6 +152,7 @@ class IndexTerms(Terms):
     Attributes:
         index: name of the index.
         max_order: largest order that was asked for.
+        resolved_index: the index itself, up to that order.
         baseline: value of the empty set, which is the game without any player, except for ``"FBII"`` (intercept of
             the faithful approximation), ``"Co-Moebius"`` (value with all players) and ``"Fourier"`` (mean over all
             masks).
@@ -159,11 +160,14 @@ class IndexTerms(Terms):
 
     index: str
     max_order: int
+    resolved_index: Index
     baseline: float
 
-    def __init__(self, index: Index, supports: PlayerSets, values: Floats, baseline: float) -> None:
-        super().__init__(supports, values)
-        self._set(index=index.name, max_order=index.max_order, baseline=baseline)
+    def __init__(
+        self, index: Index, supports: PlayerSets, values: Floats, baseline: float, *, is_sorted: bool = False
+    ) -> None:
+        super().__init__(supports, values, is_sorted=is_sorted)
+        self._set(index=index.name, max_order=index.max_order, resolved_index=index, baseline=baseline)
 
 
 def resolve_index(name: str, max_order: int, n_players: int) -> Index:

@@ -32,11 +32,12 @@ class Terms(Mapping[tuple[int, ...], float]):
     _row_of: dict[tuple[int, ...], int]
     values: Floats  # type: ignore[assignment]  # an array as in `shap.Explanation`, not the method of a dict
 
-    def __init__(self, supports: PlayerSets, values: Floats) -> None:
-        rows = np.lexsort((supports.keys(), supports.orders, -np.abs(values)))
-        ordered = np.asarray(values, dtype=np.float64)[rows]
-        ordered.flags.writeable = False
-        self._set(sets=supports.take(rows), values=ordered, _row_of={})
+    def __init__(self, supports: PlayerSets, values: Floats, *, is_sorted: bool = False) -> None:
+        if not is_sorted:
+            rows = np.lexsort((supports.keys(), supports.orders, -np.abs(values)))
+            supports, values = supports.take(rows), np.asarray(values, dtype=np.float64)[rows]
+        values.flags.writeable = False
+        self._set(sets=supports, values=values, _row_of={})
 
     def _set(self, **attributes: object) -> None:
         """Set attributes while constructing; afterwards the record is frozen."""
@@ -100,6 +101,13 @@ class Terms(Mapping[tuple[int, ...], float]):
         chosen = rows[:k]
         return dict(zip(self.sets.take(chosen).tuples(), self.values[chosen].tolist(), strict=True))
 
+    def first_order(self) -> Floats:
+        """Return the values of the single players as an array ``(n_players,)``."""
+        rows, players = self.sets.of_order(1)
+        dense = np.zeros(self.n_players)
+        dense[players[:, 0]] = self.values[rows]
+        return dense
+
     def coo(self, order: int, *, symmetric: bool = False) -> sparse.COO:
         """Return the terms of one order as a ``sparse.COO`` of shape ``(n_players,) * order``.
 
@@ -119,8 +127,7 @@ class Terms(Mapping[tuple[int, ...], float]):
                 f"1 to {fits}",
                 "Use `supports` and `values`, which hold terms of any order.",
             )
-        rows = np.flatnonzero(self.orders == order)
-        players = self.sets.players[self.sets.indptr[rows][:, None] + np.arange(order)]
+        rows, players = self.sets.of_order(order)
         ways = list(permutations(range(order))) if symmetric else [tuple(range(order))]
         coordinates = np.concatenate([players[:, list(way)] for way in ways]).T
         data = np.tile(self.values[rows], len(ways))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import captum_spex
-from captum_spex.exports.page import fragment, write_page
+from captum_spex.exports.page import fragment, to_html
 from captum_spex.games.text import ClassificationGame, embedded_model
 from captum_spex.indices import resolve_index
 from captum_spex.interactions import Interactions
@@ -108,7 +108,7 @@ def visit(browser, tmp_path):
     def opened(result, *, viewport=DESK, file=None, **settings):
         path = tmp_path / "page.html"
         if file is None:
-            write_page(result, path)
+            to_html(result, path)
         else:
             path.write_text(file, encoding="utf-8")
         context = browser.new_context(viewport=viewport, **settings)

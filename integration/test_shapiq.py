@@ -97,9 +97,11 @@ def test_its_plots_take_it(plot):
 
 
 def test_what_does_not_fit_is_said():
-    with pytest.raises(UnknownNameError, match=r"`index`: expected .*, got 'Fourier'; .*Convert it first"):
+    with pytest.raises(
+        UnknownNameError, match=r"`index`: expected one that shapiq knows: SV, .*, got 'Fourier'\. Convert it first"
+    ):
         explained("Fourier", 2).to_shapiq()
-    with pytest.raises(ArgumentError, match=r"`values`: expected a `shapiq.InteractionValues`.*, got a dict"):
+    with pytest.raises(ArgumentError, match=r"`values`: expected a `shapiq.InteractionValues`, got a dict"):
         Interactions.from_shapiq({})
-    with pytest.raises(ArgumentError, match=r"`names`: expected one for each of the 6 players.*, got 2 names"):
+    with pytest.raises(ArgumentError, match=r"`names`: expected one for each of the 6 players, got 2 names"):
         Interactions.from_shapiq(explained("SV", 1).to_shapiq(), names=["a", "b"])

@@ -1,1 +1,1 @@
-"""Results for other tools and for people: functions that take a result."""
+"""Results for other tools and for people: functions that take a result, which `captum_spex.Interactions` calls."""

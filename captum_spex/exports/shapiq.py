@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from captum_spex import checks
 from captum_spex.arrays import Floats
 from captum_spex.compat.shapiq import interaction_values
 from captum_spex.errors import ArgumentError, UnknownNameError
+from captum_spex.exports.result import Result, value_of_none
 from captum_spex.indices import NAMES, Index, IndexTerms, resolve_index
+from captum_spex.masks import ends
 from captum_spex.model import GameModel, Spectrum
 from captum_spex.player_sets import PlayerSets
 
 if TYPE_CHECKING:
     from shapiq import InteractionValues
 
-_INTERCEPTS = ("FBII",)  # of which shapiq tells the intercept in place of the value without players
+_INTERCEPTS = ("FBII",)  # indices whose empty set holds the intercept in shapiq, not f(none)
 _SHARED = tuple(name for name in NAMES if name != "Fourier")
-
-
-class Result(Protocol):
-    """What is needed of a `captum_spex.Interactions`."""
-
-    index: str
-    max_order: int
-    baseline: float
-    sets: PlayerSets
-    values: Floats
-    n_evaluations: int
-    faithfulness: float
-    model: Any
-
-    @property
-    def n_players(self) -> int:
-        """Number of players."""
 
 
 def to_shapiq(result: Result) -> InteractionValues:
@@ -43,8 +30,7 @@ def to_shapiq(result: Result) -> InteractionValues:
         hint = 'Convert it first, for instance by `.to("k-SII", max_order=2)`.'
         raise UnknownNameError("index", repr(result.index), f"one that shapiq knows: {', '.join(_SHARED)}", hint)
     terms = dict(zip(result.sets.tuples(), result.values.tolist(), strict=True))
-    nobody = float(result.model(np.zeros((1, result.n_players), dtype=np.bool_))[0])
-    empty = result.baseline if result.index in _INTERCEPTS else nobody
+    empty = result.baseline if result.index in _INTERCEPTS else value_of_none(result)
     return interaction_values()(
         {(): empty, **terms},
         index=result.index,
@@ -64,7 +50,7 @@ def from_shapiq(values: InteractionValues) -> tuple[IndexTerms, GameModel]:
     :math:`w` are the weights of the index (`captum_spex.indices`), the game's index is the given one.
     """
     if not all(hasattr(values, name) for name in ("interactions", "index", "max_order", "n_players")):
-        raise ArgumentError("values", f"a {type(values).__name__}", "a `shapiq.InteractionValues`")
+        raise ArgumentError("values", checks.a(values), "a `shapiq.InteractionValues`")
     n_players = int(values.n_players)
     index = resolve_index(values.index, min(int(values.max_order), n_players), n_players)
     given = {tuple(players): float(value) for players, value in values.interactions.items() if players}
@@ -72,7 +58,7 @@ def from_shapiq(values: InteractionValues) -> tuple[IndexTerms, GameModel]:
         given.setdefault((player,), 0.0)
     sets = PlayerSets.from_sets(given, n_players)
     own = np.array(list(given.values()))
-    # In shapiq the empty set of most indices may hold anything; what is left without players is the baseline value.
+    # shapiq sets no meaning for the empty set of most indices; f(none) is the baseline value.
     empty = values.interactions.get((), values.baseline_value) if index.name in _INTERCEPTS else values.baseline_value
     model = _lowest(index, sets, own, float(empty))
     return IndexTerms(index, sets, own, model.baseline(index)), GameModel((model,))
@@ -82,23 +68,25 @@ def _lowest(index: Index, sets: PlayerSets, values: Floats, empty: float) -> Spe
     """The game of lowest degree whose index has these values, and whose value without players is ``empty``."""
     spectrum = Spectrum.from_terms({}, sets.n_players)
     for order in sorted(set(sets.orders.tolist()), reverse=True):
-        rows = np.flatnonzero(sets.orders == order)
+        rows, _ = sets.of_order(order)
         chosen = sets.take(rows)
-        left = values[rows] - spectrum.index_at(index, chosen)
-        own = Spectrum(chosen, left / index.fourier_weights(order, order)[order])
+        remaining = values[rows] - spectrum.index_at(index, chosen)
+        own = Spectrum(chosen, remaining / index.fourier_weights(order, order)[order])
         spectrum = Spectrum.sum([spectrum, own], sets.n_players)
-    nobody = float(spectrum(np.zeros((1, sets.n_players), dtype=np.bool_))[0])
-    shift = empty - (spectrum.baseline(index) if index.name in _INTERCEPTS else nobody)
-    constant: dict[tuple[int, ...], float] = {(): shift}
+    at_none = spectrum.baseline(index) if index.name in _INTERCEPTS else float(spectrum(ends(sets.n_players)[1:])[0])
+    constant: dict[tuple[int, ...], float] = {(): empty - at_none}
     return Spectrum.sum([spectrum, Spectrum.from_terms(constant, sets.n_players)], sets.n_players)
 
 
-def facts(values: Any) -> dict[str, Any]:
-    """Return what else shapiq tells of a result."""
+def arguments_from_shapiq(values: Any, names: Sequence[str] | None) -> dict[str, Any]:
+    """Return shapiq's values as the arguments of `captum_spex.Interactions`."""
+    terms, model = from_shapiq(values)
     budget = values.estimation_budget
-    estimated = bool(values.estimated)
     return {
+        "terms": terms,
+        "model": model,
+        "names": checks.player_names(names, terms.n_players),
         "n_evaluations": 0 if budget is None else int(budget),
-        "faithfulness": float("nan") if estimated else 1.0,
+        "faithfulness": float("nan") if values.estimated else 1.0,
         "diagnostics": {"source": "shapiq"},
     }

@@ -185,7 +185,7 @@ class AmongOthers(GameModel):
         single = PlayerSets.from_blocks([others[:, None]], self.n_all)
         sets = PlayerSets.concatenate([self._renamed(terms.sets), single])
         values = np.concatenate([terms.values, np.zeros(len(others))])
-        return IndexTerms(Index(terms.index, terms.max_order), sets, values, terms.baseline)
+        return IndexTerms(terms.resolved_index, sets, values, terms.baseline)
 
     def std_errors(self, index: Index, supports: PlayerSets) -> Floats | None:
         """Return the standard error of the index of every set, `other_std_error` where a player has no influence."""

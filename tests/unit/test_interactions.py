@@ -122,7 +122,7 @@ def test_conversion_keeps_order_and_facts(result):
 
 
 def test_conversion_checks_its_arguments(result):
-    with pytest.raises(UnknownNameError, match="`index`: expected \"SV\", got 'XII'"):
+    with pytest.raises(UnknownNameError, match="`index`: expected .*\"SV\", .*, got 'XII'"):
         result.to("XII")
     with pytest.raises(OrderError, match="`max_order`: expected an integer from 1 to the number of players, 9, got 10"):
         result.to("SII", max_order=10)
@@ -185,7 +185,7 @@ def test_sets_that_are_not_listed_are_zero_unless_terms_were_left_out():
     assert sparse[unlisted] == 0.0
     cut = estimate(max_terms=3)
     unlisted = next((i, j) for i in range(9) for j in range(i) if (i, j) not in cut)
-    with pytest.raises(KeyError, match="not among the terms kept, 33 smaller ones were left out"):
+    with pytest.raises(KeyError, match="not among the listed terms, 33 smaller ones were left out"):
         cut[unlisted]
 
 
@@ -209,7 +209,9 @@ def test_arrays_of_orders_that_the_result_holds(result):
     assert result.coo(2).shape == (9, 9)
     assert result.coo(2, symmetric=True)[8, 0] == result[(0, 8)]
     assert result.supports.shape == (len(result), 9)
-    with pytest.raises(OrderError, match=r'`order`: expected 1 to 2.*`.to\("SII.*, got 3", max_order=3\)`'):
+    with pytest.raises(
+        OrderError, match=r'`order`: expected 1 to 2, .*, got 3. Use `.to\("SII", max_order=3\)` first.'
+    ):
         result.coo(3)
     with pytest.raises(OrderError, match=r"`order`: expected .*, got 0"):
         result.coo(0)

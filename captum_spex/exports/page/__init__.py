@@ -6,67 +6,47 @@ import os
 from html import escape
 from pathlib import Path
 
+from captum_spex import checks
 from captum_spex.errors import ArgumentError
-from captum_spex.exports.page.content import Result, content_of, screened_out
+from captum_spex.exports.page.content import content_of
 from captum_spex.exports.page.html import document
+from captum_spex.exports.result import Result
 
 PAGE_TERMS = 2000
-_TERMS_IN_NOTEBOOK = 500  # notebooks keep every page that they show
+_TERMS_IN_NOTEBOOK = 500  # notebooks store every page that they show
 _HEIGHT = 560  # pixels
 
 
-def page(result: Result, *, title: str | None = None, max_terms: int = PAGE_TERMS) -> str:
-    """Return a whole HTML document that shows a result; it loads nothing, and the same result gives the same text.
-
-    Hovering, tapping or focusing a player shows what it interacts with and the numbers; a table of all terms sorts and
-    filters. Names are data: markup in them is shown, not run. Of more than 1,000 players those of the largest terms
-    are shown.
-
-    Args:
-        result: a `captum_spex.Interactions`.
-        title: what stands on top; default: the number of players.
-        max_terms: how many interactions, the largest; the main effects of all players that are shown come on top.
-
-    Raises:
-        ArgumentError: if an argument cannot be used.
+def to_html(
+    result: Result,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    title: str | None = None,
+    max_terms: int = PAGE_TERMS,
+) -> str:
+    """Return a complete HTML document that shows a result; see `captum_spex.Interactions.to_html`.
 
     Example:
         >>> import captum_spex
         >>> result = captum_spex.explain(lambda m: 1.0 * (m[:, 0] & m[:, 1]), 2, budget=4, names=["never", "fails"])
-        >>> page(result, title="A <small> game").count("A &lt;small&gt; game")
+        >>> to_html(result, title="A <small> game").count("A &lt;small&gt; game")
         2
     """
+    if path is not None:
+        check_writable("path", path)
     if title is not None and not isinstance(title, str):
-        raise ArgumentError("title", f"a {type(title).__name__}", "a text, or nothing")
-    return document(content_of(result, max_terms), title)
-
-
-def write_page(
-    result: Result, path: str | os.PathLike[str], *, title: str | None = None, max_terms: int = PAGE_TERMS
-) -> str:
-    """Write the page of a result to a file, in UTF-8, and return it; see `page`.
-
-    Raises:
-        ArgumentError: if the file cannot be written, before anything is computed; if an argument cannot be used.
-
-    Example:
-        >>> import captum_spex, tempfile
-        >>> result = captum_spex.explain(lambda m: 1.0 * (m[:, 0] & m[:, 1]), 2, budget=4)
-        >>> path = Path(tempfile.mkdtemp()) / "page.html"
-        >>> write_page(result, path) == path.read_text(encoding="utf-8")
-        True
-    """
-    check_writable("path", path)
-    text = page(result, title=title, max_terms=max_terms)
-    try:
-        Path(path).write_bytes(text.encode("utf-8"))
-    except OSError as error:
-        raise _unwritable("path", path, error) from error
+        raise ArgumentError("title", checks.a(title), "a text or None")
+    text = document(content_of(result, max_terms), title)
+    if path is not None:
+        try:
+            Path(path).write_bytes(text.encode("utf-8"))
+        except OSError as error:
+            raise _unwritable("path", path, error) from error
     return text
 
 
 def fragment(result: Result, *, max_terms: int = _TERMS_IN_NOTEBOOK) -> str:
-    """Return the page in a frame, for notebooks: its style and script touch nothing else there, nor the other way.
+    """Return the page in a frame, for notebooks: its style and script are isolated from theirs.
 
     Example:
         >>> import captum_spex
@@ -85,7 +65,7 @@ def check_writable(argument: str, path: str | os.PathLike[str]) -> None:
     """Refuse a path that cannot be written, and leave no file there.
 
     Raises:
-        ArgumentError: if the path cannot be written, or is none.
+        ArgumentError: if this is not a path, or no file can be written there.
 
     Example:
         >>> check_writable("path", "/no/such/folder/page.html")
@@ -96,9 +76,9 @@ def check_writable(argument: str, path: str | os.PathLike[str]) -> None:
         See docs/index.md
     """
     if not isinstance(path, str | os.PathLike):
-        raise ArgumentError(argument, f"a {type(path).__name__}", "a path where a file can be written")
+        raise ArgumentError(argument, checks.a(path), "a path where a file can be written")
     try:
-        file = Path(path).resolve()  # of a link, what it leads to
+        file = Path(path).resolve()  # follows links
         existed = file.exists()
         file.open("ab").close()
         if not existed:
@@ -110,6 +90,3 @@ def check_writable(argument: str, path: str | os.PathLike[str]) -> None:
 def _unwritable(argument: str, path: object, error: Exception) -> ArgumentError:
     why = getattr(error, "strerror", None) or error
     return ArgumentError(argument, f"{path or repr(path)} ({why})", "a path where a file can be written")
-
-
-__all__ = ["PAGE_TERMS", "check_writable", "fragment", "page", "screened_out", "write_page"]

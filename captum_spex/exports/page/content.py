@@ -3,65 +3,60 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from captum_spex import checks
-from captum_spex.arrays import Floats
+from captum_spex.arrays import Floats, Ints, Rows
 from captum_spex.errors import ArgumentError
+from captum_spex.exports.result import Result, counted, screened_out
+from captum_spex.masks import ends
 from captum_spex.player_sets import PlayerSets
 
-MOST_PLAYERS = 1000
-_LONGEST_NAME = 300  # characters: players may be whole documents
-_TINY = 0.01  # of the largest term: no reason to show one of very many players
-_ROUNDING = 1e-9  # of the larger output: what is left of a 0
-_GOOD, _FAIR = 0.95, 0.8  # faithfulness
+
+@dataclass(frozen=True)
+class Limits:
+    """From which sizes on a page shows less, or says less.
+
+    Attributes:
+        players: shown at most; the script lays out so many without a noticeable delay.
+        name: characters of a name, as players may be whole documents.
+        negligible: share of the largest term below which a term does not make one of very many players be shown.
+        rounding: share of the larger output below which the other one is 0.
+        good, fair: faithfulness from which the words are used.
+    """
+
+    players: int = 1000
+    name: int = 300
+    negligible: float = 0.01
+    rounding: float = 1e-9
+    good: float = 0.95
+    fair: float = 0.8
 
 
-class Result(Protocol):
-    """What is needed of a `captum_spex.Interactions`."""
-
-    index: str
-    max_order: int
-    baseline: float
-    sets: PlayerSets
-    values: Floats
-    names: tuple[str, ...] | None
-    n_evaluations: int
-    faithfulness: float
-    n_left_out: int
-    model: Any
-    diagnostics: Mapping[str, Any]
-
-    @property
-    def n_players(self) -> int:
-        """Number of players."""
-
-    def errors_of(self, supports: PlayerSets) -> Floats | None:
-        """Return the standard errors of a few sets, or ``None``."""
+LIMITS = Limits()
 
 
 @dataclass(frozen=True)
 class Content:
-    """A page without its looks.
+    """A page without its layout and style.
 
     Attributes:
-        title: what stands on top unless the caller has a better one.
+        title: the heading, unless the caller has a better one.
         facts: sentences on what was computed.
-        faith: how far to trust it, in a sentence.
         missing: sentences on what is not shown.
+        faithfulness: how far to trust it, in a sentence.
         trust: the same in a word: ``"exact"``, ``"good"``, ``"fair"``, ``"poor"`` or ``"unknown"``.
-        data: players and terms, as what JSON knows.
+        data: players and terms, as lists and numbers for JSON.
     """
 
     title: str
     facts: tuple[str, ...]
-    faith: str
     missing: tuple[str, ...]
+    faithfulness: str
     trust: str
     data: dict[str, Any]
 
@@ -69,42 +64,34 @@ class Content:
 def content_of(result: Result, max_terms: int) -> Content:
     """Return what the page of a result says."""
     if not hasattr(result, "errors_of"):
-        hint = "Of several outputs choose one: `results[0]`." if isinstance(result, Sequence) else ""
-        raise ArgumentError("result", f"a {type(result).__name__}", "one `Interactions`", hint)
+        hint = "Choose one of several outputs: `results[0]`." if isinstance(result, Sequence) else ""
+        raise ArgumentError("result", checks.a(result), "one `Interactions`", hint)
     players = shown_players(result)
     rows = shown_rows(result, players, checks.integer("max_terms", max_terms))
     trust = trust_of(result)
     return Content(
-        title=f"Interactions of {_counted(result.n_players, 'player')}",
-        facts=(_what(result), _ends(result)),
-        faith=_faith(result, trust),
+        title=f"Interactions of {counted(result.n_players, 'player')}",
+        facts=(_what(result), _outputs(result)),
         missing=tuple(_missing(result, len(players), len(rows))),
+        faithfulness=_faithfulness(result, trust),
         trust=trust,
         data=_data(result, players, rows),
     )
 
 
-def screened_out(diagnostics: Mapping[str, Any]) -> str:
-    """Say how many players were screened out, and what of theirs would have been found; of none, nothing."""
-    if not (n_out := diagnostics.get("n_screened_out")):
-        return ""
-    bound = f"main effects below {diagnostics['screened_out_bound']:.2g} (95 %)"
-    return f"{_counted(n_out, 'player')} screened out: {bound}, interactions not sought"
-
-
-def shown_players(result: Result) -> NDArray[np.int64]:
-    """Return the players that are shown, in increasing order: all, or of very many those of the largest terms."""
-    if result.n_players <= MOST_PLAYERS:
+def shown_players(result: Result) -> Ints:
+    """Return the players that are shown, in increasing order: all, or, of very many, those of the largest terms."""
+    if result.n_players <= LIMITS.players:
         return np.arange(result.n_players, dtype=np.int64)
     sizes = np.abs(result.values)
-    concerned = result.sets.take(np.flatnonzero(sizes > _TINY * sizes.max(initial=0.0))).players
+    concerned = result.sets.take(np.flatnonzero(sizes > LIMITS.negligible * sizes.max(initial=0.0))).players
     if not len(concerned):
-        return np.arange(MOST_PLAYERS, dtype=np.int64)
-    players, first = np.unique(concerned, return_index=True)  # terms come from the largest on
-    return np.sort(players[np.argsort(first)[:MOST_PLAYERS]])
+        return np.arange(LIMITS.players, dtype=np.int64)
+    players, first = np.unique(concerned, return_index=True)  # terms are sorted: first = largest
+    return np.sort(players[np.argsort(first)[: LIMITS.players]])
 
 
-def shown_rows(result: Result, players: NDArray[np.int64], max_terms: int) -> NDArray[np.intp]:
+def shown_rows(result: Result, players: Ints, max_terms: int) -> Rows:
     """Return the rows of all main effects and of the largest interactions among these players."""
     sets = result.sets
     owners = np.repeat(np.arange(len(sets)), sets.orders)
@@ -118,45 +105,44 @@ def trust_of(result: Result) -> str:
     """Return in a word how far the numbers can be trusted."""
     if math.isnan(result.faithfulness):
         return "unknown"
-    n_varied = 0 if result.n_evaluations == 1 else result.model.n_varied  # 1: of a row in which nothing can vary
+    n_varied = 0 if result.n_evaluations == 1 else result.model.n_varied  # one mask suffices if no player can vary
     enumerated = n_varied < 64 and result.n_evaluations >= 2**n_varied
-    if result.faithfulness == 1.0 and (enumerated or _is_read(result)):
+    if result.faithfulness == 1.0 and (enumerated or _is_of_shapiq(result)):
         return "exact"
-    return "good" if result.faithfulness >= _GOOD else "fair" if result.faithfulness >= _FAIR else "poor"
+    return "good" if result.faithfulness >= LIMITS.good else "fair" if result.faithfulness >= LIMITS.fair else "poor"
 
 
 def _what(result: Result) -> str:
     orders = f" up to order {result.max_order}" if result.max_order > 1 else ""
-    players, evaluations = _counted(result.n_players, "player"), _counted(result.n_evaluations, "evaluation")
+    players, evaluations = counted(result.n_players, "player"), counted(result.n_evaluations, "evaluation")
     source = f", from {evaluations}" if result.n_evaluations else ""
     return f"{result.index}{orders} of {players}{source}."
 
 
-def _ends(result: Result) -> str:
-    masks = np.array([[True], [False]]).repeat(result.n_players, axis=1)
-    ends = np.asarray(result.model(masks), dtype=np.float64)
-    everyone, nobody = np.where(np.abs(ends) > _ROUNDING * np.abs(ends).max(), ends, 0.0)
-    return f"The output is {_number(everyone)} with all players and {_number(nobody)} without any."
+def _outputs(result: Result) -> str:
+    outputs = np.asarray(result.model(ends(result.n_players)), dtype=np.float64)
+    with_all, with_none = np.where(np.abs(outputs) > LIMITS.rounding * np.abs(outputs).max(), outputs, 0.0)
+    return f"The output is {_number(with_all)} with all players and {_number(with_none)} without any."
 
 
-def _faith(result: Result, trust: str) -> str:
-    if _is_read(result):
-        estimate = "An estimate by shapiq, which does not say how faithful it is."
-        return "Exact, says shapiq." if trust == "exact" else estimate
+def _faithfulness(result: Result, trust: str) -> str:
+    if _is_of_shapiq(result):
+        estimate = "Estimated by shapiq, which does not report faithfulness."
+        return "Exact according to shapiq." if trust == "exact" else estimate
     if trust == "exact":
         return "Exact: every mask was evaluated."
     if trust == "unknown":
-        return "Faithfulness unknown, as there were too few masks to hold any out: give it more evaluations."
+        return "Faithfulness unknown: too few masks to hold any out. Allow more evaluations."
     advice = {
         "good": "good",
-        "fair": "fair; more evaluations would make it better",
-        "poor": "poor: give it more evaluations",
+        "fair": "fair; more evaluations would improve it",
+        "poor": "poor: allow more evaluations",
     }
     shown = math.floor(1000 * result.faithfulness + 1e-9) / 1000  # never rounded up to a better word
-    return f"Faithfulness {shown:.3f} (R² on masks held out): {advice[trust]}."
+    return f"Faithfulness {shown:.3f} (R² on held-out masks): {advice[trust]}."
 
 
-def _is_read(result: Result) -> bool:
+def _is_of_shapiq(result: Result) -> bool:
     """Whether the result was computed by shapiq."""
     return bool(result.diagnostics.get("source") == "shapiq")
 
@@ -165,28 +151,29 @@ def _missing(result: Result, n_players: int, n_rows: int) -> list[str]:
     """Say what is not on the page."""
     sentences = []
     if n_players < result.n_players:
-        sentences.append(f"Shown are {n_players:,} of the {result.n_players:,} players, those of the largest terms.")
-    unseen = len(result.sets) - n_rows
-    if unseen:
-        sentences.append(f"{_counted(unseen, 'smaller term')} of the result {_are(unseen)} not on this page.")
+        sentences.append(
+            f"Only {n_players:,} of the {result.n_players:,} players are shown, those of the largest terms."
+        )
+    if n_hidden := len(result.sets) - n_rows:
+        sentences.append(f"{counted(n_hidden, 'smaller term')} of the result {_are(n_hidden)} not on this page.")
     if result.n_left_out:
-        count = _counted(result.n_left_out, "smaller term")
+        count = counted(result.n_left_out, "smaller term")
         sentences.append(f"{count} {_are(result.n_left_out)} not part of the result.")
     if screened := screened_out(result.diagnostics):
         sentences.append(f"{screened}.")
     return sentences
 
 
-def _data(result: Result, players: NDArray[np.int64], rows: NDArray[np.intp]) -> dict[str, Any]:
-    """Players and terms as plain lists; a term's players are places in the list of those shown."""
+def _data(result: Result, players: Ints, rows: Rows) -> dict[str, Any]:
+    """Return players and terms as plain lists; a term's players are positions in the list of those shown."""
     sets = result.sets.take(rows)
-    places = PlayerSets(len(players), sets.indptr, np.searchsorted(players, sets.players))
+    positions = PlayerSets(len(players), sets.indptr, np.searchsorted(players, sets.players))
     errors = result.errors_of(sets) if len(sets) else None
     return {
         "players": players.tolist(),
         "n_players": result.n_players,
         "names": None if result.names is None else [_clipped(result.names[player]) for player in players],
-        "terms": [list(term) for term in places.tuples()],
+        "terms": [list(term) for term in positions.tuples()],
         "values": _finite(result.values[rows], float),
         "std_errors": None if errors is None else _finite(errors, lambda error: float(f"{error:.3g}")),
     }
@@ -197,11 +184,7 @@ def _finite(numbers: Floats, rounded: Callable[[float], float]) -> list[float | 
 
 
 def _clipped(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
-
-
-def _counted(count: int, thing: str) -> str:
-    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+    return name if len(name) <= LIMITS.name else name[: LIMITS.name - 1] + "…"
 
 
 def _are(count: int) -> str:

@@ -29,7 +29,7 @@ def document(content: Content, title: str | None) -> str:
         "data": as_data(content.data),
         "script": script,
     }
-    # In one pass: what is filled in is never looked at again.
+    # One pass, so that braces in names and titles are never taken for placeholders.
     return _PLACE.sub(lambda place: fill[place[1]], _part("page.html"))
 
 
@@ -45,18 +45,18 @@ def as_data(content: Any) -> str:
 
 
 def _facts(content: Content) -> str:
-    trust = f'<li id="trust" class="{content.trust}">{_text(content.faith)}</li>'
+    trust = f'<li id="trust" class="{content.trust}">{_text(content.faithfulness)}</li>'
     before, after = ("".join(f"<li>{_text(fact)}</li>" for fact in facts) for facts in (content.facts, content.missing))
     return before + trust + after
 
 
 def _text(words: str) -> str:
-    """Return words as HTML; halves of surrogate pairs, which no file can hold, are replaced."""
+    """Return words as HTML; lone surrogates, which UTF-8 cannot encode, are replaced."""
     return escape(words.encode("utf-8", "replace").decode("utf-8"))
 
 
 def _policy(style: str, script: str) -> str:
-    """Return a Content-Security-Policy under which only this style and this script do anything, and nothing loads."""
+    """Return a Content-Security-Policy that allows this style and this script only, and loads nothing."""
     return (
         f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; img-src data:; "
         "base-uri 'none'; form-action 'none'"
@@ -70,4 +70,4 @@ def _hash(text: str) -> str:
 @cache
 def _part(name: str) -> str:
     text = files("captum_spex.exports.page").joinpath(name).read_text(encoding="utf-8")
-    return text.replace("\r\n", "\n")  # browsers hash what they read, and they read line ends so
+    return text.replace("\r\n", "\n")  # as browsers normalise line ends before they hash

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from captum_spex import checks
 from captum_spex.errors import ArgumentError
-from captum_spex.exports.shap.additive_values import Result, base_values, pair_matrix, shapley_values, summing
+from captum_spex.exports.result import Result
+from captum_spex.exports.shap.additive_values import base_values, pair_matrix, shapley_values, summing
 from captum_spex.exports.shap.feature_names import distinct, names_of, plain_name
 from captum_spex.exports.shap.term_features import TermTable
 
@@ -75,7 +76,7 @@ def to_shap(
     given = _checked_data(data, rows)
     if form == "terms":
         table = TermTable.of(rows, checks.integer("max_terms", max_terms))
-        values = table.completed(table.values, table.left)
+        values = table.completed(table.values, table.remainder)
         return explanation(values, table.base_values, data=table.data(given), feature_names=table.labels)
     _check_alike(rows, form)
     names = names_of(rows[0].names, rows[0].n_players)
@@ -88,7 +89,7 @@ def to_shap_row(result: Result, form: Form = "values", *, data: Any = None, max_
     """Return the result for one row: 1-D values or terms, or a matrix ``(1, n_players, n_players)``; see `to_shap`."""
     rows = None if data is None else [_as_row(data)]
     found = to_shap([result], form, data=rows, max_terms=max_terms)
-    if form == "matrix":  # one (n, n) matrix would be drawn as n rows
+    if form == "matrix":  # SHAP's plots would draw one (n, n) matrix as n rows
         return found
     row = found[0]
     if form == "terms" and rows is not None:
@@ -97,7 +98,7 @@ def to_shap_row(result: Result, form: Form = "values", *, data: Any = None, max_
 
 
 def explanation(values: Any, base: Any, **facts: Any) -> Explanation:
-    """Return a ``shap.Explanation``; SHAP is imported where it is used first, as that takes seconds."""
+    """Return a ``shap.Explanation``; SHAP is imported on first use, as that takes seconds."""
     from captum_spex.compat.shap import Explanation
 
     return Explanation(values, base, **facts)
@@ -119,38 +120,40 @@ def _checked_rows(results: Any) -> list[Result]:
         raise ArgumentError("results", "rows with several outputs", "the results of one output", hint)
     for row in rows:
         if not hasattr(row, "first_order"):
-            raise ArgumentError("results", f"a {type(row).__name__}", "a list of `Interactions`, one for each row")
+            raise ArgumentError("results", checks.a(row), "a list of `Interactions`, one for each row")
     return rows
 
 
 def _check_alike(rows: list[Result], form: str) -> None:
     """Raise unless the columns are the same players in every row."""
+    sizes = {row.n_players for row in rows}
+    if len(sizes) > 1:
+        got = f"{form!r} for rows of {min(sizes)} to {max(sizes)} players"
+    elif any(row.names != rows[0].names for row in rows[1:]):
+        got = f"{form!r} for rows whose players have different names"
+    else:
+        return
     hint = 'With "terms" rows are joined by the names of their players.'
-    if any(row.n_players != rows[0].n_players for row in rows[1:]):
-        came = f"rows of {rows[0].n_players} to {max(row.n_players for row in rows)} players"
-        raise ArgumentError("form", f"{form!r} for {came}", "'terms', or rows of the same players", hint)
-    if any(row.names != rows[0].names for row in rows[1:]):
-        came = f"{form!r} for rows whose players have other names"
-        raise ArgumentError("form", came, "'terms', or rows of the same players", hint)
+    raise ArgumentError("form", got, "'terms', or rows of the same players", hint)
 
 
 def _checked_data(data: Any, rows: list[Result]) -> list[NDArray[Any]] | None:
     if data is None:
         return None
     if not hasattr(data, "__len__"):
-        raise ArgumentError("data", f"a {type(data).__name__}", "the players' values, a row for each result")
+        raise ArgumentError("data", checks.a(data), "the players' values, a row for each result")
     given = [_as_row(row) for row in _in_order(data, rows[0].names)]
     if len(given) != len(rows):
-        raise ArgumentError("data", f"{len(given)} rows", f"{len(rows)}, one for each result")
+        raise ArgumentError("data", f"{len(given)} rows", f"{len(rows)} rows, one for each result")
     for number, (row, result) in enumerate(zip(given, rows, strict=True)):
         if row.shape != (result.n_players,):
-            came = f"shape {row.shape} for row {number}"
-            raise ArgumentError("data", came, f"({result.n_players},), a value for each player")
+            expected = f"shape ({result.n_players},), a value for each player"
+            raise ArgumentError("data", f"{row.shape} for row {number}", expected)
     return given
 
 
 def _in_order(data: Any, names: tuple[str, ...] | None) -> Any:
-    """Return the rows of a data frame, its columns in the order of the players if they have the same names."""
+    """Return the rows of a data frame, with its columns in the order of the players if the names are the same."""
     if not hasattr(data, "columns"):
         return data.to_numpy() if hasattr(data, "to_numpy") else data
     columns = list(map(str, data.columns))

@@ -8,7 +8,7 @@ _REPLACED = {"<=": "≤", ">=": "≥", "!=": "≠", "==": ":", "=": ":"}
 
 
 def plain_name(name: object) -> str:
-    """Return a name without ``=``, of which SHAP's plots show only what follows it.
+    """Return a name without ``=``, as SHAP's plots show only what follows it.
 
     Example:
         >>> plain_name("sex=male"), plain_name("age <= 30")

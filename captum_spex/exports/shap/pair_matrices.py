@@ -1,9 +1,9 @@
-"""Matrices of pairs, which most plots of SHAP would misread: they are told apart there and refused."""
+"""Matrices of pairs, which most plots of SHAP would misread: they refuse to be drawn there."""
 
 from __future__ import annotations
 
-import sys
-from types import FrameType
+from dataclasses import dataclass
+from inspect import currentframe
 from typing import Any
 
 from captum_spex.compat.shap import Explanation, operations
@@ -22,9 +22,9 @@ _DEFAULT = '`to_shap("terms")`, which has pairs as features, or `explanation[:, 
 class PairExplanation(Explanation):  # type: ignore[misc]
     """A ``shap.Explanation`` of pairs ``(rows, n, n)``, in SHAP's convention.
 
-    ``shap.summary_plot`` draws it, ``shap.plots.decision`` its arrays. Plots that would fail or, worse, read players
-    as rows or classes, are refused with a message that names the right call. Slices such as ``explanation[:, :, j]``,
-    by number, are drawn by every plot.
+    ``shap.summary_plot`` draws it, ``shap.plots.decision`` its arrays. Plots that would fail or, worse, take players
+    for rows or classes, get an error that names the right call. Slices such as ``explanation[:, :, j]``, by number,
+    are drawn by every plot.
     """
 
     def __copy__(self) -> PairExplanation:
@@ -35,8 +35,7 @@ class PairExplanation(Explanation):  # type: ignore[misc]
     @property
     def values(self) -> Any:
         """The values."""
-        self._refuse(sys._getframe(1))
-        return self._own("values")
+        return self._given("values")
 
     @values.setter
     def values(self, new: Any) -> None:
@@ -45,8 +44,7 @@ class PairExplanation(Explanation):  # type: ignore[misc]
     @property
     def base_values(self) -> Any:
         """The base values."""
-        self._refuse(sys._getframe(1))
-        return self._own("base_values")
+        return self._given("base_values")
 
     @base_values.setter
     def base_values(self, new: Any) -> None:
@@ -55,39 +53,31 @@ class PairExplanation(Explanation):  # type: ignore[misc]
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the values."""
-        self._refuse(sys._getframe(1))
-        return self._own_shape()
+        return tuple(self._given("shape"))
 
     def sum(self, axis: int | None = None, grouping: Any = None) -> Explanation:
         """Return the sums; over one axis of players these are the Shapley values, with base values and data."""
-        shape = self._own_shape()
+        shape = tuple(self._own("shape"))
         if grouping is not None or len(shape) not in (3, 4) or axis not in (1, 2):
             return super().sum(axis=axis, grouping=grouping)
         facts = {"data": self.data, "feature_names": self.feature_names}
         return Explanation(self._own("values").sum(axis=axis), self._own("base_values"), **facts)
 
+    def _given(self, name: str) -> Any:
+        """Return what SHAP's property gives, unless a plot asks that does not know pairs."""
+        plot = asking_plot()
+        if plot is not None and self._has_pairs() and not (plot.draws_matrices and len(self._own("shape")) == 3):
+            got = f"pairs of players, shape {tuple(self._own('shape'))}, in SHAP's `{plot.name}`"
+            raise ArgumentError("shap_values", got, _INSTEAD.get(plot.module, _DEFAULT))
+        return self._own(name)
+
     def _own(self, name: str) -> Any:
         """Return what SHAP's property gives, whoever asks."""
         return getattr(Explanation, name).fget(self)
 
-    def _own_shape(self) -> tuple[int, ...]:
-        return tuple(self._own("shape"))
-
-    def _refuse(self, asking: FrameType) -> None:
-        """Raise if a plot asks that does not know pairs."""
-        module = asking.f_globals.get("__name__", "")
-        if not module.startswith(_PLOTS) or not self._has_pairs():
-            return
-        function, plot_type = asking.f_code.co_name, asking.f_locals.get("plot_type")
-        if function == _TAKES_ROWS and plot_type != "bar" and len(self._own_shape()) == 3:
-            return
-        name = f'{function}(plot_type="{plot_type}")' if function == _TAKES_ROWS and plot_type else function
-        came = f"pairs of players, shape {self._own_shape()}, in SHAP's `{name}`"
-        raise ArgumentError("shap_values", came, _INSTEAD.get(module.removeprefix(_PLOTS), _DEFAULT))
-
     def _has_pairs(self) -> bool:
         """Whether both axes of players are still there, or would be taken for rows and players."""
-        shape = self._own_shape()
+        shape = tuple(self._own("shape"))
         if len(shape) != 2 or shape[0] != shape[1]:
             return len(shape) > 2
         return any(
@@ -95,3 +85,38 @@ class PairExplanation(Explanation):  # type: ignore[misc]
             and (item.collapsed_instances or (item.name == "__getitem__" and isinstance(item.args[0][0], int)))
             for item in operations(self)
         )
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot of SHAP: its module below ``shap.plots``, its function, and its argument ``plot_type``."""
+
+    module: str
+    function: str
+    plot_type: str | None
+
+    @property
+    def name(self) -> str:
+        """How a user calls it."""
+        shows_type = self.function == _TAKES_ROWS and self.plot_type
+        return f'{self.function}(plot_type="{self.plot_type}")' if shows_type else self.function
+
+    @property
+    def draws_matrices(self) -> bool:
+        """Whether it draws a matrix of pairs for every row."""
+        return self.function == _TAKES_ROWS and self.plot_type != "bar"
+
+
+def asking_plot() -> Plot | None:
+    """Return the plot of SHAP that reads a property of this module's class, ``None`` if anybody else does.
+
+    Only the caller tells them apart: plots and users read the same properties of the same object, SHAP passes on
+    neither the plot nor its ``plot_type``, and what a plot misreads it misreads later, in plain arrays.
+    """
+    frame = currentframe()
+    while frame is not None and frame.f_globals.get("__name__") == __name__:
+        frame = frame.f_back
+    module = "" if frame is None else frame.f_globals.get("__name__", "")
+    if frame is None or not module.startswith(_PLOTS):
+        return None
+    return Plot(module.removeprefix(_PLOTS), frame.f_code.co_name, frame.f_locals.get("plot_type"))

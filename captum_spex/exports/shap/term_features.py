@@ -11,17 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from captum_spex.arrays import Floats
+from captum_spex import checks
+from captum_spex.arrays import Floats, scalar
 from captum_spex.errors import ArgumentError
-from captum_spex.exports.shap.additive_values import Result, base_values, summing, totals
+from captum_spex.exports.result import Result
+from captum_spex.exports.shap.additive_values import base_values, summing, totals
 from captum_spex.exports.shap.feature_names import distinct, names_of
 from captum_spex.player_sets import PlayerSets
 
 OTHER_TERMS = "other terms"
 _TIMES = " × "  # noqa: RUF001
-_CANDIDATES = 1000  # largest terms of every row, of which the largest on average are chosen
-_ROUNDING = 1e-12
-_TINY = 1e-9
+_CANDIDATES = 1000  # largest terms of every row, from which the largest on average are chosen
+_ROUNDING = 1e-12  # share of the largest number below which a value is 0
+_NEGLIGIBLE = 1e-9  # share of the largest number below which other terms need no feature
 
 Players = tuple[int, ...] | None
 
@@ -66,10 +68,10 @@ class TermTable:
         return base_values(self.results)
 
     @cached_property
-    def left(self) -> Floats:
-        """What the terms leave of the predictions ``(rows,)``."""
-        left = totals(self.results) - self.base_values - self.values.sum(axis=1)
-        return np.where(np.abs(left) > _ROUNDING * self.scale, left, 0.0)
+    def remainder(self) -> Floats:
+        """The sum of all other terms: the predictions minus the base values and these terms, ``(rows,)``."""
+        remainder = totals(self.results) - self.base_values - self.values.sum(axis=1)
+        return np.where(np.abs(remainder) > _ROUNDING * self.scale, remainder, 0.0)
 
     @cached_property
     def scale(self) -> float:
@@ -79,19 +81,19 @@ class TermTable:
 
     @property
     def labels(self) -> list[str]:
-        """A name for every term, and for what is left if that is more than rounding, or nothing else is there."""
-        is_left = bool((np.abs(self.left) > _TINY * self.scale).any())
+        """A name for every term, and for the remainder unless it is mere rounding and there are other terms."""
+        has_remainder = bool((np.abs(self.remainder) > _NEGLIGIBLE * self.scale).any())
         names = [_TIMES.join(group) for group in self.groups]
-        return [*names, OTHER_TERMS] if is_left or not names else names
+        return [*names, OTHER_TERMS] if has_remainder or not names else names
 
-    def completed(self, values: Floats, left: Floats) -> Floats:
+    def completed(self, values: Floats, others: Floats) -> Floats:
         """Add the column of the other terms, if there is one."""
-        return values if len(self.labels) == len(self.groups) else np.column_stack([values, left])
+        return values if len(self.labels) == len(self.groups) else np.column_stack([values, others])
 
     def data(self, given: list[NDArray[Any]] | None) -> Floats | None:
-        """What plots colour and spread by: products of numbers, else 1 where a row has all players of the term.
+        """Return what plots colour by: products of numbers, else 1 where a row has all players of the term.
 
-        ``None`` if that is 1 everywhere as no data was given.
+        ``None`` if no data was given and all entries are 1.
         """
         rows = zip([None] * len(self.players) if given is None else given, self.players, strict=True)
         shown = np.array([[_product(row, players) for players in own] for row, own in rows], dtype=np.float64)
@@ -99,7 +101,7 @@ class TermTable:
         return None if given is None and (shown == 1).all() else self.completed(shown, np.ones(len(shown)))
 
     def display(self, row: NDArray[Any]) -> NDArray[Any]:
-        """The values of the players of the first row's terms as text, and how many other terms there are."""
+        """Return the values of the players of the first row's terms as text, and the number of other terms."""
         shown = [", ".join(_short(row[player]) for player in players or ()) for players in self.players[0]]
         first = self.results[0]
         n_others = int((np.abs(first.values) > _ROUNDING * self.scale).sum()) + first.n_left_out - len(shown)
@@ -109,16 +111,16 @@ class TermTable:
 
 
 def _check_alike(rows: Sequence[Result]) -> None:
-    """Raise for rows in other indices or orders; those of few players cannot have higher orders."""
+    """Raise for rows of different indices or orders; rows with few players may have lower orders."""
     indices = {row.index for row in rows if row.max_order > 1}
     orders = {row.max_order for row in rows if row.max_order < row.n_players}
     if len(indices) > 1 or len(orders) > 1:
-        came = " and ".join(sorted({f"{row.index} of order {row.max_order}" for row in rows}))
-        raise ArgumentError("results", f"rows in {came}", "the same index and order in every row")
+        got = " and ".join(sorted({f"{row.index} of order {row.max_order}" for row in rows}))
+        raise ArgumentError("results", f"rows in {got}", "the same index and order in every row")
 
 
 def _candidates(rows: Sequence[Result], names: Sequence[list[str]]) -> list[tuple[str, ...]]:
-    """The groups, by name, that are among the largest of some row; names in another order are the same group."""
+    """Return the groups of names that are among the largest of some row, whatever the order of the names."""
     labels: dict[frozenset[str], tuple[str, ...]] = {}
     for row, own in zip(rows, names, strict=True):
         for players in row.sets.take(np.arange(min(_CANDIDATES, len(row.sets)))).tuples():
@@ -134,18 +136,18 @@ def _players_of(groups: Sequence[tuple[str, ...]], names: Sequence[str]) -> list
 
 def _values_at(row: Result, sets: Sequence[Players]) -> Floats:
     values = np.zeros(len(sets))
-    there = np.array([number for number, players in enumerate(sets) if players is not None], dtype=np.int64)
-    places = PlayerSets.from_sets([sets[number] or () for number in there], row.n_players).find(row.sets)
-    values[there[places >= 0]] = row.values[places[places >= 0]]
+    present = np.array([number for number, players in enumerate(sets) if players is not None], dtype=np.int64)
+    rows = PlayerSets.from_sets([sets[number] or () for number in present], row.n_players).find(row.sets)
+    values[present[rows >= 0]] = row.values[rows[rows >= 0]]
     return values
 
 
 def _product(row: NDArray[Any] | None, players: Players) -> float:
     if players is None:
         return 0.0
-    values = [] if row is None else [row[player] for player in players]
-    return float(np.prod(values)) if all(isinstance(value, Real | np.bool_) for value in values) else 1.0
+    values = [] if row is None else [scalar(row[player]) for player in players]
+    return float(np.prod(values)) if all(isinstance(value, Real) for value in values) else 1.0
 
 
 def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, Real) and not isinstance(value, bool) else str(value)
+    return f"{value:.4g}" if checks.is_number(value) else str(value)

@@ -1,0 +1,79 @@
+"""What exports need of a result, and what several of them say about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from captum_spex.arrays import Floats
+from captum_spex.indices import Index
+from captum_spex.masks import ends
+from captum_spex.player_sets import PlayerSets
+
+SUMMING = ("SV", "k-SII", "STII", "FSII", "Moebius")
+"""Indices whose terms add up to f(all) - f(none), or do so up to the order that was computed."""
+
+
+class Result(Protocol):
+    """A `captum_spex.Interactions`, which stands above its exports."""
+
+    index: str
+    max_order: int
+    resolved_index: Index
+    baseline: float
+    sets: PlayerSets
+    values: Floats
+    names: tuple[str, ...] | None
+    n_evaluations: int
+    faithfulness: float
+    n_left_out: int
+    model: Any
+    diagnostics: Mapping[str, Any]
+
+    @property
+    def n_players(self) -> int:
+        """Number of players."""
+
+    @property
+    def std_errors(self) -> Floats | None:
+        """Standard errors of all terms, or ``None``."""
+
+    def to(self, index: str, max_order: int | None = None, *, max_terms: int = ...) -> Result:
+        """Return another index."""
+
+    def first_order(self) -> Floats:
+        """Return the values of the single players."""
+
+    def name_of(self, players: tuple[int, ...]) -> str:
+        """Return a term's players in words."""
+
+    def errors_of(self, supports: PlayerSets) -> Floats | None:
+        """Return the standard errors of a few sets, or ``None``."""
+
+
+def counted(count: int, thing: str) -> str:
+    """Return a number of things in words.
+
+    Example:
+        >>> counted(1, "player"), counted(2000, "player")
+        ('1 player', '2,000 players')
+    """
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+
+
+def screened_out(diagnostics: Mapping[str, Any]) -> str:
+    """Return how many players were screened out, and a bound on what they may add; nothing if none were."""
+    if not (n_out := diagnostics.get("n_screened_out")):
+        return ""
+    bound = f"main effects below {diagnostics['screened_out_bound']:.2g} (95 %)"
+    return f"{counted(n_out, 'player')} screened out: {bound}, interactions not sought"
+
+
+def value_of_all(result: Result) -> float:
+    """Return the value that the recovered game has with all players, f(all)."""
+    return float(result.model(ends(result.n_players)[:1])[0])
+
+
+def value_of_none(result: Result) -> float:
+    """Return the value that the recovered game has without any player, f(none)."""
+    return float(result.model(ends(result.n_players)[1:])[0])

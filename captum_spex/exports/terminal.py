@@ -1,0 +1,70 @@
+"""Results as text, for a terminal."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from captum_spex.exports.result import Result, screened_out
+
+
+@dataclass(frozen=True)
+class Looks:
+    """Sizes of the tables, chosen such that a result of order 2 fits a terminal of 24 lines and 100 columns."""
+
+    rows: int = 10
+    bar_width: int = 20
+    name_width: int = 44
+
+
+LOOKS = Looks()
+
+
+def tables(result: Result) -> str:
+    """Return the facts of a result and its largest terms, a table for each order."""
+    orders = range(1, result.max_order + 1)
+    counts = np.bincount(result.sets.orders, minlength=result.max_order + 1)
+    terms = ", ".join(f"{counts[order]:,} of order {order}" for order in orders)
+    left_out = f" ({result.n_left_out:,} smaller ones left out)" if result.n_left_out else ""
+    faithfulness = "unknown" if math.isnan(result.faithfulness) else f"R² {result.faithfulness:.4f}"
+    lines = [
+        f"{result.index} of {result.n_players:,} players: {terms}{left_out}",
+        f"baseline {result.baseline:.6g} | faithfulness {faithfulness} | {result.n_evaluations:,} evaluations",
+    ]
+    if screened := screened_out(result.diagnostics):
+        lines.append(screened)
+    for order in orders:
+        lines += _table(result, order)
+    return "\n".join(lines)
+
+
+def summary(result: Result) -> str:
+    """Return a result in one line."""
+    return (
+        f"<Interactions: {result.index} up to order {result.max_order} of {result.n_players} players, "
+        f"{len(result.sets)} terms, faithfulness {result.faithfulness:.4f}, {result.n_evaluations} evaluations>"
+    )
+
+
+def _table(result: Result, order: int) -> list[str]:
+    rows = np.flatnonzero(result.sets.orders == order)[: LOOKS.rows]
+    if not len(rows):
+        return []
+    chosen, values = result.sets.take(rows), result.values[rows].tolist()
+    names = [_shortened(result.name_of(players)) for players in chosen.tuples()]
+    errors = result.errors_of(chosen)
+    doubts = [""] * len(rows) if errors is None else [f" ± {error:<8.2g}" for error in errors]
+    width = max(map(len, names))
+    largest = max(map(abs, values)) or 1.0
+    bars = ["█" * round(LOOKS.bar_width * abs(value) / largest) for value in values]
+    lines = [
+        f"  {name:<{width}}  {value:>+12.6g}{doubt}  {bar}".rstrip()
+        for name, value, doubt, bar in zip(names, values, doubts, bars, strict=True)
+    ]
+    return ["", "main effects" if order == 1 else f"interactions of order {order}", *lines]
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= LOOKS.name_width else name[: LOOKS.name_width - 1] + "…"
