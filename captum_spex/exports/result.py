@@ -51,6 +51,11 @@ class Result(Protocol):
         """Return the standard errors of a few sets, or ``None``."""
 
 
+def is_result(value: object) -> bool:
+    """Whether a value is a `captum_spex.Interactions`."""
+    return hasattr(value, "errors_of")
+
+
 def counted(count: int, thing: str) -> str:
     """Return a number of things in words.
 

@@ -5,14 +5,14 @@ if they are empty, else into a new figure of a fitting size. Nothing is shown or
 changed.
 """
 
-from captum_spex.plots.bar import bar
-from captum_spex.plots.image import image
-from captum_spex.plots.matrix import matrix
-from captum_spex.plots.network import network
-from captum_spex.plots.scatter import scatter
-from captum_spex.plots.spectrum import spectrum
-from captum_spex.plots.text import text
-from captum_spex.plots.upset import upset
-from captum_spex.plots.waterfall import waterfall
+from captum_spex.plots.bar_plot import bar
+from captum_spex.plots.image_plot import image
+from captum_spex.plots.matrix_plot import matrix
+from captum_spex.plots.network_plot import network
+from captum_spex.plots.scatter_plot import scatter
+from captum_spex.plots.spectrum_plot import spectrum
+from captum_spex.plots.text_plot import text
+from captum_spex.plots.upset_plot import upset
+from captum_spex.plots.waterfall_plot import waterfall
 
 __all__ = ["bar", "image", "matrix", "network", "scatter", "spectrum", "text", "upset", "waterfall"]

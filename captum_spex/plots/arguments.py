@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
+from captum_spex import checks
 from captum_spex.errors import ArgumentError, OrderError
 from captum_spex.interactions import Interactions
 
@@ -17,27 +16,25 @@ def checked_result(result: Any) -> Interactions:
         return result
     if isinstance(result, Sequence) and not isinstance(result, str):
         hint = "Several outputs or rows have one result each: choose one, such as `result[0]`."
-        raise ArgumentError("result", f"a {type(result).__name__} of {len(result)}", "one `Interactions`", hint)
-    raise ArgumentError("result", f"a {type(result).__name__}", "one `Interactions`, as `explain` returns it")
+        raise ArgumentError("result", f"{checks.a(result)} of {len(result)}", "one `Interactions`", hint)
+    raise ArgumentError("result", checks.a(result), "one `Interactions`, as `explain` returns it")
 
 
 def checked_order(result: Interactions, order: Any, lowest: int = 1) -> int:
     """Return an order if the result holds it."""
-    whole = isinstance(order, int | np.integer) and not isinstance(order, bool)
-    if whole and lowest <= order <= result.max_order:
+    is_integer = checks.is_integer(order)
+    if is_integer and lowest <= order <= result.max_order:
         return int(order)
-    held = f"{lowest} to {result.max_order}" if result.max_order > lowest else str(result.max_order)
-    held = "none from 2 on" if result.max_order < lowest else held
-    allowed = f"{held}, as the result holds orders 1 to {result.max_order}"
-    if result.max_order == 1:
-        allowed = "1, the only order of this result" if lowest == 1 else "none, as the result holds order 1 only"
-    raise OrderError("order", repr(order), allowed, _how_to_convert(result, order if whole else 2))
+    held = f"orders 1 to {result.max_order}" if result.max_order > 1 else "order 1 only"
+    expected = f"an integer from {lowest} to {result.max_order}, as the result holds {held}"
+    if lowest > result.max_order:
+        expected = f"a result of order {lowest} or more; this one holds {held}"
+    raise OrderError("order", repr(order), expected, _how_to_convert(result, order if is_integer else 2))
 
 
-def checked_pairs(result: Interactions) -> None:
-    """Raise if a picture of pairs cannot be drawn; a single player has none."""
-    if result.n_players > 1:
-        checked_order(result, 2, lowest=2)
+def checked_orders(result: Interactions, order: int | None) -> list[int]:
+    """Return the orders to draw: the one given, or all that the result holds."""
+    return list(range(1, result.max_order + 1)) if order is None else [checked_order(result, order)]
 
 
 def checked_interactions(result: Interactions, order: int | None) -> list[int]:
@@ -51,4 +48,4 @@ def _how_to_convert(result: Interactions, order: int) -> str:
     if not result.max_order < order <= result.n_players:
         return ""
     index = {"SV": "SII", "BV": "BII"}.get(result.index, result.index)
-    return f'Use `result.to("{index}", max_order={order})`, which costs no evaluation.'
+    return f'Use `result.to("{index}", max_order={order})`, which needs no further evaluations.'

@@ -9,12 +9,12 @@ import numpy as np
 
 from captum_spex.arrays import Floats, Ints
 from captum_spex.interactions import Interactions
-from captum_spex.plots.style import signed
+from captum_spex.plots.style import joined, signed
 
 INTERVAL = 1.64
 """Standard errors to each side that hold the true value nine times out of ten."""
 
-_TINY, _TINIER = 1e-9, 1e-12
+_ROUNDING = 1e-9, 1e-12  # sizes up to which values are 0, as shares of the largest value and of the baseline
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +36,16 @@ class Shown:
     def intervals(self) -> Floats | None:
         """Half the length of the error bars."""
         return None if self.errors is None else INTERVAL * self.errors
+
+    @property
+    def caption(self) -> str:
+        """What is said below bars: how many terms are missing, and what error bars mean."""
+        more = f"{self.n_others:,} smaller terms not shown" if self.n_others else ""
+        return joined(more, "error bars: 90 % intervals" if self.errors is not None else "")
+
+    def largest_of_all(self, things: str) -> str:
+        """Return how many links or arcs of how many are shown, nothing if all are."""
+        return f"the {len(self):,} largest of {len(self) + self.n_others:,} {things}" if self.n_others else ""
 
 
 def largest_terms(
@@ -60,7 +70,7 @@ def involvement(result: Interactions, orders: Collection[int]) -> Floats:
 
 
 def most_involved(result: Interactions, orders: Collection[int], most: int) -> Ints:
-    """Return the players of the largest involvement, in increasing order; of many, only those that have any."""
+    """Return the players of the largest involvement, in increasing order; some of many only if they have any."""
     if result.n_players <= most:
         return np.arange(result.n_players)
     involved = involvement(result, orders)
@@ -69,7 +79,7 @@ def most_involved(result: Interactions, orders: Collection[int], most: int) -> I
 
 
 def main_effects(result: Interactions) -> Floats:
-    """Return the values of the single players, exactly 0 where only rounding is left."""
+    """Return the values of the single players, exactly 0 where they are mere rounding."""
     values = result.first_order()
     return np.where(np.abs(values) > smallest(result), values, 0.0)
 
@@ -77,7 +87,7 @@ def main_effects(result: Interactions) -> Floats:
 def smallest(result: Interactions) -> float:
     """Return the size up to which values are rounding."""
     largest = np.abs(result.values).max(initial=0.0)
-    return float(max(_TINY * largest, _TINIER * abs(result.baseline)))
+    return float(max(_ROUNDING[0] * largest, _ROUNDING[1] * abs(result.baseline)))
 
 
 def of_players(drawn: int, result: Interactions) -> str:
@@ -87,7 +97,7 @@ def of_players(drawn: int, result: Interactions) -> str:
 
 
 def scale(what: str, values: Floats) -> str:
-    """Return what the largest of some values is."""
+    """Return the scale of a picture in words: the largest of some values."""
     return f"{what} up to {signed(values[np.argmax(np.abs(values))])}" if len(values) and values.any() else ""
 
 
@@ -98,8 +108,8 @@ def _rows_not_zero(result: Interactions, orders: Collection[int]) -> Ints:
 
 def _inside(result: Interactions, rows: Ints, players: Ints) -> np.ndarray:
     """Return whether all players of the sets at ``rows`` are among some."""
-    there = np.zeros(result.n_players, dtype=np.bool_)
-    there[players] = True
+    present = np.zeros(result.n_players, dtype=np.bool_)
+    present[players] = True
     sets = result.sets.take(rows)
     owners = np.repeat(np.arange(len(sets)), sets.orders)
-    return np.bincount(owners, weights=~there[sets.players], minlength=len(sets)) == 0
+    return np.bincount(owners, weights=~present[sets.players], minlength=len(sets)) == 0

@@ -43,7 +43,7 @@ def short(name: object, width: int = 20) -> str:
 def player_labels(result: Interactions, width: int = 20) -> list[str]:
     """Return a label for every player, all different; equal names are numbered: "the", "the#2".
 
-    Of long names that would look alike the part that differs is shown.
+    Long names that would look alike are shortened to the part that differs.
     """
     if result.names is None:
         return [str(player) for player in range(result.n_players)]
@@ -76,7 +76,7 @@ def _n_common(names: list[str]) -> int:
 
 
 def _around(name: str, start: int, stop: int, width: int) -> str:
-    """Return the part of a name from ``start`` to ``stop`` with what has room on both sides."""
+    """Return the part of a name from ``start`` to ``stop``, with as much on both sides as fits."""
     room = max(0, width - 2 - (stop - start)) // 2
     first, last = max(0, start - room), min(len(name), stop + room)
     before, after = "…" if first else "", "…" if last < len(name) else ""
@@ -105,8 +105,8 @@ def lettering(*texts: str) -> dict[str, Any]:
 
 @cache
 def _installed() -> tuple[str, ...]:
-    there = {font.name for font in font_manager.fontManager.ttflist}
-    return tuple(name for name in _MORE_LETTERS if name in there)
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    return tuple(name for name in _MORE_LETTERS if name in installed)
 
 
 def _width(text: str) -> int:

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from captum_spex import checks
+from captum_spex.arrays import Floats
 from captum_spex.errors import ArgumentError
 
 RED, BLUE = "#ff0051", "#008bfb"  # raises, lowers: SHAP's colours
@@ -26,13 +28,13 @@ def colour_of(value: float) -> str:
     return RED if value >= 0 else BLUE
 
 
-def tint(values: ArrayLike, limit: float) -> NDArray[np.float64]:
+def tint(values: ArrayLike, limit: float) -> Floats:
     """Return RGBA colours ``(..., 4)``: white at 0, red at ``limit``, blue at ``-limit``."""
     return np.asarray(DIVERGING(np.asarray(values) / (2 * limit) + 0.5))
 
 
 def largest_of(values: ArrayLike) -> float:
-    """Return the largest absolute value, 1 where there is none: what others are divided by."""
+    """Return the largest absolute value, by which others are divided; 1 if there is none or it is 0."""
     return float(np.abs(np.asarray(values, dtype=np.float64)).max(initial=0.0)) or 1.0
 
 
@@ -65,7 +67,7 @@ def _is_large(value: float) -> bool:
 def checked_axes(ax: Any) -> Axes:
     """Return the axes if they are."""
     if not isinstance(ax, Axes):
-        raise ArgumentError("ax", f"a {type(ax).__name__}", "one matplotlib `Axes`, or None")
+        raise ArgumentError("ax", checks.a(ax), "one matplotlib `Axes` or None")
     return ax
 
 
@@ -91,20 +93,20 @@ def empty_axes() -> Axes | None:
 
 
 def new_axes(width: float, height: float) -> Axes:
-    """Return the axes of a new figure, sized in inches, in which labels of any length find room."""
+    """Return the axes of a new figure, sized in inches, with room for labels of any length."""
     import matplotlib.pyplot as plt
 
     return plt.figure(figsize=(width, height), layout="constrained").add_subplot()
 
 
 def inset(ax: Axes, bounds: tuple[float, float, float, float], **settings: Any) -> Axes:
-    """Return axes in a part of others, which themselves are no longer drawn."""
+    """Return axes in a part of others, whose own frame is no longer drawn."""
     ax.set_axis_off()
     return ax.inset_axes(bounds, **settings)
 
 
 def bare(ax: Axes) -> None:
-    """Take away all lines and ticks; what is said below stays."""
+    """Remove all lines and ticks; the note below stays."""
     ax.set_xticks([])
     ax.set_yticks([])
     ax.spines[:].set_visible(False)
@@ -122,7 +124,7 @@ def few_lines(ax: Axes) -> None:
 
 
 def note(ax: Axes, *parts: str) -> None:
-    """Say below a picture what its sizes and colours mean, and what was left out: one line for each part."""
+    """Write below a picture what sizes and colours mean and what was left out: one line for each part."""
     ax.set_xlabel("\n".join(part for part in parts if part), fontsize=SMALL, color=GREY, parse_math=False)
 
 

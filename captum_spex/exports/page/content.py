@@ -12,7 +12,7 @@ import numpy as np
 from captum_spex import checks
 from captum_spex.arrays import Floats, Ints, Rows
 from captum_spex.errors import ArgumentError
-from captum_spex.exports.result import Result, counted, screened_out
+from captum_spex.exports.result import Result, counted, is_result, screened_out
 from captum_spex.masks import ends
 from captum_spex.player_sets import PlayerSets
 
@@ -63,7 +63,7 @@ class Content:
 
 def content_of(result: Result, max_terms: int) -> Content:
     """Return what the page of a result says."""
-    if not hasattr(result, "errors_of"):
+    if not is_result(result):
         hint = "Choose one of several outputs: `results[0]`." if isinstance(result, Sequence) else ""
         raise ArgumentError("result", checks.a(result), "one `Interactions`", hint)
     players = shown_players(result)

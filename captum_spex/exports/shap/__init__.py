@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from captum_spex import checks
 from captum_spex.errors import ArgumentError
-from captum_spex.exports.result import Result
+from captum_spex.exports.result import Result, is_result
+from captum_spex.exports.row_checks import as_row, checked_data, checked_rows
 from captum_spex.exports.shap.additive_values import base_values, pair_matrix, shapley_values, summing
 from captum_spex.exports.shap.feature_names import distinct, names_of, plain_name
 from captum_spex.exports.shap.term_features import TermTable
@@ -72,8 +72,8 @@ def to_shap(
         (['Feature 0 × Feature 1'], [[1.0], [2.0]])
     """
     checks.choice("form", form, FORMS)
-    rows = _checked_rows(results)
-    given = _checked_data(data, rows)
+    rows = checked_rows([results] if is_result(results) else results)
+    given = None if data is None else checked_data(data, rows)
     if form == "terms":
         table = TermTable.of(rows, checks.integer("max_terms", max_terms))
         values = table.completed(table.values, table.remainder)
@@ -87,7 +87,7 @@ def to_shap(
 
 def to_shap_row(result: Result, form: Form = "values", *, data: Any = None, max_terms: int = MOST_TERMS) -> Explanation:
     """Return the result for one row: 1-D values or terms, or a matrix ``(1, n_players, n_players)``; see `to_shap`."""
-    rows = None if data is None else [_as_row(data)]
+    rows = None if data is None else [as_row(data)]
     found = to_shap([result], form, data=rows, max_terms=max_terms)
     if form == "matrix":  # SHAP's plots would draw one (n, n) matrix as n rows
         return found
@@ -111,19 +111,6 @@ def pair_explanation(values: Any, base: Any, **facts: Any) -> Explanation:
     return PairExplanation(values, base, **facts)
 
 
-def _checked_rows(results: Any) -> list[Result]:
-    rows = list(results) if isinstance(results, Sequence) else [results]
-    if not rows:
-        raise ArgumentError("results", "no rows", "a list of `Interactions`, one for each row")
-    if isinstance(rows[0], Sequence) and not isinstance(rows[0], str):
-        hint = "Choose one: `[row[0] for row in results]`."
-        raise ArgumentError("results", "rows with several outputs", "the results of one output", hint)
-    for row in rows:
-        if not hasattr(row, "first_order"):
-            raise ArgumentError("results", checks.a(row), "a list of `Interactions`, one for each row")
-    return rows
-
-
 def _check_alike(rows: list[Result], form: str) -> None:
     """Raise unless the columns are the same players in every row."""
     sizes = {row.n_players for row in rows}
@@ -135,32 +122,3 @@ def _check_alike(rows: list[Result], form: str) -> None:
         return
     hint = 'With "terms" rows are joined by the names of their players.'
     raise ArgumentError("form", got, "'terms', or rows of the same players", hint)
-
-
-def _checked_data(data: Any, rows: list[Result]) -> list[NDArray[Any]] | None:
-    if data is None:
-        return None
-    if not hasattr(data, "__len__"):
-        raise ArgumentError("data", checks.a(data), "the players' values, a row for each result")
-    given = [_as_row(row) for row in _in_order(data, rows[0].names)]
-    if len(given) != len(rows):
-        raise ArgumentError("data", f"{len(given)} rows", f"{len(rows)} rows, one for each result")
-    for number, (row, result) in enumerate(zip(given, rows, strict=True)):
-        if row.shape != (result.n_players,):
-            expected = f"shape ({result.n_players},), a value for each player"
-            raise ArgumentError("data", f"{row.shape} for row {number}", expected)
-    return given
-
-
-def _in_order(data: Any, names: tuple[str, ...] | None) -> Any:
-    """Return the rows of a data frame, with its columns in the order of the players if the names are the same."""
-    if not hasattr(data, "columns"):
-        return data.to_numpy() if hasattr(data, "to_numpy") else data
-    columns = list(map(str, data.columns))
-    if names is not None and len(set(columns)) == len(columns) and sorted(columns) == sorted(names):
-        return data.iloc[:, [columns.index(name) for name in names]].to_numpy()
-    return data.to_numpy()
-
-
-def _as_row(row: Any) -> NDArray[Any]:
-    return np.asarray(row.to_numpy() if hasattr(row, "to_numpy") else row)

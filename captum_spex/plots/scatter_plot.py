@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from numpy.typing import NDArray
 
+from captum_spex import checks
 from captum_spex.arrays import Floats
 from captum_spex.errors import ArgumentError, MaskError
+from captum_spex.exports.row_checks import checked_data, checked_rows
 from captum_spex.interactions import Interactions
 from captum_spex.plots.arguments import checked_order
 from captum_spex.plots.chosen_terms import smallest
@@ -57,7 +58,7 @@ def scatter(
     rows = _checked_results(results)
     term = _checked_players(players, rows[0])
     checked_order(rows[0], len(term))
-    table = _checked_data(data, rows)
+    table = checked_data(data, rows)
     values = np.array([_value(row, term) for row in rows])
     across, ticks = _as_numbers([row[term[0]] for row in table])
     ax = axes_or_new(ax, 6.4, 4.2)
@@ -104,55 +105,29 @@ def _finish(ax: Axes, names: list[str], ticks: list[str] | None, rows: list[Inte
 
 
 def _checked_results(results: Any) -> list[Interactions]:
-    if isinstance(results, Interactions) or not isinstance(results, Sequence) or not len(results):
-        came = "one result" if isinstance(results, Interactions) else f"a {type(results).__name__}"
-        came = "no results" if isinstance(results, Sequence) and not isinstance(results, str | Interactions) else came
-        raise ArgumentError("results", came, "a list of `Interactions`, one for each row")
-    for row in results:
-        if isinstance(row, Sequence) and not isinstance(row, str):
-            hint = "Choose one: `[row[0] for row in results]`."
-            raise ArgumentError("results", "rows with several outputs", "the results of one output", hint)
-        if not isinstance(row, Interactions):
-            raise ArgumentError("results", f"a {type(row).__name__}", "a list of `Interactions`, one for each row")
-    sizes = {row.n_players for row in results}
-    if len(sizes) > 1 or len({row.index for row in results}) > 1:
-        came = f"rows of {min(sizes)} to {max(sizes)} players" if len(sizes) > 1 else "rows of different indices"
-        raise ArgumentError("results", came, "rows of the same players and index")
-    if len({row.max_order for row in results}) > 1:
+    rows: list[Any] = checked_rows(results)
+    sizes = {row.n_players for row in rows}
+    if len(sizes) > 1 or len({row.index for row in rows}) > 1:
+        got = f"rows of {min(sizes)} to {max(sizes)} players" if len(sizes) > 1 else "rows of different indices"
+        raise ArgumentError("results", got, "rows of the same players and index")
+    if len({row.max_order for row in rows}) > 1:
         raise ArgumentError("results", "rows of different orders", "rows of the same `max_order`")
-    return list(results)
+    return rows
 
 
 def _checked_players(players: Any, result: Interactions) -> tuple[int, ...]:
-    is_one = isinstance(players, int | str | np.integer) or not isinstance(players, Sequence | np.ndarray)
-    chosen = [players] if is_one else list(players)
+    several = isinstance(players, Sequence | np.ndarray) and not isinstance(players, str) and np.ndim(players) > 0
     names = list(result.names or ())
-    found = []
-    for player in chosen:
-        number: Any = names.index(player) if isinstance(player, str) and names.count(player) == 1 else player
-        whole = isinstance(number, int | np.integer) and not isinstance(number, bool)
-        if not whole or not 0 <= number < result.n_players or number in found:
-            allowed = f"different players, 0 to {result.n_players - 1}" + (", or their names" if names else "")
-            raise MaskError("players", repr(players), allowed)
+    found: list[int] = []
+    for player in players if several else [players]:
+        number = names.index(player) if isinstance(player, str) and names.count(player) == 1 else player
+        if not checks.is_integer(number) or not 0 <= number < result.n_players or number in found:
+            expected = f"different players, 0 to {result.n_players - 1}" + (", or their names" if names else "")
+            raise MaskError("players", repr(players), expected)
         found.append(int(number))
     if not found:
         raise MaskError("players", repr(players), "at least one player")
     return tuple(found)
-
-
-def _checked_data(data: Any, rows: list[Interactions]) -> list[NDArray[Any]]:
-    table = data.to_numpy() if hasattr(data, "to_numpy") else data
-    try:
-        given = [np.asarray(row) for row in table]
-    except TypeError:
-        raise ArgumentError("data", f"a {type(data).__name__}", "a table with a row for each result") from None
-    if len(given) != len(rows):
-        raise ArgumentError("data", f"{len(given)} rows", f"{len(rows)}, one for each result")
-    for number, row in enumerate(given):
-        if row.shape != (rows[0].n_players,):
-            came = f"shape {row.shape} for row {number}"
-            raise ArgumentError("data", came, f"({rows[0].n_players},), a value for each player")
-    return given
 
 
 def _value(row: Interactions, term: tuple[int, ...]) -> float:
@@ -165,7 +140,7 @@ def _value(row: Interactions, term: tuple[int, ...]) -> float:
 
 
 def _as_numbers(column: list[Any]) -> tuple[Floats, list[str] | None]:
-    """Return a feature as numbers, and the names of its categories if it is none."""
+    """Return a feature as numbers, and the names of its categories if it has texts."""
     try:
         return np.array([float(value) for value in column]), None
     except (TypeError, ValueError):

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from captum_spex import checks
 from captum_spex.arrays import Floats, Ints
 from captum_spex.interactions import Interactions
-from captum_spex.plots.arguments import checked_pairs, checked_result
+from captum_spex.plots.arguments import checked_interactions, checked_result
 from captum_spex.plots.chosen_terms import largest_terms, main_effects, most_involved, of_players
 from captum_spex.plots.labels import lettering, player_labels
 from captum_spex.plots.style import (
@@ -42,7 +42,7 @@ def matrix(
         result: what to draw; of order 2 or more.
         max_display: how many players, those of the largest involvement (absolute values of their main effect and
             pairs, added up).
-        diagonal: whether main effects are drawn; where they are much larger than the interactions, leave them out.
+        diagonal: whether main effects are drawn; leave them out where they are much larger than the interactions.
         colorbar: whether there is a scale beside the map.
         ax: where to draw; default: the current axes if empty, else a new figure.
 
@@ -61,11 +61,10 @@ def matrix(
         [[1.0, 2.0], [2.0, 1.0]]
     """
     result = checked_result(result)
-    checked_pairs(result)
+    checked_interactions(result, 2)
     chosen = most_involved(result, (1, 2), checks.integer("max_display", max_display))
     values = _values(result, chosen, diagonal)
-    there = values[~np.isnan(values)]
-    limit = largest_of(there)
+    limit = largest_of(values[~np.isnan(values)])
     side = float(np.clip(0.27 * len(chosen), 2.6, 9.0))
     ax = axes_or_new(ax, side + 2.4, side + 1.4)
     colours = DIVERGING.with_extremes(bad=PALE)

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from captum_spex import checks
 from captum_spex.interactions import Interactions
-from captum_spex.plots.arguments import checked_order, checked_result
+from captum_spex.plots.arguments import checked_orders, checked_result
 from captum_spex.plots.chosen_terms import Shown, largest_terms
 from captum_spex.plots.labels import lettering, term_labels
 from captum_spex.plots.style import (
@@ -18,7 +18,6 @@ from captum_spex.plots.style import (
     bare,
     colour_of,
     few_lines,
-    joined,
     note,
     say,
     signed,
@@ -50,8 +49,9 @@ def bar(result: Interactions, *, order: int | None = None, max_display: int = 12
         ['never × fails']
     """
     result = checked_result(result)
-    orders = range(1, result.max_order + 1) if order is None else [checked_order(result, order)]
-    shown = largest_terms(result, orders, checks.integer("max_display", max_display), errors=True)
+    shown = largest_terms(
+        result, checked_orders(result, order), checks.integer("max_display", max_display), errors=True
+    )
     labels = term_labels(result, shown.players)
     ax = axes_or_new(ax, width_for(labels), 1.1 + 0.32 * max(4, len(shown)))
     if not len(shown):
@@ -60,9 +60,7 @@ def bar(result: Interactions, *, order: int | None = None, max_display: int = 12
         note(ax, result.index)
         return ax
     _draw(ax, shown, labels)
-    more = f"{shown.n_others:,} smaller terms not shown" if shown.n_others else ""
-    bars = "error bars: 90 % intervals" if shown.errors is not None else ""
-    note(ax, result.index, joined(more, bars))
+    note(ax, result.index, shown.caption)
     return ax
 
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 
 from captum_spex import checks
-from captum_spex.arrays import Floats, Ints
+from captum_spex.arrays import Floats, Ints, as_array, real_numbers
 from captum_spex.errors import ArgumentError, MaskError
 from captum_spex.interactions import Interactions
 from captum_spex.plots.arguments import checked_interactions, checked_result
@@ -17,7 +17,7 @@ from captum_spex.plots.chosen_terms import largest_terms, main_effects, scale
 from captum_spex.plots.interaction_links import draw_links
 from captum_spex.plots.style import GREY, axes_or_new, bare, joined, largest_of, note, tint
 
-_DARKEST = 0.5  # the image is drawn from this grey to white, so that colours are seen on it
+_DARKEST = 0.5  # the image is drawn from this grey to white, so that colours are visible on it
 _STRONGEST = 0.75  # opacity of the largest main effect
 _GREY_OF_RGB = np.array([0.299, 0.587, 0.114])
 
@@ -74,34 +74,35 @@ def image(
     ends = sorted({player for term in links.players for player in term})
     x, y = centres[ends].T
     ax.scatter(x, y, s=16, color="white", edgecolors="#333333", linewidths=0.8, zorder=3)
-    more = f"the {len(links):,} largest of {len(links) + links.n_others:,} links" if links.n_others else ""
-    told = [scale("colours: main effects", values), scale("links", links.values) or "no interactions"]
-    note(ax, joined(result.index, *told), more)
+    scales = [scale("colours: main effects", values), scale("links", links.values) or "no interactions"]
+    note(ax, joined(result.index, *scales), links.largest_of_all("links"))
     return ax
 
 
 def _checked_segments(segments: Any, n_players: int) -> Ints:
-    array = np.asarray(segments.cpu() if hasattr(segments, "cpu") else segments)
-    allowed = f"integers (height, width) from 0 to {n_players - 1}, the player of each pixel"
+    array = as_array(segments)
+    expected = f"integers (height, width) from 0 to {n_players - 1}, the player of each pixel"
     if array.ndim != 2 or not np.issubdtype(array.dtype, np.integer):
-        raise MaskError("segments", f"shape {array.shape}, {array.dtype}", allowed, "Such as `game.segments`.")
-    there = np.unique(array)
-    if len(there) and (there[0] < 0 or there[-1] >= n_players):
-        raise MaskError("segments", f"numbers from {there[0]} to {there[-1]}", allowed)
-    if len(there) < n_players:
-        missing = int(np.setdiff1d(np.arange(n_players), there)[0])
-        raise MaskError("segments", f"{len(there)} segments, none for player {missing}", allowed)
+        raise MaskError(
+            "segments", f"shape {array.shape}, {array.dtype}", expected, "Use `game.segments`, for example."
+        )
+    present = np.unique(array)
+    if len(present) and (present[0] < 0 or present[-1] >= n_players):
+        raise MaskError("segments", f"numbers from {present[0]} to {present[-1]}", expected)
+    if len(present) < n_players:
+        missing = int(np.setdiff1d(np.arange(n_players), present)[0])
+        raise MaskError("segments", f"{len(present)} segments, none for player {missing}", expected)
     return array.astype(np.int64)
 
 
 def _grey(image: Any, size: tuple[int, ...]) -> Floats:
     """Return the image as shades from grey to white, ``(height, width)``."""
-    array = np.asarray(image.detach().cpu() if hasattr(image, "detach") else image)
+    array = as_array(image)
     if array.dtype.kind not in "fiub" or not _fits(array, size):
         hint = "Pass `image[0]`." if array.ndim == 4 and len(array) == 1 else ""
-        allowed = f"numbers (channels, height, width) or (height, width[, channels]) that fit segments of {size}"
-        raise ArgumentError("image", f"shape {array.shape}, {array.dtype}", allowed, hint)
-    channels = array.astype(np.float64)
+        expected = f"numbers (channels, height, width) or (height, width[, channels]) that fit segments of {size}"
+        raise ArgumentError("image", f"shape {array.shape}, {array.dtype}", expected, hint)
+    channels = real_numbers("image", array)
     if channels.ndim == 2:
         channels = channels[None]
     elif channels.shape[1:] != size:
@@ -117,7 +118,7 @@ def _fits(array: NDArray[Any], size: tuple[int, ...]) -> bool:
     return array.shape == size or (array.ndim == 3 and size in (array.shape[1:], array.shape[:2]) and array.size > 0)
 
 
-def _tinted(values: Floats) -> NDArray[np.float64]:
+def _tinted(values: Floats) -> Floats:
     """Return the colour of every player, clear where the main effect is 0."""
     limit = largest_of(values)
     colours = tint(np.where(values >= 0, limit, -limit), limit)
@@ -126,7 +127,7 @@ def _tinted(values: Floats) -> NDArray[np.float64]:
 
 
 def _centres(parts: Ints, n_players: int) -> Floats:
-    """Return for every segment the pixel (x, y) of it that is nearest to its middle."""
+    """Return for every segment its pixel (x, y) nearest to its middle."""
     rows, columns = np.indices(parts.shape)
     sizes = np.bincount(parts.ravel(), minlength=n_players)
     middles = np.stack(

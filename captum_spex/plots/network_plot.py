@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
 from captum_spex import checks
-from captum_spex.arrays import Floats, Ints
+from captum_spex.arrays import Floats, Ints, real_numbers
 from captum_spex.errors import ArgumentError
 from captum_spex.interactions import Interactions
 from captum_spex.plots.arguments import checked_interactions, checked_result
@@ -19,13 +20,33 @@ from captum_spex.plots.interaction_links import draw_links
 from captum_spex.plots.labels import lettering, player_labels
 from captum_spex.plots.style import NORMAL, PALE, SMALL, axes_or_new, bare, joined, largest_of, note, say, tint
 
-_MOST_LINKS, _MOST_STARS = 400, 30
-_MOST_LABELS = 12  # at given positions: on a circle all fit
-_MOST_LEVEL = 14  # labels on the circle up to which they are written horizontally
-_NOTE = 0.4  # inches, for what is said below
-_LETTER = 6.4  # width in points, about
-_CIRCLE = 760.0  # circumference in points, about
-_SMALLEST, _LARGEST = 22.0, 900.0  # nodes, in square points
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much a network shows, and how large; found by looking at pictures.
+
+    Attributes:
+        links, stars: drawn at most; more are a grey heap.
+        labels: players up to which names are written by default at given positions; on a circle all fit.
+        level_labels: players up to which names on the circle are horizontal.
+        letter: width in points, about.
+        circle: circumference in points, about.
+        smallest, largest: area of nodes in square points.
+        note: inches for the note below.
+    """
+
+    links: int = 400
+    stars: int = 30
+    labels: int = 12
+    level_labels: int = 14
+    letter: float = 6.4
+    circle: float = 760.0
+    smallest: float = 22.0
+    largest: float = 900.0
+    note: float = 0.4
+
+
+SIZES = Sizes()
 
 
 def network(
@@ -43,8 +64,7 @@ def network(
         result: what to draw.
         positions: where the players are, ``(n_players, 2)``; default: on a circle, clockwise from the top.
         max_display: how many players, those of the largest involvement (absolute values of their terms of order 1 and
-            of the order drawn, added up), and the interactions among them, at most the
-            400 largest, 30 stars.
+            of the order drawn, added up), with the interactions among them: at most the 400 largest, or 30 stars.
         order: of the interactions: 2 for lines; above, stars that join all players of a group.
         labels: whether names are written; default: on a circle always, at given positions for at most 12 players.
         ax: where to draw; default: the current axes if empty, else a new figure.
@@ -67,11 +87,11 @@ def network(
     orders = checked_interactions(result, order)
     given = _checked_positions(positions, result.n_players)
     chosen = most_involved(result, (1, *orders), checks.integer("max_display", max_display))
-    links = largest_terms(result, orders, _MOST_LINKS if order == 2 else _MOST_STARS, among=chosen)
+    links = largest_terms(result, orders, SIZES.links if order == 2 else SIZES.stars, among=chosen)
     places = np.zeros((result.n_players, 2)) if given is None else given
     if given is None:
         places[chosen] = _on_circle(len(chosen))
-    width, height = (6.4, 5.8) if given is not None or len(chosen) <= _MOST_LEVEL else (7.4, 7.4)
+    width, height = (6.4, 5.8) if given is not None or len(chosen) <= SIZES.level_labels else (7.4, 7.4)
     ax = axes_or_new(ax, width, height)
     names = [player_labels(result, 17)[player] for player in chosen]
     bare(ax)
@@ -80,7 +100,7 @@ def network(
     if given is not None:
         ax.scatter(places[:, 0], places[:, 1], s=4, color=PALE, zorder=1)
     sizes = _draw_nodes(ax, result, chosen, places)
-    if labels if labels is not None else given is None or len(chosen) <= _MOST_LABELS:
+    if labels if labels is not None else given is None or len(chosen) <= SIZES.labels:
         _write(ax, names, places[chosen], np.sqrt(sizes) / 2, around=given is None)
     _frame(ax, given, names)
     if not len(links):
@@ -92,15 +112,10 @@ def network(
 def _checked_positions(positions: Any, n_players: int) -> Floats | None:
     if positions is None:
         return None
-    allowed = f"finite numbers ({n_players}, 2), a place for each player"
-    try:
-        places = np.array(positions, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ArgumentError("positions", f"a {type(positions).__name__} that is no array of numbers", allowed) from None
-    if places.shape != (n_players, 2):
-        raise ArgumentError("positions", f"shape {places.shape}", allowed)
-    if not np.isfinite(places).all():
-        raise ArgumentError("positions", "places that are not finite", allowed)
+    places = real_numbers("positions", positions)
+    if places.shape != (n_players, 2) or not np.isfinite(places).all():
+        got = f"shape {places.shape}" if places.shape != (n_players, 2) else "places that are not finite"
+        raise ArgumentError("positions", got, f"finite numbers ({n_players}, 2), a place for each player")
     return places
 
 
@@ -110,11 +125,11 @@ def _on_circle(count: int) -> Floats:
 
 
 def _draw_nodes(ax: Axes, result: Interactions, chosen: Ints, places: Floats) -> Floats:
-    """Draw the nodes; their area is proportional to the main effect, above a smallest size that can be seen."""
+    """Draw the nodes; their area is proportional to the main effect, down to a smallest visible size."""
     effects = main_effects(result)[chosen]
     share = np.abs(effects) / largest_of(effects)
-    largest = min(_LARGEST, (0.85 * _CIRCLE / len(chosen)) ** 2)
-    sizes = np.asarray(np.maximum(share * largest, _SMALLEST))
+    largest = min(SIZES.largest, (0.85 * SIZES.circle / len(chosen)) ** 2)
+    sizes = np.asarray(np.maximum(share * largest, SIZES.smallest))
     colours = tint(effects, largest_of(effects))
     x, y = places[chosen].T
     ax.scatter(x, y, s=sizes, c=colours, edgecolors="#555555", linewidths=0.7, zorder=3)
@@ -122,11 +137,11 @@ def _draw_nodes(ax: Axes, result: Interactions, chosen: Ints, places: Floats) ->
 
 
 def _write(ax: Axes, names: Sequence[str], places: Floats, radii: Floats, *, around: bool) -> None:
-    """Write names outside of the circle, along its radii if there are many, or above nodes elsewhere."""
+    """Write names outside the circle, along its radii if there are many; above the nodes at given positions."""
     size = NORMAL if len(names) <= 24 else SMALL
     for name, place, radius in zip(names, places, radii, strict=True):
         outwards = place if around and place.any() else np.array([0.0, 1.0])
-        style = _turned(outwards) if around and len(names) > _MOST_LEVEL else _level(outwards)
+        style = _turned(outwards) if around and len(names) > SIZES.level_labels else _level(outwards)
         offset = (radius + 4) * outwards
         ax.annotate(
             name, place, (offset[0], offset[1]), textcoords="offset points", fontsize=size, zorder=4,
@@ -154,23 +169,22 @@ def _frame(ax: Axes, given: Floats | None, names: Sequence[str]) -> None:
         return
     width, height = _size(ax)
     half = 36.0 * min(width, 1.1 * height)
-    sideways, upwards = _LETTER * max(map(len, names)) + 16, 30.0
+    sideways, upwards = SIZES.letter * max(map(len, names)) + 16, 30.0
     reach = 1.06 / (1 - min(0.56, sideways / half))
-    height = reach if len(names) > _MOST_LEVEL else min(reach, 1.06 + upwards * reach / half)
+    height = reach if len(names) > SIZES.level_labels else min(reach, 1.06 + upwards * reach / half)
     ax.set(xlim=(-reach, reach), ylim=(-height, height))
 
 
 def _size(ax: Axes) -> tuple[float, float]:
-    """Return width and height in inches, after the layout of a figure that these axes have for themselves."""
+    """Return width and height in inches, after the layout if these axes are alone in their figure."""
     figure = ax.figure.figure
     if figure.axes == [ax] and figure.get_layout_engine() is not None:
         width, height = figure.get_size_inches()
-        return 0.96 * width, 0.96 * height - _NOTE
+        return 0.96 * width, 0.96 * height - SIZES.note
     extent = ax.get_window_extent()
     return extent.width / figure.dpi, extent.height / figure.dpi
 
 
 def _explain(ax: Axes, result: Interactions, links: Shown, chosen: Ints) -> None:
     sizes = [scale("nodes: main effects", main_effects(result)[chosen]), scale("links", links.values)]
-    fewer = f"the {len(links):,} largest of {len(links) + links.n_others:,} links" if links.n_others else ""
-    note(ax, joined(result.index, *sizes), joined(of_players(len(chosen), result), fewer))
+    note(ax, joined(result.index, *sizes), joined(of_players(len(chosen), result), links.largest_of_all("links")))

@@ -17,9 +17,9 @@ from captum_spex.model import Spectrum
 from captum_spex.plots.arguments import checked_result
 from captum_spex.plots.style import BLUE, GREY, NORMAL, RED, SMALL, axes_or_new, bare, inset, note, say
 
-_LEAST = 1e-3  # share of the variance from which an order is drawn
-_WORTH_SAYING = 1e-4
-_WORK = 2_000_000  # terms times players: what is read off within about a second
+_DRAWN, _MENTIONED = 1e-3, 1e-4  # shares of the variance from which an order is drawn, or mentioned
+_WORK = 2_000_000  # terms times players that are read off within about a second
+_ROUNDING = 1e-12  # share of the largest term below which a term is 0
 
 
 def spectrum(result: Interactions, *, max_terms: int = 1 << 14, ax: Axes | None = None) -> NDArray[np.object_]:
@@ -30,8 +30,8 @@ def spectrum(result: Interactions, *, max_terms: int = 1 << 14, ax: Axes | None 
 
     Args:
         result: what to draw.
-        max_terms: how many Fourier terms are read off the recovered game, the largest; fewer beyond 122 players, as
-            that takes time (2,000 of 1,000 players). All shares are among these.
+        max_terms: how many Fourier terms are read off the recovered game, the largest; fewer beyond 122 players, to
+            save time (2,000 with 1,000 players). All shares refer to these.
         ax: where to draw; default: the current axes if empty, else a new figure. It is divided in two.
 
     Returns:
@@ -68,21 +68,21 @@ def spectrum(result: Interactions, *, max_terms: int = 1 << 14, ax: Axes | None 
 
 
 def _largest(result: Interactions, max_terms: int) -> Spectrum:
-    """Return the largest terms, without the constant and without what is rounding."""
+    """Return the largest terms, without the constant and without mere rounding."""
     parts = result.model.parts
-    n_players = parts[0].n_players  # of the game inside, where others have no influence
+    n_players = parts[0].n_players  # fewer than the result's if others have no influence
     wanted = max(1, min(max_terms, _WORK // n_players))
     terms = Spectrum.sum([part.largest_terms(wanted + 1) for part in parts], n_players)
     sizes = np.abs(terms.values)
-    rows = np.flatnonzero((terms.orders > 0) & (sizes > 1e-12 * sizes.max(initial=0.0)))
+    rows = np.flatnonzero((terms.orders > 0) & (sizes > _ROUNDING * sizes.max(initial=0.0)))
     return terms.select(rows[:wanted])
 
 
 def _draw_energy(ax: Axes, by_order: Floats) -> None:
-    last = int(np.flatnonzero(by_order >= _LEAST).max()) + 1
-    shares, left = by_order[:last], float(by_order[last:].sum())
+    last = int(np.flatnonzero(by_order >= _DRAWN).max()) + 1
+    shares, others = by_order[:last], float(by_order[last:].sum())
     orders = f"order {last + 1}" if len(by_order) == last + 1 else f"orders {last + 1} to {len(by_order)} together"
-    note(ax, "order", f"{orders}: {100 * left:.1g} %" if left >= _WORTH_SAYING else "")
+    note(ax, "order", f"{orders}: {100 * others:.1g} %" if others >= _MENTIONED else "")
     numbers = np.arange(1, len(shares) + 1)
     ax.bar(numbers, shares, width=0.7, color=BLUE)
     for order, share in zip(numbers.tolist(), shares.tolist(), strict=True):

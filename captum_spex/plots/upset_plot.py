@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from captum_spex import checks
 from captum_spex.interactions import Interactions
-from captum_spex.plots.arguments import checked_order, checked_result
+from captum_spex.plots.arguments import checked_orders, checked_result
 from captum_spex.plots.chosen_terms import Shown, largest_terms
 from captum_spex.plots.labels import lettering, player_labels
-from captum_spex.plots.style import GREY, NORMAL, PALE, SMALL, axes_or_new, bare, colour_of, inset, joined, note, say
+from captum_spex.plots.style import GREY, NORMAL, PALE, SMALL, axes_or_new, bare, colour_of, inset, note, say
 
 _BARS, _ROW = 2.2, 0.24  # inches
 
@@ -43,8 +43,9 @@ def upset(
         [2.0, 1.0]
     """
     result = checked_result(result)
-    orders = range(1, result.max_order + 1) if order is None else [checked_order(result, order)]
-    shown = largest_terms(result, orders, checks.integer("max_display", max_display), errors=True)
+    shown = largest_terms(
+        result, checked_orders(result, order), checks.integer("max_display", max_display), errors=True
+    )
     players = sorted({player for term in shown.players for player in term})
     below = _ROW * max(2, len(players))
     width = 2.2 + 0.36 * max(6, len(shown))
@@ -62,9 +63,7 @@ def upset(
     else:
         bare(bars)
         say(ax, "no interactions" if order is not None and order > 1 else "no effects: all values are 0")
-    more = f"{shown.n_others:,} smaller terms not shown" if shown.n_others else ""
-    intervals = "error bars: 90 % intervals" if shown.errors is not None else ""
-    note(dots, joined(more, intervals))
+    note(dots, shown.caption)
     bars.set_ylabel(result.index, fontsize=NORMAL)
     return np.array([bars, dots], dtype=np.object_)
 

@@ -1,4 +1,4 @@
-"""From the value of nothing to the prediction, term by term."""
+"""From the value without any player to the prediction, term by term."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from captum_spex import checks
 from captum_spex.arrays import Floats
 from captum_spex.exports.shap import summing
 from captum_spex.interactions import Interactions
+from captum_spex.masks import ends
 from captum_spex.plots.arguments import checked_result
 from captum_spex.plots.chosen_terms import largest_terms, smallest
 from captum_spex.plots.labels import lettering, term_labels
@@ -50,14 +51,14 @@ def waterfall(result: Interactions, *, max_display: int = 10, ax: Axes | None = 
     """
     result = summing(checked_result(result), "result")
     shown = largest_terms(result, range(1, result.max_order + 1), checks.integer("max_display", max_display))
-    none, everything = result.model(np.array([[False], [True]]).repeat(result.n_players, axis=1)).tolist()
+    with_all, with_none = result.model(ends(result.n_players)).tolist()
     steps, labels = shown.values, term_labels(result, shown.players)
-    rest = everything - none - float(steps.sum())
-    if shown.n_others or abs(rest) > max(smallest(result), 1e-9 * abs(everything - none)):
+    rest = with_all - with_none - float(steps.sum())
+    if shown.n_others or abs(rest) > max(smallest(result), 1e-9 * abs(with_all - with_none)):
         steps, labels = np.append(steps, rest), [*labels, _others(shown.n_others + result.n_left_out)]
     ax = axes_or_new(ax, width_for(labels), 1.6 + 0.34 * max(2, len(steps)))
-    _draw(ax, none, steps, labels)
-    _ends(ax, none, everything, len(steps))
+    _draw(ax, with_none, steps, labels)
+    _mark_ends(ax, with_none, with_all, len(steps))
     few_lines(ax)
     note(ax, f"value of the game; {result.index}", "" if len(steps) else "no effects: all values are 0")
     return ax
@@ -84,15 +85,15 @@ def _draw(ax: Axes, start: float, steps: Floats, labels: list[str]) -> None:
         )  # fmt: skip
 
 
-def _ends(ax: Axes, none: float, everything: float, n_steps: int) -> None:
+def _mark_ends(ax: Axes, with_none: float, with_all: float, n_steps: int) -> None:
     """Mark where the bars start and where they end."""
     ax.set_ylim(n_steps + 0.35, -1.35)
-    low, high = ax.get_xlim() if n_steps else (none, none)
+    low, high = ax.get_xlim() if n_steps else (with_none, with_none)
     room = 0.14 * (high - low) or 1.0
     ax.set_xlim(low - room, high + room)
     style = {"ha": "center", "va": "center", "fontsize": NORMAL, "parse_math": False}
-    rounding = 1e-9 * max(abs(none), abs(everything), high - low)
-    for value, row, text in ((none, -0.95, "f(none)"), (everything, n_steps - 0.05, "f(all)")):
+    rounding = 1e-9 * max(abs(with_none), abs(with_all), high - low)
+    for value, row, text in ((with_none, -0.95, "f(none)"), (with_all, n_steps - 0.05, "f(all)")):
         ax.axvline(value, color=GREY, linewidth=0.8, linestyle=":", zorder=0)
         box = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
         ax.text(value, row, f"{text} = {plain(value if abs(value) > rounding else 0.0)}", bbox=box, **style)  # type: ignore[arg-type]

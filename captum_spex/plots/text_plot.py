@@ -14,7 +14,6 @@ from matplotlib.text import Text
 
 from captum_spex import checks
 from captum_spex.arrays import Floats, Ints
-from captum_spex.errors import ArgumentError
 from captum_spex.interactions import Interactions
 from captum_spex.plots.arguments import checked_interactions, checked_result
 from captum_spex.plots.chosen_terms import Shown, largest_terms, main_effects, scale
@@ -22,15 +21,42 @@ from captum_spex.plots.interaction_links import colours_of, widths_of
 from captum_spex.plots.labels import lettering, short
 from captum_spex.plots.style import bare, checked_axes, empty_axes, ink_on, joined, largest_of, new_axes, note, tint
 
-_WIDEST_ARC = 4.0  # points
-_LONGEST = 40  # letters of a word
-_USUAL, _USUAL_OF_LONG, _SMALLEST = 13.0, 8.0, 4.0  # font sizes
-_SHORT = 150  # words up to which the letters are as large as usual
-_BETWEEN, _PAD, _LINE, _GAP = 0.75, 0.22, 1.6, 0.4  # in font sizes: between words, frame, line, above a line
-_BASELINE = 0.34  # of the letters, below their middle, in font sizes
-_HIGHEST = 2.6  # an arc, in font sizes
-_INCHES, _MARGIN, _NOTE = 8.0, 0.12, 0.48  # of a figure of our own: width, margin, room for what is said below
 _CURVE = [Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes of words and arcs, found by looking at pictures; those without a unit are in font sizes.
+
+    Attributes:
+        longest: letters of a word; longer ones are shortened.
+        usual, of_long, smallest: font sizes: of short texts, of long ones, and the least in axes that are too small.
+        short: words up to which letters have the usual size.
+        between, pad, line, gap: between words; of the frame of a word; height of a line; above a line.
+        baseline: of the letters, below their middle.
+        arc: height of the highest arc.
+        widest: line width of an arc, in points.
+        width, margin, note: of a new figure, in inches, and of the note below.
+    """
+
+    longest: int = 40
+    usual: float = 13.0
+    of_long: float = 8.0
+    smallest: float = 4.0
+    short: int = 150
+    between: float = 0.75
+    pad: float = 0.22
+    line: float = 1.6
+    gap: float = 0.4
+    baseline: float = 0.34
+    arc: float = 2.6
+    widest: float = 4.0
+    width: float = 8.0
+    margin: float = 0.12
+    note: float = 0.48
+
+
+SIZES = Sizes()
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,46 +113,43 @@ def text(
     size = _checked_size(font_size, result.n_players)
     ax = empty_axes() if ax is None else checked_axes(ax)
     own = ax is None
-    ax = new_axes(_INCHES, 1.0) if ax is None else ax
+    ax = new_axes(SIZES.width, 1.0) if ax is None else ax
     bare(ax)
     words = _words(ax, result, size)
     layout = _place(ax, words, links, own)
     _draw_arcs(ax, layout, links)
-    told = [scale("words: main effects", main_effects(result)), scale("arcs", links.values) or "no interactions"]
-    fewer = f"the {len(links):,} largest of {len(links) + links.n_others:,} arcs" if links.n_others else ""
-    note(ax, joined(result.index, *told), fewer)
+    scales = [scale("words: main effects", main_effects(result)), scale("arcs", links.values) or "no interactions"]
+    note(ax, joined(result.index, *scales), links.largest_of_all("arcs"))
     return ax
 
 
 def _checked_size(font_size: Any, n_words: int) -> float:
     if font_size is None:
-        return float(np.clip(_USUAL * np.sqrt(_SHORT / n_words), _USUAL_OF_LONG, _USUAL))
-    if isinstance(font_size, bool) or not isinstance(font_size, int | float) or not 0 < font_size < np.inf:
-        raise ArgumentError("font_size", repr(font_size), "a number above 0")
-    return float(font_size)
+        return float(np.clip(SIZES.usual * np.sqrt(SIZES.short / n_words), SIZES.of_long, SIZES.usual))
+    return checks.positive("font_size", font_size)
 
 
 def _words(ax: Axes, result: Interactions, font_size: float) -> list[Text]:
     values = main_effects(result)
     colours = tint(values, largest_of(values))
-    colours[:, 3] = np.clip(0.6 + 4 * np.abs(values) / largest_of(values), 0, 1)  # arcs are seen behind pale words
+    colours[:, 3] = np.clip(0.6 + 4 * np.abs(values) / largest_of(values), 0, 1)  # arcs show through pale words
     names = map(str, range(result.n_players)) if result.names is None else result.names
-    words = [short(name, _LONGEST) for name in names]
+    words = [short(name, SIZES.longest) for name in names]
     letters, drawn = lettering(*words), []
     for word, value, colour in zip(words, values, colours, strict=True):
-        frame = {"boxstyle": f"round,pad={_PAD}", "facecolor": colour, "edgecolor": "none"} if value else None
+        frame = {"boxstyle": f"round,pad={SIZES.pad}", "facecolor": colour, "edgecolor": "none"} if value else None
         style: dict[str, Any] = {"color": ink_on(colour[:3]), "ha": "center", "va": "baseline", "zorder": 3}
         drawn.append(ax.text(0, 0, word, fontsize=font_size, bbox=frame, **style, **letters))
     return drawn
 
 
 def _place(ax: Axes, words: list[Text], links: Shown, own: bool) -> _Layout:
-    """Break words into lines, smaller until they fit the axes; or make the figure as high as they need."""
+    """Break words into lines, smaller until they fit the axes, or make our own figure as high as they need."""
     figure, size = ax.figure, float(words[0].get_fontsize())
     points = 72.0 / figure.dpi
     widths = _widths(words, size) * points
     if own:
-        width = (_INCHES - 2 * _MARGIN) * 72.0
+        width = (SIZES.width - 2 * SIZES.margin) * 72.0
         layout = _laid_out(widths, size, width, links)
         _resize(ax, layout.height)
         height = layout.height
@@ -134,15 +157,15 @@ def _place(ax: Axes, words: list[Text], links: Shown, own: bool) -> _Layout:
         extent = ax.get_window_extent()
         width, height = extent.width * points, extent.height * points
         layout = _laid_out(widths, size, width, links)
-        while layout.height > height and layout.size > _SMALLEST:
-            smaller = max(_SMALLEST, 0.93 * layout.size)
+        while layout.height > height and layout.size > SIZES.smallest:
+            smaller = max(SIZES.smallest, 0.93 * layout.size)
             layout = _laid_out(widths * smaller / size, smaller, width, links)
-        if layout.size < size:  # letters are not exactly in proportion
+        if layout.size < size:  # widths of letters are not exactly proportional to the font size
             layout = _laid_out(_widths(words, layout.size) * points, layout.size, width, links)
     spare = max(0.0, height - layout.height) / 2
     ax.set(xlim=(0, width), ylim=(layout.height + spare, -spare))
     for word, (x, y) in zip(words, layout.centres, strict=True):
-        word.set(position=(x, y + _BASELINE * layout.size), fontsize=layout.size)
+        word.set(position=(x, y + SIZES.baseline * layout.size), fontsize=layout.size)
     return layout
 
 
@@ -155,39 +178,41 @@ def _widths(words: list[Text], size: float) -> Floats:
 
 def _laid_out(widths: Floats, size: float, width: float, links: Shown) -> _Layout:
     left, lines = np.zeros(len(widths)), np.zeros(len(widths), dtype=np.int64)
-    start = x = _PAD * size
+    start = x = SIZES.pad * size
     line = 0
     for word, own in enumerate(widths):
         if x > start and x + own > width - start:
             line, x = line + 1, start
         left[word], lines[word] = x, line
-        x += own + _BETWEEN * size
-    above = np.full(line + 1, _GAP * size)
+        x += own + SIZES.between * size
+    above = np.full(line + 1, SIZES.gap * size)
     centres = left + widths / 2
     for first, second in (pair for players in links.players for pair in pairwise(players)):
         if lines[first] == lines[second]:
             high = _arc_height(centres[first], centres[second], size) + 0.25 * size
             above[lines[first]] = max(above[lines[first]], high)
-    middles = np.cumsum(above + _LINE * size) - _LINE * size / 2
-    return _Layout(centres, lines, middles, float(middles[-1] + _LINE * size / 2), size)
+    middles = np.cumsum(above + SIZES.line * size) - SIZES.line * size / 2
+    return _Layout(centres, lines, middles, float(middles[-1] + SIZES.line * size / 2), size)
 
 
 def _arc_height(x: float, other: float, size: float) -> float:
-    return min(_HIGHEST * size, 0.4 * size + 0.1 * abs(other - x))
+    return min(SIZES.arc * size, 0.4 * size + 0.1 * abs(other - x))
 
 
 def _resize(ax: Axes, height: float) -> None:
-    """Make a figure of our own as high as its words, the note and the margins."""
+    """Make our own figure as high as its words, the note and the margins."""
     figure = ax.figure.figure
-    total = height / 72.0 + _NOTE + _MARGIN
+    total = height / 72.0 + SIZES.note + SIZES.margin
     figure.set_layout_engine("none")
-    figure.set_size_inches(_INCHES, total)
-    ax.set_position((_MARGIN / _INCHES, _NOTE / total, 1 - 2 * _MARGIN / _INCHES, height / 72.0 / total))
+    figure.set_size_inches(SIZES.width, total)
+    ax.set_position(
+        (SIZES.margin / SIZES.width, SIZES.note / total, 1 - 2 * SIZES.margin / SIZES.width, height / 72.0 / total)
+    )
 
 
 def _draw_arcs(ax: Axes, layout: _Layout, links: Shown) -> None:
-    """Draw the arcs, the strongest on top; words are above them."""
-    widths, colours = widths_of(links, _WIDEST_ARC), colours_of(links)
+    """Draw the arcs, the strongest on top, below the words."""
+    widths, colours = widths_of(links, SIZES.widest), colours_of(links)
     for row in range(len(links) - 1, -1, -1):
         pieces = [_arc(layout, first, second) for first, second in pairwise(links.players[row])]
         path = Path.make_compound_path(*pieces)
@@ -196,9 +221,9 @@ def _draw_arcs(ax: Axes, layout: _Layout, links: Shown) -> None:
 
 
 def _arc(layout: _Layout, first: int, second: int) -> Path:
-    """Above the words of one line; from one line to another, out of the upper word and into the lower one."""
+    """Return an arc above the words of one line, or from below the upper word to above the lower one."""
     (x, y), (other, below) = layout.centres[[first, second]]
-    edge = _LINE * layout.size / 2 - 0.05 * layout.size
+    edge = SIZES.line * layout.size / 2 - 0.05 * layout.size
     if layout.lines[first] == layout.lines[second]:
         high = _arc_height(x, other, layout.size) * 4 / 3
         return Path([(x, y - edge), (x, y - edge - high), (other, y - edge - high), (other, y - edge)], _CURVE)

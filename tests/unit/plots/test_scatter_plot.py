@@ -1,0 +1,108 @@
+"""One interaction over many rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+from numpy.testing import assert_allclose
+from pictures import labels_of, made, words_of
+
+import captum_spex
+from captum_spex import plots
+from captum_spex.errors import ArgumentError, MaskError
+
+TABLE = np.array([[1.0, 5.0, 0.0], [2.0, -7.0, 0.5], [-3.0, 1.0, 1.0]])
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return [made({(0, 1): x[0] * x[1], (2,): x[2]}, 3, max_order=2, names=("a", "b", "$c$")) for x in TABLE]
+
+
+def test_the_interaction_of_every_row(rows):
+    ax = plots.scatter(rows, ("a", "b"), data=TABLE)
+    points = ax.collections[0]
+    assert_allclose(points.get_offsets(), [[1, 5], [2, -14], [-3, -3]], atol=1e-12)
+    assert_allclose(points.get_array(), [5, -7, 1])
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("a", "Moebius of a × b")  # noqa: RUF001
+    assert ax.figure.axes[1].get_ylabel() == "b"
+
+
+def test_the_first_player_is_across(rows):
+    points = plots.scatter(rows, (1, 0), data=pd.DataFrame(TABLE)).collections[0]
+    assert_allclose(points.get_offsets(), [[5, 5], [-7, -14], [1, -3]], atol=1e-12)
+    assert_allclose(points.get_array(), [1, 2, -3])
+
+
+def test_the_main_effect_of_every_row(rows):
+    ax = plots.scatter(rows, 2, data=TABLE.tolist())
+    assert_allclose(ax.collections[0].get_offsets(), [[0, 0], [0.5, 0.5], [1, 1]], atol=1e-12)
+    assert len(ax.figure.axes) == 1
+    assert ax.get_xlabel() == "$c$"
+    assert not ax.xaxis.label.get_parse_math()
+
+
+def test_texts_are_categories(rows):
+    data = pd.DataFrame({"a": ["red", "blue", "red"], "b": ["x", "y", "$z$"], "c": [0, 1, 2]})
+    ax = plots.scatter(rows, (0, 1), data=data)
+    assert_allclose(np.asarray(ax.collections[0].get_offsets())[:, 0], [1, 0, 1])
+    assert labels_of(ax.xaxis) == ["blue", "red"]
+    assert labels_of(ax.figure.axes[1].yaxis) == ["$z$", "x", "y"]
+    ax.figure.canvas.draw()
+
+
+def test_rows_that_left_the_term_out_are_counted():
+    few = [
+        captum_spex.explain(lambda m: m[:, 0] * m[:, 1] + 2.0 * m[:, 1] * m[:, 2], 3, budget=8, max_terms=most)
+        for most in (1, 3)
+    ]
+    ax = plots.scatter(few, (0, 1), data=TABLE[:2])
+    assert "1 of 2 rows left this term out" in ax.get_xlabel()
+
+
+def test_rows_without_the_interaction_say_so(rows):
+    plots.scatter(rows, (0, 2), data=TABLE)
+    assert "no interactions" in words_of(plt.gcf())
+
+
+@pytest.mark.parametrize(
+    ("players", "data", "said"),
+    [
+        ((0, 3), TABLE, r"`players`: expected different players, 0 to 2, .*, got \(0, 3\)"),
+        ((0, -1), TABLE, "`players`"),
+        ((0, 0), TABLE, "different players"),
+        (("a", "nobody"), TABLE, "or their names"),
+        ((), TABLE, "at least one player"),
+        ((0, 1), TABLE[:2], "`data`: expected 3 rows, one for each result, got 2 rows"),
+        ((0, 1), TABLE[:, :2], r"shape \(2,\) for row 0"),
+        ((0, 1), 3, "`data`: expected the players' values, a row for each result, got an int"),
+        ((0, 1, 2), TABLE, r"`order`: expected an integer from 1 to 2, .*, got 3. .*max_order=3"),
+    ],
+)
+def test_players_and_data_that_do_not_fit(rows, players, data, said):
+    with pytest.raises(ArgumentError, match=said):
+        plots.scatter(rows, players, data=data)
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize(
+    ("results", "said"),
+    [
+        (lambda rows: rows[0], "got one result"),
+        (lambda rows: [], "got no results"),
+        (lambda rows: [rows, rows], r"Choose one: `\[row\[0\]"),
+        (lambda rows: ["a"], "got a str"),
+        (lambda rows: [rows[0], made()], "rows of 3 to 4 players"),
+        (lambda rows: [rows[0], rows[1].to("SII")], "different indices"),
+    ],
+)
+def test_results_that_are_no_rows(rows, results, said):
+    with pytest.raises(ArgumentError, match=said):
+        plots.scatter(results(rows), (0, 1), data=TABLE)
+
+
+def test_players_are_refused_by_their_own_error(rows):
+    with pytest.raises(MaskError):
+        plots.scatter(rows, (0, 9), data=TABLE)
