@@ -20,7 +20,7 @@ def signs(masks: Masks) -> Floats:
 
 def characters(masks: Masks, sets: PlayerSets) -> Floats:
     """Return the character of every set (rows) at every mask (columns), -1 or 1, float64 ``(n_sets, n_masks)``."""
-    return signs(parities(masks, sets).astype(np.bool_))
+    return signs(parities(masks, sets).view(np.bool_))
 
 
 def parities(masks: Masks, sets: PlayerSets) -> NDArray[np.uint8]:

@@ -33,7 +33,8 @@ from math import comb, factorial
 import numpy as np
 from scipy.special import beta
 
-from captum_spex.arrays import Floats
+from captum_spex import checks
+from captum_spex.arrays import Floats, scalar
 from captum_spex.errors import OrderError, UnknownNameError
 from captum_spex.player_sets import PlayerSets
 from captum_spex.terms import Terms
@@ -150,24 +151,30 @@ class IndexTerms(Terms):
     """Values of an interaction index: terms of order 1 to ``max_order``, and the baseline from which they build.
 
     Attributes:
-        index: name of the index.
-        max_order: largest order that was asked for.
-        resolved_index: the index itself, up to that order.
+        resolved_index: the index, up to its largest order.
         baseline: value of the empty set, which is the game without any player, except for ``"FBII"`` (intercept of
             the faithful approximation), ``"Co-Moebius"`` (value with all players) and ``"Fourier"`` (mean over all
             masks).
     """
 
-    index: str
-    max_order: int
     resolved_index: Index
     baseline: float
 
     def __init__(
-        self, index: Index, supports: PlayerSets, values: Floats, baseline: float, *, is_sorted: bool = False
+        self, index: Index, sets: PlayerSets, values: Floats, baseline: float, *, is_sorted: bool = False
     ) -> None:
-        super().__init__(supports, values, is_sorted=is_sorted)
-        self._set(index=index.name, max_order=index.max_order, resolved_index=index, baseline=baseline)
+        super().__init__(sets, values, is_sorted=is_sorted)
+        self._set(resolved_index=index, baseline=baseline)
+
+    @property
+    def index(self) -> str:
+        """Name of the index."""
+        return self.resolved_index.name
+
+    @property
+    def max_order(self) -> int:
+        """Largest order that was asked for."""
+        return self.resolved_index.max_order
 
 
 def resolve_index(name: str, max_order: int, n_players: int) -> Index:
@@ -181,11 +188,12 @@ def resolve_index(name: str, max_order: int, n_players: int) -> Index:
     """
     weighted = _WEIGHTED_BANZHAF.fullmatch(name) if isinstance(name, str) else None
     if name not in NAMES and not (weighted and 0 < Fraction(weighted[1]) < 1):
-        allowed = ", ".join(f'"{known}"' for known in NAMES) + ', or "BII(p=0.3)" with 0 < p < 1'
+        allowed = ", ".join(map(repr, NAMES)) + ", or 'BII(p=0.3)' with 0 < p < 1"
         raise UnknownNameError("index", repr(name), allowed)
-    if isinstance(max_order, bool) or not isinstance(max_order, int | np.integer) or not 1 <= max_order <= n_players:
-        raise OrderError("max_order", repr(max_order), f"an integer from 1 to the number of players, {n_players}")
-    return Index(name, 1 if name in ("SV", "BV") else int(max_order))
+    order = scalar(max_order)
+    if not checks.is_integer(order) or not 1 <= order <= n_players:
+        raise OrderError("max_order", repr(order), f"an integer from 1 to the number of players, {n_players}")
+    return Index(name, 1 if name in ("SV", "BV") else order)
 
 
 # --- the functional of every index ---------------------------------------------------------------------------

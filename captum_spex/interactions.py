@@ -18,7 +18,7 @@ from captum_spex.exports import data_frame, json_text, page, shapiq, terminal
 from captum_spex.exports.page import PAGE_TERMS
 from captum_spex.exports.shap import MOST_TERMS, Form, to_shap_row
 from captum_spex.indices import Index, IndexTerms, resolve_index
-from captum_spex.model import AmongOthers, GameModel, Spectrum
+from captum_spex.model import AmongOthers, RecoveredGame, Spectrum
 from captum_spex.player_sets import PlayerSets
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Interactions(IndexTerms):
         diagnostics: what the algorithm chose.
     """
 
-    model: GameModel
+    model: RecoveredGame
     n_evaluations: int
     faithfulness: float
     names: tuple[str, ...] | None
@@ -60,7 +60,7 @@ class Interactions(IndexTerms):
     def __init__(
         self,
         terms: IndexTerms,
-        model: GameModel,
+        model: RecoveredGame,
         *,
         n_evaluations: int,
         faithfulness: float,
@@ -79,7 +79,9 @@ class Interactions(IndexTerms):
         )
 
     @classmethod
-    def from_model(cls, model: GameModel, index: Index, *, max_terms: int = MAX_TERMS, **facts: Any) -> Interactions:
+    def from_model(
+        cls, model: RecoveredGame, index: Index, *, max_terms: int = MAX_TERMS, **facts: Any
+    ) -> Interactions:
         """Compute the index of a recovered game and keep its largest ``max_terms`` terms of order 2 and more."""
         terms = model.index_terms(index)
         higher = np.flatnonzero(terms.orders > 1)

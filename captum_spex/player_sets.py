@@ -29,20 +29,31 @@ class PlayerSets:
     def from_sets(cls, sets: Iterable[Iterable[int]], n_players: int) -> PlayerSets:
         """Build from any iterables of players; a player named twice in one set counts once."""
         rows = [sorted({int(player) for player in players}) for players in sets]
-        indptr = np.concatenate([[0], np.cumsum([len(row) for row in rows], dtype=np.int64)])
+        indptr = _bounds(np.array([len(row) for row in rows], dtype=np.int64))
         flat = np.array([player for row in rows for player in row], dtype=np.int64)
         if flat.size and not (flat.min() >= 0 and flat.max() < n_players):
             wrong = int(flat[(flat < 0) | (flat >= n_players)][0])
             raise MaskError("players", f"player {wrong}", f"0 to {n_players - 1}, as `n_players` is {n_players}")
-        return cls(n_players, indptr.astype(np.int64), flat)
+        return cls(n_players, indptr, flat)
+
+    @classmethod
+    def from_padded(cls, rows: Ints, n_players: int) -> PlayerSets:
+        """Build from rows of distinct players in any order, padded with -1 anywhere.
+
+        Example:
+            >>> PlayerSets.from_padded(np.array([[-1, 2, 0], [1, -1, -1]]), 3).tuples()
+            [(0, 2), (1,)]
+        """
+        ordered = np.sort(np.where(rows < 0, n_players, rows), axis=1)  # what pads sorts behind every player
+        inside = ordered < n_players
+        return cls(n_players, _bounds(inside.sum(axis=1)), ordered[inside])
 
     @classmethod
     def from_blocks(cls, blocks: Sequence[Ints], n_players: int) -> PlayerSets:
         """Build from arrays ``(n_sets, order)`` whose rows are sorted, one array for each order."""
         orders = np.concatenate([np.full(len(b), b.shape[1], dtype=np.int64) for b in blocks] or [_NONE])
-        indptr = np.concatenate([[0], np.cumsum(orders)]).astype(np.int64)
         flat = np.concatenate([b.ravel() for b in blocks] or [_NONE]).astype(np.int64)
-        return cls(n_players, indptr, flat)
+        return cls(n_players, _bounds(orders), flat)
 
     @classmethod
     def all_of_order(cls, order: int, n_players: int) -> PlayerSets:
@@ -61,8 +72,7 @@ class PlayerSets:
     def concatenate(cls, many: Sequence[PlayerSets]) -> PlayerSets:
         """All sets of several collections over the same players, repetitions kept."""
         orders = np.concatenate([s.orders for s in many])
-        indptr = np.concatenate([[0], np.cumsum(orders)]).astype(np.int64)
-        return cls(many[0].n_players, indptr, np.concatenate([s.players for s in many]))
+        return cls(many[0].n_players, _bounds(orders), np.concatenate([s.players for s in many]))
 
     def __len__(self) -> int:
         return len(self.indptr) - 1
@@ -102,7 +112,7 @@ class PlayerSets:
     def take(self, rows: Rows | Ints) -> PlayerSets:
         """The sets at ``rows``, in that order."""
         orders = self.orders[rows]
-        indptr = np.concatenate([[0], np.cumsum(orders)]).astype(np.int64)
+        indptr = _bounds(orders)
         within = np.arange(indptr[-1]) - np.repeat(indptr[:-1], orders)
         return PlayerSets(self.n_players, indptr, self.players[np.repeat(self.indptr[:-1][rows], orders) + within])
 
@@ -115,6 +125,29 @@ class PlayerSets:
         """Return for every set its row in ``known`` (distinct sets), or -1."""
         return find_rows(self.keys(), known.keys())
 
+    def without(self, known: PlayerSets) -> PlayerSets:
+        """Return the sets that are not in ``known`` (distinct sets)."""
+        return self.take(np.flatnonzero(self.find(known) < 0))
+
+    def renumbered(self, numbers: Ints, n_players: int) -> PlayerSets:
+        """Return the sets with player ``i`` as player ``numbers[i]``, increasing in ``i``, of ``n_players``.
+
+        Example:
+            >>> PlayerSets.from_sets([(0, 2)], 3).renumbered(np.array([4, 7, 8]), 10).tuples()
+            [(4, 8)]
+        """
+        return PlayerSets(n_players, self.indptr, numbers[self.players])
+
+    def extended_by_one(self) -> PlayerSets:
+        """Return the distinct sets that have one player more than a set of this collection.
+
+        Example:
+            >>> PlayerSets.from_sets([(0,), (1,)], 3).extended_by_one().tuples()
+            [(0, 1), (0, 2), (1, 2)]
+        """
+        grown = [np.sort(supersets(block, 1, self.n_players)[0], axis=1) for _, _, block in self.by_order()]
+        return PlayerSets.from_blocks(grown, self.n_players).unique()[0]
+
     def subsets(self, order: int) -> tuple[PlayerSets, Rows]:
         """All subsets of one order of every set (repetitions kept), and the row each came from."""
         blocks, parents = [], []
@@ -125,7 +158,7 @@ class PlayerSets:
                 blocks.append(block[:, columns].reshape(len(rows) * len(chosen), order))
                 parents.append(np.repeat(rows, len(columns)))
         found = np.concatenate(blocks) if blocks else np.zeros((0, order), dtype=np.int64)
-        return PlayerSets.from_blocks([found], self.n_players), np.concatenate(parents or [np.zeros(0, dtype=np.intp)])
+        return PlayerSets.from_blocks([found], self.n_players), np.concatenate(parents or [_NONE])
 
     def tuples(self) -> list[tuple[int, ...]]:
         """The sets as tuples of Python integers."""
@@ -139,20 +172,10 @@ class PlayerSets:
         return sparse.COO(np.stack([rows, self.players]), data, shape=(len(self), self.n_players))
 
 
-def sum_by_set(supports: PlayerSets, values: Floats) -> tuple[PlayerSets, Floats]:
+def sum_by_set(sets: PlayerSets, values: Floats) -> tuple[PlayerSets, Floats]:
     """Add up the values of equal sets."""
-    distinct, inverse = supports.unique()
+    distinct, inverse = sets.unique()
     return distinct, np.bincount(inverse, weights=values, minlength=len(distinct)).astype(np.float64)
-
-
-def extended_by_one(supports: PlayerSets) -> PlayerSets:
-    """Return the distinct sets that have one player more than a set in ``supports`` (all of one order)."""
-    n = supports.n_players
-    blocks = [block for _, _, block in supports.by_order()]
-    if not blocks:
-        return supports
-    grown, _ = supersets(blocks[0], 1, n)
-    return PlayerSets.from_blocks([np.sort(grown, axis=1)], n).unique()[0]
 
 
 def supersets(block: Ints, more: int, n_players: int) -> tuple[Ints, Ints]:
@@ -163,3 +186,8 @@ def supersets(block: Ints, more: int, n_players: int) -> tuple[Ints, Ints]:
         fresh = (grown[:, :-1] != grown[:, -1:]).all(axis=1)
         block, rows = grown[fresh], np.repeat(rows, n_players)[fresh]
     return block, rows
+
+
+def _bounds(orders: Ints) -> Ints:
+    """Return where sets of these orders start and end in one row of players."""
+    return np.concatenate([[0], np.cumsum(orders)]).astype(np.int64)

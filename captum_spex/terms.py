@@ -9,8 +9,9 @@ from operator import index as as_index
 import numpy as np
 import sparse
 
+from captum_spex import checks
 from captum_spex.arrays import Floats
-from captum_spex.errors import ArgumentError, OrderError
+from captum_spex.errors import OrderError
 from captum_spex.player_sets import PlayerSets
 
 _LARGEST_LINEAR_INDEX = np.iinfo(np.int64).max
@@ -32,12 +33,12 @@ class Terms(Mapping[tuple[int, ...], float]):
     _row_of: dict[tuple[int, ...], int]
     values: Floats  # type: ignore[assignment]  # an array as in `shap.Explanation`, not the method of a dict
 
-    def __init__(self, supports: PlayerSets, values: Floats, *, is_sorted: bool = False) -> None:
+    def __init__(self, sets: PlayerSets, values: Floats, *, is_sorted: bool = False) -> None:
         if not is_sorted:
-            rows = np.lexsort((supports.keys(), supports.orders, -np.abs(values)))
-            supports, values = supports.take(rows), np.asarray(values, dtype=np.float64)[rows]
+            rows = np.lexsort((sets.keys(), sets.orders, -np.abs(values)))
+            sets, values = sets.take(rows), np.asarray(values, dtype=np.float64)[rows]
         values.flags.writeable = False
-        self._set(sets=supports, values=values, _row_of={})
+        self._set(sets=sets, values=values, _row_of={})
 
     def _set(self, **attributes: object) -> None:
         """Set attributes while constructing; afterwards the record is frozen."""
@@ -95,10 +96,8 @@ class Terms(Mapping[tuple[int, ...], float]):
 
     def top(self, k: int = 10, order: int | None = None) -> dict[tuple[int, ...], float]:
         """Return the ``k`` terms of largest absolute value, of one order if ``order`` is given."""
-        if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 0:
-            raise ArgumentError("k", repr(k), "a number of terms, 0 or more")
         rows = np.arange(len(self)) if order is None else np.flatnonzero(self.orders == order)
-        chosen = rows[:k]
+        chosen = rows[: checks.integer("k", k, 0)]
         return dict(zip(self.sets.take(chosen).tuples(), self.values[chosen].tolist(), strict=True))
 
     def first_order(self) -> Floats:
@@ -118,13 +117,13 @@ class Terms(Mapping[tuple[int, ...], float]):
                 (then ``supports`` and ``values`` still work).
         """
         if order < 1:
-            raise OrderError("order", str(order), "1 or more")
+            raise OrderError("order", str(order), "an integer of at least 1")
         if self.n_players**order > _LARGEST_LINEAR_INDEX:
             fits = max(k for k in range(1, order) if self.n_players**k <= _LARGEST_LINEAR_INDEX)
             raise OrderError(
                 "order",
-                f"{order} with {self.n_players} players, more cells than a 64-bit index counts",
-                f"1 to {fits}",
+                str(order),
+                f"an integer from 1 to {fits}: with {self.n_players} players a 64-bit index counts no more cells",
                 "Use `supports` and `values`, which hold terms of any order.",
             )
         rows, players = self.sets.of_order(order)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from captum_spex.arrays import Floats
 from captum_spex.indices import Index
 from captum_spex.masks import ChosenRows, MaskBlocks, Masks
-from captum_spex.model import GameModel
+from captum_spex.model import RecoveredGame
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Estimate:
         diagnostics: what the algorithm chose, for people.
     """
 
-    model: GameModel
+    model: RecoveredGame
     faithfulness: float
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
 

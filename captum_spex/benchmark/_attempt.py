@@ -20,7 +20,7 @@ from captum_spex.benchmark._protocol import Case, Method, Request
 from captum_spex.benchmark._row import Row
 from captum_spex.benchmark._seconds import in_words, of_compiling
 from captum_spex.masks import Masks
-from captum_spex.model import GameModel
+from captum_spex.model import RecoveredGame
 
 _SLOW = {True: 2.5, False: 120.0}  # seconds of its own, after which a method gets no larger budget; by whether quick
 _LONGEST_QUICK = 10.0  # seconds that a run of a quick benchmark may be expected to take
@@ -81,7 +81,7 @@ class Attempts:
             spent = perf_counter() - start
         costs = {"own_seconds": spent - game.seconds, "peak_mib": peak.mib}
         if not message:
-            knows_groups = isinstance(answer.predict, GameModel) if gives_groups is None else gives_groups
+            knows_groups = isinstance(answer.predict, RecoveredGame) if gives_groups is None else gives_groups
             try:
                 with quiet():
                     found = examiner.numbers(answer, game.seen, request.max_order, gives_groups=knows_groups)

@@ -20,7 +20,7 @@ from captum_spex.game import Game
 from captum_spex.indices import resolve_index
 from captum_spex.masks import Keys, Masks, all_masks, mask_keys
 from captum_spex.metrics import removal_curve
-from captum_spex.model import GameModel
+from captum_spex.model import RecoveredGame
 
 Values = Mapping[tuple[int, ...], float]
 K = TypeVar("K")
@@ -163,7 +163,7 @@ class Examiner:
             return np.zeros(0)
         return shapley_of(self._case.truth)
 
-    def _of_groups(self, answer: Answer, truth: GameModel, max_order: int) -> dict[str, float]:
+    def _of_groups(self, answer: Answer, truth: RecoveredGame, max_order: int) -> dict[str, float]:
         if max_order < 2:
             return {}
         given = max_order if answer.index == "SII" else max(map(len, answer.interactions), default=max_order)
@@ -175,7 +175,7 @@ class Examiner:
         }
         return errors | {"precision": _precision(answer.interactions, self._groups(truth, "SII", max_order), max_order)}
 
-    def _groups(self, truth: GameModel, index: str, max_order: int) -> Values:
+    def _groups(self, truth: RecoveredGame, index: str, max_order: int) -> Values:
         if (index, max_order) not in self._exact:
             terms = truth.index_terms(resolve_index(index, max_order, self._case.n_players))
             self._exact[index, max_order] = of_groups(terms)

@@ -9,7 +9,7 @@ from typing import Protocol
 from captum_spex.arrays import Floats
 from captum_spex.game import Game
 from captum_spex.masks import Masks
-from captum_spex.model import GameModel
+from captum_spex.model import RecoveredGame
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class Case:
     family: str
     n_players: int
     game: Game
-    truth: GameModel | None = None
+    truth: RecoveredGame | None = None
 
 
 @dataclass(frozen=True)

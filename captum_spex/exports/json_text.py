@@ -13,7 +13,7 @@ from captum_spex.arrays import scalar
 from captum_spex.errors import ArgumentError
 from captum_spex.exports.result import Result
 from captum_spex.indices import Index, IndexTerms
-from captum_spex.model import GameModel
+from captum_spex.model import recovered_game
 from captum_spex.player_sets import PlayerSets
 
 _FORMAT = "captum_spex.interactions"
@@ -73,7 +73,7 @@ def _arguments(content: dict[str, Any]) -> dict[str, Any]:
     index = Index(content["index"], content["max_order"])
     return {
         "terms": IndexTerms(index, supports, values, content["baseline"]),
-        "model": GameModel.from_dict(content["model"]),
+        "model": recovered_game(content["model"]),
         "n_evaluations": content["n_evaluations"],
         "faithfulness": float("nan") if content["faithfulness"] is None else content["faithfulness"],
         "names": tuple(content["names"]) if content["names"] is not None else None,

@@ -15,7 +15,7 @@ from captum_spex.errors import ArgumentError, GameError, MaskError
 from captum_spex.evaluation.batches import as_numbers
 from captum_spex.indices import IndexTerms, resolve_index
 from captum_spex.interactions import Interactions
-from captum_spex.model import GameModel, Spectrum
+from captum_spex.model import GameModel, RecoveredGame, Spectrum
 from captum_spex.player_sets import PlayerSets
 from captum_spex.terms import Terms
 
@@ -83,7 +83,7 @@ def terms_of(explained: Explained) -> Terms:
     values = explained if vector is None else {(player,): value for player, value in enumerate(vector.tolist())}
     if not isinstance(values, Mapping):
         allowed = "a result, a mapping {players: value}, or attributions (n_players,)"
-        hint = "Use `model.spectrum(k)`." if isinstance(values, GameModel) else ""
+        hint = "Use `model.spectrum(k)`." if isinstance(values, RecoveredGame) else ""
         raise ArgumentError("explained", f"a {type(values).__name__}", allowed, hint)
     sets = [canonical(players, "explained") for players in values]
     numbers = numbers_of("explained", list(values.values()))
@@ -130,16 +130,13 @@ def first_order_of(explained: Explained, n_players: int) -> Floats:
         explained = GameModel((explained,))
     if isinstance(explained, Interactions) and explained.index == "Fourier":
         explained = explained.model
-    if isinstance(explained, GameModel):
+    if isinstance(explained, RecoveredGame):
         explained = explained.index_terms(resolve_index("SV", 1, n_players))
     terms = terms_of(explained)
-    rows = np.flatnonzero(terms.orders == 1)
-    if not len(rows) and not isinstance(terms, IndexTerms):
+    if not (terms.orders == 1).any() and not isinstance(terms, IndexTerms):
         raise ArgumentError("explained", "no value of a single player", "first-order values")
     check_players("explained", terms.n_players - 1, n_players)
-    values = np.zeros(n_players)
-    values[terms.sets.players[terms.sets.indptr[rows]]] = terms.values[rows]
-    return values
+    return np.append(terms.first_order(), np.zeros(n_players - terms.n_players))
 
 
 def check_players(argument: str, largest: int, n_players: int) -> None:

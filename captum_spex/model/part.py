@@ -30,7 +30,7 @@ class Part(Protocol):
     def baseline(self, index: Index) -> float:
         """Return this part's share of the index of the empty set."""
 
-    def index_at(self, index: Index, supports: PlayerSets) -> Floats:
+    def index_at(self, index: Index, sets: PlayerSets) -> Floats:
         """Return this part's share of the index of every set, all of order 1 to ``index.max_order``."""
 
     def candidates(self, max_order: int) -> PlayerSets:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,17 +12,24 @@ from scipy.linalg import cho_factor, solve_triangular
 from scipy.special import gammaln
 
 from captum_spex.arrays import Floats
-from captum_spex.fourier import parities
+from captum_spex.fourier import characters, signs
 from captum_spex.indices import Functional, Index
 from captum_spex.masks import Masks, masks_from_hex, masks_to_hex
-from captum_spex.model.kernel import ProductKernel
+from captum_spex.model.product_kernel import ProductKernel
 from captum_spex.model.spectrum import Spectrum
 from captum_spex.player_sets import PlayerSets
 
-_NODES = 10
-_WORK = 4e10  # multiplications spent on the errors of one order
-_STRONGEST = 2000  # sets whose errors use all observations whatever it costs
-_BLOCK = 1 << 22
+
+@dataclass(frozen=True)
+class Limits:
+    """How accurate standard errors are, and how much work they may cost."""
+
+    nodes: int = 10  # of the quadrature over inclusion probabilities
+    work: float = 4e10  # multiplications for the errors of the sets of one order: seconds on one core
+    strongest: int = 2000  # sets whose errors use all evaluated masks whatever it costs
+    fewest_masks: int = 64  # that the errors of the other sets use
+    jitter: float = 1e-8  # relative to the mean variance of a value: keeps the Cholesky factorisation stable
+    cells: int = 1 << 22  # of a block of covariances: 32 MiB
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,58 +59,57 @@ class Posterior:
     nugget: float
     noise: Floats
     scale: float = 1.0
-    _cache: dict[str, Any] = field(default_factory=dict, repr=False)
+    limits: Limits = field(default=Limits(), repr=False)
 
     @property
     def n_players(self) -> int:
         """Number of players of the game."""
         return self.masks.shape[1]
 
-    def std_errors(self, index: Index, supports: PlayerSets) -> Floats:
+    def std_errors(self, index: Index, sets: PlayerSets) -> Floats:
         """Return the standard error of the index of every set.
 
-        Where there are too many sets and observations, all but the first 2,000 sets (the strongest, in a result) are
-        given fewer of the observations, which makes their errors larger, never smaller.
+        Where there are too many sets and evaluated masks, all but the first 2,000 sets (the strongest, in a result)
+        are given fewer of the masks, which makes their errors larger, never smaller.
         """
-        errors = np.zeros(len(supports))
-        for order, rows, block in supports.by_order():
-            sets = PlayerSets.from_blocks([block], self.n_players)
-            affordable = int(np.sqrt(_WORK / max(1, len(rows))))
-            exact = len(rows) if affordable >= len(self.masks) else min(len(rows), _STRONGEST)
-            errors[rows[:exact]] = self._errors(index, order, sets.take(np.arange(exact)), self)
+        errors = np.zeros(len(sets))
+        for order, rows, _ in sets.by_order():
+            own = sets.take(rows)
+            affordable = int(np.sqrt(self.limits.work / max(1, len(rows))))
+            exact = len(rows) if affordable >= len(self.masks) else min(len(rows), self.limits.strongest)
+            errors[rows[:exact]] = self._errors(index, order, own.take(np.arange(exact)), self)
             if exact < len(rows):
-                chosen = np.random.default_rng(0).permutation(len(self.masks))[: max(64, affordable)]
-                fewer = self.restricted(np.sort(chosen))
-                errors[rows[exact:]] = self._errors(index, order, sets.take(np.arange(exact, len(rows))), fewer)
+                n_masks = max(self.limits.fewest_masks, affordable)
+                fewer = self.restricted(np.sort(np.random.default_rng(0).permutation(len(self.masks))[:n_masks]))
+                errors[rows[exact:]] = self._errors(index, order, own.take(np.arange(exact, len(rows))), fewer)
         return errors
 
     def restricted(self, rows: np.ndarray) -> Posterior:
-        """Return the process conditioned on some of the observations."""
-        return Posterior(
-            self.masks[rows], self.kernels, self.linear, self.terms, self.nugget, self.noise[rows], self.scale
-        )
+        """Return the process conditioned on some of the evaluated masks."""
+        return replace(self, masks=self.masks[rows], noise=self.noise[rows])
 
     def covariance(self, masks: Masks, others: Masks) -> Floats:
         """Return the prior covariance of the values of masks, without the nugget."""
-        left, right = np.where(masks, -1.0, 1.0), np.where(others, -1.0, 1.0)
-        total = (left * self.linear) @ right.T
+        total = (signs(masks) * self.linear) @ signs(others).T
         for kernel in self.kernels:
             total += kernel.between(masks, others)
         if len(self.terms):
-            characters = [1.0 - 2.0 * parities(side, self.terms.sets) for side in (masks, others)]
-            total += characters[0].T @ (self.terms.values[:, None] * characters[1])
+            left, right = characters(masks, self.terms.sets), characters(others, self.terms.sets)
+            total += left.T @ (self.terms.values[:, None] * right)
         return np.asarray(total)
 
     def whitened(self, covariances: Floats) -> Floats:
-        """Return :math:`L^{-1} q` for covariances with the observations, ``(n_masks, n)``: their squares add up."""
+        """Return :math:`L^{-1} q` for covariances with the evaluated masks, ``(n_masks, n)``: their squares add up."""
         return np.asarray(solve_triangular(self._factor, covariances, lower=True, check_finite=False))
 
-    def index_covariance(self, index: Index, supports: PlayerSets, masks: Masks) -> Floats:
+    def index_covariance(self, index: Index, sets: PlayerSets, masks: Masks) -> Floats:
         """Return the prior covariance of the values of masks with the indices of sets of one order."""
-        order, _, block = next(supports.by_order())
+        order, _, block = next(sets.by_order())
         functional = index.functional(order)
+        # Every part of the prior has the index of its covariance with a value in closed form: the linear part, the
+        # product kernels (node by node of the quadrature), the terms, and the nugget, coalition by coalition.
         total = self._of_linear(functional, block, masks)
-        for p, weight in functional.rule(_NODES):
+        for p, weight in functional.rule(self.limits.nodes):
             for kernel in self.kernels:
                 factor, ratios = kernel.factors(masks, p)
                 product = np.repeat((weight * factor)[:, None], len(block), axis=1)
@@ -110,9 +117,8 @@ class Posterior:
                     product *= ratios[:, column]
                 total += product
         if len(self.terms):
-            weights = self._term_weights(index, order, supports)
-            characters = 1.0 - 2.0 * parities(masks, self.terms.sets)
-            total += characters.T @ (self.terms.values[:, None] * weights)
+            weights = self._term_weights(index, order, sets)
+            total += characters(masks, self.terms.sets).T @ (self.terms.values[:, None] * weights)
         inside = sum((masks[:, column].astype(np.int64) for column in block.T), np.zeros((len(masks), 1), np.int64))
         coefficients = index.coalition_weights(order, self.n_players)[inside, masks.sum(axis=1)[:, None]]
         return np.asarray(total + self.nugget * coefficients)
@@ -144,57 +150,51 @@ class Posterior:
             content["scale"],
         )
 
-    @property
+    @cached_property
     def _factor(self) -> Floats:
-        """The Cholesky factor of the observations' covariance."""
-        if "factor" not in self._cache:
-            total = self.covariance(self.masks, self.masks)
-            total.flat[:: len(total) + 1] += self.nugget + self.noise + 1e-8 * total.diagonal().mean()
-            self._cache["factor"] = cho_factor(total, lower=True, overwrite_a=True, check_finite=False)[0]
-        return np.asarray(self._cache["factor"])
+        """The Cholesky factor of the covariance of the evaluated masks."""
+        total = self.covariance(self.masks, self.masks)
+        total.flat[:: len(total) + 1] += self.nugget + self.noise + self.limits.jitter * total.diagonal().mean()
+        return np.asarray(cho_factor(total, lower=True, overwrite_a=True, check_finite=False)[0])
 
-    def _errors(self, index: Index, order: int, supports: PlayerSets, given: Posterior) -> Floats:
-        variances = self.prior_variances(index, order, supports)
-        step = max(1, _BLOCK // len(given.masks))
-        for start in range(0, len(supports), step):
-            rows = np.arange(start, min(start + step, len(supports)))
-            seen = given.whitened(given.index_covariance(index, supports.take(rows), given.masks))
-            variances[rows] -= (seen**2).sum(axis=0)
+    def _errors(self, index: Index, order: int, sets: PlayerSets, given: Posterior) -> Floats:
+        """Errors of the indices of sets of one order, ``given`` the masks of a process that is conditioned on fewer."""
+        variances = self.prior_variances(index, order, sets)
+        step = max(1, self.limits.cells // len(given.masks))
+        for start in range(0, len(sets), step):
+            rows = np.arange(start, min(start + step, len(sets)))
+            whitened = given.whitened(given.index_covariance(index, sets.take(rows), given.masks))
+            variances[rows] -= (whitened**2).sum(axis=0)
         return self.scale * np.sqrt(np.maximum(variances, 0.0))
 
-    def prior_variances(self, index: Index, order: int, supports: PlayerSets) -> Floats:
-        """Return the variance of the index of sets of one order before anything was observed."""
-        block = next(supports.by_order())[2]
+    def prior_variances(self, index: Index, order: int, sets: PlayerSets) -> Floats:
+        """Return the variance of the index of sets of one order before any evaluation."""
+        block = next(sets.by_order())[2]
         functional = index.functional(order)
         variances = np.full(len(block), self.nugget * _sum_of_squares(index, order, self.n_players))
         if order == 1:
             variances += 4 * float(functional.of_character(0)) ** 2 * self.linear[block[:, 0]]
-        rule = functional.rule(_NODES)
+        rule = functional.rule(self.limits.nodes)
         for p, weight in rule:
             for other, other_weight in rule:
-                same = p * other + (1 - p) * (1 - other)
                 for kernel in self.kernels:
-                    away = np.exp(-kernel.decays)
-                    factors = same + (1 - same) * away
-                    ratios = 2 * (1 - away) / factors
-                    product = kernel.amplitude * np.exp(np.log(factors).sum())
+                    product, ratios = kernel.mutual_factors(p, other)
                     variances += weight * other_weight * product * ratios[block].prod(axis=1)
         if len(self.terms):
-            variances += self.terms.values @ self._term_weights(index, order, supports) ** 2
+            variances += self.terms.values @ self._term_weights(index, order, sets) ** 2
         return variances
 
     def _of_linear(self, functional: Functional, block: np.ndarray, masks: Masks) -> Floats:
         if block.shape[1] != 1:
             return np.zeros((len(masks), len(block)))
         players = block[:, 0]
-        signs = np.where(masks[:, players], -1.0, 1.0)
-        return np.asarray(-2 * float(functional.of_character(0)) * self.linear[players] * signs)
+        return np.asarray(-2 * float(functional.of_character(0)) * self.linear[players] * signs(masks[:, players]))
 
-    def _term_weights(self, index: Index, order: int, supports: PlayerSets) -> Floats:
+    def _term_weights(self, index: Index, order: int, sets: PlayerSets) -> Floats:
         """The weight of every term's coefficient in every index, ``(n_terms, n_sets)``."""
-        weights = np.zeros((len(self.terms), len(supports)))
+        weights = np.zeros((len(self.terms), len(sets)))
         below, parents = self.terms.sets.subsets(order)
-        columns = below.find(supports)
+        columns = below.find(sets)
         of_degree = index.fourier_weights(order, int(self.terms.orders.max(initial=0)))
         known = columns >= 0
         weights[parents[known], columns[known]] = of_degree[self.terms.orders[parents[known]]]
@@ -202,7 +202,7 @@ class Posterior:
 
 
 def _sum_of_squares(index: Index, order: int, n_players: int) -> float:
-    """The sum over all coalitions of the squared weight of a coalition in the index of a set."""
+    """The sum over all coalitions of the squared weight of a coalition in the index of a set, by logarithms."""
     weights = np.abs(index.coalition_weights(order, n_players))
     a, size = np.nonzero(weights)
     outside = n_players - order

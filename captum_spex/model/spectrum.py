@@ -6,17 +6,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from captum_spex.arrays import Floats
+from captum_spex.arrays import Floats, Rows, real_numbers, scalar
 from captum_spex.errors import ArgumentError
 from captum_spex.fourier import parities, walsh_hadamard
 from captum_spex.indices import Index, IndexTerms, resolve_index
 from captum_spex.masks import as_masks
 from captum_spex.player_sets import PlayerSets, sum_by_set
 from captum_spex.terms import Terms
-
-_BLOCK = 1 << 22  # cells of a block of characters: 32 MiB as float64
 
 
 class Spectrum(Terms):
@@ -38,6 +36,8 @@ class Spectrum(Terms):
 
     kind: ClassVar[str] = "spectrum"
     concerns_all: ClassVar[bool] = False
+    cells: ClassVar[int] = 1 << 22
+    """Of a block of characters: 32 MiB as float64."""
 
     @classmethod
     def from_terms(cls, terms: Mapping[tuple[int, ...], float], n_players: int) -> Spectrum:
@@ -47,26 +47,24 @@ class Spectrum(Terms):
             MaskError: if a player is not between 0 and ``n_players - 1``.
             ArgumentError: if a coefficient is not finite.
         """
-        values = np.array([float(value) for value in terms.values()], dtype=np.float64)
+        values = real_numbers("terms", [scalar(value) for value in terms.values()])
         if not np.isfinite(values).all():
-            raise ArgumentError("terms", f"the coefficient {values[~np.isfinite(values)][0]}", "finite numbers")
+            raise ArgumentError("terms", f"{values[~np.isfinite(values)][0]}", "finite coefficients")
         return cls(*sum_by_set(PlayerSets.from_sets(terms, n_players), values))
 
     @classmethod
     def from_values(cls, values: ArrayLike, n_players: int) -> Spectrum:
         """Return the exact spectrum of a full table: ``values[i]`` has player ``j`` present iff bit ``j`` of ``i``."""
-        coefficients = walsh_hadamard(np.asarray(values, dtype=np.float64)) / 2.0**n_players
+        coefficients = walsh_hadamard(real_numbers("values", values)) / 2.0**n_players
         blocks = [PlayerSets.all_of_order(order, n_players) for order in range(n_players + 1)]
-        supports = PlayerSets.concatenate(blocks)
-        codes = np.zeros(len(supports), dtype=np.int64)
-        np.add.at(codes, np.repeat(np.arange(len(supports)), supports.orders), np.int64(1) << supports.players)
-        return cls(supports, coefficients[codes])
+        sets = PlayerSets.concatenate(blocks)
+        return cls(sets, coefficients[sets.keys()])  # the key of a set of few players is its row in the table
 
     def __call__(self, masks: ArrayLike) -> Floats:
         """Return the value of every mask, float64 ``(n_masks,)``."""
         checked = as_masks(masks, self.n_players)
         values = np.full(len(checked), float(self.values.sum()))
-        block = max(1, _BLOCK // max(1, len(checked)))
+        block = max(1, self.cells // max(1, len(checked)))
         for start in range(0, len(self), block):
             rows = np.arange(start, min(start + block, len(self)))
             values -= 2 * (self.values[rows] @ parities(checked, self.sets.take(rows)))
@@ -82,17 +80,16 @@ class Spectrum(Terms):
             OrderError: if ``max_order`` is not between 1 and ``n_players``.
         """
         resolved = resolve_index(index, max_order, self.n_players)
-        supports, values = self._index_terms(resolved)
-        return IndexTerms(resolved, supports, values, self.baseline(resolved))
+        return IndexTerms(resolved, *self._index_terms(resolved), self.baseline(resolved))
 
     def baseline(self, index: Index) -> float:
         """Return the index of the empty set."""
         return float(index.fourier_weights(0, self._degree)[self.orders] @ self.values)
 
-    def index_at(self, index: Index, supports: PlayerSets) -> Floats:
-        """Return the index of every set in ``supports``."""
+    def index_at(self, index: Index, sets: PlayerSets) -> Floats:
+        """Return the index of every set."""
         known, values = self._index_terms(index)
-        rows = supports.find(known)
+        rows = sets.find(known)
         return np.where(rows >= 0, np.append(values, 0.0)[rows], 0.0)
 
     def candidates(self, max_order: int) -> PlayerSets:
@@ -104,9 +101,9 @@ class Spectrum(Terms):
         """Return the ``max_terms`` largest terms."""
         return self.select(np.arange(min(max_terms, len(self))))
 
-    def select(self, rows: NDArray[np.intp]) -> Spectrum:
-        """Return the terms at ``rows``."""
-        return Spectrum(self.sets.take(rows), self.values[rows])
+    def select(self, rows: Rows) -> Spectrum:
+        """Return the terms at increasing ``rows``."""
+        return Spectrum(self.sets.take(rows), self.values[rows], is_sorted=True)
 
     def scaled(self, factor: float) -> Spectrum:
         """Return ``factor`` times the game."""
@@ -140,11 +137,11 @@ class Spectrum(Terms):
         return int(self.orders.max(initial=0))
 
     def _index_terms(self, index: Index) -> tuple[PlayerSets, Floats]:
-        supports, values = [], []
+        sets, values = [], []
         for order in range(1, index.max_order + 1):
             below, parents = self.sets.subsets(order)
             weights = index.fourier_weights(order, self._degree)
             found, summed = sum_by_set(below, self.values[parents] * weights[self.orders[parents]])
-            supports.append(found)
+            sets.append(found)
             values.append(summed)
-        return PlayerSets.concatenate(supports), np.concatenate(values)
+        return PlayerSets.concatenate(sets), np.concatenate(values)

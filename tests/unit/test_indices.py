@@ -222,13 +222,13 @@ def test_coalition_weights_of_a_constant_and_of_a_character_cancel(name, top, n)
 
 @pytest.mark.parametrize("name", ["Shapley", "sii", "", "BII(p=0)", "BII(p=1.0)", "BII(p=2)", None, 3])
 def test_unknown_names_are_refused_with_the_list(name):
-    with pytest.raises(UnknownNameError, match=r"`index`: expected .*, got .*\"FSII\".*BII\(p=0.3\)"):
+    with pytest.raises(UnknownNameError, match=r"`index`: expected 'SV', .*, or 'BII\(p=0.3\)' with 0 < p < 1, got "):
         resolve_index(name, 2, 5)
 
 
 @pytest.mark.parametrize("order", [0, -1, 6, 2.0, True, "2", None])
 def test_impossible_orders_are_refused_with_the_range(order):
-    with pytest.raises(OrderError, match=r"`max_order`: expected .*, got .* from 1 to the number of players, 5"):
+    with pytest.raises(OrderError, match=r"`max_order`: expected an integer from 1 to the number of players, 5, got"):
         resolve_index("SII", order, 5)
 
 

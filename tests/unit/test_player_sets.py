@@ -204,11 +204,11 @@ def test_checked_masks():
 
 @pytest.mark.parametrize("masks", [[[True]], [True, False], np.zeros((1, 2, 1))])
 def test_masks_of_a_wrong_shape(masks):
-    with pytest.raises(MaskError, match=r"`masks`: expected \(n_masks, 2\).*, got shape .*"):
+    with pytest.raises(MaskError, match=r"`masks`: expected \(n_masks, 2\): one column per player, got shape .*"):
         as_masks(masks, 2)
 
 
 @pytest.mark.parametrize("masks", [[[0.5, 1.0]], [[-1, 1]], [["a", "b"]]])
 def test_masks_of_wrong_entries(masks):
-    with pytest.raises(MaskError, match=r"`masks`: expected bool.*, got dtype .* with other values than 0 and 1"):
+    with pytest.raises(MaskError, match=r"`masks`: expected bool, or 0 and 1, got dtype .* with other values than 0 and 1"):
         as_masks(masks, 2)

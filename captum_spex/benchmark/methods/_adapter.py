@@ -17,7 +17,7 @@ from captum_spex.benchmark.methods._global_state import seeded
 from captum_spex.game import Game
 from captum_spex.indices import resolve_index
 from captum_spex.masks import Masks
-from captum_spex.model import GameModel
+from captum_spex.model import RecoveredGame
 from captum_spex.terms import Terms
 
 
@@ -136,7 +136,7 @@ def of_groups(terms: Terms) -> dict[tuple[int, ...], float]:
     return dict(zip(terms.sets.take(rows).tuples(), terms.values[rows].tolist(), strict=True))
 
 
-def shapley_of(model: GameModel) -> Floats:
+def shapley_of(model: RecoveredGame) -> Floats:
     """Return the Shapley values of a recovered game, ``(n_players,)``."""
     terms = model.index_terms(resolve_index("SV", 1, model.n_players))
     values = np.zeros(model.n_players)
@@ -144,7 +144,7 @@ def shapley_of(model: GameModel) -> Floats:
     return values
 
 
-def of_recovered(model: GameModel, max_order: int) -> Answer:
+def of_recovered(model: RecoveredGame, max_order: int) -> Answer:
     """Answer with a recovered game, its Shapley values and its SII."""
     if max_order == 1 or model.n_players == 1:
         return Answer(model, shapley_of(model))

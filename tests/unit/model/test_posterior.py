@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,6 @@ from captum_spex.arrays import Floats
 from captum_spex.indices import NAMES, Index, resolve_index
 from captum_spex.masks import all_masks
 from captum_spex.model import GameModel, Posterior, ProductKernel, Residuals, Spectrum
-from captum_spex.model import posterior as posterior_module
 from captum_spex.player_sets import PlayerSets
 
 EVERY_NAME = (*NAMES, "BII(p=0.3)")
@@ -147,7 +147,7 @@ def test_noise_makes_errors_larger() -> None:
     assert (loud > quiet).all()
 
 
-def test_weak_sets_get_fewer_observations_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weak_sets_get_fewer_observations_when_there_are_too_many() -> None:
     rng = np.random.default_rng(0)
     n, masks = 20, np.unique(rng.random((300, 20)) < 0.5, axis=0)
     process = Posterior(
@@ -155,19 +155,17 @@ def test_weak_sets_get_fewer_observations_when_there_are_too_many(monkeypatch: p
     )
     index, sets = resolve_index("SII", 2, n), PlayerSets.all_of_order(2, n)
     whole = process.std_errors(index, sets)
-    monkeypatch.setattr(posterior_module, "_WORK", 1e6)
-    monkeypatch.setattr(posterior_module, "_STRONGEST", 30)
-    cheap = process.std_errors(index, sets)
+    cheap = replace(process, limits=replace(process.limits, work=1e6, strongest=30)).std_errors(index, sets)
     assert_allclose(cheap[:30], whole[:30], rtol=1e-12)
     assert (cheap[30:] >= whole[30:]).all()
     assert (cheap[30:] > whole[30:]).any()
 
 
-def test_errors_do_not_depend_on_the_size_of_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_do_not_depend_on_the_size_of_a_block() -> None:
     process, index, sets = random_posterior(some_rows(20)), resolve_index("SII", 3, N), sets_up_to(3)
     whole = process.std_errors(index, sets)
-    monkeypatch.setattr(posterior_module, "_BLOCK", 20)
-    assert_allclose(process.std_errors(index, sets), whole, rtol=1e-10)
+    in_blocks = replace(process, limits=replace(process.limits, cells=20))
+    assert_allclose(in_blocks.std_errors(index, sets), whole, rtol=1e-10)
 
 
 @pytest.mark.parametrize("terms", [True, False])

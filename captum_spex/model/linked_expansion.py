@@ -12,26 +12,30 @@ from typing import Any, ClassVar
 import numpy as np
 
 from captum_spex.arrays import Floats, Ints
-from captum_spex.fourier import parities
+from captum_spex.fourier import characters, signs
 from captum_spex.indices import Functional, Index
-from captum_spex.masks import Masks, all_masks
-from captum_spex.model.kernel import KernelExpansion
+from captum_spex.masks import Masks, all_masks, ends
+from captum_spex.model.kernel_expansion import KernelExpansion
 from captum_spex.model.residuals import Residuals
 from captum_spex.model.spectrum import Spectrum
 from captum_spex.player_sets import PlayerSets, supersets
 
-ENUMERATED_PLAYERS = 16
-"""Players up to which a linked game is tabulated, so that its indices are exact."""
 
-_WORK = 3e9  # multiplications spent on the differences of the sets of one order
-_FEWEST, _MOST = 8, 512  # random coalitions at every inclusion probability
-_NODES = 8  # inclusion probabilities, 0 and 1 among them
-_LOOKUP = 60  # multiplications that one value of the link is worth
-_MOST_SUPERSETS = 1_000_000  # by which derivatives are summed; beyond, they are those of a polynomial through the nodes
-_MOST_SAMPLED = 20_000  # sets of one order whose differences are averaged
-_BLOCK = 1 << 21  # cells of a block of differences
-_SPECTRUM_MASKS = 1 << 14
-_SPECTRUM_TERMS = 1000
+@dataclass(frozen=True)
+class Limits:
+    """How much work the indices of a linked game may cost; the counts of coalitions follow from it."""
+
+    enumerated_players: int = 16  # up to which the game is tabulated: its indices are exact, from 65,536 values
+    work: float = 3e9  # multiplications for the differences of the sets of one order: seconds on one core
+    fewest_coalitions: int = 8  # at every inclusion probability, whatever they cost
+    most_coalitions: int = 512  # at every inclusion probability, however cheap they are
+    nodes: int = 8  # inclusion probabilities, 0 and 1 among them
+    link_cost: int = 60  # multiplications that take as long as one value of the link (measured)
+    most_supersets: int = 1_000_000  # to sum derivatives over; beyond, those of a polynomial through the nodes
+    most_sampled: int = 20_000  # sets of one order whose differences are averaged
+    cells: int = 1 << 21  # of a block of differences: 16 MiB
+    spectrum_masks: int = 1 << 14  # to which Fourier terms for display are fitted
+    spectrum_terms: int = 1000  # that are fitted: a system of 8 MiB
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +63,7 @@ class LinkedExpansion:
 
     kind: ClassVar[str] = "linked"
     concerns_all: ClassVar[bool] = True
+    limits = Limits()
 
     def __init__(self, linear: Spectrum, kernel: KernelExpansion, link: Link, weight: float = 1.0) -> None:
         self.linear = linear
@@ -88,12 +93,12 @@ class LinkedExpansion:
             return self._table.baseline(index)
         return float(self._sampled(index.functional(0), np.zeros((1, 0), dtype=np.int64))[0])
 
-    def index_at(self, index: Index, supports: PlayerSets) -> Floats:
-        """Return the index of every set in ``supports``."""
+    def index_at(self, index: Index, sets: PlayerSets) -> Floats:
+        """Return the index of every set."""
         if self._table is not None:
-            return self._table.index_at(index, supports)
-        values = np.zeros(len(supports))
-        for order, rows, block in supports.by_order():
+            return self._table.index_at(index, sets)
+        values = np.zeros(len(sets))
+        for order, rows, block in sets.by_order():
             values[rows] = self._sampled(index.functional(order), block)
         return values
 
@@ -110,13 +115,13 @@ class LinkedExpansion:
         n = self.n_players
         if self._table is not None:
             return Spectrum.from_values(self._table.values, n).largest_terms(max_terms)
-        masks = np.random.default_rng(0).random((_SPECTRUM_MASKS, n)) < 0.5
-        latent = Spectrum.sum([self.linear, self.kernel.largest_terms(_SPECTRUM_TERMS)], n)
-        supports = latent.largest_terms(_SPECTRUM_TERMS).sets
-        signs = 1.0 - 2.0 * parities(masks, supports)
-        gram = signs @ signs.T
+        masks = np.random.default_rng(0).random((self.limits.spectrum_masks, n)) < 0.5
+        latent = Spectrum.sum([self.linear, self.kernel.largest_terms(self.limits.spectrum_terms)], n)
+        sets = latent.largest_terms(self.limits.spectrum_terms).sets
+        columns = characters(masks, sets)
+        gram = columns @ columns.T
         gram.flat[:: len(gram) + 1] += 1e-6 * len(masks)
-        fitted = Spectrum(supports, np.asarray(np.linalg.solve(gram, signs @ self(masks)), dtype=np.float64))
+        fitted = Spectrum(sets, np.asarray(np.linalg.solve(gram, columns @ self(masks)), dtype=np.float64))
         return fitted.largest_terms(max_terms)
 
     def to_dict(self) -> dict[str, Any]:
@@ -135,7 +140,7 @@ class LinkedExpansion:
     @cached_property
     def _table(self) -> Residuals | None:
         """The values of all masks, where they are few."""
-        if self.n_players > ENUMERATED_PLAYERS:
+        if self.n_players > self.limits.enumerated_players:
             return None
         masks = all_masks(self.n_players)
         return Residuals(masks, self(masks))
@@ -143,7 +148,8 @@ class LinkedExpansion:
     def _sampled(self, functional: Functional, block: Ints) -> Floats:
         """Apply a functional to the polynomials of the sets ``block``."""
         derivatives = [point for point in functional.points if point[1] > 0]
-        if derivatives and len(block) * self.n_players ** max(k for _, k, _ in derivatives) <= _MOST_SUPERSETS:
+        n_supersets = len(block) * self.n_players ** max((k for _, k, _ in derivatives), default=0)
+        if derivatives and n_supersets <= self.limits.most_supersets:
             points = tuple(point for point in functional.points if point[1] == 0)
             estimate = self._averaged(Functional(functional.density, points), block)
             for x, k, weight in derivatives:
@@ -153,9 +159,11 @@ class LinkedExpansion:
             return self.weight * estimate
         estimate = self._averaged(functional, block)
         if block.shape == (self.n_players, 1) and functional == Functional(density=(Fraction(1),)):
-            ends = self._unweighted(np.repeat([[True], [False]], self.n_players, axis=1))
-            doubt = np.abs(estimate) / max(np.abs(estimate).sum(), np.finfo(np.float64).tiny)
-            estimate += (ends[0] - ends[1] - estimate.sum()) * doubt
+            # Shapley values sum to f(all) - f(none): what is missing is shared out in proportion to their sizes, so
+            # that those of null players stay 0.
+            full, empty = self._unweighted(ends(self.n_players))
+            shares = np.abs(estimate) / max(np.abs(estimate).sum(), np.finfo(np.float64).tiny)
+            estimate += (full - empty - estimate.sum()) * shares
         return self.weight * estimate
 
     def _averaged(self, functional: Functional, block: Ints) -> Floats:
@@ -164,9 +172,9 @@ class LinkedExpansion:
         The others get their latent index times the slope of the link that the strongest have in common.
         """
         exact = self.kernel.apply(functional, block) + self._linear_index(functional, block)
-        if len(block) <= _MOST_SAMPLED:
+        if len(block) <= self.limits.most_sampled:
             return self._corrected(functional, block, exact)[0]
-        rows = np.argpartition(-np.abs(exact), _MOST_SAMPLED)[:_MOST_SAMPLED]
+        rows = np.argpartition(-np.abs(exact), self.limits.most_sampled)[: self.limits.most_sampled]
         estimate, slope = self._corrected(functional, block[rows], exact[rows])
         values = slope * exact
         values[rows] = estimate
@@ -175,8 +183,10 @@ class LinkedExpansion:
     def _corrected(self, functional: Functional, block: Ints, exact: Floats) -> tuple[Floats, float]:
         """Return the averages, with the latent game as control variate, and the common slope."""
         estimate, control, both, squares = np.zeros((4, len(block)))
+        # The latent game's differences are subtracted with the slope that explains most of the differences, and come
+        # back as its exact index: that is the control variate.
         uniform = self._uniform(*block.shape)
-        for p, weight in functional.rule(_NODES):
+        for p, weight in functional.rule(self.limits.nodes):
             coalitions = uniform < p if 0 < p < 1 else np.full((1, self.n_players), p == 1)
             for rows, values, latents in self._differences(coalitions, block):
                 estimate[rows] += weight * values.mean(axis=0)
@@ -198,69 +208,38 @@ class LinkedExpansion:
     @cached_property
     def _slopes(self) -> Floats:
         """The latent game's linear coefficients, ``(n_players,)``."""
-        slopes = np.zeros(self.n_players)
-        singles = np.flatnonzero(self.linear.orders == 1)
-        slopes[self.linear.sets.players[self.linear.sets.indptr[singles]]] = self.linear.values[singles]
-        return slopes
+        return self.linear.first_order()
 
     def _uniform(self, n_sets: int, order: int) -> Floats:
         """Uniform numbers whose coalitions ``u < p`` grow with p: the same at all probabilities and for all sets."""
         flips = 1 << order
-        cost = _NODES * flips * max(1, n_sets) * (len(self.kernel.masks) / 2 + _LOOKUP)
-        half = int(np.clip(_WORK / cost, _FEWEST, _MOST)) // 2
+        cost = self.limits.nodes * flips * max(1, n_sets) * (len(self.kernel.masks) / 2 + self.limits.link_cost)
+        half = int(np.clip(self.limits.work / cost, self.limits.fewest_coalitions, self.limits.most_coalitions)) // 2
         drawn = np.random.default_rng(0).random((half, self.n_players))
         return np.concatenate([drawn, 1 - drawn])
 
     def _differences(self, coalitions: Masks, block: Ints) -> Iterator[tuple[slice, Floats, Floats]]:
-        r"""Yield :math:`\Delta_S` of the values and of the latents at coalitions, for runs of sets ``block``.
-
-        Flipping the players F of a coalition T multiplies its kernel with a center by
-        :math:`\prod_{i \in F} (\cosh w_i - \chi_i(T) \chi_i(m_t) \sinh w_i)`, so all flips of all sets follow from
-        the characters' sums :math:`\sum_t \alpha_t k(T, m_t) \chi_H(m_t)` for :math:`H \subseteq S`.
-        """
-        signs, centers = np.where(coalitions, -1.0, 1.0), np.where(self.kernel.masks, -1.0, 1.0)
+        r"""Yield :math:`\Delta_S` of the values and of the latents at coalitions, for runs of sets ``block``."""
+        signs_of, centers = signs(coalitions), signs(self.kernel.masks)
         around = [kernel.between(coalitions, self.kernel.masks) * self.kernel.weights for kernel in self.kernel.kernels]
         base = self.linear(coalitions)
         order = block.shape[1]
-        step = max(1, _BLOCK // (max(len(coalitions), len(centers)) << order))
+        step = max(1, self.limits.cells // (max(len(coalitions), len(centers)) << order))
         for start in range(0, len(block), step):
             sets = block[start : start + step]
-            latents = _flipped_linear(base, self._slopes, signs, sets)
+            latents = _flipped_linear(base, self._slopes, signs_of, sets)
             for kernel, weights in zip(self.kernel.kernels, around, strict=True):
-                latents += _flipped_kernel(kernel.decays, weights, signs, centers, sets)
+                latents += kernel.flipped(weights, signs_of, centers, sets)
+            # Signs of the values in the difference over S: every flip changes it, and so does a player absent before.
             sign = np.array([(-1.0) ** int(flips).bit_count() for flips in range(1 << order)])
-            present = (-signs[:, sets]).prod(axis=2)
+            present = (-signs_of[:, sets]).prod(axis=2)
             values = np.tensordot(sign, self.link(latents), axes=1) * present
             yield slice(start, start + len(sets)), values, np.tensordot(sign, latents, axes=1) * present
 
 
-def _flipped_linear(base: Floats, linear: Floats, signs: Floats, sets: Ints) -> Floats:
+def _flipped_linear(base: Floats, slopes: Floats, signs_of: Floats, sets: Ints) -> Floats:
     """The linear part after every subset of flips, ``(2**order, n_coalitions, n_sets)``."""
     latents = np.repeat(base[None, :, None], len(sets), axis=2)
     for column in sets.T:
-        latents = np.concatenate([latents, latents - 2 * linear[column] * signs[:, column]])
+        latents = np.concatenate([latents, latents - 2 * slopes[column] * signs_of[:, column]])
     return latents
-
-
-def _flipped_kernel(decays: Floats, weights: Floats, signs: Floats, centers: Floats, sets: Ints) -> Floats:
-    """One kernel's part after every subset of flips, ``(2**order, n_coalitions, n_sets)``."""
-    order = sets.shape[1]
-    sums = np.empty((1 << order, len(signs), len(sets)))
-    singles = weights @ centers
-    for subset in range(1 << order):  # bit j: player j of the set is in H
-        members = [sets[:, j] for j in range(order) if subset >> j & 1]
-        if not members:
-            sums[0] = weights.sum(axis=1)[:, None]
-        elif len(members) == 1:
-            sums[subset] = singles[:, members[0]]
-        else:
-            characters = centers[:, members[0]]
-            for column in members[1:]:
-                characters *= centers[:, column]
-            sums[subset] = weights @ characters
-        for column in members:
-            sums[subset] *= -np.sinh(decays[column]) * signs[:, column]
-    for j, column in enumerate(sets.T):
-        halves = sums.reshape(-1, 2, 1 << j, *sums.shape[1:])
-        halves[:, 1] += np.cosh(decays[column]) * halves[:, 0]
-    return sums

@@ -10,67 +10,25 @@ import numpy as np
 from scipy.special import roots_legendre
 
 from captum_spex.arrays import Floats, Ints
+from captum_spex.fourier import characters, signs
 from captum_spex.indices import Functional, Index
 from captum_spex.masks import Masks, masks_from_hex, masks_to_hex
+from captum_spex.model.product_kernel import ProductKernel
 from captum_spex.model.spectrum import Spectrum
 from captum_spex.player_sets import PlayerSets
 
-_FEWEST_NODES, _MOST_NODES = 8, 128
-_NODES_TOLERANCE = 1e-11
-_LARGEST_DECAY = 15.0  # a factor of 3e-7
-_BLOCK = 1 << 22  # cells of a block of predictions or of products
-_ALL_PAIRS_SHARE = 0.05  # of all pairs: from here on one matrix product is faster than pair by pair
-_BEAM = 500  # terms of one degree that are extended by a player
-_HIGHEST_DEGREE = 8
 
+@dataclass(frozen=True)
+class Limits:
+    """How finely a kernel expansion is integrated, and where one way of computing gives way to another."""
 
-@dataclass(frozen=True, eq=False)
-class ProductKernel:
-    r"""The kernel :math:`k(m, m') = a \exp(-\sum_i w_i [m_i \ne m'_i])`: ``amplitude`` and ``decays`` ``(n_players,)``.
-
-    Every player multiplies it by :math:`1` or :math:`e^{-w_i}`, so whatever is summed over coalitions factorises.
-    """
-
-    amplitude: float
-    decays: Floats
-
-    def __post_init__(self) -> None:
-        """Cut decays where a factor is nothing and its reciprocal eats all digits."""
-        object.__setattr__(self, "decays", np.minimum(self.decays, _LARGEST_DECAY))
-
-    @property
-    def mean(self) -> float:
-        """The mean over all masks of the kernel around any one of them."""
-        return float(self.amplitude * np.exp(np.log1p((np.exp(-self.decays) - 1) / 2).sum()))
-
-    def between(self, masks: Masks, others: Masks) -> Floats:
-        """Return the kernel of every pair of masks, ``(n_masks, n_others)``."""
-        left, right = np.where(masks, 1.0, -1.0), np.where(others, 1.0, -1.0)
-        distances = (self.decays.sum() - (left * self.decays) @ right.T) / 2
-        return np.asarray(self.amplitude * np.exp(-np.maximum(distances, 0.0)))
-
-    def factors(self, masks: Masks, p: float) -> tuple[Floats, Floats]:
-        r"""Return what :math:`\mathbb E_p\,k(T, m)` is made of, when every player is in T with probability p.
-
-        The product of the players' factors :math:`q_i = (1-p)\,k_i(0) + p\,k_i(1)`, ``(n_masks,)``, and the ratios
-        :math:`(k_i(1) - k_i(0)) / q_i`, ``(n_masks, n_players)``. A ratio takes a player into the set S of an index;
-        it is also the logarithmic derivative of the factor in p.
-        """
-        away = np.exp(-self.decays)
-        own = np.log(p + (1 - p) * away)  # of a player that the mask holds
-        other = np.log((1 - p) + p * away)
-        logarithms = masks @ (own - other) + other.sum()
-        rise = (1 - away) / np.exp(own), (away - 1) / np.exp(other)
-        return np.asarray(self.amplitude * np.exp(logarithms)), np.where(masks, rise[0], rise[1])
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the kernel as plain numbers, for JSON."""
-        return {"amplitude": self.amplitude, "decays": self.decays.tolist()}
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> ProductKernel:
-        """Read what `to_dict` returned."""
-        return cls(content["amplitude"], np.array(content["decays"]))
+    fewest_nodes: int = 8  # 11 digits for nearly all kernels (measured)
+    most_nodes: int = 128  # where doubling stops: a decay is cut at 15
+    tolerance: float = 1e-11  # relative change of the single players' indices at which they stand still
+    all_pairs_share: float = 0.05  # of all pairs, from which one matrix product is faster than pair by pair (measured)
+    beam: int = 500  # terms of one degree that are extended by a player
+    highest_degree: int = 8  # of the Fourier terms for display
+    cells: int = 1 << 22  # of a block of predictions or of products: 32 MiB
 
 
 class KernelExpansion:
@@ -91,6 +49,7 @@ class KernelExpansion:
 
     kind: ClassVar[str] = "kernel"
     concerns_all: ClassVar[bool] = True
+    limits = Limits()
 
     def __init__(self, masks: Masks, weights: Floats, kernels: tuple[ProductKernel, ...]) -> None:
         self.masks = masks
@@ -105,7 +64,7 @@ class KernelExpansion:
     def __call__(self, masks: Masks) -> Floats:
         """Return the value of every mask."""
         values = np.zeros(len(masks))
-        step = max(1, _BLOCK // max(1, len(self.masks)))
+        step = max(1, self.limits.cells // max(1, len(self.masks)))
         for start in range(0, len(masks), step):
             block = masks[start : start + step]
             for kernel in self.kernels:
@@ -116,16 +75,16 @@ class KernelExpansion:
         """Return the index of the empty set."""
         return float(self.apply(index.functional(0), np.zeros((1, 0), dtype=np.int64))[0])
 
-    def index_at(self, index: Index, supports: PlayerSets) -> Floats:
-        """Return the index of every set in ``supports``."""
-        values = np.zeros(len(supports))
-        for order, rows, block in supports.by_order():
+    def index_at(self, index: Index, sets: PlayerSets) -> Floats:
+        """Return the index of every set."""
+        values = np.zeros(len(sets))
+        for order, rows, block in sets.by_order():
             values[rows] = self.apply(index.functional(order), block)
         return values
 
     def candidates(self, max_order: int) -> PlayerSets:
         """Return the sets below the largest Fourier terms."""
-        return self.largest_terms(_BEAM).candidates(max_order)
+        return self.largest_terms(self.limits.beam).candidates(max_order)
 
     def scaled(self, factor: float) -> KernelExpansion:
         """Return ``factor`` times the game."""
@@ -140,10 +99,10 @@ class KernelExpansion:
         All single players and pairs are computed (of many players, pairs with a large term only); higher degrees are
         grown from the largest terms of the degree below, one player at a time.
         """
-        n, wanted = self.n_players, max(_BEAM, max_terms)
+        n, wanted = self.n_players, max(self.limits.beam, max_terms)
         top = Spectrum.from_terms({(): self._constant()}, n)
         spectra = [top]
-        for degree in range(1, min(n, _HIGHEST_DEGREE) + 1):
+        for degree in range(1, min(n, self.limits.highest_degree) + 1):
             parents = top.select(np.arange(min(len(top), n if degree == 2 else wanted))).sets
             if not len(parents):
                 break
@@ -169,16 +128,12 @@ class KernelExpansion:
 
     def _extended(self, parents: PlayerSets, wanted: int) -> Spectrum:
         """The largest Fourier terms among the sets that have one player more than a set in ``parents``."""
-        signs = np.where(self.masks, -1.0, 1.0)
         block = next(parents.by_order())[2]
-        characters = np.ones((len(block), len(signs)))
-        for column in block.T:
-            characters *= signs.T[column]
-        coefficients = (characters * self.weights) @ signs
+        coefficients = (characters(self.masks, parents) * self.weights) @ signs(self.masks)
         size = np.zeros_like(coefficients)
         for kernel in self.kernels:
-            rates = np.tanh(kernel.decays / 2)
-            size += kernel.mean * rates[block].prod(axis=1)[:, None] * rates
+            ratios = kernel.fourier_ratios
+            size += kernel.mean * ratios[block].prod(axis=1)[:, None] * ratios
         coefficients *= size
         np.put_along_axis(coefficients, block, 0.0, axis=1)  # a player that is in the set already
         # Every set comes up once for each of its players.
@@ -204,14 +159,14 @@ class KernelExpansion:
     def _nodes(self, functional: Functional) -> list[tuple[float, float]]:
         """Return nodes and weights that integrate the density times any polynomial of this part."""
         singles = np.arange(self.n_players)[:, None]
-        size = _FEWEST_NODES + len(functional.density) // 2
+        size = self.limits.fewest_nodes + len(functional.density) // 2
         rule = _gauss_legendre(functional, size)
         values = self._integrated(rule, singles)
-        while size < _MOST_NODES:
+        while size < self.limits.most_nodes:
             size *= 2
             finer = _gauss_legendre(functional, size)
             check = self._integrated(finer, singles)
-            if np.abs(check - values).max(initial=0.0) <= _NODES_TOLERANCE * np.abs(check).max(initial=0.0):
+            if np.abs(check - values).max(initial=0.0) <= self.limits.tolerance * np.abs(check).max(initial=0.0):
                 return rule
             rule, values = finer, check
         return rule
@@ -233,8 +188,29 @@ class KernelExpansion:
             for j in range(k + 1):
                 weights = (-1.0) ** j * self.weights * factor * symmetric[k - j]
                 for extra in _compositions(j, block.shape[1]):
-                    total += _weighted_products(weights, ratios, block, extra)
+                    total += self._weighted_products(weights, ratios, block, extra)
         return total
+
+    def _weighted_products(self, weights: Floats, ratios: Floats, block: Ints, extra: tuple[int, ...]) -> Floats:
+        r"""Return :math:`\sum_t c_t \prod_j r_{t, S_j}^{1 + e_j}` for every row S of ``block``."""
+        n_sets, order = block.shape
+        if order == 0:
+            return np.full(n_sets, weights.sum())
+        powers = [ratios if e == 0 else ratios ** (1 + e) for e in extra]
+        if order == 1:
+            return np.asarray((weights @ powers[0])[block[:, 0]])
+        if order == 2 and n_sets >= self.limits.all_pairs_share * ratios.shape[1] ** 2:
+            return np.asarray((powers[0].T @ (weights[:, None] * powers[1]))[block[:, 0], block[:, 1]])
+        sums = np.empty(n_sets)
+        columns = [np.ascontiguousarray(power.T) for power in powers]
+        step = max(1, self.limits.cells // max(1, len(weights)))
+        for start in range(0, n_sets, step):
+            chosen = block[start : start + step]
+            together = columns[0][chosen[:, 0]]
+            for position in range(1, order):
+                together *= columns[position][chosen[:, position]]
+            sums[start : start + step] = together @ weights
+        return sums
 
 
 def _gauss_legendre(functional: Functional, size: int) -> list[tuple[float, float]]:
@@ -261,25 +237,3 @@ def _compositions(total: int, parts: int) -> Iterator[tuple[int, ...]]:
     for first in range(total + 1):
         for rest in _compositions(total - first, parts - 1):
             yield first, *rest
-
-
-def _weighted_products(weights: Floats, ratios: Floats, block: Ints, extra: tuple[int, ...]) -> Floats:
-    r"""Return :math:`\sum_t c_t \prod_j r_{t, S_j}^{1 + e_j}` for every row S of ``block``."""
-    n_sets, order = block.shape
-    if order == 0:
-        return np.full(n_sets, weights.sum())
-    powers = [ratios if e == 0 else ratios ** (1 + e) for e in extra]
-    if order == 1:
-        return np.asarray((weights @ powers[0])[block[:, 0]])
-    if order == 2 and n_sets >= _ALL_PAIRS_SHARE * ratios.shape[1] ** 2:
-        return np.asarray((powers[0].T @ (weights[:, None] * powers[1]))[block[:, 0], block[:, 1]])
-    sums = np.empty(n_sets)
-    columns = [np.ascontiguousarray(power.T) for power in powers]
-    step = max(1, _BLOCK // max(1, len(weights)))
-    for start in range(0, n_sets, step):
-        chosen = block[start : start + step]
-        together = columns[0][chosen[:, 0]]
-        for position in range(1, order):
-            together *= columns[position][chosen[:, position]]
-        sums[start : start + step] = together @ weights
-    return sums

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,7 +22,6 @@ from captum_spex.model import (
     ProductKernel,
     Residuals,
     Spectrum,
-    linked,
 )
 from captum_spex.player_sets import PlayerSets
 
@@ -56,7 +56,7 @@ def relative_rms(estimate: Floats, truth: Floats) -> float:
 @pytest.fixture
 def sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every linked game is sampled, however few its players."""
-    monkeypatch.setattr(linked, "ENUMERATED_PLAYERS", 0)
+    monkeypatch.setattr(LinkedExpansion, "limits", replace(LinkedExpansion.limits, enumerated_players=0))
 
 
 # --- values and tables ------------------------------------------------------------------------------------------------
@@ -160,17 +160,17 @@ def test_the_same_numbers_every_time() -> None:
 
 @pytest.mark.parametrize("name", ["k-SII", "FBII"])
 @pytest.mark.usefixtures("sampled")
-def test_derivatives_by_a_polynomial_through_the_nodes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(linked, "_MOST_SUPERSETS", 0)
+def test_derivatives_by_a_polynomial_through_the_nodes(name: str) -> None:
     part, index, sets = random_part(10, 8), resolve_index(name, 2, 10), sets_up_to(2, 10)
+    part.limits = replace(part.limits, most_supersets=0)
     assert relative_rms(part.index_at(index, sets), exact_indices(part, index, sets)) < 0.1
 
 
 @pytest.mark.usefixtures("sampled")
-def test_indices_do_not_depend_on_the_size_of_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_indices_do_not_depend_on_the_size_of_a_block() -> None:
     part, index, sets = random_part(9, 9), resolve_index("SII", 3, 9), sets_up_to(3, 9)
     whole = part.index_at(index, sets)
-    monkeypatch.setattr(linked, "_BLOCK", 1)
+    part.limits = replace(part.limits, cells=1)
     assert_allclose(part.index_at(index, sets), whole, rtol=1e-9, atol=1e-12)
 
 

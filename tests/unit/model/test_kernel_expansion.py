@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from math import exp
 
 import numpy as np
@@ -60,10 +61,10 @@ def test_values_are_the_sum_over_centers_and_kernels(n: int, seed: int) -> None:
     assert_allclose(part(masks), [by_double_loop(part, mask) for mask in masks], rtol=1e-12, atol=1e-12)
 
 
-def test_values_do_not_depend_on_the_size_of_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_values_do_not_depend_on_the_size_of_a_block() -> None:
     part, masks = random_part(7, 0), all_masks(7)
     whole = part(masks)
-    monkeypatch.setattr("captum_spex.model.kernel._BLOCK", 20)
+    part.limits = replace(part.limits, cells=20)
     assert_allclose(part(masks), whole, rtol=1e-14)
 
 
