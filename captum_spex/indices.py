@@ -151,12 +151,16 @@ class IndexTerms(Terms):
     """Values of an interaction index: terms of order 1 to ``max_order``, and the baseline from which they build.
 
     Attributes:
-        resolved_index: the index, up to its largest order.
+        index: name of the index.
+        max_order: largest order that was asked for.
+        resolved_index: the index itself, up to that order.
         baseline: value of the empty set, which is the game without any player, except for ``"FBII"`` (intercept of
             the faithful approximation), ``"Co-Moebius"`` (value with all players) and ``"Fourier"`` (mean over all
             masks).
     """
 
+    index: str
+    max_order: int
     resolved_index: Index
     baseline: float
 
@@ -164,17 +168,7 @@ class IndexTerms(Terms):
         self, index: Index, sets: PlayerSets, values: Floats, baseline: float, *, is_sorted: bool = False
     ) -> None:
         super().__init__(sets, values, is_sorted=is_sorted)
-        self._set(resolved_index=index, baseline=baseline)
-
-    @property
-    def index(self) -> str:
-        """Name of the index."""
-        return self.resolved_index.name
-
-    @property
-    def max_order(self) -> int:
-        """Largest order that was asked for."""
-        return self.resolved_index.max_order
+        self._set(index=index.name, max_order=index.max_order, resolved_index=index, baseline=baseline)
 
 
 def resolve_index(name: str, max_order: int, n_players: int) -> Index:

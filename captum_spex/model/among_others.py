@@ -14,6 +14,7 @@ from captum_spex.indices import Index, IndexTerms
 from captum_spex.masks import as_masks
 from captum_spex.model.game_model import GameModel
 from captum_spex.model.part import Part
+from captum_spex.model.posterior import Posterior
 from captum_spex.model.spectrum import Spectrum
 from captum_spex.player_sets import PlayerSets
 
@@ -53,6 +54,11 @@ class AmongOthers:
     def parts(self) -> tuple[Part, ...]:
         """The parts of the inner game, over its own players."""
         return self.inner.parts
+
+    @property
+    def posterior(self) -> Posterior | None:
+        """The posterior of the inner game, over its own players."""
+        return self.inner.posterior
 
     @property
     def n_varied(self) -> int:

@@ -9,9 +9,9 @@ from importlib.util import find_spec
 from captum_spex.benchmark._protocol import Case
 from captum_spex.errors import ArgumentError
 from captum_spex.game import Game
-from captum_spex.model import GameModel
+from captum_spex.model import RecoveredGame
 
-Made = tuple[Game, GameModel | None]
+Made = tuple[Game, RecoveredGame | None]
 """A game, and the exact game as a model where it is known."""
 
 

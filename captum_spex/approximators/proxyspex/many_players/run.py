@@ -21,7 +21,7 @@ from captum_spex.approximators.proxyspex.many_players.screening import Screened,
 from captum_spex.arrays import Floats, Ints
 from captum_spex.errors import BudgetError
 from captum_spex.masks import Masks, PackedMasks, first_rows, mask_keys
-from captum_spex.model import AmongOthers, GameModel, Residuals, Spectrum
+from captum_spex.model import AmongOthers, GameModel, RecoveredGame, Residuals, Spectrum
 
 _MOST_BYTES = 8 << 30  # of packed masks
 _TWO_SIDED_95 = 1.96
@@ -166,7 +166,7 @@ def _fitted(
     return Estimate(model, r_squared, facts)
 
 
-def _shrunk(model: GameModel, masks: Masks, truth: Floats) -> tuple[GameModel, Floats]:
+def _shrunk(model: RecoveredGame, masks: Masks, truth: Floats) -> tuple[RecoveredGame, Floats]:
     """Return the model, as far as it surely follows values that it has not seen, and what it predicts there."""
     predicted = model(masks)
     slope, middle = trusted_slope(predicted, truth), float(predicted.sum()) / max(len(truth), 1)
