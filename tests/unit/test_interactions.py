@@ -122,7 +122,7 @@ def test_conversion_keeps_order_and_facts(result):
 
 
 def test_conversion_checks_its_arguments(result):
-    with pytest.raises(UnknownNameError, match="`index`: expected 'SV', .*, got 'XII'"):
+    with pytest.raises(UnknownNameError, match=r"`index`: expected 'SV', .*, got 'XII'"):
         result.to("XII")
     with pytest.raises(OrderError, match="`max_order`: expected an integer from 1 to the number of players, 9, got 10"):
         result.to("SII", max_order=10)

@@ -210,5 +210,5 @@ def test_masks_of_a_wrong_shape(masks):
 
 @pytest.mark.parametrize("masks", [[[0.5, 1.0]], [[-1, 1]], [["a", "b"]]])
 def test_masks_of_wrong_entries(masks):
-    with pytest.raises(MaskError, match=r"`masks`: expected bool, or 0 and 1, got dtype .* with other values than 0 and 1"):
+    with pytest.raises(MaskError, match=r"`masks`: expected bool, or 0 and 1, got dtype .* with other values"):
         as_masks(masks, 2)
