@@ -1,28 +1,28 @@
-"""What all Captum adapters share: arguments, checks, the run, and the shapes of the answer."""
+"""What the Captum adapters share: the arguments of `attribute`, the run, and the shapes of the result."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from captum_spex import checks
 from captum_spex.approximators import Approximator
-from captum_spex.attr.tensor_game import TensorGame, baselines_of, players_of
+from captum_spex.approximators import ProxySpex as ProxySpexApproximator
+from captum_spex.attr.request import Request, TensorRequest
+from captum_spex.attr.tensor_game import TensorGame
 from captum_spex.checks import RandomState
 from captum_spex.compat import captum
-from captum_spex.errors import ArgumentError, in_words
-from captum_spex.explaining import StoreArgument, default_budget, explain
+from captum_spex.explaining import StoreArgument, default_budget
+from captum_spex.game import Game
 from captum_spex.interactions import Interactions
-
-_CAPTUMS_WORDS = {"budget": "n_samples", "index": "interaction_index", "names": "feature_names"}
 
 
 class SpexAttribution(captum.ShapleyValueSampling):  # type: ignore[misc]
-    """Base of the adapters. A subclass of ``ShapleyValueSampling``, so that ``LLMAttribution`` takes it as one."""
+    """Base of the adapters. A subclass of ``ShapleyValueSampling``, so that ``LLMAttribution`` accepts it as one."""
 
     def __init__(self, forward_func: Callable[..., Any], approximator: Approximator) -> None:
         captum.PerturbationAttribution.__init__(self, forward_func)
@@ -32,124 +32,136 @@ class SpexAttribution(captum.ShapleyValueSampling):  # type: ignore[misc]
         """Return the number of evaluations that is used when none is given."""
         return default_budget(n_players)
 
-    def _approximator_on(self, device: torch.device) -> Approximator:
-        """Return the algorithm, set to compute where the inputs are if it can."""
-        return self.approximator
+    @captum.log_usage(part_of_slo=True)  # type: ignore[untyped-decorator]
+    def attribute(
+        self,
+        inputs: Any,
+        baselines: Any = None,
+        target: Any = None,
+        additional_forward_args: Any = None,
+        feature_mask: Any = None,
+        n_samples: int | None = None,
+        perturbations_per_eval: int = 1,
+        return_input_shape: bool = True,
+        show_progress: bool = False,
+        *,
+        return_interactions: bool = False,
+        interaction_index: str = "SII",
+        max_order: int | None = None,
+        random_state: RandomState = None,
+        multi_output: bool | None = None,
+        feature_names: Sequence[str] | None = None,
+        store: StoreArgument = None,
+    ) -> Any:
+        """Attribute the output to features, and on request to groups of features.
+
+        The positional arguments are those of ``captum.attr.KernelShap.attribute``, in the same order.
+
+        Args:
+            inputs: a tensor or tuple of tensors, examples first. All examples of a batch are evaluated under the same
+                masks and explained one by one.
+            baselines: what an absent feature becomes: a number or a tensor that broadcasts to the input, one for each
+                input. Default: 0
+            target: which output to explain, as in Captum. Default: None
+            additional_forward_args: further arguments of ``forward_func``, as in Captum. Default: None
+            feature_mask: integer group ids, one tensor per input, ``(1, ...)`` or one row per example; player ``k`` is
+                the group with the ``k``-th smallest id. Default: every element its own group.
+            n_samples: evaluations, that is rows of the model per example, at least 2; from ``2**n_players`` on the
+                result is exact. Default: ``max(512, 4 n log2(n))`` for n players, at most ``2**n``.
+            perturbations_per_eval: masks per call of the model. Default: 1
+            return_input_shape: return attributions in the shape of the inputs, else one number per player.
+                Default: True
+            show_progress: show a progress bar. Default: False
+            return_interactions: also return the interactions. Default: False
+            interaction_index: index of the interactions, see `captum_spex.indices.NAMES`; attributions are always
+                Shapley values. Default: "SII"
+            max_order: largest order of an interaction. Default: 2, or 1 for a single player.
+            random_state: seed of the masks. Default: None
+            multi_output: explain every output of a model with several (no target). Default: only inside
+                ``LLMAttribution``.
+            feature_names: names of the players, for the interactions. Default: None
+            store: a file in which every evaluated batch is kept, so that a stopped run resumes where it stopped: a
+                path, if ``forward_func`` is a torch module or a method of one, else a `captum_spex.evaluation.Store`
+                with a fingerprint. Default: None
+
+        Returns:
+            *Tensor* or *tuple[Tensor, ...]* of **attributions** in the shape of the inputs (outputs, if several, after
+            the examples; one example if the model returns one value for a whole batch), with the dtype of floating
+            inputs and their device; they sum to ``f(inputs) - f(baselines)``. With ``return_input_shape=False`` a
+            tensor ``(examples, n_players)``. With ``return_interactions=True`` a pair of those and the
+            `captum_spex.Interactions`: one, or a list over examples and, in it, over outputs, where there are several.
+
+        Raises:
+            ArgumentError: an argument that cannot be used (a ``ValueError``), before the model is called; a missing
+                ``target``, when the first batch shows several outputs.
+            GameError: if the model returns the wrong number of rows, NaN or infinity.
+        """
+        return self._answer(
+            TensorRequest(
+                inputs=inputs,
+                baselines=baselines,
+                target=target,
+                additional_forward_args=additional_forward_args,
+                feature_mask=feature_mask,
+                n_samples=n_samples,
+                perturbations_per_eval=perturbations_per_eval,
+                return_input_shape=return_input_shape,
+                show_progress=show_progress,
+                return_interactions=return_interactions,
+                interaction_index=interaction_index,
+                max_order=max_order,
+                random_state=random_state,
+                multi_output=multi_output,
+                feature_names=feature_names,
+                store=store,
+            )
+        )
 
     def attribute_future(self) -> None:
         """Asynchronous attribution is not offered."""
         raise NotImplementedError(f"attribute_future is not implemented for {self.get_name()}")
 
-    def _attribute(
-        self,
-        inputs: Any,
-        baselines: Any,
-        target: Any,
-        additional_forward_args: Any,
-        feature_mask: Any,
-        n_samples: int | None,
-        perturbations_per_eval: int,
-        return_input_shape: bool,
-        show_progress: bool,
-        return_interactions: bool,
-        interaction_index: str,
-        max_order: int,
-        random_state: RandomState,
-        multi_output: bool | None,
-        feature_names: Sequence[str] | None,
-        store: StoreArgument,
-    ) -> Any:
-        game = self._game(inputs, baselines, target, additional_forward_args, feature_mask, multi_output)
-        budget = self.default_n_samples(game.n_players) if n_samples is None else checks.budget("n_samples", n_samples)
-        results = explain_in_captums_words(
-            game,
-            game.n_players,
-            budget=budget,
-            index=interaction_index,
-            max_order=min(max_order, game.n_players) if max_order == 2 else max_order,
-            approximator=self._approximator_on(game.inputs[0].device),
-            random_state=random_state,
-            batch_size=checks.integer("perturbations_per_eval", perturbations_per_eval),
-            show_progress=show_progress,
-            names=feature_names,
-            store=store,
-        )
-        flat = results if isinstance(results, list) else [results]
-        attributions = _attributions(flat, game, return_input_shape, captum.is_tuple(inputs))
-        return (attributions, _nested(flat, game)) if return_interactions else attributions
+    def _answer(self, request: TensorRequest) -> Any:
+        """Return what `attribute` returns."""
+        game = request.game(self.forward_func)
+        results = self._explain(game, game.n_players, request, game.inputs[0].device)
+        attributions = _attributions(results, game, request)
+        return (attributions, _nested(results, game)) if request.return_interactions else attributions
 
-    def _game(
-        self,
-        inputs: Any,
-        baselines: Any,
-        target: Any,
-        additional_forward_args: Any,
-        feature_mask: Any,
-        multi_output: bool | None,
-    ) -> TensorGame:
-        tensors = checked_inputs(inputs)
-        players, n_players = players_of(feature_mask, tensors)
-        if multi_output is None:  # Captum's own wrapper of language models returns one output per token
-            multi_output = isinstance(getattr(self.forward_func, "__self__", None), captum.BaseLLMAttribution)
-        return TensorGame(
-            forward_func=self.forward_func,
-            inputs=tensors,
-            baselines=baselines_of(baselines, tensors),
-            players=players,
-            n_players=n_players,
-            target=target,
-            additional_forward_args=captum.format_additional_forward_args(additional_forward_args),
-            multi_output=multi_output,
-        )
+    def _explain(self, game: Game, n_players: int, request: Request, device: torch.device) -> list[Interactions]:
+        """Explain a game whose inputs are on a device; the Gaussian process is fitted there if it is a GPU."""
+        approximator = self.approximator
+        if device.type == "cuda" and isinstance(approximator, ProxySpexApproximator) and approximator.device is None:
+            approximator = replace(approximator, device=device)
+        return request.explained(game, n_players, approximator, self.default_n_samples(n_players))
 
 
-def explain_in_captums_words(*arguments: Any, **keywords: Any) -> Interactions | list[Interactions]:
-    """Call `explain`; errors name the arguments as they are called here."""
-    with in_words(_CAPTUMS_WORDS):
-        return explain(*arguments, **keywords)
+def shapley_values(result: Interactions) -> np.ndarray:
+    """Return one Shapley value per player, ``(n_players,)``."""
+    return (result if result.index in ("SV", "SII") else result.to("SV", max_order=1)).first_order()
 
 
-def checked_inputs(inputs: Any) -> tuple[Tensor, ...]:
-    """Return the inputs as a tuple of tensors with as many examples each."""
-    given = inputs if isinstance(inputs, tuple) else (inputs,)
-    if not given or not all(isinstance(tensor, Tensor) for tensor in given):
-        came = f"a {type(inputs).__name__}" if given else "an empty tuple"
-        raise ArgumentError("inputs", came, "a tensor or a tuple of tensors")
-    tensors = tuple(tensor.detach() for tensor in captum.format_tensor_into_tuples(inputs))
-    for tensor in tensors:
-        if tensor.dim() == 0 or tensor.numel() == 0:
-            raise ArgumentError("inputs", f"shape {tuple(tensor.shape)}", "at least one example with one feature")
-        if len(tensor) != len(tensors[0]):
-            raise ArgumentError("inputs", f"{len(tensor)} and {len(tensors[0])} examples", "the same number in each")
-    return tensors
-
-
-def _attributions(results: list[Interactions], game: TensorGame, input_shape: bool, as_tuple: bool) -> Any:
+def _attributions(results: list[Interactions], game: TensorGame, request: TensorRequest) -> Any:
     """Arrange the Shapley values: ``(examples, *outputs, *features)`` or ``(examples, *outputs, n_players)``."""
     values = np.stack([shapley_values(result) for result in results])
     leading = (1 if game.per_batch else game.n_examples, *game.output_shape)
     coefficients = torch.from_numpy(values).reshape(*leading, game.n_players)
-    if not input_shape:
+    if not request.return_input_shape:
         return coefficients.to(game.inputs[0].device, _dtype(game.inputs[0]))
     spread = tuple(
         _over_features(coefficients.to(_dtype(tensor)).to(tensor.device), players, len(game.output_shape))
         for tensor, players in zip(game.inputs, game.players, strict=True)
     )
-    return captum.format_output(as_tuple, spread)
+    return captum.format_output(request.is_tuple, spread)
 
 
 def _over_features(coefficients: Tensor, players: Tensor, n_output_dims: int) -> Tensor:
     """Give every element of an input the value of its player."""
     if len(players) == 1:
         return coefficients[..., players[0]]
-    if len(coefficients) == 1:  # one value for the whole batch: every example's groups share it
+    if len(coefficients) == 1:  # one value for the complete batch: every example's groups share it
         return coefficients[0][..., players].movedim(n_output_dims, 0)
     return torch.stack([coefficients[example][..., groups] for example, groups in enumerate(players)])
-
-
-def shapley_values(result: Interactions) -> np.ndarray:
-    """Return one Shapley value per player, ``(n_players,)``."""
-    return (result if result.index in ("SV", "SII") else result.to("SV", max_order=1)).first_order()
 
 
 def _dtype(tensor: Tensor) -> torch.dtype:

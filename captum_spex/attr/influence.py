@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 
 from captum_spex import checks
 from captum_spex.approximators import Approximator
-from captum_spex.attr.attribution import explain_in_captums_words
+from captum_spex.arrays import scalar
+from captum_spex.attr.request import Request
 from captum_spex.checks import RandomState
 from captum_spex.compat import captum
 from captum_spex.errors import ArgumentError, GameError, in_words
@@ -25,7 +27,8 @@ from captum_spex.games.training import OnTest, TrainingGame
 from captum_spex.indices import resolve_index
 from captum_spex.interactions import Interactions
 
-_WORDS = {"data": "train_dataset", "fit": "model", "X": "inputs", "y": "inputs"}
+_TRACINS_WORDS = {"data": "train_dataset", "fit": "model", "X": "inputs", "y": "inputs"}
+_SETTINGS = ("seeds", "untrainable", "n_jobs")
 
 
 class ProxySpexInfluence(captum.DataInfluence):  # type: ignore[misc]
@@ -36,12 +39,12 @@ class ProxySpexInfluence(captum.DataInfluence):  # type: ignore[misc]
             returns it.
         train_dataset: the training data: a tuple of columns such as ``(X, y)``, or a ``Dataset`` or
             ``DataLoader`` of torch, read in its order.
-        value: what is observed of a test point: for estimators a value of `captum_spex.games.training.OnTest`, default
-            ``"margin"`` of classifiers and ``"prediction"`` of others; for functions a function of the trained model
-            and the test inputs that returns a number for each test point.
+        value: the number that is explained for each test point: for estimators a value of
+            `captum_spex.games.training.OnTest`, default ``"margin"`` for classifiers and ``"prediction"`` for others;
+            else a function of the trained model and the test inputs.
         groups: a label for each training point: points with the same label are one player.
         index: ``"SII"``: influences are Shapley values, which weigh all sizes of subsets alike; ``"BII"``: Banzhaf
-            values, of uniformly random subsets, about half of the data, which are easier to learn.
+            values, of uniformly random subsets (about half of the data), which need fewer trainings.
         approximator: the algorithm with its settings; default `captum_spex.approximators.ProxySpex()`.
         n_samples: trainings; default ``max(512, 4 n log2(n))`` for n players.
         random_state: seed of the subsets.
@@ -79,17 +82,15 @@ class ProxySpexInfluence(captum.DataInfluence):  # type: ignore[misc]
         self._columns = _columns("train_dataset", train_dataset, as_arrays=self._is_estimator)
         self._value = self._checked_value(value)
         self._groups = groups
-        self._index = checks.choice("index", index, ("SII", "BII"))
+        index = checks.choice("index", index, ("SII", "BII"))
+        self._request = Request(n_samples=n_samples, interaction_index=index, random_state=random_state)
         self._approximator = approximator
-        self._n_samples = None if n_samples is None else checks.budget("n_samples", n_samples)
-        self._random_state = random_state
         self._settings = dict(settings or {})
-        unknown = set(self._settings) - {"seeds", "untrainable", "n_jobs"}
-        if unknown:
-            raise ArgumentError("settings", repr(sorted(unknown)[0]), "'seeds', 'untrainable', 'n_jobs'")
+        for name in self._settings:
+            checks.choice("settings", name, _SETTINGS, error=ArgumentError)
         labels = np.asarray(self._columns[1])[:1] if len(self._columns) > 1 else np.zeros(0)
         one = OnTest([0], labels if len(labels) else [0]) if isinstance(self._value, str) else self._evaluation(())
-        self.names = self._game(one, closed_form=False).names  # checks the data before anything is trained
+        self.names = self._game(one, closed_form=False).names  # checks the data before the first training
         self._last: tuple[str, list[Interactions]] | None = None
 
     def influence(
@@ -114,38 +115,38 @@ class ProxySpexInfluence(captum.DataInfluence):  # type: ignore[misc]
         Raises:
             ArgumentError: an argument that cannot be used, before anything is trained.
         """
-        if k is not None:
-            checks.integer("k", k)
-            if k > len(self.names):
-                raise ArgumentError("k", str(k), f"at most {len(self.names)}, the number of players")
-        scores = torch.from_numpy(np.stack([one.first_order() for one in self._explained(inputs, show_progress)]))
-        if k is None:
+        n_returned = None if k is None else checks.integer("k", k, 1, len(self.names))
+        largest = checks.flag("proponents", proponents)
+        results = self._explained(inputs, show_progress)
+        scores = torch.from_numpy(np.stack([result.first_order() for result in results]))
+        if n_returned is None:
             return scores
-        found, indices = torch.topk(scores, k, dim=1, largest=proponents)
+        found, indices = torch.topk(scores, n_returned, dim=1, largest=largest)
         return captum.KMostInfluentialResults(indices, found)
 
     def interactions(
-        self, inputs: Any, *, index: str | None = None, max_order: int = 2, show_progress: bool = False
+        self, inputs: Any, *, index: str | None = None, max_order: int | None = None, show_progress: bool = False
     ) -> list[Interactions]:
         """Return the interactions between training points, one result for each test point.
 
-        Of points that raise the value, a positive interaction is synergy: they do more together; a negative one is
-        redundancy: one makes up for the other, as duplicates do. Test points whose influence was asked for last are not
-        trained for again.
+        For points that raise the value, a positive interaction is synergy (they do more together) and a negative one
+        redundancy (one makes up for the other, as duplicates do). Trainings for the last test points are reused.
 
         Args:
             inputs: the test points, as in `influence`.
             index: an interaction index, see `captum_spex.indices.NAMES`; default: that of the influences.
-            max_order: largest order.
+            max_order: largest order; default 2, or 1 for a single player.
             show_progress: show a progress bar.
         """
-        index = self._index if index is None else index
-        max_order = min(max_order, len(self.names)) if max_order == 2 else max_order
-        resolve_index(index, max_order, len(self.names))  # raises before anything is trained
-        found = self._explained(inputs, show_progress)
+        n_players = len(self.names)
+        index = self._request.interaction_index if index is None else index
+        wanted = resolve_index(index, min(2, n_players) if max_order is None else scalar(max_order), n_players)
+        results = self._explained(inputs, show_progress)
         return [
-            one if (index, max_order) == (one.index, one.max_order) else one.to(index, max_order=max_order)
-            for one in found
+            result
+            if (wanted.name, wanted.max_order) == (result.index, result.max_order)
+            else result.to(wanted.name, max_order=wanted.max_order)
+            for result in results
         ]
 
     def _explained(self, inputs: Any, show_progress: bool) -> list[Interactions]:
@@ -153,24 +154,16 @@ class ProxySpexInfluence(captum.DataInfluence):  # type: ignore[misc]
         key = _key(tests)
         if self._last is not None and key is not None and self._last[0] == key:
             return self._last[1]
-        with in_words(_WORDS):
+        with in_words(_TRACINS_WORDS):
             game = self._game(self._evaluation(tests))
-        found = explain_in_captums_words(
-            game,
-            budget=default_budget(game.n_players) if self._n_samples is None else self._n_samples,
-            index=self._index,
-            max_order=min(2, game.n_players),
-            approximator=self._approximator,
-            random_state=self._random_state,
-            show_progress=show_progress,
-        )
-        results = found if isinstance(found, list) else [found]
+        request = replace(self._request, show_progress=show_progress)
+        results = request.explained(game, game.n_players, self._approximator, default_budget(game.n_players))
         self._last = None if key is None else (key, results)
         return results
 
     def _game(self, evaluate: Callable[[Any], Any], closed_form: bool = True) -> TrainingGame:
         settings = {**self._settings, "closed_form": closed_form}
-        with in_words(_WORDS):
+        with in_words(_TRACINS_WORDS):
             return TrainingGame(self.model, evaluate, self._columns, groups=self._groups, **settings)
 
     def _evaluation(self, tests: tuple[Any, ...]) -> Callable[[Any], Any]:
@@ -179,8 +172,7 @@ class ProxySpexInfluence(captum.DataInfluence):  # type: ignore[misc]
             return OnTest(tests[0], tests[1] if len(tests) > 1 else None, value)  # type: ignore[arg-type]
 
         def evaluate(model: Any) -> Any:
-            observed = value(model, *tests)
-            numbers = numbers_of(observed, "value")
+            numbers = numbers_of(value(model, *tests), "value")
             n_tests = _n_rows(tests[0], numbers.size)
             if numbers.size != n_tests or numbers.ndim > 1:
                 raise GameError(f"`value`: returned shape {numbers.shape} for {n_tests} test points.")
@@ -210,7 +202,7 @@ def _columns(argument: str, data: Any, *, as_arrays: bool) -> tuple[Any, ...]:
         data = tuple(torch.cat(column) for column in zip(*batches, strict=True))
     if isinstance(data, Dataset):
         if not data:
-            raise ArgumentError(argument, "no rows", "a data set with at least one")
+            raise ArgumentError(argument, "no rows", "a data set with at least one row")
         gathered = default_collate([data[row] for row in range(len(data))])  # type: ignore[arg-type]
         data = tuple(gathered) if isinstance(gathered, Sequence) else gathered
     columns = tuple(data) if isinstance(data, tuple | list) else (data,)
@@ -220,14 +212,14 @@ def _columns(argument: str, data: Any, *, as_arrays: bool) -> tuple[Any, ...]:
 
 
 def _n_rows(column: Any, otherwise: int) -> int:
-    """Return how many rows a column has; of a thing without a length, what is believed."""
+    """Return the number of rows of a column, or ``otherwise`` for one without a length."""
     if hasattr(column, "shape"):
         return int(column.shape[0])
     return len(column) if hasattr(column, "__len__") else otherwise
 
 
 def _key(tests: tuple[Any, ...]) -> str | None:
-    """Return what identifies test points, if they can be told apart."""
+    """Return what identifies test points, or ``None`` if their content cannot be read."""
     try:
         return digest([_content(column) for column in tests])
     except TypeError:
@@ -235,10 +227,10 @@ def _key(tests: tuple[Any, ...]) -> str | None:
 
 
 def _content(column: Any) -> Any:
-    """Return all that a column holds: of long tensors and arrays, `digest` would look at some numbers only."""
+    """Return the complete content of a column: `digest` samples long tensors and arrays."""
     if isinstance(column, Tensor):
-        whole = column.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-        return str(column.dtype), tuple(column.shape), whole.numpy().tobytes()
+        octets = column.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+        return str(column.dtype), tuple(column.shape), octets.numpy().tobytes()
     if hasattr(column, "to_numpy"):  # data frames
         return list(getattr(column, "columns", ())), _content(column.to_numpy())
     if isinstance(column, np.ndarray):

@@ -19,7 +19,7 @@ from captum_spex.games.text.answer_scorer import AnswerScorer, filler
 from captum_spex.games.text.length_limit import token_limit
 from captum_spex.games.text.token_batches import BatchedGame
 from captum_spex.games.text.token_rows import Align, Rows, filled_up
-from captum_spex.masks import Masks
+from captum_spex.masks import Masks, ends
 
 Inspect = Callable[[str, str, list[float]], None]
 
@@ -35,10 +35,10 @@ class LanguageGame(BatchedGame):
         target_tokens: the answer.
         per_token: whether its tokens are outputs too.
         inspect: called for every mask with prompt, answer, and the probabilities of it and of its tokens.
-        tokens_per_batch: the most tokens that the model receives at once.
+        tokens_per_batch: largest number of tokens in a call of the model.
 
     Raises:
-        ArgumentError: a prompt that is longer than the model reads, or that may be empty.
+        ArgumentError: a prompt that exceeds the model's limit, or that may be empty.
     """
 
     def __init__(
@@ -57,16 +57,16 @@ class LanguageGame(BatchedGame):
         self._wrapper = wrapper
         self._inp = inp
         self._answer = target_tokens.cpu().numpy().astype(np.int64)
-        self._is_whole = not per_token or len(self._answer) == 1
+        self._answer_only = not per_token or len(self._answer) == 1
         self._inspect = inspect
         self._scorer = AnswerScorer(wrapper.model, self._answer)
         self._is_text = isinstance(inp, captum.TextTokenInput | captum.TextTemplateInput)
-        self._kept: dict[bytes, NDArray[np.int64]] = {}  # tokens of templates, until they are evaluated
+        self._filled: dict[bytes, NDArray[np.int64]] = {}  # tokens of templates that are not yet evaluated
         self._check_lengths()
 
     @property
     def fingerprint(self) -> dict[str, str] | None:
-        """What tells this game from others, for a store."""
+        """What identifies this game, for a store."""
         from captum_spex import __version__
 
         try:
@@ -75,7 +75,7 @@ class LanguageGame(BatchedGame):
                 "model": digest(*identity_of(self._wrapper, (self._inp,))),
                 "input": digest(content_of(self._inp)),
                 "target": digest(self._answer),
-                "outputs": "the answer" if self._is_whole else "the answer and its tokens",
+                "outputs": "the answer" if self._answer_only else "the answer and its tokens",
             }
         except (TypeError, RuntimeError):
             return None
@@ -87,29 +87,28 @@ class LanguageGame(BatchedGame):
 
     @cached_property
     def _n_with_image(self) -> int:
-        """Number of tokens, the answer's too, beside the whole image."""
-        (whole,) = self._inputs(np.ones((1, self.n_players), dtype=np.bool_))
-        return int(whole["input_ids"].shape[1]) + len(self._answer)
+        """Number of tokens of prompt and answer with the complete image."""
+        (complete,) = self._inputs(ends(self.n_players)[:1])
+        return int(complete["input_ids"].shape[1]) + len(self._answer)
 
     def _check_lengths(self) -> None:
-        """Refuse prompts that the model cannot read; nothing is ever cut off silently."""
+        """Refuse prompts that the model cannot read; nothing is truncated silently."""
         n_answer, limit = len(self._answer), token_limit(self._wrapper.model, self._wrapper.tokenizer)
         lengths = self._lengths(self._longest_and_shortest()) - n_answer
-        self._kept.clear()
+        self._filled.clear()
         if lengths.min() < 1:
-            hint = "Put a text that stays, or the token that begins texts, before it."
-            raise ArgumentError("inp", "one that may leave an empty prompt", "one that leaves a token", hint)
+            hint = "Begin it with a text that is always present, or with the token that begins texts."
+            raise ArgumentError("inp", "one whose prompt may be empty", "prompts of at least one token", hint)
         if limit is not None and lengths.max() + n_answer > limit:
-            came = f"a prompt of up to {lengths.max()} tokens, before an answer of {n_answer}"
-            hint = (
-                f"A prompt of {limit - n_answer} tokens fits." if n_answer < limit else "The answer alone is too long."
-            )
-            raise ArgumentError("inp", came, f"at most {limit} tokens together, what the model reads", hint)
+            got = f"a prompt of up to {lengths.max()} tokens and an answer of {n_answer}"
+            room = limit - n_answer
+            hint = f"A prompt of {room} tokens fits." if room > 0 else "The answer alone is too long."
+            raise ArgumentError("inp", got, f"at most {limit} tokens together, the model's limit", hint)
 
     def _longest_and_shortest(self) -> Masks:
         """Return the masks of all players, of none, and of those that make a prompt longer and shorter."""
         if not isinstance(self._inp, captum.TextTemplateInput):
-            return np.stack([np.ones(self.n_players, dtype=np.bool_), np.zeros(self.n_players, dtype=np.bool_)])
+            return ends(self.n_players)
         masks = ~np.eye(self.n_players + 1, self.n_players, k=-1, dtype=np.bool_)  # all, then all but one
         lengths = self._lengths(masks)
         lengthens = lengths[1:] <= lengths[0]
@@ -120,9 +119,9 @@ class LanguageGame(BatchedGame):
         outputs = torch.cat([log_probs.sum(dim=1, keepdim=True), log_probs], dim=1)
         if self._inspect is not None:
             self._show(masks, outputs.exp(), self._inspect)
-        outputs = outputs[:, :1] if self._is_whole else outputs
+        outputs = outputs[:, :1] if self._answer_only else outputs
         for mask in masks:
-            self._kept.pop(mask.tobytes(), None)
+            self._filled.pop(mask.tobytes(), None)
         return outputs if self._wrapper.attr_target == "log_prob" else outputs.exp()
 
     def _text_log_probs(self, masks: Masks) -> Tensor:
@@ -143,25 +142,29 @@ class LanguageGame(BatchedGame):
         return [self._filled_in(mask) for mask in masks]
 
     def _filled_in(self, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Return the tokens of a template under a mask, as they were when they were counted."""
-        kept = self._kept.get(mask.tobytes())
-        if kept is None:
+        """Return the tokens of a template under a mask.
+
+        A template may draw its baselines at random, so that what was counted must be what is evaluated.
+        """
+        tokens = self._filled.get(mask.tobytes())
+        if tokens is None:
             text = self._inp.to_model_input(self._present(mask[None]))
-            kept = np.concatenate([self._wrapper.tokenizer.encode(text), self._answer]).astype(np.int64)
-            self._kept[mask.tobytes()] = kept
-        return kept
+            tokens = np.concatenate([self._wrapper.tokenizer.encode(text), self._answer]).astype(np.int64)
+            self._filled[mask.tobytes()] = tokens
+        return tokens
 
     def _present(self, masks: Masks) -> Tensor:
         return torch.from_numpy(masks).to(self._inp.to_tensor().dtype)
 
     @cached_property
     def _alignment_is_exact(self) -> bool:
-        """Whether rows that end together get the values that they get alone."""
-        some = self._some()
-        alone = [self._scorer.plain(self._rows(mask[None], "left")) for mask in some]
-        return self._scorer.agrees(lambda: self._scorer.aligned(self._rows(some, "right")), torch.cat(alone))
+        """Whether rows that are aligned at their ends get the values that they get alone."""
+        masks = self._trial_masks()
+        alone = [self._scorer.plain(self._rows(mask[None], "left")) for mask in masks]
+        return self._scorer.agrees(lambda: self._scorer.aligned(self._rows(masks, "right")), torch.cat(alone))
 
-    def _some(self) -> Masks:
+    def _trial_masks(self) -> Masks:
+        """Return the masks of all players, of none, and of the second half."""
         masks = np.ones((3, self.n_players), dtype=np.bool_)
         masks[1], masks[2, : self.n_players // 2] = False, False
         return masks
@@ -172,23 +175,23 @@ class LanguageGame(BatchedGame):
         return [self._wrapper._format_model_input(self._inp.to_model_input(row[None])) for row in present]
 
     def _log_probs_of(self, inputs: list[Mapping[str, Any]]) -> Tensor:
-        """Return the log-probabilities after inputs of any kind, together if they have one shape."""
-        if len(inputs) > 1 and not (_alike(inputs) and self._joining_is_exact):
-            return torch.cat([self._together([one]) for one in inputs])
-        return self._together(inputs)
+        """Return the log-probabilities after inputs of any kind, in one call if they have one shape."""
+        if len(inputs) > 1 and not (_have_one_shape(inputs) and self._joining_is_exact):
+            return torch.cat([self._joined([single]) for single in inputs])
+        return self._joined(inputs)
 
     @cached_property
     def _joining_is_exact(self) -> bool:
-        """Whether inputs that are joined get the values that they get alone: a tensor may have no row for each."""
-        inputs = self._inputs(self._some())
-        inputs = inputs if _alike(inputs) else [inputs[0], inputs[0]]
-        alone = torch.cat([self._together([one]) for one in inputs])
+        """Whether joined inputs get the values that they get alone: some tensors do not have one row per prompt."""
+        inputs = self._inputs(self._trial_masks())
+        inputs = inputs if _have_one_shape(inputs) else [inputs[0], inputs[0]]
+        alone = torch.cat([self._joined([single]) for single in inputs])
         try:
-            return self._scorer.agrees(lambda: self._together(inputs), alone)
+            return self._scorer.agrees(lambda: self._joined(inputs), alone)
         except RuntimeError:  # shapes that do not fit together
             return False
 
-    def _together(self, inputs: list[Mapping[str, Any]]) -> Tensor:
+    def _joined(self, inputs: list[Mapping[str, Any]]) -> Tensor:
         joined = {
             name: torch.cat([one[name] for one in inputs]) if isinstance(value, Tensor) else value
             for name, value in inputs[0].items()
@@ -197,7 +200,7 @@ class LanguageGame(BatchedGame):
         ids = torch.cat([joined["input_ids"].to(self.device), answer], dim=1)
         joined |= {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
         logits: Tensor = self._wrapper.model(**joined).logits
-        logits = logits[:, 0] if logits.dim() == 4 else logits  # heads that return several rows, as Captum knows them
+        logits = logits[:, 0] if logits.dim() == 4 else logits  # heads that return several rows
         return self._scorer.of_answer(logits[:, -answer.shape[1] - 1 : -1])
 
     def _show(self, masks: Masks, probabilities: Tensor, inspect: Inspect) -> None:
@@ -211,13 +214,13 @@ class LanguageGame(BatchedGame):
             inspect(decode(prompt), decode(self._answer), values)
 
 
-def _alike(inputs: list[Mapping[str, Any]]) -> bool:
+def _have_one_shape(inputs: list[Mapping[str, Any]]) -> bool:
     shapes = [{name: getattr(value, "shape", None) for name, value in one.items()} for one in inputs]
     return len(inputs) == 1 or all(shape == shapes[0] for shape in shapes)
 
 
 def _names(inp: Any, tokenizer: Any) -> tuple[str, ...]:
-    """Return the players as text: tokens without signs for spaces, values of a template, groups of them joined."""
+    """Return the players as texts: tokens without their space markers, values of a template, groups joined."""
     values = [str(value) for value in inp.values]
     if isinstance(inp, captum.TextTokenInput):
         return tuple(tokenizer.convert_tokens_to_string([value]).strip() or value for value in values)

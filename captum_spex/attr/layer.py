@@ -1,30 +1,31 @@
-"""`LayerProxySpex`: the channels or groups of what one layer gives out, or takes in."""
+"""`LayerProxySpex`: channels, heads or other groups of a layer's output or input as players."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from captum_spex import checks
 from captum_spex.approximators import Approximator
-from captum_spex.attr.attribution import checked_inputs
 from captum_spex.attr.proxyspex import ProxySpex
+from captum_spex.attr.request import TensorRequest, checked_inputs
 from captum_spex.checks import RandomState
 from captum_spex.compat import captum
 from captum_spex.errors import ArgumentError, in_words
 from captum_spex.explaining import StoreArgument
 
-_WORDS = {"feature_mask": "layer_mask", "baselines": "layer_baselines", "inputs": "layer"}
+_LAYERS_WORDS = {"feature_mask": "layer_mask", "baselines": "layer_baselines", "inputs": "layer"}
 
 
 class LayerProxySpex(captum.LayerAttribution, captum.PerturbationAttribution):  # type: ignore[misc]
     """Shapley values and interactions of a layer's activations, in the manner of ``captum.attr.LayerFeatureAblation``.
 
-    Components of several layers together are players of `captum_spex.games.components.ComponentGame`.
+    For components of several layers together see `captum_spex.games.components.ComponentGame`.
 
     Args:
         forward_func: the model, or any function of its inputs that calls the layer.
@@ -43,7 +44,7 @@ class LayerProxySpex(captum.LayerAttribution, captum.PerturbationAttribution):  
     ) -> None:
         if not isinstance(layer, nn.Module):
             hint = "Components of several layers: `captum_spex.games.components`."
-            raise ArgumentError("layer", f"a {type(layer).__name__}", "a module of the model", hint)
+            raise ArgumentError("layer", checks.a(layer), "a module of the model", hint)
         captum.LayerAttribution.__init__(self, forward_func, layer)
         self.approximator = approximator
 
@@ -62,13 +63,16 @@ class LayerProxySpex(captum.LayerAttribution, captum.PerturbationAttribution):  
         *,
         return_interactions: bool = False,
         interaction_index: str = "SII",
-        max_order: int = 2,
+        max_order: int | None = None,
         random_state: RandomState = None,
         multi_output: bool | None = None,
         feature_names: Sequence[str] | None = None,
         store: StoreArgument = None,
     ) -> Any:
         """Attribute the output to the activations of the layer, and on request to groups of them.
+
+        The positional arguments are those of ``captum.attr.LayerFeatureAblation.attribute``, in the same order, then
+        ``n_samples`` and ``show_progress``.
 
         Args:
             inputs: a tensor or tuple of tensors, examples first.
@@ -84,7 +88,7 @@ class LayerProxySpex(captum.LayerAttribution, captum.PerturbationAttribution):  
             show_progress: show a progress bar. Default: False
             return_interactions: also return the interactions. Default: False
             interaction_index: index of the interactions. Default: "SII"
-            max_order: largest order of an interaction. Default: 2
+            max_order: largest order of an interaction. Default: 2, or 1 for a single player.
             random_state: seed of the masks. Default: None
             multi_output: explain every output of a model with several (no target). Default: None
             feature_names: names of the players, for the interactions. Default: None
@@ -95,73 +99,77 @@ class LayerProxySpex(captum.LayerAttribution, captum.PerturbationAttribution):  
             ``return_interactions=True`` a pair of those and the `captum_spex.Interactions`.
 
         Raises:
-            ArgumentError: an argument that cannot be used (a ``ValueError``); a layer that the model does not call, or
-                that gives no tensor of floating numbers.
+            ArgumentError: an argument that cannot be used (a ``ValueError``); a layer that the model does not call
+                exactly once, or that has no floating-point activations.
             GameError: if the model returns the wrong number of rows, NaN or infinity.
         """
-        given = checked_inputs(inputs)
-        arguments = (*given, *(captum.format_additional_forward_args(additional_forward_args) or ()))
-        n_examples = len(given[0])
-        place = _Place(self.layer, attribute_to_layer_input)
-        activations, is_single = place.activations(self.forward_func, arguments)
-        for tensor in activations:
-            if not tensor.dim() or len(tensor) != n_examples:
-                came = f"one with activations of shape {tuple(tensor.shape)} for {n_examples} examples"
-                raise ArgumentError("layer", came, "a layer whose activations have the examples first")
-        runner = _Injected(self.forward_func, place, len(activations))
-        with in_words(_WORDS):
-            return ProxySpex(runner, self.approximator).attribute(
-                activations[0] if is_single else activations,
-                layer_baselines,
-                target,
-                arguments,
-                layer_mask,
-                n_samples,
-                perturbations_per_eval,
-                show_progress=show_progress,
-                return_interactions=return_interactions,
-                interaction_index=interaction_index,
-                max_order=max_order,
-                random_state=random_state,
-                multi_output=multi_output,
-                feature_names=feature_names,
-                store=store,
-            )
+        request = TensorRequest(
+            inputs=inputs,
+            baselines=layer_baselines,
+            target=target,
+            feature_mask=layer_mask,
+            perturbations_per_eval=perturbations_per_eval,
+            n_samples=n_samples,
+            show_progress=show_progress,
+            return_interactions=return_interactions,
+            interaction_index=interaction_index,
+            max_order=max_order,
+            random_state=random_state,
+            multi_output=multi_output,
+            feature_names=feature_names,
+            store=store,
+        )
+        tensors = checked_inputs(inputs)
+        arguments = (*tensors, *(captum.format_additional_forward_args(additional_forward_args) or ()))
+        side = _Side(self.layer, checks.flag("attribute_to_layer_input", attribute_to_layer_input))
+        activations = side.activations(self.forward_func, arguments, len(tensors[0]))
+        is_single = len(activations) == 1
+        request = replace(
+            request, inputs=activations[0] if is_single else activations, additional_forward_args=arguments
+        )
+        with in_words(_LAYERS_WORDS):
+            model = _Injected(self.forward_func, side, len(activations))
+            return ProxySpex(model, self.approximator)._answer(request)
 
 
 @dataclass(frozen=True, eq=False)
-class _Place:
-    """One side of a layer."""
+class _Side:
+    """The input or the output of a layer."""
 
     layer: nn.Module
     is_input: bool
 
     def activations(
-        self, forward_func: Callable[..., Any], arguments: tuple[Any, ...]
-    ) -> tuple[tuple[Tensor, ...], bool]:
-        """Return the floating tensors there, and whether there was a single thing."""
-        seen: list[list[Tensor]] = []
+        self, forward_func: Callable[..., Any], arguments: tuple[Any, ...], n_examples: int
+    ) -> tuple[Tensor, ...]:
+        """Return the floating tensors that pass here when the model is called, examples first."""
+        calls: list[list[Tensor]] = []
 
-        def look(value: Any) -> Any:
-            seen.append([tensor.detach().clone() for _, tensor in _floating(value)])  # before it is changed in place
+        def record(value: Any) -> Any:
+            calls.append([tensor.detach().clone() for _, tensor in _floating(value)])  # before in-place changes
             return value
 
-        with torch.no_grad(), self.hooked(look):
+        with torch.no_grad(), self.hooked(record):
             forward_func(*arguments)
-        if not seen:
-            raise ArgumentError("layer", f"a {type(self.layer).__name__} that the model does not call", "one it calls")
-        if len(seen) > 1:  # the same activations in all places would be none that the model has
-            came = f"a {type(self.layer).__name__} that the model calls {len(seen)} times"
-            raise ArgumentError("layer", came, "one it calls once")
-        tensors = seen[0]
-        if not tensors:
-            came = f"a {type(self.layer).__name__} without floating activations"
-            raise ArgumentError("layer", came, "a layer that gives, or takes, tensors of floating numbers")
-        return tuple(tensors), len(tensors) == 1
+        kind = checks.a(self.layer)
+        if not calls:
+            raise ArgumentError("layer", f"{kind} that the model does not call", "a layer that the model calls")
+        if len(calls) > 1:  # injecting the same activations at every call would not be what the model computes
+            raise ArgumentError(
+                "layer", f"{kind} that the model calls {len(calls)} times", "a layer that it calls once"
+            )
+        if not calls[0]:
+            allowed = "a layer whose output, or input, has floating-point tensors"
+            raise ArgumentError("layer", f"{kind} without floating activations", allowed)
+        for tensor in calls[0]:
+            if not tensor.dim() or len(tensor) != n_examples:
+                got = f"{kind} with activations of shape {tuple(tensor.shape)} for {n_examples} examples"
+                raise ArgumentError("layer", got, "a layer whose activations have the examples first")
+        return tuple(calls[0])
 
     @contextmanager
     def hooked(self, change: Callable[[Any], Any]) -> Any:
-        """Change what passes there; the hook is removed on leaving, also on an error."""
+        """Apply ``change`` to what passes here; the hook is removed on leaving, also on an error."""
         if self.is_input:
             handle = self.layer.register_forward_pre_hook(lambda _module, arguments: change(arguments))
         else:
@@ -177,24 +185,25 @@ class _Injected:
     """The model as a function of the activations of a layer, then of its own arguments."""
 
     forward_func: Callable[..., Any]
-    place: _Place
+    side: _Side
     n_activations: int
 
     def __call__(self, *arguments: Any) -> Any:
         activations, own = arguments[: self.n_activations], arguments[self.n_activations :]
-        with self.place.hooked(lambda value: _replaced(value, activations)):
+        with self.side.hooked(lambda value: _replaced(value, activations)):
             return self.forward_func(*own)
 
 
 def _floating(value: Any) -> list[tuple[int, Tensor]]:
-    things = value if isinstance(value, tuple | list) else [value]
-    return [(place, one) for place, one in enumerate(things) if isinstance(one, Tensor) and one.is_floating_point()]
+    """Return the floating-point tensors in a value with their positions."""
+    items = value if isinstance(value, tuple | list) else [value]
+    return [(i, item) for i, item in enumerate(items) if isinstance(item, Tensor) and item.is_floating_point()]
 
 
 def _replaced(value: Any, activations: Sequence[Tensor]) -> Any:
     if isinstance(value, Tensor):
         return activations[0]
-    things = list(value)
-    for (place, _), activation in zip(_floating(value), activations, strict=True):
-        things[place] = activation
-    return type(value)(*things) if hasattr(value, "_fields") else type(value)(things)
+    items = list(value)
+    for (position, _), activation in zip(_floating(value), activations, strict=True):
+        items[position] = activation
+    return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)

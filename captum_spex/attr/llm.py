@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from captum_spex import checks
-from captum_spex.attr.attribution import SpexAttribution, explain_in_captums_words, shapley_values
+from captum_spex.attr.attribution import SpexAttribution, shapley_values
 from captum_spex.attr.language_game import Inspect, LanguageGame
+from captum_spex.attr.request import Request
 from captum_spex.checks import RandomState
 from captum_spex.compat import captum
 from captum_spex.compat.versions import CAPTUM_LLM, check_version
@@ -22,12 +24,12 @@ from captum_spex.interactions import Interactions
 
 check_version(CAPTUM_LLM)
 
-_COLORS = {True: "#4772b3", False: "#d0365b"}  # Captum's
-_LONGEST_NAME = 60  # characters in a picture
+_COLORS = {True: "#4772b3", False: "#d0365b"}  # positive and negative, as in Captum
+_LONGEST_NAME = 60  # characters that fit beside the bars
 
 
 class SpexLLMAttributionResult(captum.LLMAttributionResult):  # type: ignore[misc]
-    """What Captum's ``LLMAttributionResult`` holds, and the interactions.
+    """Captum's ``LLMAttributionResult`` with interactions.
 
     Attributes:
         answer: the answer as text.
@@ -49,9 +51,9 @@ class SpexLLMAttributionResult(captum.LLMAttributionResult):  # type: ignore[mis
         """Draw the largest interactions of an order as bars.
 
         Args:
-            order: how many players interact.
-            top: how many interactions to draw.
-            token: which token of the answer; default: the whole answer.
+            order: number of interacting players.
+            top: number of interactions to draw.
+            token: which token of the answer; default: the complete answer.
             show: whether to show the picture instead of returning it.
 
         Returns:
@@ -59,14 +61,15 @@ class SpexLLMAttributionResult(captum.LLMAttributionResult):  # type: ignore[mis
         """
         import matplotlib.pyplot as plt
 
-        checks.integer("top", top)
-        n_tokens = len(self.token_interactions)
-        if token is not None and not -n_tokens <= token < n_tokens:
-            raise ArgumentError("token", str(token), f"0 to {n_tokens - 1}, or None for the whole answer")
-        chosen = self.interactions if token is None else self.token_interactions[token]
-        largest = chosen.top(top, order=order)
+        chosen, answer = self.interactions, self.answer
+        if token is not None:
+            n_tokens = len(self.token_interactions)
+            hint = "None draws the complete answer."
+            number = checks.integer("token", token, -n_tokens, n_tokens - 1, hint=hint)
+            chosen, answer = self.token_interactions[number], self.output_tokens[number]
+        largest = chosen.top(checks.integer("top", top), order=order)
         if not largest:
-            raise ArgumentError("order", str(order), f"1 to {chosen.max_order}, orders of which there are terms")
+            raise ArgumentError("order", str(order), f"an order that has terms, from 1 to {chosen.max_order}")
         names = [_label(chosen.name_of(players)) for players in largest]
         values = list(largest.values())
         figure, axes = plt.subplots(figsize=(6.4, max(1.6, 0.8 + 0.35 * len(names))), layout="constrained")
@@ -74,16 +77,15 @@ class SpexLLMAttributionResult(captum.LLMAttributionResult):  # type: ignore[mis
         axes.set_yticks(range(len(names)), labels=names)
         axes.invert_yaxis()
         axes.axvline(0, color="black", linewidth=0.8)
-        answer = self.answer if token is None else self.output_tokens[token]
         axes.set_xlabel(f"{chosen.index} of order {order}, {_label(repr(answer.strip()))}")
-        if not show:
+        if not checks.flag("show", show):
             return figure, axes
         plt.show()
         return None
 
 
 def _label(text: str) -> str:
-    """Return a text as a picture shows it: in one line, not too long, and its dollars not taken for mathematics."""
+    """Return a text for a picture: one line, shortened, dollar signs escaped as matplotlib reads mathematics."""
     line = " ".join(text.split())
     line = line if len(line) <= _LONGEST_NAME else line[: _LONGEST_NAME - 1] + "…"
     return line.replace("$", r"\$")
@@ -95,7 +97,7 @@ class SpexLLMAttribution(captum.LLMAttribution):  # type: ignore[misc]
     Values are those of Captum's ``forward_in_tokens=False``: the prompt and the answer in one pass.
 
     Args:
-        attr_method: `captum_spex.attr.ProxySpex` or `captum_spex.attr.Spex` of a causal language model of the library
+        attr_method: `captum_spex.attr.ProxySpex` or `captum_spex.attr.Spex` of a causal language model of
             transformers.
         tokenizer: its tokenizer.
         attr_target: ``"log_prob"`` or ``"prob"``.
@@ -105,7 +107,7 @@ class SpexLLMAttribution(captum.LLMAttribution):  # type: ignore[misc]
         >>> from transformers import GPT2Config, GPT2LMHeadModel
         >>> from captum_spex.attr import ProxySpex
         >>> from captum_spex.games.text import embedded_model
-        >>> tokenizer = embedded_model()[1]                       # any tokenizer; a network that has learnt nothing
+        >>> tokenizer = embedded_model()[1]                       # any tokenizer; an untrained network
         >>> config = GPT2Config(vocab_size=len(tokenizer), n_positions=64, n_embd=16, n_layer=1, n_head=2)
         >>> attribution = SpexLLMAttribution(ProxySpex(GPT2LMHeadModel(config).eval()), tokenizer)
         >>> result = attribution.attribute(TextTemplateInput("a {} {}", ["good", "film"]), target="no")
@@ -116,12 +118,11 @@ class SpexLLMAttribution(captum.LLMAttribution):  # type: ignore[misc]
     def __init__(self, attr_method: SpexAttribution, tokenizer: Any, attr_target: str = "log_prob") -> None:
         if not isinstance(attr_method, SpexAttribution):
             allowed = "`captum_spex.attr.ProxySpex(model)` or `captum_spex.attr.Spex(model)`"
-            raise ArgumentError("attr_method", f"a {type(attr_method).__name__}", allowed)
-        if attr_target not in ("log_prob", "prob"):
-            raise ArgumentError("attr_target", repr(attr_target), "'log_prob' or 'prob'")
+            raise ArgumentError("attr_method", checks.a(attr_method), allowed)
+        checks.choice("attr_target", attr_target, ("log_prob", "prob"), error=ArgumentError)
         _check_causal(attr_method.forward_func)
         if not callable(getattr(tokenizer, "encode", None)):
-            raise ArgumentError("tokenizer", f"a {type(tokenizer).__name__}", "the model's tokenizer")
+            raise ArgumentError("tokenizer", checks.a(tokenizer), "the model's tokenizer")
         super().__init__(attr_method, tokenizer, attr_target)
 
     def attribute(
@@ -136,7 +137,7 @@ class SpexLLMAttribution(captum.LLMAttribution):  # type: ignore[misc]
         *,
         n_samples: int | None = None,
         interaction_index: str = "SII",
-        max_order: int = 2,
+        max_order: int | None = None,
         random_state: RandomState = None,
         show_progress: bool = False,
         per_token: bool = True,
@@ -145,23 +146,25 @@ class SpexLLMAttribution(captum.LLMAttribution):  # type: ignore[misc]
     ) -> SpexLLMAttributionResult:
         """Attribute an answer to the parts of a prompt, and to groups of them.
 
+        The positional arguments are those of ``captum.attr.LLMAttribution.attribute``, in the same order.
+
         Args:
             inp: Captum's ``TextTokenInput``, ``TextTemplateInput`` or ``ImageMaskInput``.
             target: the answer, as text or tokens; default: what the model generates.
-            num_trials: ``n_samples`` are taken this many times, all for one result.
+            num_trials: multiplies ``n_samples``; all evaluations make one result.
             gen_args: arguments of the generation, as in Captum, where no target is given.
-            use_cached_outputs: taken for nothing, as there is one way to call the model.
+            use_cached_outputs: has no effect, as there is one way to call the model.
             _inspect_forward: called for every evaluation with prompt, answer, and the probabilities of the answer and
                 of each of its tokens, as in Captum.
-            forward_in_tokens: taken for nothing, as there is one way to call the model.
+            forward_in_tokens: has no effect, as there is one way to call the model.
             n_samples: evaluations; default: `captum_spex.explaining.default_budget`.
             interaction_index: index of the interactions, see `captum_spex.indices.NAMES`.
-            max_order: largest order of an interaction.
+            max_order: largest order of an interaction; default 2, or 1 for a single player.
             random_state: seed of the masks.
             show_progress: show a progress bar.
-            per_token: whether each token of the answer is explained too; without, ``token_attr`` is ``None``, as with
-                ``KernelShap``, and the fit takes a fraction of the time.
-            tokens_per_batch: the most tokens at once; default 2,048 on a CPU, else 65,536.
+            per_token: whether each token of the answer is explained too; if not, ``token_attr`` is ``None``, as with
+                ``KernelShap``, and the fit is much faster.
+            tokens_per_batch: largest number of tokens in a call of the model; default 2,048 on a CPU, else 65,536.
             store: a file in which every evaluated batch is kept, see `captum_spex.explain`.
 
         Returns:
@@ -170,10 +173,17 @@ class SpexLLMAttribution(captum.LLMAttribution):  # type: ignore[misc]
         Raises:
             ArgumentError: an argument that cannot be used.
         """
-        self._check_question(inp, target, gen_args)
+        self._check_prompt(inp, target, gen_args)
+        request = Request(
+            n_samples=self.attr_method.default_n_samples(inp.n_itp_features) if n_samples is None else n_samples,
+            interaction_index=interaction_index,
+            max_order=max_order,
+            random_state=random_state,
+            show_progress=show_progress,
+            store=store,
+        )
         n_trials = checks.integer("num_trials", num_trials)
-        default = self.attr_method.default_n_samples(inp.n_itp_features)
-        budget = default if n_samples is None else checks.budget("n_samples", n_samples)
+        per_token = checks.flag("per_token", per_token)
         target_tokens = self._checked_tokens(inp, target, gen_args)
         game = LanguageGame(
             self,
@@ -183,85 +193,72 @@ class SpexLLMAttribution(captum.LLMAttribution):  # type: ignore[misc]
             inspect=_inspect_forward,
             tokens_per_batch=tokens_per_batch,
         )
-        results = explain_in_captums_words(
-            game,
-            budget=budget * n_trials,
-            index=interaction_index,
-            max_order=min(max_order, game.n_players) if max_order == 2 else max_order,
-            approximator=self.attr_method._approximator_on(self.device),
-            random_state=random_state,
-            show_progress=show_progress,
-            store=store,
-        )
+        request = replace(request, n_samples=request.n_samples * n_trials)  # type: ignore[operator]
+        results = self.attr_method._explain(game, game.n_players, request, self.device)
         return self._result(inp, target_tokens, results, per_token)
 
-    def _check_question(self, inp: Any, target: Any, gen_args: Any) -> None:
-        """Check what can be checked without the model."""
+    def _check_prompt(self, inp: Any, target: Any, gen_args: Any) -> None:
+        """Check the prompt and the answer as far as the model is not needed."""
         if self.model.training:
             hint = "Call `model.eval()`: in training mode its answers are random."
             raise ArgumentError("attr_method", "one of a model in training mode", "one in evaluation mode", hint)
         if not isinstance(inp, self.SUPPORTED_INPUTS):
             allowed = ", ".join(kind.__name__ for kind in self.SUPPORTED_INPUTS)
-            raise ArgumentError("inp", f"a {type(inp).__name__}", allowed)
+            raise ArgumentError("inp", checks.a(inp), allowed)
         if inp.n_itp_features == 0:
-            raise ArgumentError("inp", "one without features", "one with at least one feature")
+            raise ArgumentError("inp", "0", "an input with at least one feature")
         if target is not None and not isinstance(target, str | Tensor):
-            raise ArgumentError("target", f"a {type(target).__name__}", "a text, its tokens, or None")
+            raise ArgumentError("target", checks.a(target), "a text, its tokens, or None")
         if isinstance(target, Tensor) and (
             target.dim() != 1 or target.dtype == torch.bool or target.is_floating_point() or target.is_complex()
         ):
-            came = f"a tensor of {target.dtype} of shape {tuple(target.shape)}"
-            raise ArgumentError("target", came, "the answer's tokens: integers, of shape (n_tokens,)")
+            got = f"a tensor of {target.dtype} of shape {tuple(target.shape)}"
+            raise ArgumentError("target", got, "the answer's tokens as integers of shape (n_tokens,)")
         if target is not None and gen_args is not None:
             raise ArgumentError("gen_args", repr(gen_args), "None where `target` is given")
         if gen_args is not None and not isinstance(gen_args, Mapping):
-            raise ArgumentError("gen_args", f"a {type(gen_args).__name__}", "a mapping, or None")
+            raise ArgumentError("gen_args", checks.a(gen_args), "a mapping, or None")
         if target is None and not callable(getattr(self.model, "generate", None)):
-            came = f"None, and a {type(self.model).__name__} does not generate"
-            raise ArgumentError("target", came, "the answer to explain")
+            expected = f"an answer, as {checks.a(self.model)} cannot generate one"
+            raise ArgumentError("target", "None", expected)
         if target is None:
             self._check_room(inp, gen_args or captum.DEFAULT_GEN_ARGS)
 
     def _check_room(self, inp: Any, gen_args: Mapping[str, Any]) -> None:
-        """Check that the model reads the whole prompt and what it may generate."""
+        """Check that the prompt and what may be generated fit into the model's limit."""
         limit = token_limit(self.model, self.tokenizer)
         n_new = gen_args.get("max_new_tokens")
         n_new = n_new if isinstance(n_new, int) else 1
         n_prompt = self._format_model_input(inp.to_model_input())["input_ids"].shape[1]
         if limit is None or n_prompt + n_new <= limit:
             return
-        came = f"a prompt of {n_prompt} tokens, and up to {n_new} to generate"
-        allowed = f"at most {limit} tokens together, what the model reads"
+        got = f"a prompt of {n_prompt} tokens and up to {n_new} to generate"
+        expected = f"at most {limit} tokens together, the model's limit"
         if n_prompt >= limit:
-            raise ArgumentError("inp", came, allowed)
+            raise ArgumentError("inp", got, expected)
         hint = f'Up to {{"max_new_tokens": {limit - n_prompt}}} fits, or give the `target`.'
-        raise ArgumentError("gen_args", came, allowed, hint)
+        raise ArgumentError("gen_args", got, expected, hint)
 
     def _checked_tokens(self, inp: Any, target: str | Tensor | None, gen_args: Any) -> Tensor:
         with torch.inference_mode():
             tokens = self._get_target_tokens(inp, target, gen_args=gen_args).to("cpu", torch.int64, copy=True)
         if not len(tokens):
-            came = "None, and the model generates nothing" if target is None else f"{target!r}, which has no tokens"
-            raise ArgumentError("target", came, "an answer of at least one token")
+            got = "None, and the model generates nothing" if target is None else f"{target!r}, which has no tokens"
+            raise ArgumentError("target", got, "an answer of at least one token")
         if isinstance(target, str) and getattr(self.tokenizer, "unk_token_id", None) in tokens.tolist():
-            hint = "Give the tokens themselves if this is meant."
-            raise ArgumentError(
-                "target", f"{target!r}, which the tokenizer cannot encode", "a text that it knows", hint
-            )
+            hint = "Give the tokens themselves if you want to explain the unknown token."
+            raise ArgumentError("target", repr(target), "a text that the tokenizer can encode", hint)
         n_known = _vocabulary_size(self.model)
         if int(tokens.min()) < 0 or (n_known is not None and int(tokens.max()) >= n_known):
-            allowed = (
-                "tokens of at least 0" if n_known is None else f"tokens from 0 to {n_known - 1}, those of the model"
-            )
-            raise ArgumentError("target", f"the tokens {tokens.tolist()}", allowed)
+            expected = "tokens of at least 0" if n_known is None else f"tokens of the model, from 0 to {n_known - 1}"
+            raise ArgumentError("target", f"the tokens {tokens.tolist()}", expected)
         return tokens
 
     def _result(
-        self, inp: Any, target_tokens: Tensor, results: Interactions | list[Interactions], per_token: bool
+        self, inp: Any, target_tokens: Tensor, outputs: list[Interactions], per_token: bool
     ) -> SpexLLMAttributionResult:
-        outputs = results if isinstance(results, list) else [results]
         if per_token and len(target_tokens) == 1:
-            outputs = [*outputs, *outputs]  # an answer of one token is that token
+            outputs = outputs * 2  # an answer of one token is that token
         shapley = np.stack([shapley_values(one) for one in outputs])
         attributions = inp.format_attr(torch.tensor(shapley, dtype=torch.float, device=self.device))
         return SpexLLMAttributionResult(
@@ -277,19 +274,19 @@ class SpexLLMAttribution(captum.LLMAttribution):  # type: ignore[misc]
 
 
 def _check_causal(model: Any) -> None:
-    """Check that a model is one that continues texts."""
-    allowed = "one of a causal language model of the library transformers"
+    """Check that a model continues texts."""
+    got, expected = f"one of {checks.a(model)}", "a method of a causal language model of transformers"
     if not isinstance(model, nn.Module):
         hint = "For a model behind a server use Captum's `RemoteLLMAttribution`, or `captum_spex.games.remote`."
-        raise ArgumentError("attr_method", f"one of a {type(model).__name__}", allowed, hint)
+        raise ArgumentError("attr_method", got, expected, hint)
     can_generate = getattr(model, "can_generate", None)
     does_not = callable(can_generate) and not can_generate()
     if does_not or getattr(getattr(model, "config", None), "is_encoder_decoder", False):
-        raise ArgumentError("attr_method", f"one of a {type(model).__name__}", allowed)
+        raise ArgumentError("attr_method", got, expected)
 
 
 def _vocabulary_size(model: Any) -> int | None:
-    """Return the number of tokens that a model knows, if it says."""
+    """Return the number of tokens that a model knows, if it can be read."""
     try:
         size = model.get_input_embeddings().num_embeddings
     except (AttributeError, NotImplementedError):

@@ -7,14 +7,14 @@ from typing import Any
 
 from captum_spex.approximators import Approximator
 from captum_spex.approximators import Spex as SpexApproximator
-from captum_spex.attr.proxyspex import ProxySpex
+from captum_spex.attr.attribution import SpexAttribution
 
 
-class Spex(ProxySpex):
-    """Shapley values and interactions of a torch model by SPEX; the interface of `ProxySpex`.
+class Spex(SpexAttribution):
+    """Shapley values and interactions of a torch model by SPEX, with the interface of `ProxySpex`.
 
-    Needs more evaluations than `ProxySpex` (see `default_n_samples`), and also finds interactions no part of which
-    shows by itself, such as parities.
+    Needs more evaluations than `ProxySpex` (see `default_n_samples`), and also finds interactions without visible
+    effects of lower order, such as parities.
 
     Args:
         forward_func: the model, or any function of its inputs.

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from captum_spex import checks
+from captum_spex.arrays import scalar
 from captum_spex.attr.store_identity import content_of, identity_of
 from captum_spex.compat import captum
 from captum_spex.errors import ArgumentError, GameError, MaskError
@@ -54,7 +56,7 @@ class TensorGame:
 
     @property
     def output_layout(self) -> str:
-        """What a call of the model has shown of its outputs, as text for a store."""
+        """The shape of the outputs, known after the first call, as text for a store."""
         return json.dumps([self.per_batch, self.output_shape])
 
     @output_layout.setter
@@ -64,7 +66,7 @@ class TensorGame:
 
     @property
     def fingerprint(self) -> dict[str, str] | None:
-        """What tells this game from others; ``None`` for a model that is no torch module, nor a method of one."""
+        """What identifies this game; ``None`` unless the model is a torch module or a method of one."""
         from captum_spex import __version__
 
         model = getattr(self.forward_func, "__self__", self.forward_func)
@@ -99,8 +101,8 @@ class TensorGame:
         present = torch.from_numpy(masks)
         perturbed = []
         for original, baseline, players in zip(self.inputs, self.baselines, self.players, strict=True):
-            kept = present.to(original.device)[:, players]  # (n_masks, 1 or examples, ...)
-            rows = torch.where(kept, original, baseline)
+            own = present.to(original.device)[:, players]  # (n_masks, 1 or examples, ...)
+            rows = torch.where(own, original, baseline)
             perturbed.append(rows.reshape(-1, *original.shape[1:]))
         return tuple(perturbed)
 
@@ -113,15 +115,15 @@ class TensorGame:
             if n_masks > 1:
                 raise ArgumentError(
                     "perturbations_per_eval",
-                    f"a call with {n_masks} masks, for which the model returned a single value",
-                    "1 for a model that returns one value for a whole batch",
+                    f"{n_masks} masks in a call for which the model returned a single value",
+                    "1 for a model that returns one value per batch",
                 )
             self.per_batch = True
             self.output_shape = tuple(output.shape[1:])
         else:
             raise GameError(
                 f"`forward_func`: returned shape {tuple(output.shape)} for {n_rows} rows; "
-                "its first dimension must be the number of rows, or it must return one value for the whole batch."
+                "its first dimension must be the number of rows, or it must return one value per batch."
             )
         if output.numel() == (1 if self.per_batch else n_rows):
             self.output_shape = ()
@@ -144,10 +146,10 @@ def players_of(feature_mask: Any, inputs: tuple[Tensor, ...]) -> tuple[tuple[Ten
     """
     given = feature_mask if isinstance(feature_mask, tuple) else (feature_mask,)
     if feature_mask is not None and not all(isinstance(mask, Tensor) for mask in given):
-        raise MaskError("feature_mask", f"a {type(given[0]).__name__}", "a tensor of integer ids, or a tuple of them")
+        raise MaskError("feature_mask", checks.a(given[0]), "a tensor of integer ids, or a tuple of them")
     masks = captum.format_feature_mask(feature_mask, inputs)
     if len(masks) != len(inputs):
-        raise MaskError("feature_mask", f"{len(masks)} tensors", f"one for each of the {len(inputs)} inputs")
+        raise MaskError("feature_mask", str(len(masks)), f"one tensor for each of the {len(inputs)} inputs")
     for position, (mask, tensor) in enumerate(zip(masks, inputs, strict=True)):
         name = f"feature_mask[{position}]" if len(inputs) > 1 else "feature_mask"
         if mask.is_floating_point() or mask.is_complex() or mask.dtype == torch.bool:
@@ -175,46 +177,44 @@ def players_of(feature_mask: Any, inputs: tuple[Tensor, ...]) -> tuple[tuple[Ten
 
 def baselines_of(baselines: Any, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """Check baselines and return one tensor per input, of its dtype and device, broadcastable to it."""
-    given = baselines if isinstance(baselines, tuple) else (baselines,)
-    if baselines is not None and len(given) != len(inputs):
-        raise ArgumentError("baselines", f"{len(given)} baselines", f"one for each of the {len(inputs)} inputs")
-    for baseline, tensor in zip(given, inputs, strict=False):
+    if baselines is None:
+        given = captum.format_baseline(None, inputs)
+    else:
+        several = baselines if isinstance(baselines, tuple) else (baselines,)
+        given = tuple(one if isinstance(one, Tensor) else scalar(one) for one in several)
+    if len(given) != len(inputs):
+        raise ArgumentError("baselines", str(len(given)), f"one baseline for each of the {len(inputs)} inputs")
+    for baseline, tensor in zip(given, inputs, strict=True):
+        if not isinstance(baseline, Tensor | int | float):
+            raise ArgumentError("baselines", checks.a(baseline), "a tensor or a number for each input")
         if isinstance(baseline, Tensor) and not _broadcasts(baseline, tensor):
-            raise ArgumentError(
-                "baselines",
-                f"shape {tuple(baseline.shape)}",
-                f"a shape that broadcasts to the input's {tuple(tensor.shape)}",
-            )
-        if baselines is not None and not isinstance(baseline, Tensor | int | float):
-            raise ArgumentError("baselines", f"a {type(baseline).__name__}", "a tensor or a number for each input")
-    formatted = captum.format_baseline(baselines, inputs)
+            expected = f"a shape that broadcasts to the input's {tuple(tensor.shape)}"
+            raise ArgumentError("baselines", f"shape {tuple(baseline.shape)}", expected)
     return tuple(
         _in_dtype_of(tensor, torch.as_tensor(baseline, dtype=_precise(baseline, tensor), device=tensor.device))
-        for baseline, tensor in zip(formatted, inputs, strict=True)
+        for baseline, tensor in zip(given, inputs, strict=True)
     )
 
 
 def _precise(baseline: Tensor | float, tensor: Tensor) -> torch.dtype | None:
-    """Return the dtype in which a number loses nothing that its input could hold."""
+    """Return the input's dtype for a floating number, so that it is not rounded to the default dtype first."""
     return tensor.dtype if isinstance(baseline, float) and tensor.is_floating_point() else None
 
 
 def _in_dtype_of(tensor: Tensor, baseline: Tensor) -> Tensor:
-    """Cast a baseline to its input's dtype, unless that is no floating one and the baseline would be changed."""
+    """Cast a baseline to its input's dtype, unless that is an integer type that would change the baseline."""
     cast = baseline.to(tensor.dtype)
-    keeps = tensor.is_floating_point() or torch.equal(cast.to(baseline.dtype), baseline)
-    # With a dimension of its own a number takes part in type promotion, so that uint8 and -1 become int64.
-    return cast if keeps else baseline.reshape(baseline.shape or (1,))
+    is_lossless = tensor.is_floating_point() or torch.equal(cast.to(baseline.dtype), baseline)
+    # A number takes part in type promotion only if it has a dimension: uint8 and -1 then become int64.
+    return cast if is_lossless else baseline.reshape(baseline.shape or (1,))
 
 
 def _as_tensor(output: Any) -> Tensor:
-    """Turn what a model returned into a tensor of real numbers."""
+    """Return a model's output as a tensor of real numbers."""
     try:
         tensor = torch.as_tensor(output).detach()
     except (TypeError, ValueError, RuntimeError) as error:
-        raise GameError(
-            f"`forward_func`: returned a {type(output).__name__}; it must return a tensor or a number."
-        ) from error
+        raise GameError(f"`forward_func`: returned {checks.a(output)}; it must return a tensor or a number.") from error
     if tensor.is_complex():
         raise GameError(f"`forward_func`: returned dtype {tensor.dtype}; outputs must be real.")
     return tensor

@@ -176,7 +176,9 @@ def test_one_value_for_the_whole_batch(reduce):
     assert ours.shape == (1, 5)
     assert_close(ours, exact_captum(lambda x: MODEL(x).sum().reshape(1), X).to(ours.dtype), atol=1e-5, rtol=1e-5)
     with pytest.raises(
-        ValueError, match=r"`perturbations_per_eval`: expected 1 for a model.*, got a call with 4 masks"
+        ValueError,
+        match=r"`perturbations_per_eval`: expected 1 for a model that returns one value per batch, "
+        r"got 4 masks in a call for which the model returned a single value\.",
     ):
         ProxySpex(forward).attribute(X, perturbations_per_eval=4)
 
@@ -582,7 +584,7 @@ def test_a_baseline_that_the_inputs_dtype_cannot_hold_is_kept(inputs, baseline):
             {"feature_mask": [[0, 1, 2, 3]]},
             "`feature_mask`: expected a tensor of integer ids, or a tuple of them, got a list.",
         ),
-        ({"baselines": (None,)}, "`baselines`: expected a tensor or a number for each input, got a NoneType."),
+        ({"baselines": (None,)}, "`baselines`: expected a tensor or a number for each input, got None."),
         (
             {"random_state": -1},
             "`random_state`: expected None, an integer of at least 0, or a NumPy `Generator` or `SeedSequence`, "

@@ -619,7 +619,7 @@ REFUSED = {
         Counted(),
         TensorDataset(torch.zeros(0, 2), torch.zeros(0)),
         {},
-        "`train_dataset`: expected a data set with at least one, got no rows.",
+        "`train_dataset`: expected a data set with at least one row, got no rows.",
     ),
     "groups": (
         Counted(),
@@ -733,12 +733,12 @@ def test_what_the_test_points_do_not_matter_for_is_refused_at_once(name):
 @pytest.mark.parametrize(
     ("k", "said"),
     [
-        (0, "`k`: expected an integer of at least 1, got 0."),
-        (-1, "`k`: expected an integer of at least 1, got -1."),
-        (N + 1, f"`k`: expected at most {N}, the number of players, got 7."),
-        (1.5, "`k`: expected an integer of at least 1, got 1.5."),
-        (True, "`k`: expected an integer of at least 1, got True."),
-        ("all", "`k`: expected an integer of at least 1, got 'all'."),
+        (0, "`k`: expected an integer from 1 to 6, got 0."),
+        (-1, "`k`: expected an integer from 1 to 6, got -1."),
+        (N + 1, f"`k`: expected an integer from 1 to {N}, got 7."),
+        (1.5, "`k`: expected an integer from 1 to 6, got 1.5."),
+        (True, "`k`: expected an integer from 1 to 6, got True."),
+        ("all", "`k`: expected an integer from 1 to 6, got 'all'."),
     ],
 )
 def test_wrong_numbers_of_points(k, said):
@@ -749,7 +749,7 @@ def test_wrong_numbers_of_points(k, said):
 
 def test_groups_limit_how_many_are_returned():
     influence = ProxySpexInfluence(Counted(), (X, Y), groups=[0, 0, 0, 1, 1, 1])
-    with pytest.raises(ArgumentError, match=r"`k`: expected at most 2, the number of players, got 3\."):
+    with pytest.raises(ArgumentError, match=r"`k`: expected an integer from 1 to 2, got 3\."):
         influence.influence(TESTS, k=3)
 
 

@@ -492,7 +492,11 @@ def test_one_value_for_the_whole_batch():
     found = LayerProxySpex(total, MODEL[1]).attribute(X)
     (wanted,) = by_hand(lambda: total(X).reshape(1).expand(3), MODEL[1])
     assert_close(found, wanted[:1], **SAME)
-    with pytest.raises(ArgumentError, match=r"`perturbations_per_eval`: expected .*, got a call with 4 masks"):
+    with pytest.raises(
+        ArgumentError,
+        match=r"`perturbations_per_eval`: expected 1 for a model that returns one value per batch, "
+        r"got 4 masks in a call for which the model returned a single value\.",
+    ):
         LayerProxySpex(total, MODEL[1]).attribute(X, perturbations_per_eval=4)
 
 
@@ -676,7 +680,7 @@ def test_a_store_needs_a_fingerprint(tmp_path):
 
 @pytest.mark.parametrize("layer", [None, "0", 1, [MODEL[0], MODEL[1]], nn.ReLU])
 def test_a_layer_must_be_a_module(layer):
-    with pytest.raises(ArgumentError, match=r"`layer`: expected a module of the model.*, got a .*"):
+    with pytest.raises(ArgumentError, match=r"`layer`: expected a module of the model, got "):
         LayerProxySpex(MODEL, layer)
 
 
@@ -688,7 +692,11 @@ def test_a_layer_that_is_not_called(is_input):
 
 def test_a_layer_without_floating_numbers():
     model, forward, ids = transformer("bert")
-    with pytest.raises(ArgumentError, match=r"`layer`: expected .*, got a Embedding without floating activations"):
+    with pytest.raises(
+        ArgumentError,
+        match=r"`layer`: expected a layer whose output, or input, has floating-point tensors, "
+        r"got an Embedding without floating activations\.",
+    ):
         LayerProxySpex(forward, model.bert.embeddings.word_embeddings).attribute(
             ids, target=0, attribute_to_layer_input=True
         )
@@ -701,7 +709,9 @@ def test_a_layer_without_examples_first():
 
     model = nn.Sequential(Turned(), Turned(), nn.Linear(4, 1)).double()
     with pytest.raises(
-        ArgumentError, match=r"`layer`: expected .*, got one with activations of shape \(4, 3\) for 3 examples"
+        ArgumentError,
+        match=r"`layer`: expected a layer whose activations have the examples first, "
+        r"got a Turned with activations of shape \(4, 3\) for 3 examples\.",
     ):
         LayerProxySpex(model, model[0]).attribute(X)
 
@@ -726,7 +736,7 @@ WRONG = {
     ),
     "several masks": (
         {"layer_mask": (MASKS["shared"], MASKS["shared"])},
-        "`layer_mask`: expected one for each of the 1 inputs, got 2 tensors.",
+        "`layer_mask`: expected one tensor for each of the 1 inputs, got 2.",
     ),
     "shape of the baseline": (
         {"layer_baselines": tensor(2)},
@@ -734,7 +744,7 @@ WRONG = {
     ),
     "several baselines": (
         {"layer_baselines": (0, 1)},
-        "`layer_baselines`: expected one for each of the 1 inputs, got 2 baselines.",
+        "`layer_baselines`: expected one baseline for each of the 1 inputs, got 2.",
     ),
     "kind of baseline": (
         {"layer_baselines": "zero"},

@@ -1,0 +1,160 @@
+"""Requests: the arguments of one call of `attribute`, in Captum's words, checked once and passed on as one record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from captum_spex import checks
+from captum_spex.approximators import Approximator
+from captum_spex.arrays import scalar
+from captum_spex.attr.tensor_game import TensorGame, baselines_of, players_of
+from captum_spex.checks import RandomState
+from captum_spex.compat import captum
+from captum_spex.errors import ArgumentError, in_words
+from captum_spex.explaining import StoreArgument, explain
+from captum_spex.game import Game
+from captum_spex.interactions import Interactions
+
+_CAPTUMS_WORDS = {"budget": "n_samples", "index": "interaction_index", "names": "feature_names"}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Request:
+    """What is asked about a game.
+
+    Attributes:
+        n_samples: evaluations; ``None``: the default of the method.
+        interaction_index: index of the interactions.
+        max_order: largest order; ``None``: 2, or 1 for a single player.
+        random_state: seed of the masks.
+        perturbations_per_eval: masks per call of the game; ``None``: as the game plans them.
+        show_progress: whether to show a progress bar.
+        feature_names: names of the players; ``None``: those of the game.
+        store: where evaluated batches are kept.
+
+    Raises:
+        ArgumentError: an argument that no game could be explained with.
+    """
+
+    n_samples: int | None = None
+    interaction_index: str = "SII"
+    max_order: int | None = None
+    random_state: RandomState = None
+    perturbations_per_eval: int | None = None
+    show_progress: bool = False
+    feature_names: Sequence[str] | None = None
+    store: StoreArgument = None
+
+    def __post_init__(self) -> None:
+        size, budget = self.perturbations_per_eval, self.n_samples
+        self._set(
+            n_samples=None if budget is None else checks.budget("n_samples", budget),
+            max_order=scalar(self.max_order),  # its bounds follow from the players
+            perturbations_per_eval=None if size is None else checks.integer("perturbations_per_eval", size),
+            show_progress=checks.flag("show_progress", self.show_progress),
+        )
+
+    def explained(
+        self, game: Game, n_players: int, approximator: Approximator | None, default_budget: int
+    ) -> list[Interactions]:
+        """Explain a game and return one result for each output."""
+        with in_words(_CAPTUMS_WORDS):
+            found = explain(
+                game,
+                n_players,
+                budget=default_budget if self.n_samples is None else self.n_samples,
+                index=self.interaction_index,
+                max_order=self.max_order,
+                approximator=approximator,
+                random_state=self.random_state,
+                batch_size=self.perturbations_per_eval,
+                show_progress=self.show_progress,
+                names=self.feature_names,
+                store=self.store,
+            )
+        return found if isinstance(found, list) else [found]
+
+    def _set(self, **values: Any) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TensorRequest(Request):
+    """What is asked about a model of tensors, and in which form it is returned.
+
+    Attributes:
+        inputs: the inputs as they were given.
+        baselines: what absent features become.
+        target: Captum's target.
+        additional_forward_args: further arguments of the model.
+        feature_mask: integer group ids.
+        return_input_shape: whether attributions have the shape of the inputs.
+        return_interactions: whether interactions are returned too.
+        multi_output: whether every output is explained; ``None``: only inside ``LLMAttribution``.
+    """
+
+    inputs: Any
+    baselines: Any = None
+    target: Any = None
+    additional_forward_args: Any = None
+    feature_mask: Any = None
+    return_input_shape: bool = True
+    return_interactions: bool = False
+    multi_output: bool | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        several = self.multi_output
+        self._set(
+            return_input_shape=checks.flag("return_input_shape", self.return_input_shape),
+            return_interactions=checks.flag("return_interactions", self.return_interactions),
+            multi_output=None if several is None else checks.flag("multi_output", several),
+        )
+
+    @property
+    def is_tuple(self) -> bool:
+        """Whether the inputs, and so the attributions, are a tuple."""
+        return bool(captum.is_tuple(self.inputs))
+
+    def game(self, forward_func: Any) -> TensorGame:
+        """Return the game over the features of the inputs.
+
+        Raises:
+            ArgumentError: inputs, baselines or a mask that cannot be used.
+        """
+        tensors = checked_inputs(self.inputs)
+        players, n_players = players_of(self.feature_mask, tensors)
+        several = self.multi_output
+        if several is None:  # Captum's own wrapper of language models returns one output per token
+            several = isinstance(getattr(forward_func, "__self__", None), captum.BaseLLMAttribution)
+        return TensorGame(
+            forward_func=forward_func,
+            inputs=tensors,
+            baselines=baselines_of(self.baselines, tensors),
+            players=players,
+            n_players=n_players,
+            target=self.target,
+            additional_forward_args=captum.format_additional_forward_args(self.additional_forward_args),
+            multi_output=several,
+        )
+
+
+def checked_inputs(inputs: Any) -> tuple[Tensor, ...]:
+    """Return the inputs as a tuple of tensors with the same number of examples each."""
+    given = inputs if isinstance(inputs, tuple) else (inputs,)
+    if not given or not all(isinstance(tensor, Tensor) for tensor in given):
+        got = checks.a(inputs) if given else "an empty tuple"
+        raise ArgumentError("inputs", got, "a tensor or a tuple of tensors")
+    tensors = tuple(tensor.detach() for tensor in captum.format_tensor_into_tuples(inputs))
+    for tensor in tensors:
+        if tensor.dim() == 0 or tensor.numel() == 0:
+            raise ArgumentError("inputs", f"shape {tuple(tensor.shape)}", "at least one example with one feature")
+        if len(tensor) != len(tensors[0]):
+            got = f"{len(tensors[0])} and {len(tensor)}"
+            raise ArgumentError("inputs", got, "the same number of examples in each tensor")
+    return tensors
