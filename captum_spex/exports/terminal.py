@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
 from captum_spex.exports.result import Result, screened_out
 
-
-@dataclass(frozen=True)
-class Looks:
-    """Sizes of the tables, chosen such that a result of order 2 fits a terminal of 24 lines and 100 columns."""
-
-    rows: int = 10
-    bar_width: int = 20
-    name_width: int = 44
-
-
-LOOKS = Looks()
+_ROWS, _BAR_WIDTH, _NAME_WIDTH = 10, 20, 44  # a result of order 2 fits a terminal of 30 lines and 90 columns
 
 
 def tables(result: Result) -> str:
@@ -49,7 +38,7 @@ def summary(result: Result) -> str:
 
 
 def _table(result: Result, order: int) -> list[str]:
-    rows = np.flatnonzero(result.sets.orders == order)[: LOOKS.rows]
+    rows = np.flatnonzero(result.sets.orders == order)[:_ROWS]
     if not len(rows):
         return []
     chosen, values = result.sets.take(rows), result.values[rows].tolist()
@@ -58,7 +47,7 @@ def _table(result: Result, order: int) -> list[str]:
     doubts = [""] * len(rows) if errors is None else [f" ± {error:<8.2g}" for error in errors]
     width = max(map(len, names))
     largest = max(map(abs, values)) or 1.0
-    bars = ["█" * round(LOOKS.bar_width * abs(value) / largest) for value in values]
+    bars = ["█" * round(_BAR_WIDTH * abs(value) / largest) for value in values]
     lines = [
         f"  {name:<{width}}  {value:>+12.6g}{doubt}  {bar}".rstrip()
         for name, value, doubt, bar in zip(names, values, doubts, bars, strict=True)
@@ -67,4 +56,4 @@ def _table(result: Result, order: int) -> list[str]:
 
 
 def _shortened(name: str) -> str:
-    return name if len(name) <= LOOKS.name_width else name[: LOOKS.name_width - 1] + "…"
+    return name if len(name) <= _NAME_WIDTH else name[: _NAME_WIDTH - 1] + "…"

@@ -1,9 +1,9 @@
-"""How good an explanation is: faithfulness, data-modelling score, curves, removal, recovery and agreement.
+"""Quality of explanations: faithfulness, data-modelling score, curves, removal, recovery and agreement.
 
 ``explained`` is a result, a recovered game (or any callable on masks), a mapping ``{players: value}``, or first-order
-attributions ``(n_players,)``; where several outputs make sense, also a list with one of these for each. As a game, a
-mapping is the sum of the values of all its sets that are present (the empty set is the constant), as meant by indices
-that add up: SV, k-SII, STII, FSII, FBII, Moebius.
+attributions ``(n_players,)``; where several outputs make sense, also a list with one of these for each. A mapping
+predicts the sum of the values of all its sets that are present (the empty set is the constant), as for indices that add
+up: SV, k-SII, STII, FSII, FBII, Moebius.
 """
 
 from captum_spex.metrics.curves import Curve, Removal, insertion_curve, removal, removal_curve

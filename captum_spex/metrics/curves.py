@@ -1,10 +1,9 @@
-"""Curves of insertion and removal, and what removing sets changes."""
+"""Insertion and removal curves, and the effect of removing sets."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from captum_spex import checks
 from captum_spex.arrays import Floats
 from captum_spex.errors import ArgumentError
 from captum_spex.game import Game
-from captum_spex.metrics.explanations import Explained, canonical, check_players, width_of
+from captum_spex.metrics.explanations import Explained, canonical, width_of
 from captum_spex.metrics.predictions import evaluated_of
 from captum_spex.metrics.rankings import Kind, ranking, without_of
 
@@ -45,40 +44,40 @@ class Curve:
     @property
     def normalised(self) -> Curve:
         """The curve of ``(f - f(none)) / (f(all) - f(none))``; NaN where all players change nothing."""
-        none, everyone = self.values[[0, -1] if self.kind == "insertion" else [-1, 0]]
-        span = np.where(everyone == none, np.nan, everyone - none)
-        return replace(self, values=(self.values - none) / span)
+        with_none, with_all = self.values[[0, -1] if self.kind == "insertion" else [-1, 0]]
+        span = np.where(with_all == with_none, np.nan, with_all - with_none)
+        return replace(self, values=(self.values - with_none) / span)
 
 
 @dataclass(frozen=True, eq=False)
 class Removal:
-    r"""What removing sets of players changes: :math:`|f(N) - f(N \setminus R)| / |f(N)|` of every set.
+    r"""The effect of removing sets of players: :math:`|f(N) - f(N \setminus R)| / |f(N)|` of every set.
 
     Attributes:
         removed: the sets :math:`R`.
         shares: the change, ``(n_sets,)`` or ``(n_sets, n_outputs)``, as a share of the value with all players; above 1
             where the sign changes; infinite, or NaN for no change, where that value is 0.
-        values, whole: the game without each set, and with all players.
+        values, full_value: the game without each set, and with all players.
         n_evaluations: distinct masks evaluated.
     """
 
     removed: tuple[tuple[int, ...], ...]
     shares: Floats
     values: Floats
-    whole: float | Floats
+    full_value: float | Floats
     n_evaluations: int
 
 
 def insertion_curve(
     ranked: Explained | Sequence[int], game: Game, *, n_steps: int | None = None, n_players: int | None = None
 ) -> Curve:
-    """Return the game's values while players are inserted, the first first: the larger the area, the better the order.
+    """Return the game's values while players are inserted in order: the larger the area, the better the order.
 
     Args:
-        ranked: whole numbers: all players in an order (`greedy_ranking`); anything else: explained, see `ranking`.
+        ranked: integers: all players in an order (`greedy_ranking`); anything else: an explanation, see `ranking`.
         game: the game; it receives all masks at once.
         n_steps: how many steps of nearly equal size; default: a step for each player, ``n_players + 1`` masks.
-        n_players: default: what the order, the explanation or the game tell.
+        n_players: default: that of the order, the explanation or the game.
 
     Raises:
         ArgumentError: if an argument cannot be used, found before the first evaluation.
@@ -98,7 +97,7 @@ def insertion_curve(
 def removal_curve(
     ranked: Explained | Sequence[int], game: Game, *, n_steps: int | None = None, n_players: int | None = None
 ) -> Curve:
-    """Return the game's values while players are removed, the first first: the smaller the area, the better the order.
+    """Return the game's values while players are removed in order: the smaller the area, the better the order.
 
     Arguments and errors are those of `insertion_curve`.
 
@@ -110,7 +109,7 @@ def removal_curve(
 
 
 def removal(removed: Iterable[Iterable[int]], game: Game, *, n_players: int | None = None) -> Removal:
-    r"""Return what removing sets of players changes, :math:`Rem = |f(N) - f(N \setminus R)| / |f(N)|` for every set.
+    r"""Return the effect of removing sets of players, :math:`Rem = |f(N) - f(N \setminus R)| / |f(N)|` for every set.
 
     Args:
         removed: the sets: those of `most_influential` make it the papers' Rem(r), or any others.
@@ -133,13 +132,13 @@ def removal(removed: Iterable[Iterable[int]], game: Game, *, n_players: int | No
         Kang et al., "SPEX", ICML 2025; Butler et al., "ProxySPEX", NeurIPS 2025, section 4.2.
     """
     n, sets = width_of(n_players, None, game), [canonical(players, "removed") for players in removed]
-    check_players("removed", max((players[-1] for players in sets if players), default=0), n)
+    checks.player("removed", max((players[-1] for players in sets if players), default=0), n)
     values, n_evaluations, single = evaluated_of(game, without_of([(), *sets], n))
     shaped = values[:, 0] if single else values
     with np.errstate(divide="ignore", invalid="ignore"):  # as `Removal` says
         shares = np.abs(shaped[1:] - shaped[0]) / np.abs(shaped[0])
-    whole = float(values[0, 0]) if single else values[0]
-    return Removal(tuple(sets), shares, shaped[1:], whole, n_evaluations)
+    full_value = float(values[0, 0]) if single else values[0]
+    return Removal(tuple(sets), shares, shaped[1:], full_value, n_evaluations)
 
 
 def _curve(kind: Kind, ranked: Any, game: Game, n_steps: int | None, n_players: int | None) -> Curve:
@@ -154,11 +153,11 @@ def _curve(kind: Kind, ranked: Any, game: Game, n_steps: int | None, n_players: 
 
 
 def _order(ranked: Any, n_players: int) -> tuple[int, ...]:
-    """Whole numbers are the players in an order, anything else is ranked."""
-    whole = isinstance(ranked, np.ndarray) and ranked.dtype.kind in "iu"
-    if not whole and not (isinstance(ranked, list | tuple) and all(isinstance(one, Integral) for one in ranked)):
+    """Return integers as they are, all players in an order; rank anything else."""
+    has_integers = isinstance(ranked, np.ndarray) and ranked.dtype.kind in "iu"
+    if not has_integers and not (isinstance(ranked, list | tuple) and all(map(checks.is_integer, ranked))):
         return ranking(ranked, n_players)
     if sorted(ranked) != list(range(n_players)):
-        hint = "Values, which are ranked, are floats."
-        raise ArgumentError("ranked", repr(ranked), f"all players, 0 to {n_players - 1}, once", hint)
+        hint = "Integers are an order; attributions, which are ranked, must be floats."
+        raise ArgumentError("ranked", repr(ranked), f"all players, 0 to {n_players - 1}, once each", hint)
     return tuple(int(player) for player in ranked)

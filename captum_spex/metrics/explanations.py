@@ -1,4 +1,4 @@
-"""What the metrics compare: results, models, spectra, mappings, arrays; and how to read them."""
+"""Explanations that metrics compare: results, models, spectra, mappings, arrays; and how they are read."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from captum_spex import checks
-from captum_spex.arrays import Floats
-from captum_spex.errors import ArgumentError, GameError, MaskError
-from captum_spex.evaluation.batches import as_numbers
+from captum_spex.arrays import Floats, as_array, real_numbers, scalar
+from captum_spex.errors import ArgumentError, MaskError
 from captum_spex.indices import IndexTerms, resolve_index
 from captum_spex.interactions import Interactions
 from captum_spex.model import GameModel, RecoveredGame, Spectrum
@@ -21,28 +20,29 @@ from captum_spex.terms import Terms
 
 Explained = Any
 """`Interactions`, a callable on masks, ``{players: value}``, ``(n_players,)`` values, or a list of these."""
-_TINY = 1e-12  # of the largest value: below, a value is a rounding error of 0
+ROUNDING = 1e-12
+"""Share of the largest value below which a value is a rounding error of 0."""
 
 
 def width_of(n_players: int | None, explained: Explained, game: Any = None, masks: Any = None) -> int:
-    """The number of players, if all that know it agree."""
+    """Return the number of players, if all arguments that have one agree."""
     if game is not None and not callable(game) and masks is None:
-        raise ArgumentError("game", f"a {type(game).__name__}", "a callable, or the values of given `masks`")
+        raise ArgumentError("game", checks.a(game), "a callable, or the values of given `masks`")
     if masks is not None and np.ndim(masks) != 2:
-        raise MaskError("masks", f"shape {np.shape(masks)}", "(n_masks, n_players)")
-    told = {
+        raise MaskError("masks", f"shape {np.shape(masks)}", "shape (n_masks, n_players)")
+    given = {
         "n_players": n_players,
         "masks": None if masks is None else np.shape(masks)[1],
         "explained": _own_width(explained),
         "game": getattr(game, "n_players", None),
     }
-    known = {name: checks.integer(name, value) for name, value in told.items() if value is not None}
+    known = {name: checks.integer(name, value) for name, value in given.items() if value is not None}
     if not known:
-        raise ArgumentError("n_players", "None", "a number of players, as nothing else tells it")
+        raise ArgumentError("n_players", "None", "the number of players, which no other argument gives")
     first, n = next(iter(known.items()))
     for name, width in known.items():
         if width != n:
-            raise MaskError(name, f"{width} players", f"{n}, as `{first}` says")
+            raise MaskError(name, f"{width} players", f"{n} players, as in `{first}`")
     return n
 
 
@@ -57,75 +57,67 @@ def _own_width(explained: Explained) -> int | None:
 
 
 def is_list(explained: Explained) -> bool:
-    """Whether there is one explanation for each of several outputs."""
+    """Whether these are explanations of several outputs, one for each."""
     return isinstance(explained, list | tuple) or (isinstance(explained, np.ndarray) and explained.ndim == 2)
 
 
 def vector_of(explained: Explained) -> Floats | None:
-    """First-order attributions as an array, if that is what it is."""
+    """Return first-order attributions as an array, ``None`` if the explanation is something else."""
     if isinstance(explained, Mapping | str) or callable(explained) or explained is None:
         return None
-    if isinstance(explained, list | tuple) and not all(isinstance(value, Real) for value in explained):
+    if isinstance(explained, list | tuple) and not all(isinstance(scalar(value), Real) for value in explained):
         return None
-    array = np.asarray(explained)
+    array = as_array(explained)
     if array.ndim != 1 or not len(array) or array.dtype.kind not in "iuf":
         return None
     if not np.isfinite(array).all():
         raise ArgumentError("explained", str(array[~np.isfinite(array)][0]), "finite values")
-    return array.astype(np.float64)
+    return real_numbers("explained", array)
 
 
 def terms_of(explained: Explained) -> Terms:
-    """The terms of a result, a spectrum, a mapping, or attributions."""
+    """Return the terms of a result, a spectrum, a mapping, or attributions."""
     if isinstance(explained, Terms):
         return explained
     vector = vector_of(explained)
     values = explained if vector is None else {(player,): value for player, value in enumerate(vector.tolist())}
     if not isinstance(values, Mapping):
-        allowed = "a result, a mapping {players: value}, or attributions (n_players,)"
+        expected = "a result, a mapping {players: value}, or attributions (n_players,)"
         hint = "Use `model.spectrum(k)`." if isinstance(values, RecoveredGame) else ""
-        raise ArgumentError("explained", f"a {type(values).__name__}", allowed, hint)
+        raise ArgumentError("explained", checks.a(values), expected, hint)
     sets = [canonical(players, "explained") for players in values]
-    numbers = numbers_of("explained", list(values.values()))
+    numbers = real_numbers("explained", list(values.values()))
     if len(set(sets)) < len(sets) or not np.isfinite(numbers).all():
-        came = "a set of players twice" if len(set(sets)) < len(sets) else "a value that is not finite"
-        raise ArgumentError("explained", came, "one finite number for each set")
+        got = "a set of players twice" if len(set(sets)) < len(sets) else "a value that is not finite"
+        raise ArgumentError("explained", got, "one finite number for each set")
     width = 1 + max((player for players in sets for player in players), default=0)
     return Terms(PlayerSets.from_sets(sets, width), numbers)
-
-
-def numbers_of(argument: str, values: Any) -> Floats:
-    """Values as an array, if they are real numbers: arrays, lists, tensors."""
-    try:
-        return as_numbers(values)
-    except GameError:
-        raise ArgumentError(argument, "values that are no real numbers", "real numbers") from None
 
 
 def canonical(players: Any, argument: str) -> tuple[int, ...]:
     """Return players as an increasing tuple of integers."""
     try:
         found = tuple(
-            sorted({as_index(player) for player in (players if isinstance(players, Iterable) else (players,))})
+            sorted({as_index(player) for player in (players if isinstance(players, Iterable) else [players])})
         )
     except TypeError:
         raise ArgumentError(argument, repr(players), "players by their numbers") from None
     if found and found[0] < 0:
-        raise MaskError(argument, f"player {found[0]}", "0 or more")
+        raise MaskError(argument, f"player {found[0]}", "players from 0 on")
     return found
 
 
 def top_of(explained: Explained, k: int, min_order: int) -> dict[tuple[int, ...], float]:
     """Return the ``k`` largest terms of at least ``min_order`` players, without those that are rounding errors."""
-    checks.integer("k", k), checks.integer("min_order", min_order)
+    k, min_order = checks.integer("k", k), checks.integer("min_order", min_order)
     terms = terms_of(explained)
-    large = np.abs(terms.values) > _TINY * np.abs(terms.values).max(initial=0.0)
+    large = np.abs(terms.values) > ROUNDING * np.abs(terms.values).max(initial=0.0)
     rows = np.flatnonzero(large & (terms.orders >= min_order))[:k]
     return dict(zip(terms.sets.take(rows).tuples(), terms.values[rows].tolist(), strict=True))
 
 
 def first_order_of(explained: Explained, n_players: int) -> Floats:
-    """Values of the single players; of a recovered game its Shapley values."""
+    """Return the values of the single players; Shapley values for a recovered game."""
     if isinstance(explained, Spectrum):
         explained = GameModel((explained,))
     if isinstance(explained, Interactions) and explained.index == "Fourier":
@@ -133,13 +125,7 @@ def first_order_of(explained: Explained, n_players: int) -> Floats:
     if isinstance(explained, RecoveredGame):
         explained = explained.index_terms(resolve_index("SV", 1, n_players))
     terms = terms_of(explained)
-    if not (terms.orders == 1).any() and not isinstance(terms, IndexTerms):
+    if not isinstance(terms, IndexTerms) and not (terms.orders == 1).any():
         raise ArgumentError("explained", "no value of a single player", "first-order values")
-    check_players("explained", terms.n_players - 1, n_players)
+    checks.player("explained", terms.n_players - 1, n_players)
     return np.append(terms.first_order(), np.zeros(n_players - terms.n_players))
-
-
-def check_players(argument: str, largest: int, n_players: int) -> None:
-    """Raise a `MaskError` if there is no player ``largest``."""
-    if largest >= n_players:
-        raise MaskError(argument, f"player {largest}", f"0 to {n_players - 1}, as there are {n_players} players")

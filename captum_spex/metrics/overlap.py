@@ -1,4 +1,4 @@
-"""Terms against terms: recovery of known interactions, agreement of two results."""
+"""Comparison of terms: recovery of known interactions, agreement of two results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from captum_spex.metrics.scores import rank_correlation
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far two results name the same terms: ``share`` of the top k, ``rank_correlation`` on those of either."""
+    """How far two explanations agree: ``share`` of common top k terms, ``rank_correlation`` of the terms in either."""
 
     share: float
     rank_correlation: float
@@ -28,7 +28,7 @@ def recovery(
     known: Iterable[Iterable[int]],
     k: int = 10,
     *,
-    of: Literal["interactions", "players"] = "interactions",
+    counted: Literal["interactions", "players"] = "interactions",
     min_order: int = 2,
 ) -> float:
     r"""Return recovery@k: the share of known interactions, or of their players, among the k largest interactions.
@@ -37,36 +37,36 @@ def recovery(
 
     Args:
         explained: a result, a spectrum, a mapping or first-order attributions.
-        known: the sets that are to be found.
-        k: how many terms count, the largest absolute values first; values of 0 are never found.
-        of: what is counted.
-        min_order: the smallest order of the terms that count, and of the known ones.
+        known: the sets to be found.
+        k: how many terms are considered, the largest absolute values first; values of 0 are never found.
+        counted: whether sets or single players are counted.
+        min_order: the smallest order of the terms considered, and of the known ones.
 
     Raises:
         ArgumentError: if an argument cannot be used.
 
     Example:
         >>> found = {(0, 1): 3.0, (2, 4): -2.0, (0,): 9.0}
-        >>> recovery(found, [(1, 0), (2, 3)]), recovery(found, [(1, 0), (2, 3)], of="players")
+        >>> recovery(found, [(1, 0), (2, 3)]), recovery(found, [(1, 0), (2, 3)], counted="players")
         (0.5, 0.75)
     """
-    checks.choice("of", of, ("interactions", "players"))
+    checks.choice("counted", counted, ("interactions", "players"))
     top, sets = top_of(explained, k, min_order), {canonical(players, "known") for players in known}
     if not sets or min(map(len, sets)) < min_order:
-        came = f"{min(sets, key=len)}" if sets else "no set"
-        raise ArgumentError("known", came, f"one or more sets of at least `min_order` = {min_order} players")
-    if of == "interactions":
+        got = f"{min(sets, key=len)}" if sets else "no set"
+        raise ArgumentError("known", got, f"one or more sets of at least `min_order` = {min_order} players")
+    if counted == "interactions":
         return len(sets & set(top)) / len(sets)
     players = set().union(*sets)
     return len(players & set().union(*top)) / len(players)
 
 
 def recovery_rate(explained: Explained, annotated: Iterable[int], k: int = 10, *, min_order: int = 2) -> float:
-    r"""Return how much of the k largest interactions lies inside a set of players that people marked.
+    r"""Return how much of the k largest interactions lies inside a set of players marked by people.
 
     .. math:: \frac1k \sum_{i \le k} |A \cap T_i| / |T_i|
 
-    Interactions that are missing up to k count 0. Arguments and errors are those of `recovery`.
+    If there are fewer than k interactions, the missing ones count as 0. Arguments and errors are those of `recovery`.
 
     Example:
         >>> recovery_rate({(0, 1): 3.0, (1, 2): -2.0}, annotated=[0, 1], k=2)
@@ -82,12 +82,12 @@ def recovery_rate(explained: Explained, annotated: Iterable[int], k: int = 10, *
 
 
 def agreement(one: Explained, other: Explained, k: int = 10, *, min_order: int = 1) -> Agreement:
-    r"""Return how far two explanations name the same terms.
+    r"""Return how far the largest terms of two explanations agree.
 
     .. math:: share = |T_k \cap T'_k| / \max(|T_k|, |T'_k|)
 
-    The rank correlation is Spearman's, of both explanations' values of all terms in either top k, a term that one lacks
-    being 0 there; NaN where an explanation gives them all the same value.
+    The rank correlation is Spearman's, between the values of all terms in either top k; missing terms are 0. NaN where
+    one explanation gives them all the same value.
 
     Raises:
         ArgumentError: if an argument cannot be used.

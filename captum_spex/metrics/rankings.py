@@ -1,4 +1,4 @@
-"""Orders and sets of players that an explanation suggests."""
+"""Orders and sets of players suggested by an explanation."""
 
 from __future__ import annotations
 
@@ -13,19 +13,18 @@ from captum_spex import checks
 from captum_spex.arrays import Floats
 from captum_spex.errors import ArgumentError
 from captum_spex.masks import Masks
-from captum_spex.metrics.explanations import Explained, first_order_of, width_of
+from captum_spex.metrics.explanations import ROUNDING, Explained, first_order_of, width_of
 from captum_spex.metrics.predictions import one_output
 from captum_spex.player_sets import PlayerSets
 
 Kind = Literal["insertion", "removal"]
-_TINY = 1e-12  # of the largest value: below, a value is a rounding error of 0
-_ENUMERATED = 20_000  # sets up to which the most influential one is found by trying all of them
+_ENUMERATED = 20_000  # sets up to which the most influential one is found by trying all
 
 
 def ranking(explained: Explained, n_players: int | None = None) -> tuple[int, ...]:
     """Return the players from the largest first-order value to the smallest, ties by number.
 
-    Of a recovered game, or of a result in the index ``"Fourier"``, these are Shapley values.
+    For a recovered game, or a result in the index ``"Fourier"``, these are Shapley values.
 
     Raises:
         ArgumentError: if ``explained`` has no first-order values.
@@ -41,17 +40,17 @@ def ranking(explained: Explained, n_players: int | None = None) -> tuple[int, ..
 def greedy_ranking(
     explained: Explained, kind: Kind = "insertion", *, n_players: int | None = None, n_greedy: int | None = None
 ) -> tuple[int, ...]:
-    """Return the order that the recovered game itself suggests, interactions included; it is all that is asked.
+    """Return the greedy order of the recovered game, interactions included; the game itself is not evaluated.
 
     ``"insertion"`` starts with no player and adds the one that raises the prediction most; ``"removal"`` starts with
-    all and removes the one that lowers it most. Ties go by number.
+    all and removes the one that lowers it most. Ties are broken by number.
 
     Args:
         explained: what predicts, one output.
         kind: for which of the two curves.
-        n_players: default: what the explanation tells.
-        n_greedy: how many steps look again, default all (``n_players**2 / 2`` predictions); the rest follows as the
-            last step ranked it.
+        n_players: default: that of the explanation.
+        n_greedy: after how many steps the remaining players follow as the last step ranked them; default: all
+            (``n_players**2 / 2`` predictions).
 
     Raises:
         ArgumentError: if an argument cannot be used.
@@ -70,13 +69,13 @@ def greedy_ranking(
 def most_influential(
     explained: Explained, sizes: Iterable[int], *, n_players: int | None = None
 ) -> tuple[tuple[int, ...], ...]:
-    r"""Return for every size r the set whose removal changes the recovered game most, for `removal`.
+    r"""Return for every size r the set whose removal changes the recovered game most; see `removal`.
 
     .. math:: R_r = \arg\max_{|R| = r} |\hat f(N) - \hat f(N \setminus R)|
 
-    Up to 20,000 sets of a size are all tried. Beyond, players are removed greedily, once to lower and once to raise the
-    prediction, and the larger change is taken: exact for a sum of single players, else a good guess, for which
-    `captum_spex.optimize` proves an answer.
+    All sets of a size are tried if there are at most 20,000. Beyond, players are removed greedily, once to lower and
+    once to raise the prediction, and the larger change is taken: exact for a sum of single players, else a good guess;
+    `captum_spex.optimize` finds the proven optimum.
 
     Raises:
         ArgumentError: if an argument cannot be used.
@@ -95,15 +94,15 @@ def most_influential(
     paths = [_greedy(explained, n, deepest, insert=False, sign=sign) for sign in (-1.0, 1.0)] if deepest else []
     found = []
     for size in wanted:
-        exact = comb(n, size) <= _ENUMERATED
-        sets = list(combinations(range(n), size)) if exact else [tuple(sorted(path[:size])) for path in paths]
+        tries_all = comb(n, size) <= _ENUMERATED
+        sets = list(combinations(range(n), size)) if tries_all else [tuple(sorted(path[:size])) for path in paths]
         predicted = one_output(explained, without_of([(), *sets], n))
         found.append(sets[_first_largest(np.abs(predicted[1:] - predicted[0]))])
     return tuple(found)
 
 
 def without_of(sets: Sequence[tuple[int, ...]], n_players: int) -> Masks:
-    """One mask for each set: all players but those."""
+    """Return one mask for each set: all other players."""
     supports = PlayerSets.from_sets(sets, n_players)
     masks = np.ones((len(sets), n_players), dtype=np.bool_)
     masks[np.repeat(np.arange(len(sets)), supports.orders), supports.players] = False
@@ -112,18 +111,18 @@ def without_of(sets: Sequence[tuple[int, ...]], n_players: int) -> Masks:
 
 def _greedy(explained: Explained, n_players: int, n_steps: int, *, insert: bool, sign: float) -> tuple[int, ...]:
     """Insert or remove one player after the other, each time where ``sign`` times the prediction is largest."""
-    mask, left, order = np.full(n_players, not insert), np.arange(n_players), []
+    mask, remaining, order = np.full(n_players, not insert), np.arange(n_players), []
     for _ in range(n_steps):
-        trials = np.tile(mask, (len(left), 1))
-        trials[np.arange(len(left)), left] = insert
+        trials = np.tile(mask, (len(remaining), 1))
+        trials[np.arange(len(remaining)), remaining] = insert
         gains = sign * one_output(explained, trials)
         best = _first_largest(gains)
-        order.append(int(left[best]))
-        mask[left[best]] = insert
-        left, gains = np.delete(left, best), np.delete(gains, best)
-    return (*order, *left[np.argsort(-gains, kind="stable")].tolist())
+        order.append(int(remaining[best]))
+        mask[remaining[best]] = insert
+        remaining, gains = np.delete(remaining, best), np.delete(gains, best)
+    return (*order, *remaining[np.argsort(-gains, kind="stable")].tolist())
 
 
 def _first_largest(values: Floats) -> int:
-    """The first of the largest values; rounding errors decide nothing."""
-    return int(np.argmax(values >= values.max() - _TINY * np.abs(values).max()))
+    """Return the row of the first of the largest values; rounding errors do not count."""
+    return int(np.argmax(values >= values.max() - ROUNDING * np.abs(values).max()))

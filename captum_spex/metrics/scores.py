@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Real
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 
 from captum_spex import checks
-from captum_spex.approximators.validation import r_squared
 from captum_spex.arrays import Floats
 from captum_spex.checks import RandomState
 from captum_spex.errors import ArgumentError, MaskError
@@ -19,11 +17,12 @@ from captum_spex.game import Game
 from captum_spex.masks import Masks, all_masks, as_masks
 from captum_spex.metrics.explanations import Explained, width_of
 from captum_spex.metrics.predictions import evaluated_of, predictions_of
+from captum_spex.statistics import r_squared
 
 
 @dataclass(frozen=True, eq=False)
 class Score:
-    """A measure and what it cost: ``value`` is a number, or ``(n_outputs,)`` where the game has several outputs."""
+    """A measure and its cost: ``value`` is a number, or ``(n_outputs,)`` where the game has several outputs."""
 
     value: float | Floats
     n_evaluations: int
@@ -46,11 +45,11 @@ def faithfulness(
     .. math:: R^2 = 1 - \sum_m (f(m) - \hat f(m))^2 \big/ \sum_m (f(m) - \bar f)^2
 
     Args:
-        explained: whose predictions are measured; of a result, its recovered game.
+        explained: whose predictions are measured; for a result, those of its recovered game.
         game: the game, or its values for ``masks``: then nothing is evaluated.
-        masks: bool ``(n_masks, n_players)``, best such that the explanation has not seen.
-        n_masks: how many masks are drawn; all of them, and the answer is exact, if there are no more.
-        n_players: default: what the explanation, the masks or the game tell.
+        masks: bool ``(n_masks, n_players)``, preferably not used for the explanation.
+        n_masks: how many masks are drawn; if there are no more, all are taken, and the score is exact.
+        n_players: default: that of the explanation, the masks or the game.
         random_state: seed or generator.
 
     Returns:
@@ -94,15 +93,15 @@ def data_modelling_score(
 
     .. math:: LDS = \rho\big(\{f(S_j)\}_j, \{\hat f(S_j)\}_j\big), \quad |S_j| = \alpha n
 
-    The prediction of attributions is the sum over the subset, as in the paper; that of a result is by its recovered
-    game, with all interactions. ``result.first_order()`` measures its single players alone.
+    Attributions predict their sum over the subset, as in the paper; a result predicts by its recovered game, with all
+    interactions. Pass ``result.first_order()`` to measure its single players alone.
 
     ``n_masks`` subsets with a ``share`` :math:`\alpha` of the players each are drawn, unless masks are given; all other
     arguments are those of `faithfulness`.
 
     Returns:
-        The correlation, one for each output (the paper reports their mean); NaN where the values or the predictions are
-        all the same. And the number of distinct masks evaluated.
+        The correlation, one for each output (the paper reports their mean), NaN where the values or the predictions are
+        all the same; and the number of distinct masks evaluated.
 
     Raises:
         ArgumentError: if an argument cannot be used, found before the first evaluation.
@@ -117,8 +116,7 @@ def data_modelling_score(
     """
     n = width_of(n_players, explained, game, masks)
     n_drawn, rng = checks.integer("n_masks", n_masks), checks.generator(random_state)
-    if not isinstance(share, Real) or not 0 < share < 1:
-        raise ArgumentError("share", repr(share), "a number between 0 and 1")
+    share = checks.number("share", share, "a number between 0 and 1", above=0, below=1)
     if masks is not None:
         return _scored(rank_correlation, explained, game, as_masks(masks, n))
     chosen = np.arange(n) < min(max(round(share * n), 1), max(n - 1, 1))
@@ -129,18 +127,18 @@ def _scored(
     measure: Callable[[Floats, Floats], float], explained: Explained, game: Game | ArrayLike, masks: Masks
 ) -> Score:
     if len(masks) < 2:
-        raise MaskError("masks", f"{len(masks)} masks", "at least 2")
-    predicted = predictions_of(explained, masks)  # first: what cannot predict costs no evaluation
+        raise MaskError("masks", f"{len(masks)} masks", "at least 2 masks")
+    predicted = predictions_of(explained, masks)  # before the game is evaluated, as this may be refused
     values, n_evaluations, single = evaluated_of(game, masks)
     if predicted.shape != values.shape:
-        outputs = f"{values.shape[1]}, as the game has"
-        raise ArgumentError("explained", f"predictions of {predicted.shape[1]} outputs", outputs)
+        expected = f"predictions of {values.shape[1]} outputs, as the game has"
+        raise ArgumentError("explained", f"predictions of {predicted.shape[1]}", expected)
     scores = np.array([measure(*pair) for pair in zip(values.T, predicted.T, strict=True)])
     return Score(float(scores[0]) if single else scores, n_evaluations)
 
 
 def rank_correlation(one: Floats, other: Floats) -> float:
-    """Spearman's correlation; values that differ by rounding errors only are tied."""
+    """Return Spearman's correlation; values that differ by rounding errors only are tied."""
     largest = [max(float(np.abs(values).max(initial=0.0)), np.finfo(np.float64).tiny) for values in (one, other)]
     ranks = [rankdata(np.round(v / most, 12)) for v, most in zip((one, other), largest, strict=True)]
     if len(one) < 2 or min(np.ptp(rank) for rank in ranks) == 0:

@@ -23,27 +23,17 @@ from captum_spex.plots.style import NORMAL, PALE, SMALL, axes_or_new, bare, join
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much a network shows, and how large; found by looking at pictures.
+    """How much a network shows, and how large; found by looking at pictures."""
 
-    Attributes:
-        links, stars: drawn at most; more are a grey heap.
-        labels: players up to which names are written by default at given positions; on a circle all fit.
-        level_labels: players up to which names on the circle are horizontal.
-        letter: width in points, about.
-        circle: circumference in points, about.
-        smallest, largest: area of nodes in square points.
-        note: inches for the note below.
-    """
-
-    links: int = 400
-    stars: int = 30
-    labels: int = 12
-    level_labels: int = 14
-    letter: float = 6.4
-    circle: float = 760.0
-    smallest: float = 22.0
+    links: int = 400  # drawn at most; more are a grey heap
+    stars: int = 30  # the same for larger groups
+    labels: int = 12  # players up to which names are written by default at given positions; on a circle all fit
+    level_labels: int = 14  # players up to which names on the circle are horizontal
+    letter: float = 6.4  # width in points, about
+    circle: float = 760.0  # circumference in points, about
+    smallest: float = 22.0  # area of nodes in square points
     largest: float = 900.0
-    note: float = 0.4
+    note: float = 0.4  # inches for the note below
 
 
 SIZES = Sizes()

@@ -26,34 +26,23 @@ _CURVE = [Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4]
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sizes of words and arcs, found by looking at pictures; those without a unit are in font sizes.
+    """Sizes of words and arcs, found by looking at pictures; in font sizes unless a unit is named."""
 
-    Attributes:
-        longest: letters of a word; longer ones are shortened.
-        usual, of_long, smallest: font sizes: of short texts, of long ones, and the least in axes that are too small.
-        short: words up to which letters have the usual size.
-        between, pad, line, gap: between words; of the frame of a word; height of a line; above a line.
-        baseline: of the letters, below their middle.
-        arc: height of the highest arc.
-        widest: line width of an arc, in points.
-        width, margin, note: of a new figure, in inches, and of the note below.
-    """
-
-    longest: int = 40
-    usual: float = 13.0
-    of_long: float = 8.0
-    smallest: float = 4.0
-    short: int = 150
-    between: float = 0.75
-    pad: float = 0.22
-    line: float = 1.6
-    gap: float = 0.4
-    baseline: float = 0.34
-    arc: float = 2.6
-    widest: float = 4.0
-    width: float = 8.0
+    longest: int = 40  # letters of a word; longer ones are shortened
+    usual: float = 13.0  # font size of short texts, in points
+    of_long: float = 8.0  # of long ones
+    smallest: float = 4.0  # in axes that are too small
+    short: int = 150  # words up to which letters have the usual size
+    between: float = 0.75  # words
+    pad: float = 0.22  # of the frame of a word
+    line: float = 1.6  # height
+    gap: float = 0.4  # above a line
+    baseline: float = 0.34  # of the letters, below their middle
+    arc: float = 2.6  # height of the highest
+    widest: float = 4.0  # arc, in points
+    width: float = 8.0  # of a new figure, in inches; so are the next two
     margin: float = 0.12
-    note: float = 0.48
+    note: float = 0.48  # height of the note below
 
 
 SIZES = Sizes()

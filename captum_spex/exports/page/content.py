@@ -19,21 +19,13 @@ from captum_spex.player_sets import PlayerSets
 
 @dataclass(frozen=True)
 class Limits:
-    """From which sizes on a page shows less, or says less.
+    """Sizes from which on a page shows less, or says something else."""
 
-    Attributes:
-        players: shown at most; the script lays out so many without a noticeable delay.
-        name: characters of a name, as players may be whole documents.
-        negligible: share of the largest term below which a term does not make one of very many players be shown.
-        rounding: share of the larger output below which the other one is 0.
-        good, fair: faithfulness from which the words are used.
-    """
-
-    players: int = 1000
-    name: int = 300
-    negligible: float = 0.01
-    rounding: float = 1e-9
-    good: float = 0.95
+    players: int = 1000  # shown at most; the script lays out so many without a noticeable delay
+    name: int = 300  # characters, as players may be whole documents
+    negligible: float = 0.01  # share of the largest term that does not make one of very many players be shown
+    rounding: float = 1e-9  # share of the larger output below which the other one is 0
+    good: float = 0.95  # faithfulness
     fair: float = 0.8
 
 

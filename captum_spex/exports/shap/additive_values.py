@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,21 +10,8 @@ from captum_spex.arrays import Floats
 from captum_spex.errors import ArgumentError
 from captum_spex.exports.result import SUMMING, Result, value_of_all, value_of_none
 
-
-@dataclass(frozen=True)
-class Limits:
-    """Sizes from which on exports to SHAP do otherwise.
-
-    Attributes:
-        cells: of a dense matrix of pairs, 2 GiB.
-        rounding: difference of base values, as a share of the outputs, below which they are the same number.
-    """
-
-    cells: int = 1 << 28
-    rounding: float = 1e-9
-
-
-LIMITS = Limits()
+_MOST_CELLS = 1 << 28  # of a dense matrix: 2 GiB
+_ROUNDING = 1e-9  # share of the outputs below which differences of base values are rounding
 
 
 def shapley_values(result: Result) -> Floats:
@@ -41,7 +27,7 @@ def pair_matrix(result: Result) -> Floats:
     """
     n = result.n_players
     values = shapley_values(result)
-    if n * n > LIMITS.cells:
+    if n * n > _MOST_CELLS:
         got = f"'matrix' of {n:,} players, {n * n * 8 / 2**30:.0f} GiB"
         raise ArgumentError("form", got, "'values' or 'terms'", "`result.coo(2)` is a sparse matrix of the pairs.")
     matrix = np.zeros((n, n))
@@ -85,7 +71,7 @@ def base_values(rows: list[Result]) -> Floats:
     """
     values = np.array([value_of_none(row) for row in rows])
     scale = np.abs(np.concatenate([values, totals(rows)])).max()
-    return np.full_like(values, values[0]) if np.ptp(values) <= LIMITS.rounding * scale else values
+    return np.full_like(values, values[0]) if np.ptp(values) <= _ROUNDING * scale else values
 
 
 def totals(rows: list[Result]) -> Floats:
