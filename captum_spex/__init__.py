@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 from captum_spex.lazy import lazily
 
 if TYPE_CHECKING:
-    from captum_spex.explaining import explain
+    from captum_spex.explaining import explain, explain_table
     from captum_spex.indices import IndexTerms
     from captum_spex.interactions import Interactions
     from captum_spex.model import GameModel, Spectrum
 
 __version__ = "0.1.0"
 
-__all__ = ["GameModel", "IndexTerms", "Interactions", "Spectrum", "__version__", "explain"]
+__all__ = ["GameModel", "IndexTerms", "Interactions", "Spectrum", "__version__", "explain", "explain_table"]
 
 __getattr__, __dir__ = lazily(
     __name__,
@@ -22,5 +22,6 @@ __getattr__, __dir__ = lazily(
         "Interactions": "interactions",
         "Spectrum": "model",
         "explain": "explaining",
+        "explain_table": "explaining",
     },
 )

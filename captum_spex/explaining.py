@@ -1,11 +1,11 @@
-"""The spine: ask the approximator for masks, evaluate them, tell it the values; convert what it recovers."""
+"""The front doors: ask the approximator for masks, evaluate them, tell it the values; convert what it recovers."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from math import ceil, log2
 from typing import Any, Literal
@@ -14,20 +14,35 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from captum_spex import checks
-from captum_spex.approximators import Again, Approximator, Estimate, Exact, Problem, ProxySpex, Run, ValueTable
-from captum_spex.checks import RandomState
+from captum_spex.approximators import Again, Approximator, Estimate, Exact, Problem, ProxySpex, Run, TableApproximator
+from captum_spex.checks import RandomState, a
 from captum_spex.errors import ArgumentError
-from captum_spex.evaluation.evaluator import Evaluator, check_backend
+from captum_spex.evaluation.evaluator import Evaluator
+from captum_spex.evaluation.executors import Backend, check_backend
+from captum_spex.evaluation.game_adapter import GameAdapter
 from captum_spex.evaluation.store import Store
-from captum_spex.game import Game
+from captum_spex.game import Game, ValueTable
 from captum_spex.indices import Index, resolve_index
 from captum_spex.interactions import MAX_TERMS, Interactions
 
-_MOST_ENUMERATED = 26  # players whose masks, all of them, fit into memory
-_ALONE = 4096  # evaluations up to which one thread is enough
-_FEWEST_EVALUATIONS = 512
-_LARGEST_SOUGHT = 10_000  # evaluations, unless `max_budget` says otherwise
 StoreArgument = str | os.PathLike[str] | Store | None
+
+
+@dataclass(frozen=True)
+class _Limits:
+    """Where a run behaves differently."""
+
+    enumerated_players: int = 26
+    """Most players whose masks, all of them, fit into memory."""
+    single_thread: int = 4096
+    """Most evaluations for which the algorithm is fastest with one thread, as measured on two cores."""
+    fewest_evaluations: int = 512
+    """Smallest default budget, unless all masks are fewer."""
+    auto_budget: int = 10_000
+    """Largest automatic budget, unless `max_budget` says otherwise."""
+
+
+_LIMITS = _Limits()
 
 
 def default_budget(n_players: int) -> int:
@@ -35,7 +50,7 @@ def default_budget(n_players: int) -> int:
 
     ``max(512, 4 n log2(n))``, the smallest multiple that the ProxySPEX paper studies, and never more than ``2**n``.
     """
-    wanted = max(_FEWEST_EVALUATIONS, ceil(4 * n_players * log2(max(n_players, 2))))
+    wanted = max(_LIMITS.fewest_evaluations, ceil(4 * n_players * log2(max(n_players, 2))))
     return max(2, min(wanted, 2 ** min(n_players, 62)))
 
 
@@ -55,17 +70,17 @@ def explain(
     names: Sequence[str] | None = None,
     max_terms: int = MAX_TERMS,
     store: StoreArgument = None,
-    backend: Literal["joblib"] | None = None,
+    backend: Backend = None,
 ) -> Interactions | list[Interactions]:
     """Find the players, and the groups of players, that drive a game.
 
     Args:
         game: callable from masks ``(n_masks, n_players)``, ``True`` = present, to values ``(n_masks,)`` or
-            ``(n_masks, n_outputs)``.
+            ``(n_masks, n_outputs)``. A game with given values (`captum_spex.games.training.from_table`) goes to
+            `explain_table`.
         n_players: number of players; default: the game's attribute ``n_players``.
         budget: largest number of masks to evaluate, at least 2. From ``2**n_players`` on, every mask is evaluated
-            and the answer is exact. Of a table (`captum_spex.games.training.from_table`): the number of rows to learn
-            from, default all. ``"auto"``: evaluate in growing rounds until the faithfulness exceeds the target
+            and the answer is exact. ``"auto"``: evaluate in growing rounds until the faithfulness exceeds the target
             with 95 % confidence; ``diagnostics["curve"]`` of the result lists evaluations, faithfulness and its lower
             bound after every round. Default: `default_budget`.
         target_faithfulness: where ``budget="auto"`` stops, between 0 and 1.
@@ -78,12 +93,12 @@ def explain(
         show_progress: show a progress bar.
         names: names of the players, for display; default: ``names`` of a game that also has ``n_players``.
         max_terms: how many terms of order 2 and more to keep, the largest first; all of order 1 are kept.
-        store: a file in which every evaluated batch is kept before the next is evaluated, so that a run that was
-            stopped goes on where it was: a path, for a game with an attribute ``fingerprint`` (`captum_spex.games`,
-            the adapters' torch modules), or a `captum_spex.evaluation.Store`.
+        store: a file to which every evaluated batch is written before the next is evaluated, so that a run that was
+            stopped resumes where it stopped: a path, for a game with an attribute ``fingerprint``
+            (`captum_spex.games`, the adapters' torch modules), or a `captum_spex.evaluation.Store`.
         backend: where the game is called: None, in this process, or ``"joblib"``, its batches in processes, one for
-            each processor unless `joblib.parallel_config` says otherwise. Of several machines, with a model that each
-            worker loads once: `captum_spex.evaluation.RayGame`.
+            each processor unless `joblib.parallel_config` says otherwise. For several machines, or a model that each
+            worker loads once, see `captum_spex.evaluation.RayGame`.
 
     Returns:
         The interactions; a list of them, one for each output, if the game has several.
@@ -102,44 +117,135 @@ def explain(
         >>> result[(0, 2)], result.n_evaluations, result.faithfulness
         (3.0, 8, 1.0)
     """
-    own = getattr(game, "n_players", None)
-    n_players = checks.integer("n_players", own if n_players is None else n_players)
-    names = getattr(game, "names", None) if names is None and n_players == own else names
-    resolved = resolve_index(index, min(2, n_players) if max_order is None else max_order, n_players)
-    checks.integer("max_terms", max_terms)
-    checked_names = _checked_names(names, n_players)
+    adapter = GameAdapter.of(game)
+    settings: dict[str, Any] = {"index": index, "max_order": max_order, "names": names, "max_terms": max_terms}
+    if adapter.table is not None:
+        _check_not_evaluated(batch_size=batch_size, max_budget=max_budget, store=store, backend=backend)
+        n_rows = _rows_asked_for(adapter.table, n_players, budget)
+        return explain_table(game, budget=n_rows, approximator=approximator, random_state=random_state, **settings)
+    question = _Question.about(adapter, n_players, **settings)
     if batch_size is not None:
         checks.integer("batch_size", batch_size)
-    check_backend(backend, game)
-    observed = getattr(game, "table", None)
-    if isinstance(observed, ValueTable):
-        _check_table(observed, n_players, batch_size=batch_size, max_budget=max_budget, store=store, backend=backend)
-        recovered, n_evaluations = _learnt(observed, budget, approximator, random_state)
-        has_outputs = observed.has_outputs
-    else:
-        budget = default_budget(n_players) if budget is None else budget
-        problem = _problem(n_players, budget, target_faithfulness, max_budget, resolved)
-        problem, run = _started(problem, approximator, random_state)
-        settings: dict[str, Any] = {"batch_size": batch_size, "show_progress": show_progress, "backend": backend}
-        with (
-            _opened(store, game, n_players) as kept,
-            Evaluator(game, n_players, budget=problem.budget, store=kept, **settings) as evaluator,
-        ):
-            recovered = _finished(run, evaluator, problem)
-        n_evaluations, has_outputs = evaluator.n_evaluations, evaluator.has_outputs
-    results = [
-        Interactions.from_model(
-            one.model,
-            resolved,
-            n_evaluations=n_evaluations,
-            faithfulness=one.faithfulness,
-            names=checked_names,
-            max_terms=max_terms,
-            diagnostics=one.diagnostics,
-        )
-        for one in recovered
-    ]
-    return results if has_outputs else results[0]
+    check_backend(backend, adapter)
+    n_players = question.n_players
+    budget = default_budget(n_players) if budget is None else budget
+    problem = _problem(n_players, budget, target_faithfulness, max_budget, question.index)
+    problem, run = _started(problem, approximator, random_state)
+    calls: dict[str, Any] = {"batch_size": batch_size, "show_progress": show_progress, "backend": backend}
+    with (
+        _opened(store, adapter, n_players) as opened,
+        Evaluator(adapter, n_players, budget=problem.budget, store=opened, **calls) as evaluator,
+    ):
+        estimates = _finished(run, evaluator, problem)
+    return question.results(estimates, evaluator.n_evaluations, evaluator.has_outputs)
+
+
+def explain_table(
+    table: ValueTable | Game,
+    *,
+    budget: int | None = None,
+    index: str = "SII",
+    max_order: int | None = None,
+    approximator: Approximator | None = None,
+    random_state: RandomState = None,
+    names: Sequence[str] | None = None,
+    max_terms: int = MAX_TERMS,
+) -> Interactions | list[Interactions]:
+    """Find the players, and the groups of players, that drive given values: nothing is evaluated.
+
+    Args:
+        table: masks with their values, as `captum_spex.games.training.from_table` returns them, a
+            `captum_spex.game.ValueTable`, or any game with an attribute ``table``.
+        budget: number of rows to learn from, at least 2, drawn at random; default all.
+        index: an interaction index, see `captum_spex.indices.NAMES`.
+        max_order: largest order of an interaction, 1 to the number of players. Default: 2, or 1 for a single player.
+        approximator: the algorithm, one with a method ``fit``; default `ProxySpex()`.
+        random_state: seed or generator; the same seed gives the same rows and the same result.
+        names: names of the players, for display; default: those of the table.
+        max_terms: how many terms of order 2 and more to keep, the largest first; all of order 1 are kept.
+
+    Returns:
+        The interactions; a list of them, one for each output, if the table has several.
+
+    Raises:
+        ArgumentError: if an argument cannot be used, or the approximator must choose its masks itself.
+        BudgetError: if ``budget`` is not an integer of at least 2.
+        UnknownNameError: if the index is unknown.
+        OrderError: if ``max_order`` is not between 1 and the number of players.
+
+    Example:
+        >>> import captum_spex
+        >>> from captum_spex.games.training import from_table
+        >>> masks = np.random.default_rng(0).random((200, 6)) < 0.5
+        >>> table = from_table(masks, 2.0 * (masks[:, 1] & masks[:, 4]))
+        >>> list(captum_spex.explain_table(table, random_state=0).top(1, order=2))
+        [(1, 4)]
+    """
+    game = None if isinstance(table, ValueTable) or not callable(table) else GameAdapter.of(table)
+    found = table if isinstance(table, ValueTable) else None if game is None else game.table
+    if found is None:
+        expected = "a `ValueTable`, or a game with one as its `table`, such as `from_table` returns"
+        raise ArgumentError("table", a(table), expected)
+    settings: dict[str, Any] = {"index": index, "max_order": max_order, "names": names, "max_terms": max_terms}
+    question = _Question.about(game, found.masks.n_players, **settings)
+    algorithm = _checked_algorithm(approximator)
+    if not isinstance(algorithm, TableApproximator):
+        raise ArgumentError("approximator", repr(algorithm), "`ProxySpex()` for a table: it cannot be asked for masks")
+    n_rows, rng = len(found.masks), checks.generator(random_state)
+    n_used = n_rows if budget is None else min(checks.budget("budget", budget), n_rows)
+    if n_used < n_rows:
+        found = found.at(np.sort(rng.choice(n_rows, n_used, replace=False)))
+    with threadpool_limits(1) if n_used <= _LIMITS.single_thread else nullcontext():
+        estimates = algorithm.fit(found, rng)
+    return question.results(estimates, n_used, found.has_outputs)
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What is to be known of a game, and under which names."""
+
+    n_players: int
+    index: Index
+    names: tuple[str, ...] | None
+    max_terms: int
+
+    @classmethod
+    def about(
+        cls,
+        game: GameAdapter | None,
+        n_players: int | None,
+        *,
+        index: str,
+        max_order: int | None,
+        names: Sequence[str] | None,
+        max_terms: int,
+    ) -> _Question:
+        """Check the arguments; what is not given is what the game says, if it is about as many players."""
+        own = None if game is None else game.n_players
+        n_players = checks.integer("n_players", own if n_players is None else n_players)
+        if names is None and game is not None and n_players == own:
+            names = game.names
+        resolved = resolve_index(index, min(2, n_players) if max_order is None else max_order, n_players)
+        max_terms = checks.integer("max_terms", max_terms)
+        return cls(n_players, resolved, checks.player_names(names, n_players), max_terms)
+
+    def results(
+        self, estimates: list[Estimate], n_evaluations: int, has_outputs: bool
+    ) -> Interactions | list[Interactions]:
+        """Convert what was recovered of each output."""
+        results = [
+            Interactions.from_model(
+                estimate.model,
+                self.index,
+                n_evaluations=n_evaluations,
+                faithfulness=estimate.faithfulness,
+                names=self.names,
+                max_terms=self.max_terms,
+                diagnostics=estimate.diagnostics,
+            )
+            for estimate in estimates
+        ]
+        return results if has_outputs else results[0]
 
 
 def check_plan(n_players: int, budget: int, index: str, max_order: int, approximator: Approximator | None) -> None:
@@ -147,50 +253,38 @@ def check_plan(n_players: int, budget: int, index: str, max_order: int, approxim
     _started(Problem(n_players, budget, resolve_index(index, max_order, n_players)), approximator, 0)
 
 
-def _opened(store: StoreArgument, game: Game, n_players: int) -> Store | nullcontext[None]:
+def _opened(store: StoreArgument, game: GameAdapter, n_players: int) -> Store | nullcontext[None]:
     if store is None:
         return nullcontext()
     return (store if isinstance(store, Store) else Store(store)).open(game, n_players)
 
 
-def _check_table(observed: ValueTable, n_players: int, **asked: Any) -> None:
+def _check_not_evaluated(**settings: Any) -> None:
     """Refuse what only makes sense for a game that is evaluated."""
-    if n_players != observed.masks.n_players:
-        raise ArgumentError("n_players", str(n_players), f"{observed.masks.n_players}, as the table has")
-    for name, value in asked.items():
+    for name, value in settings.items():
         if value is not None:
-            raise ArgumentError(name, repr(value), "None for a table, of which nothing is evaluated")
+            raise ArgumentError(name, repr(value), "None for a table, as its values are given")
 
 
-def _learnt(
-    observed: ValueTable, budget: int | str | None, approximator: Approximator | None, random_state: RandomState
-) -> tuple[list[Estimate], int]:
-    """Learn from a table of given values, or from ``budget`` rows of it; return also how many were used."""
-    algorithm = _checked_algorithm(approximator)
-    if not hasattr(algorithm, "fit"):
-        raise ArgumentError("approximator", repr(algorithm), "`ProxySpex()` for a table: it cannot be asked for masks")
+def _rows_asked_for(table: ValueTable, n_players: int | None, budget: int | Literal["auto"] | None) -> int | None:
+    """Return how many rows of a table to learn from, if a budget says so; refuse another number of players."""
+    if n_players is not None and n_players != table.masks.n_players:
+        raise ArgumentError("n_players", repr(n_players), f"{table.masks.n_players}, as many as the table has")
     if budget == "auto":
         raise ArgumentError("budget", '"auto"', "a number of rows of the table, or None for all")
-    n_rows, rng = len(observed.masks), checks.generator(random_state)
-    n_used = n_rows if budget is None else min(checks.budget("budget", budget), n_rows)
-    if n_used < n_rows:
-        observed = observed.at(np.sort(rng.choice(n_rows, n_used, replace=False)))
-    with threadpool_limits(1) if n_used <= _ALONE else nullcontext():
-        return algorithm.fit(observed, rng), n_used
+    return budget
 
 
 def _problem(
     n_players: int, budget: int | str, target_faithfulness: float, max_budget: int | None, index: Index
 ) -> Problem:
-    if budget != "auto":
+    if not (isinstance(budget, str) and budget == "auto"):
         if max_budget is not None:
             raise ArgumentError("max_budget", repr(max_budget), 'None, unless `budget="auto"`')
         return Problem(n_players, checks.budget("budget", budget), index)
-    is_number = isinstance(target_faithfulness, float | int | np.floating) and not isinstance(target_faithfulness, bool)
-    if not is_number or not 0 < target_faithfulness < 1:
-        raise ArgumentError("target_faithfulness", repr(target_faithfulness), "a number between 0 and 1")
-    most = checks.budget("max_budget", _LARGEST_SOUGHT if max_budget is None else max_budget)
-    return Problem(n_players, most, index, float(target_faithfulness))
+    target = checks.number("target_faithfulness", target_faithfulness, "a number between 0 and 1", above=0, below=1)
+    largest = checks.budget("max_budget", _LIMITS.auto_budget if max_budget is None else max_budget)
+    return Problem(n_players, largest, index, target)
 
 
 def _started(problem: Problem, approximator: Approximator | None, random_state: RandomState) -> tuple[Problem, Run]:
@@ -199,7 +293,7 @@ def _started(problem: Problem, approximator: Approximator | None, random_state: 
     if problem.target is not None and not isinstance(algorithm, ProxySpex):
         raise ArgumentError("budget", '"auto"', "a number of evaluations, unless the approximator is `ProxySpex`")
     noisy = isinstance(algorithm, ProxySpex) and algorithm.noisy
-    if not noisy and problem.n_players <= _MOST_ENUMERATED and 2**problem.n_players <= problem.budget:
+    if not noisy and problem.n_players <= _LIMITS.enumerated_players and 2**problem.n_players <= problem.budget:
         if problem.target is None:
             algorithm = Exact()
         problem = replace(problem, budget=2**problem.n_players)
@@ -221,7 +315,7 @@ def _finished(run: Run, evaluator: Evaluator, problem: Problem) -> list[Estimate
     nothing, and setting the limit would take longer than all the rest.
     """
     fits = problem.budget < 2 ** min(problem.n_players, 62)
-    alone = partial(threadpool_limits, 1) if fits and problem.budget <= _ALONE else nullcontext
+    alone = partial(threadpool_limits, 1) if fits and problem.budget <= _LIMITS.single_thread else nullcontext
     while True:
         with alone():
             masks = run.ask()
@@ -232,12 +326,3 @@ def _finished(run: Run, evaluator: Evaluator, problem: Problem) -> list[Estimate
             run.tell(values)
     with alone():
         return run.result()
-
-
-def _checked_names(names: Sequence[str] | None, n_players: int) -> tuple[str, ...] | None:
-    if names is None:
-        return None
-    checked = tuple(str(name) for name in names)
-    if len(checked) != n_players:
-        raise ArgumentError("names", f"{len(checked)} names", f"one for each of the {n_players} players")
-    return checked

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from captum_spex.arrays import Ints, Rows
 from captum_spex.errors import MaskError
 
 Masks = NDArray[np.bool_]
@@ -15,7 +17,8 @@ Masks = NDArray[np.bool_]
 
 Keys = NDArray[np.uint64]
 
-_BLOCK = 1 << 22
+_BLOCK = 1 << 22  # cells of a temporary array: a few tens of MB
+_SHOWN_PLAYERS = 20
 
 
 def as_masks(masks: ArrayLike, n_players: int) -> Masks:
@@ -54,7 +57,7 @@ def mask_keys(masks: Masks) -> Keys:
     return keys
 
 
-def player_keys(players: NDArray[np.int64], n_players: int) -> Keys:
+def player_keys(players: Ints, n_players: int) -> Keys:
     """Return a 64-bit key per player: its own bit up to 64 players, else a fixed hash (splitmix64)."""
     x = players.astype(np.uint64)
     if n_players <= 64:
@@ -65,7 +68,7 @@ def player_keys(players: NDArray[np.int64], n_players: int) -> Keys:
     return x ^ (x >> np.uint64(31))
 
 
-def _octet_keys(octets: NDArray[np.int64], n_players: int) -> Keys:
+def _octet_keys(octets: Ints, n_players: int) -> Keys:
     """Return the key of every value of some octets of a packed mask, ``(len(octets), 256)``."""
     players = player_keys(8 * octets[:, None] + np.arange(8), n_players)
     keys = np.zeros((len(octets), 1), dtype=np.uint64)
@@ -74,7 +77,7 @@ def _octet_keys(octets: NDArray[np.int64], n_players: int) -> Keys:
     return keys
 
 
-def first_rows(keys: Keys) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def first_rows(keys: Keys) -> tuple[Rows, Rows]:
     """Return ``first, inverse``: the first row of every distinct key in order of appearance, and who is which."""
     _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
     order = np.argsort(first, kind="stable")
@@ -83,12 +86,12 @@ def first_rows(keys: Keys) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return first[order], rank[inverse.ravel()]
 
 
-def in_batches(n_masks: int, size: int) -> list[NDArray[np.intp]]:
+def in_batches(n_masks: int, size: int) -> list[Rows]:
     """Return the rows of batches of ``size`` masks, the last of which may be smaller."""
     return np.array_split(np.arange(n_masks), range(size, n_masks, size))
 
 
-def find_rows(keys: Keys, known: Keys) -> NDArray[np.intp]:
+def find_rows(keys: Keys, known: Keys) -> Rows:
     """Return for every key its row in ``known`` (distinct keys), or -1."""
     if not len(known):
         return np.full(len(keys), -1, dtype=np.intp)
@@ -112,6 +115,7 @@ class PackedMasks:
 
     packed: NDArray[np.uint8]
     n_players: int
+    is_packed: ClassVar[bool] = True
 
     @classmethod
     def of(cls, masks: Masks) -> PackedMasks:
@@ -121,12 +125,12 @@ class PackedMasks:
     def __len__(self) -> int:
         return len(self.packed)
 
-    def columns(self, players: NDArray[np.intp] | NDArray[np.int64]) -> Masks:
+    def columns(self, players: Rows | Ints) -> Masks:
         """Return the presence of some players, bool ``(n_masks, len(players))``."""
         octets = self.packed[:, np.asarray(players) >> 3]
         return ((octets >> (np.asarray(players) & 7).astype(np.uint8)) & 1).astype(np.bool_)
 
-    def block(self, rows: NDArray[np.intp]) -> PackedMasks:
+    def block(self, rows: Rows) -> PackedMasks:
         """Return the masks at ``rows``."""
         return PackedMasks(self.packed[rows], self.n_players)
 
@@ -145,6 +149,57 @@ class PackedMasks:
         """Return the masks as a bool array."""
         return np.unpackbits(self.packed, axis=1, count=self.n_players, bitorder="little").astype(np.bool_)
 
+    def pack(self) -> PackedMasks:
+        """Return these masks."""
+        return self
+
+
+@dataclass(frozen=True, eq=False)
+class DenseMasks:
+    """A block of masks as a bool array; on its way to another process it is packed."""
+
+    masks: Masks
+    is_packed: ClassVar[bool] = False
+
+    @property
+    def n_players(self) -> int:
+        """Number of players."""
+        return self.masks.shape[1]
+
+    def __len__(self) -> int:
+        return len(self.masks)
+
+    def __reduce__(self) -> tuple[Callable[[PackedMasks], DenseMasks], tuple[PackedMasks]]:
+        return _unpacked, (self.pack(),)
+
+    def columns(self, players: Rows | Ints) -> Masks:
+        """Return the presence of some players, bool ``(n_masks, len(players))``."""
+        return self.masks[:, players]
+
+    def block(self, rows: Rows) -> DenseMasks:
+        """Return the masks at ``rows``."""
+        return DenseMasks(self.masks[rows])
+
+    def keys(self) -> Keys:
+        """Return the `mask_keys` of all masks."""
+        return mask_keys(self.masks)
+
+    def unpack(self) -> Masks:
+        """Return the bool array."""
+        return self.masks
+
+    def pack(self) -> PackedMasks:
+        """Return the masks packed."""
+        return PackedMasks.of(self.masks)
+
+
+def _unpacked(masks: PackedMasks) -> DenseMasks:
+    return DenseMasks(masks.unpack())
+
+
+MaskBlock: TypeAlias = PackedMasks | DenseMasks
+"""Masks that are laid out: each kind has ``block``, ``columns``, ``keys``, ``pack`` and ``unpack``."""
+
 
 @runtime_checkable
 class MaskBlocks(Protocol):
@@ -159,7 +214,7 @@ class MaskBlocks(Protocol):
     def keys(self) -> Keys:
         """Return the `mask_keys` of all masks."""
 
-    def block(self, rows: NDArray[np.intp]) -> PackedMasks:
+    def block(self, rows: Rows) -> MaskBlock:
         """Lay out the masks at ``rows``."""
 
 
@@ -168,7 +223,7 @@ class ChosenRows:
     """Some of the masks of others, which stay where they are."""
 
     masks: MaskBlocks
-    rows: NDArray[np.intp]
+    rows: Rows
 
     @property
     def n_players(self) -> int:
@@ -182,9 +237,35 @@ class ChosenRows:
         """Return the `mask_keys` of all masks."""
         return self.masks.keys()[self.rows]
 
-    def block(self, rows: NDArray[np.intp]) -> PackedMasks:
+    def block(self, rows: Rows) -> MaskBlock:
         """Return the masks at ``rows``."""
         return self.masks.block(self.rows[rows])
+
+    def laid_out(self) -> MaskBlock:
+        """Return all of them, laid out."""
+        return self.masks.block(self.rows)
+
+
+def mask_blocks(masks: ArrayLike | MaskBlocks, n_players: int) -> MaskBlocks:
+    """Return masks that are laid out block by block as they are, and any others checked (`as_masks`)."""
+    return masks if isinstance(masks, MaskBlocks) else DenseMasks(as_masks(masks, n_players))
+
+
+def describe_mask(mask: NDArray[np.bool_]) -> str:
+    """Say which players are present or absent, whichever are fewer, and of many players the first 20.
+
+    Example:
+        >>> describe_mask(np.array([True, False, True]))
+        'players [1] absent'
+    """
+    present, absent = np.flatnonzero(mask), np.flatnonzero(~mask)
+    if not len(absent):
+        return "all players present"
+    if not len(present):
+        return "no player present"
+    word, players = ("present", present) if len(present) <= len(absent) else ("absent", absent)
+    more = f" and {len(players) - _SHOWN_PLAYERS} more" if len(players) > _SHOWN_PLAYERS else ""
+    return f"players {players[:_SHOWN_PLAYERS].tolist()}{more} {word}"
 
 
 def ends(n_players: int) -> Masks:

@@ -21,9 +21,9 @@ import captum_spex
 from captum_spex.approximators import ProxySpex
 from captum_spex.errors import ArgumentError, GameError
 from captum_spex.evaluation import RayGame
-from captum_spex.evaluation.batches import pickled
+from captum_spex.evaluation.transport import pickled
 from captum_spex.evaluation.evaluator import Evaluator
-from captum_spex.evaluation.ray_workers import Crew
+from captum_spex.evaluation.executors.ray_workers import WorkerPool
 from captum_spex.evaluation.store import Store
 
 ray = pytest.importorskip("ray")
@@ -311,11 +311,11 @@ sys.meta_path.insert(0, Nothing())
 def test_a_worker_that_lacks_this_package_is_not_tried_again(tmp_path):
     (tmp_path / "sitecustomize.py").write_text(WITHOUT_THIS_PACKAGE)
     options = {"num_cpus": 1.0, "runtime_env": {"env_vars": {"PYTHONPATH": str(tmp_path)}}}
-    crew = Crew(ray, pickled("build_game", builder()), 1, options, max_retries=0)
+    pool = WorkerPool(ray, pickled("build_game", builder()), 1, options, max_retries=0)
     with pytest.raises(
         ArgumentError, match=r"fails in a worker \(ModuleNotFoundError: No module named 'captum_spex'\).* install"
     ) as caught:
-        crew.wait_for_first()
+        pool.wait_for_first()
     assert "in find_spec" in "\n".join(caught.value.__notes__)
 
 

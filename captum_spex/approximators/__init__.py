@@ -1,12 +1,21 @@
 """The algorithms: masks out, values in, a recovered game back."""
 
-from captum_spex.approximators.base import Again, Approximator, Estimate, Problem, Run, SingleRound, ValueTable
+from captum_spex.approximators.base import (
+    Again,
+    Approximator,
+    Estimate,
+    Problem,
+    Run,
+    SingleRound,
+    TableApproximator,
+)
 from captum_spex.approximators.exact import Exact
 from captum_spex.approximators.proxyspex.boosted_trees import BoostedTrees
 from captum_spex.approximators.proxyspex.gaussian_process.proxy import GaussianProcess
 from captum_spex.approximators.proxyspex.proxyspex import ProxySpex
 from captum_spex.approximators.proxyspex.published_trees import PublishedTrees
 from captum_spex.approximators.spex.spex import Spex
+from captum_spex.game import ValueTable
 
 __all__ = [
     "Again",
@@ -21,5 +30,6 @@ __all__ = [
     "Run",
     "SingleRound",
     "Spex",
+    "TableApproximator",
     "ValueTable",
 ]

@@ -1,17 +1,17 @@
-"""What an approximator is: asks for masks, is told their values, recovers the game."""
+"""What an approximator is: asks for masks, receives their values, recovers the game."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from captum_spex.arrays import Floats
+from captum_spex.game import ValueTable
 from captum_spex.indices import Index
-from captum_spex.masks import ChosenRows, MaskBlocks, Masks
+from captum_spex.masks import MaskBlocks, Masks
 from captum_spex.model import RecoveredGame
 
 
@@ -43,25 +43,6 @@ class Estimate:
 
 
 @dataclass(frozen=True, eq=False)
-class ValueTable:
-    """Masks with their values, of a game that cannot be asked for others: a table of past trainings.
-
-    Attributes:
-        masks: the masks; they may lie in a file.
-        values: their values, float64 ``(n_masks, n_outputs)``.
-        has_outputs: whether these are outputs, rather than the only value.
-    """
-
-    masks: MaskBlocks
-    values: Floats
-    has_outputs: bool = False
-
-    def at(self, rows: NDArray[np.intp]) -> ValueTable:
-        """Return some of the masks with their values; the masks stay where they are."""
-        return replace(self, masks=ChosenRows(self.masks, rows), values=self.values[rows])
-
-
-@dataclass(frozen=True, eq=False)
 class Again:
     """Masks to evaluate once more, to see how far the values repeat; they count as evaluations."""
 
@@ -82,11 +63,7 @@ class Run(Protocol):
 
 
 class Approximator(Protocol):
-    """An immutable description of an algorithm.
-
-    One that can also learn from masks that it did not choose has a method ``fit(observed, rng)``, which returns what
-    ``result`` of a run does.
-    """
+    """An immutable description of an algorithm."""
 
     def start(self, problem: Problem, rng: np.random.Generator) -> Run:
         """Check everything that can be checked without the game, and return the state of a new run.
@@ -94,6 +71,14 @@ class Approximator(Protocol):
         Raises:
             BudgetError: if the budget is too small for the algorithm.
         """
+
+
+@runtime_checkable
+class TableApproximator(Protocol):
+    """An algorithm that can learn from masks that it did not choose."""
+
+    def fit(self, table: ValueTable, rng: np.random.Generator) -> list[Estimate]:
+        """Return what was recovered of a table of masks and values, one for each output."""
 
 
 @dataclass

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
-from numbers import Real
+from collections.abc import Callable
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from captum_spex.arrays import Floats
+from captum_spex import checks
+from captum_spex.arrays import Floats, scalar
+from captum_spex.checks import a
 from captum_spex.errors import ArgumentError, GameError
-from captum_spex.evaluation.batches import Failure, pickled
-from captum_spex.evaluation.ray_cluster import check_fits, imported_ray, joined
-from captum_spex.evaluation.ray_workers import Crew
-from captum_spex.masks import Masks, PackedMasks, in_batches
-
-_LARGEST_BATCH = 1024  # masks; as in this process
-_BATCHES_PER_WORKER = 4
-_SHOWN_MASKS, _SHOWN_PLAYERS = 3, 20
+from captum_spex.evaluation.executors.ray_cluster import check_fits, imported_ray, joined
+from captum_spex.evaluation.executors.ray_workers import RayExecutor, WorkerPool
+from captum_spex.evaluation.transport import pickled
+from captum_spex.masks import ChosenRows, DenseMasks, Masks
 
 
 class RayGame:
@@ -72,39 +67,29 @@ class RayGame:
         max_retries: int = 3,
     ) -> None:
         if not callable(build_game):
-            raise ArgumentError("build_game", f"a {type(build_game).__name__}", "a function that makes a game")
-        self._n_workers = _checked("n_workers", n_workers, least=1)
-        self._batch_size = None if batch_size is None else _checked("batch_size", batch_size, least=1)
-        max_retries = _checked("max_retries", max_retries, least=0)
-        cpus = _checked_share("cpus_per_worker", cpus_per_worker)
-        gpus = _checked_share("gpus_per_worker", gpus_per_worker)
+            raise ArgumentError("build_game", a(build_game), "a function that makes a game")
+        n_workers = checks.integer("n_workers", n_workers)
+        self._batch_size = None if batch_size is None else checks.integer("batch_size", batch_size)
+        max_retries = checks.integer("max_retries", max_retries, 0)
+        cpus = _processors("cpus_per_worker", cpus_per_worker)
+        gpus = _processors("gpus_per_worker", gpus_per_worker)
         payload = pickled("build_game", build_game)
-        self._crew: Crew | None = None
-        self._ray = imported_ray()
-        self._leaves = joined(self._ray, address)
-        try:
-            check_fits(self._ray, cpus, gpus)
+        with ExitStack() as resources:
+            ray = imported_ray()
+            if joined(ray, address):
+                resources.callback(ray.shutdown)
+            check_fits(ray, cpus, gpus)
             options = {"num_cpus": cpus, "num_gpus": gpus}
-            self._crew = Crew(self._ray, payload, self._n_workers, options, max_retries)
-            self._crew.wait_for_first()
-        except BaseException:
-            self.close()
-            raise
-        self._told = self._crew.told
-        self.n_players: int | None = self._told["n_players"]
-        self.names: Sequence[str] | None = self._told["names"]
-        self.fingerprint = self._told["fingerprint"]
-        self.table = self._told["table"]
-        self.output_layout: str | None = self._told["output_layout"]
+            self._pool = WorkerPool(ray, payload, n_workers, options, max_retries)
+            resources.callback(self._pool.close)
+            game = self._pool.wait_for_first()
+            self._resources = resources.pop_all()
+        self.n_players, self.names = game.n_players, game.names
+        self.fingerprint, self.table = game.fingerprint, game.table
 
     def close(self) -> None:
         """End the workers, and the cluster if it was started for this game."""
-        if self._crew is not None:
-            self._crew.close()
-            self._crew = None
-        if self._leaves:
-            self._ray.shutdown()
-            self._leaves = False
+        self._resources.close()
 
     def __enter__(self) -> RayGame:
         return self
@@ -114,79 +99,40 @@ class RayGame:
     ) -> None:
         self.close()
 
-    def in_batches_of(self, batch_size: int) -> RayGame:
-        """Return the same game, with the same workers, in batches of another size: `close` this one, not that."""
-        resized = copy.copy(self)
-        resized._batch_size, resized._leaves = _checked("batch_size", batch_size, least=1), False
-        return resized
+    @property
+    def output_layout(self) -> str | None:
+        """What is known of the layout of the game's outputs."""
+        return self._pool.layout
 
-    takes_packed = True  # `answer_each` does
+    @output_layout.setter
+    def output_layout(self, known: str | None) -> None:
+        self._pool.layout = known
+
+    def make_executor(self, batch_size: int | None = None) -> RayExecutor:
+        """Return what lets the workers evaluate batches, of a size if one is given, else of that of this game."""
+        return RayExecutor(self._pool, self._batch_size if batch_size is None else batch_size)
 
     def __call__(self, masks: Masks) -> Floats:
         """Return the values, float64 ``(n_masks,)`` or ``(n_masks, n_outputs)``, as the game does."""
-        masks = np.asarray(masks, dtype=np.bool_)
-        answers = list(self.answer_each(masks))
-        if not answers:
+        blocks = DenseMasks(np.asarray(masks, dtype=np.bool_))
+        if not len(blocks):
             return np.zeros(0)
-        rows, values = zip(*answers, strict=True)
-        return np.concatenate(values)[np.argsort(np.concatenate(rows))]
-
-    def answer_each(self, masks: Masks | PackedMasks) -> Generator[tuple[NDArray[np.intp], Floats]]:
-        """Yield the rows and the values of every batch as soon as they are there, in any order.
-
-        Masks that come packed go to ``evaluate_packed`` of the workers' game, if it has that.
-        """
-        as_packed = isinstance(masks, PackedMasks)
-        packed = masks if isinstance(masks, PackedMasks) else PackedMasks.of(masks)
-        batches = self._batches(packed)
-        layout = self.output_layout if self._told["has_layout"] else None
-        tasks = [(packed.block(rows), layout, as_packed) for rows in batches]
-        with closing(self._workers().answers("evaluate", tasks)) as answers:
-            for place, answer in answers:
-                rows = batches[place]
-                if isinstance(answer, Failure):
-                    error = answer.error()
-                    error.add_note(
-                        f"The worker's batch: {_described(packed.block(rows[:_SHOWN_MASKS]).unpack(), len(rows))}."
-                    )
-                    raise error
-                if answer.values.shape[:1] != (len(rows),):
-                    raise GameError(f"`game`: returned shape {answer.values.shape} for {len(rows)} masks.")
-                self.output_layout = answer.layout
-                yield rows, answer.values
-
-    def _workers(self) -> Crew:
-        if self._crew is None:
-            raise ArgumentError("game", "a `RayGame` that was closed", "one that is open", "Use it within its `with`.")
-        return self._crew
-
-    def _batches(self, masks: PackedMasks) -> list[NDArray[np.intp]]:
-        if not len(masks):
-            return []
-        if self._batch_size is None and self._told["has_plan"]:
-            ((_, plan),) = self._workers().answers("plan", [masks])
-            if isinstance(plan, Failure):
-                raise plan.error()
-            return [np.asarray(rows, dtype=np.intp) for rows in plan if len(rows)]
-        several = -(-len(masks) // (_BATCHES_PER_WORKER * self._n_workers))
-        size = min(several, _LARGEST_BATCH) if self._batch_size is None else self._batch_size
-        return in_batches(len(masks), size)
+        executor = self.make_executor()
+        batches = list(executor.batches(blocks, np.arange(len(blocks))))
+        values: list[Floats] = [np.zeros(0)] * len(batches)
+        for answer in executor.evaluate(ChosenRows(blocks, rows) for rows in batches):
+            if answer.error is not None:
+                raise answer.error
+            n_masks = len(batches[answer.batch])
+            if answer.values.shape[:1] != (n_masks,):
+                raise GameError(f"`game`: expected {n_masks} values, got shape {answer.values.shape}.", "game")
+            values[answer.batch] = answer.values
+        return np.concatenate(values)[np.argsort(np.concatenate(batches))]
 
 
-def _checked(argument: str, value: Any, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ArgumentError(argument, repr(value), f"an integer of at least {least}")
-    return int(value)
-
-
-def _checked_share(argument: str, value: Any) -> float:
-    """Return a number of processors: a part of one, or whole ones, as Ray has it."""
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
-    if not is_number or not value >= 0 or (value > 1 and float(value) != round(float(value))):
-        raise ArgumentError(argument, repr(value), "a number from 0 to 1, or a larger integer")
-    return float(value)
-
-
-def _described(first: Masks, n_masks: int) -> str:
-    shown = [str(np.flatnonzero(mask)[:_SHOWN_PLAYERS].tolist()) for mask in first]
-    return f"{n_masks} masks, the first with players {', '.join(shown)} present (at most {_SHOWN_PLAYERS} shown)"
+def _processors(argument: str, value: Any) -> float:
+    """Return a number of processors: a share of one, or several, as Ray has it."""
+    plain = scalar(value)
+    if not checks.is_number(plain) or not plain >= 0 or (plain > 1 and not float(plain).is_integer()):
+        raise ArgumentError(argument, repr(plain), "a number from 0 to 1, or a larger integer")
+    return float(plain)

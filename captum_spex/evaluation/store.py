@@ -1,4 +1,4 @@
-"""Evaluated masks on disk: a run that was stopped goes on without repeating an evaluation."""
+"""Evaluated masks on disk: a run that was stopped resumes without repeating an evaluation."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-from captum_spex.arrays import Floats
+from captum_spex.arrays import Floats, Ints
+from captum_spex.checks import a
 from captum_spex.errors import StoreError
+from captum_spex.evaluation.game_adapter import fingerprint_of
 from captum_spex.masks import Keys, PackedMasks, mask_keys
 
 _APPLICATION = 0x53504558  # "SPEX", in the header of the file
 _FORMAT = 1
 _MAGIC = b"SQLite format 3\x00"
 _PATIENCE = 60.0  # seconds to wait for another process that writes
-_SHOWN = 60
+_SHOWN = 60  # characters of a fingerprint in a message
 _SCHEMA = f"""
     PRAGMA application_id = {_APPLICATION};
     PRAGMA user_version = {_FORMAT};
@@ -75,7 +77,7 @@ class Store:
 
     def __init__(self, path: str | os.PathLike[str], fingerprint: str | Mapping[str, str] | None = None) -> None:
         if not isinstance(path, str | os.PathLike):
-            raise StoreError("store", f"a {type(path).__name__}", "a path or a `captum_spex.evaluation.Store`")
+            raise StoreError("store", a(path), "a path or a `captum_spex.evaluation.Store`")
         self.path = Path(path)
         self.fingerprint = fingerprint
         self.n_found = 0
@@ -131,12 +133,22 @@ class Store:
         layout: str | None = self._run("SELECT layout FROM game").fetchone()[0]
         return layout
 
-    def find(self, keys: Keys) -> tuple[NDArray[np.bool_], Floats]:
-        """Return which masks, given by their `mask_keys`, the file holds, and the values of those.
+    def find(self, keys: Keys, replicates: Ints | None = None) -> tuple[NDArray[np.bool_], Floats]:
+        """Return which evaluations the file holds, and the values of those.
 
         What this run added itself is not looked up: who evaluates a mask keeps its value.
+
+        Args:
+            keys: the masks, by their `mask_keys`.
+            replicates: for each which evaluation of the mask is meant: 1 is the first that repeats one. Default: the
+                first of all.
         """
         self._read_new()
+        if replicates is not None:
+            outputs = [self._replicates.get(one) for one in zip(keys.tolist(), replicates.tolist(), strict=True)]
+            found = np.asarray([values is not None for values in outputs], dtype=np.bool_)
+            self.n_found += int(found.sum())
+            return found, np.array([values for values in outputs if values is not None])
         if not len(self._keys):
             return np.zeros(len(keys), dtype=np.bool_), np.zeros((0, 0))
         place = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
@@ -144,14 +156,8 @@ class Store:
         self.n_found += int(found.sum())
         return found, self._values[place[found]]
 
-    def find_replicate(self, key: int, replicate: int) -> Floats | None:
-        """Return the outputs of a mask when it was evaluated again, the first time by 1, if the file holds them."""
-        outputs = self._replicates.get((key, replicate))
-        self.n_found += outputs is not None
-        return outputs
-
     def add(
-        self, masks: PackedMasks, values: Floats, replicates: NDArray[np.int64] | None = None, layout: str | None = None
+        self, masks: PackedMasks, values: Floats, replicates: Ints | None = None, layout: str | None = None
     ) -> None:
         """Write evaluated masks with their values ``(n_masks, n_outputs)``; they are on disk when this returns."""
         outputs = np.ascontiguousarray(values, dtype="<f8")
@@ -172,16 +178,16 @@ class Store:
 
     def _run(self, query: str, values: tuple[Any, ...] | list[tuple[Any, ...]] = ()) -> sqlite3.Cursor:
         if self._connection is None:
-            raise StoreError("store", "a closed store", "one that `open` was called on")
+            raise StoreError("store", "a closed store", "an open one")
         try:
             many = isinstance(values, list)
             return self._connection.executemany(query, values) if many else self._connection.execute(query, values)
         except sqlite3.Error as error:
-            hint = "What was evaluated before is in the file; run again to go on."
+            hint = "What was evaluated before is in the file: run again to resume."
             raise StoreError("store", f"{self.path}: {error}", "a file that can be read and written", hint) from error
 
     def _read_new(self) -> None:
-        """Read what came into the file since the last look."""
+        """Read what was added to the file since it was last read."""
         query = "SELECT id, replicate, mask, outputs FROM evaluations WHERE id > ? ORDER BY id"
         rows = self._run(query, (self._last,)).fetchall()
         if not rows:
@@ -216,7 +222,7 @@ class Store:
 
 def _description(fingerprint: str | Mapping[str, str] | None, game: Any) -> Mapping[str, str]:
     """Return what tells the game from others: what is given, or what the game says of itself."""
-    given = getattr(game, "fingerprint", None) if fingerprint is None else fingerprint
+    given = fingerprint_of(game) if fingerprint is None else fingerprint
     if given is None:
         hint = (
             "Give `store=captum_spex.evaluation.Store(path, fingerprint=...)` with a text that changes with the game."
@@ -225,7 +231,7 @@ def _description(fingerprint: str | Mapping[str, str] | None, game: Any) -> Mapp
     if isinstance(given, Mapping):
         return {str(key): str(value) for key, value in given.items()}
     if not isinstance(given, str):
-        raise StoreError("store", f"a {type(given).__name__} as the game's fingerprint", "a text or a mapping of texts")
+        raise StoreError("store", f"{a(given)} as the game's fingerprint", "a text or a mapping of texts")
     return {"fingerprint": given}
 
 
@@ -236,7 +242,7 @@ def _fingerprint(description: Mapping[str, str]) -> str:
 
 def _difference(theirs: Mapping[str, str], ours: Mapping[str, str]) -> str:
     keys = [key for key in {**theirs, **ours} if theirs.get(key) != ours.get(key)]
-    return "; ".join(f"{key}: {_short(theirs.get(key))} there, {_short(ours.get(key))} here" for key in keys)
+    return "; ".join(f"{key}: {_short(theirs.get(key))} in the store, {_short(ours.get(key))} here" for key in keys)
 
 
 def _short(text: str | None) -> str:
@@ -266,11 +272,11 @@ def _create(path: Path, description: Mapping[str, str], n_players: int) -> None:
 
 
 def _tidy(path: Path) -> None:
-    """Remove what a process left that was killed while it made the file."""
-    for left in path.parent.glob(f".{_short_name(path)}-*.new*"):
+    """Remove what a process left behind that was killed while it made the file."""
+    for leftover in path.parent.glob(f".{_short_name(path)}-*.new*"):
         with suppress(OSError):
-            if time.time() - left.stat().st_mtime > _PATIENCE:
-                left.unlink()
+            if time.time() - leftover.stat().st_mtime > _PATIENCE:
+                leftover.unlink()
 
 
 def _short_name(path: Path) -> str:
@@ -289,7 +295,7 @@ def _publish(new: Path, path: Path) -> None:
 
 
 def _check_header(path: Path) -> None:
-    """Refuse a file that is no store, or no whole one, before a database would touch it."""
+    """Refuse a file that is not a store, or not a complete one, before a database would touch it."""
     try:
         with path.open("rb") as file:
             header = file.read(100)
@@ -300,10 +306,9 @@ def _check_header(path: Path) -> None:
     if len(header) == 100 and (header[:16] != _MAGIC or _number(header, 68) != _APPLICATION):
         raise StoreError("store", f"{path}, a file of another kind", allowed, "The file was not touched.")
     page = int.from_bytes(header[16:18], "big")
-    whole = _number(header, 28) * (65536 if page == 1 else page)
-    if len(header) < 100 or (size < whole and not waiting):  # a waiting log completes the file
-        came = f"{path}, of which only {size} bytes are there"
-        raise StoreError("store", came, allowed, "The file was not touched.")
+    complete_size = _number(header, 28) * (65536 if page == 1 else page)
+    if len(header) < 100 or (size < complete_size and not waiting):  # a waiting log completes the file
+        raise StoreError("store", f"{path}, truncated to {size} bytes", allowed, "The file was not touched.")
     if _number(header, 60) != _FORMAT:
         raise StoreError("store", f"{path} in format {_number(header, 60)}", f"format {_FORMAT}", "Give a new file.")
 
@@ -322,7 +327,7 @@ def _connected(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         if connection is not None:
             connection.close()
-        raise StoreError("store", f"{path} ({error})", "a whole store that can be read and written") from error
+        raise StoreError("store", f"{path} ({error})", "an undamaged store that can be read and written") from error
     return connection
 
 

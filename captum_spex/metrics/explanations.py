@@ -12,6 +12,7 @@ import numpy as np
 from captum_spex import checks
 from captum_spex.arrays import Floats, as_array, real_numbers, scalar
 from captum_spex.errors import ArgumentError, MaskError
+from captum_spex.evaluation.game_adapter import GameAdapter
 from captum_spex.indices import IndexTerms, resolve_index
 from captum_spex.interactions import Interactions
 from captum_spex.model import GameModel, RecoveredGame, Spectrum
@@ -34,7 +35,7 @@ def width_of(n_players: int | None, explained: Explained, game: Any = None, mask
         "n_players": n_players,
         "masks": None if masks is None else np.shape(masks)[1],
         "explained": _own_width(explained),
-        "game": getattr(game, "n_players", None),
+        "game": GameAdapter.of(game).n_players if callable(game) else None,
     }
     known = {name: checks.integer(name, value) for name, value in given.items() if value is not None}
     if not known:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from captum_spex import checks
-from captum_spex.approximators.base import Again, Estimate, Problem, Run, ValueTable
+from captum_spex.approximators.base import Again, Estimate, Problem, Run
 from captum_spex.approximators.proxyspex.acquisition import most_informative
 from captum_spex.approximators.proxyspex.boosted_trees import BoostedTrees
 from captum_spex.approximators.proxyspex.estimation import FEWEST_MASKS, Estimator, Evaluations, Proxy
@@ -26,6 +26,7 @@ from captum_spex.approximators.proxyspex.published_trees import PublishedTrees
 from captum_spex.arrays import Floats
 from captum_spex.designs import Design, affordable_level, bernoulli, enumerate_and_spread
 from captum_spex.errors import ArgumentError, BudgetError, UnknownNameError
+from captum_spex.game import ValueTable
 from captum_spex.masks import Masks
 
 DesignName = Literal["auto", "bernoulli", "spread"]

@@ -810,7 +810,7 @@ def test_a_function_that_cannot_be_trained_on_nothing_says_what_to_do():
 )
 def test_values_must_be_finite(value):
     influence = ProxySpexInfluence(Counted(), (X, Y), value=value, settings={"untrainable": 0.0})
-    with pytest.raises(GameError, match="must be finite"):
+    with pytest.raises(GameError, match="expected finite values"):
         influence.influence(TESTS)
 
 

@@ -743,7 +743,7 @@ def test_a_model_that_answers_nan_ends_with_1_in_one_line(run, fragile, work):
     done = run(FIVE, *fragile("nan", 0), "--json", "a.json")
     assert (done.code, done.out, names_in(work)) == (1, "", [])
     assert re.fullmatch(
-        r"The model failed: returned nan for the mask with [^\n]+; values must be finite[^\n]+\n", done.err
+        r"The model failed: expected finite values, got nan for the mask with [^\n]+\n", done.err
     )
 
 

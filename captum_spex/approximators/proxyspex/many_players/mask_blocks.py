@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from captum_spex.approximators.base import ValueTable
 from captum_spex.arrays import Floats, Ints
+from captum_spex.game import ValueTable
 
 ONE_SIDED_95 = 1.645
 _BLOCK_CELLS = 1 << 25  # of masks that are unpacked at once: 128 MiB in single precision

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from captum_spex.approximators.base import Estimate, ValueTable
+from captum_spex.approximators.base import Estimate
 from captum_spex.approximators.proxyspex.many_players.mask_blocks import (
     columns_of,
     held_out_quality,
@@ -21,6 +21,7 @@ from captum_spex.approximators.proxyspex.many_players.mask_blocks import (
 from captum_spex.approximators.proxyspex.many_players.products import features_of, find_products
 from captum_spex.approximators.proxyspex.many_players.screening import Screened, marginals
 from captum_spex.arrays import Floats
+from captum_spex.game import ValueTable
 from captum_spex.model import GameModel, Spectrum
 from captum_spex.player_sets import PlayerSets
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from captum_spex.approximators.base import Estimate, ValueTable
+from captum_spex.approximators.base import Estimate
 from captum_spex.approximators.proxyspex.estimation import FEWEST_MASKS, Estimator, Evaluations
 from captum_spex.approximators.proxyspex.many_players.mask_blocks import (
     columns_of,
@@ -20,6 +20,7 @@ from captum_spex.approximators.proxyspex.many_players.regression import regresse
 from captum_spex.approximators.proxyspex.many_players.screening import Screened, marginals
 from captum_spex.arrays import Floats, Ints
 from captum_spex.errors import BudgetError
+from captum_spex.game import ValueTable
 from captum_spex.masks import Masks, PackedMasks, first_rows, mask_keys
 from captum_spex.model import AmongOthers, GameModel, RecoveredGame, Residuals, Spectrum
 

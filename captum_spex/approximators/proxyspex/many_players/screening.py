@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from captum_spex.approximators.ard_regression import relevant_weights
-from captum_spex.approximators.base import ValueTable
 from captum_spex.approximators.proxyspex.many_players.mask_blocks import (
     ONE_SIDED_95,
     Singles,
@@ -19,6 +18,7 @@ from captum_spex.approximators.proxyspex.many_players.mask_blocks import (
 )
 from captum_spex.approximators.proxyspex.many_players.products import STRICTNESS, largest
 from captum_spex.arrays import Floats, Ints
+from captum_spex.game import ValueTable
 
 _STRONG = 512  # players, by main effect, among which interactions are sought
 _SCREENINGS = 3  # for main effects, each time by what those found before leave

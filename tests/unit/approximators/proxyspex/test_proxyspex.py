@@ -331,7 +331,7 @@ def test_evaluating_again_counts_and_keeps_what_was_known() -> None:
     assert_array_equal(evaluator.again(masks[:3]).ravel(), [4, 4, 5])
     assert evaluator.n_evaluations == 9
     assert_array_equal(evaluator(masks).ravel(), [1, 1, 2, 2, 3, 3])
-    with pytest.raises(BudgetError, match="`masks`: expected 1, what the budget of 10 leaves, got 2 masks"):
+    with pytest.raises(BudgetError, match="`masks`: expected at most 1, the rest of the budget of 10, got 2 masks"):
         evaluator.again(masks[:2])
 
 

@@ -291,11 +291,11 @@ def test_more_bins_than_memory():
 @pytest.mark.parametrize(
     ("game", "message"),
     [
-        (lambda masks: np.where(masks.all(axis=1), np.nan, 0.0), "returned nan for the mask with all players present"),
-        (lambda masks: np.where(masks.any(axis=1), 0.0, -np.inf), "returned -inf for the mask with no player present"),
+        (lambda masks: np.where(masks.all(axis=1), np.nan, 0.0), "got nan for the mask with all players present"),
+        (lambda masks: np.where(masks.any(axis=1), 0.0, -np.inf), "got -inf for the mask with no player present"),
         (
             lambda masks: np.where(masks[:, 3], np.nan, 0.0),
-            r"returned nan for the mask with players \[.*3,.*\] present",
+            r"got nan for the mask with players \[.*3,.*\] present",
         ),
     ],
 )

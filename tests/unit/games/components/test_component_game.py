@@ -1690,7 +1690,7 @@ def test_masks_of_another_shape(masks):
 def test_values_that_are_no_numbers_are_noticed():
     model = a_reader()
     game = a_game(model, parts=ONE, value=lambda scores: scores[:, 0, 0, 0] * math.nan)
-    with pytest.raises(GameError, match="returned nan"):
+    with pytest.raises(GameError, match="expected finite values, got nan"):
         captum_spex.explain(game, budget=2)
 
 

@@ -862,10 +862,10 @@ def test_answers_in_any_order_are_put_into_place(tmp_path):
 @pytest.mark.parametrize(
     ("order", "said"),
     [
-        (lambda n: [*range(n), 0], "answered row 0 twice"),
-        (lambda n: range(n - 2), "no answer for 2 of 16 masks"),
-        (lambda n: [99], "`game.answer_each`: answered row 99"),
-        (lambda n: [-1], "`game.answer_each`: answered row -1"),
+        (lambda n: [*range(n), 0], "expected one answer for each row, got a second for row 0"),
+        (lambda n: range(n - 2), "got none for 2 of 16 rows"),
+        (lambda n: [99], "`game.answer_each`: expected rows from 0 to 15, got row 99"),
+        (lambda n: [-1], "`game.answer_each`: expected rows from 0 to 15, got row -1"),
     ],
 )
 def test_a_game_that_answers_wrongly_is_noticed(order, said):

@@ -1,0 +1,90 @@
+"""Games that are called in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from captum_spex.arrays import Rows
+from captum_spex.errors import GameError
+from captum_spex.evaluation.batching import Batching, blocks_of
+from captum_spex.evaluation.executors.base import ALL_ROWS, Answer
+from captum_spex.evaluation.game_adapter import GameAdapter, game_values
+from captum_spex.masks import ChosenRows, MaskBlocks, Masks
+
+
+class ThisProcess:
+    """Calls a game batch by batch.
+
+    Args:
+        game: the value function.
+        batching: how rows are split into batches.
+    """
+
+    def __init__(self, game: GameAdapter, batching: Batching) -> None:
+        self._game = game
+        self._batching = batching
+
+    def batches(self, masks: MaskBlocks, rows: Rows) -> Iterator[Rows]:
+        """Split rows of masks into batches."""
+        return self._batching.batches(masks, rows)
+
+    def evaluate(self, batches: Iterable[ChosenRows]) -> Generator[Answer]:
+        """Yield the answer of each batch, in order."""
+        for number, batch in enumerate(batches):
+            block = batch.laid_out()
+            try:
+                answer = Answer(number, ALL_ROWS, self._game.values(block))
+            except Exception as error:
+                answer = Answer.failed(number, error)
+            yield answer
+
+
+class Streamed:
+    """Calls ``answer_each`` of a game that waits for others, and passes on every answer at once.
+
+    Args:
+        game: the value function.
+    """
+
+    def __init__(self, game: GameAdapter) -> None:
+        self._game = game
+
+    def batches(self, masks: MaskBlocks, rows: Rows) -> Iterator[Rows]:
+        """Split rows of masks into blocks that fit into memory: the game itself decides how it works on them."""
+        return blocks_of(masks, rows)
+
+    def evaluate(self, batches: Iterable[ChosenRows]) -> Generator[Answer]:
+        """Yield every answer as soon as the game has it."""
+        for number, batch in enumerate(batches):
+            masks = batch.laid_out().unpack()
+            try:
+                yield from (Answer(number, rows, game_values(raw)) for rows, raw in self._answers(masks))
+            except Exception as error:
+                failure = error
+            else:
+                continue
+            yield Answer.failed(number, failure)
+
+    def _answers(self, masks: Masks) -> Iterator[tuple[Rows, Any]]:
+        """Yield rows and their values, each row once."""
+        answered = np.zeros(len(masks), dtype=np.bool_)
+        for answer, raw in self._game.answer_each(masks):  # type: ignore[misc]  # games without it have another executor
+            rows = np.atleast_1d(np.asarray(answer, dtype=np.intp))
+            for row in rows.tolist():
+                if not 0 <= row < len(masks):
+                    raise GameError(f"`game.answer_each`: expected rows from 0 to {len(masks) - 1}, got row {row}.")
+                if answered[row]:
+                    raise GameError(
+                        f"`game.answer_each`: expected one answer for each row, got a second for row {row}."
+                    )
+                answered[row] = True
+            yield rows, raw if np.ndim(answer) else [raw]
+        if not answered.all():
+            raise _unexpected("one answer for each row", f"none for {int((~answered).sum())} of {len(masks)} rows")
+
+
+def _unexpected(expected: str, got: str) -> GameError:
+    return GameError(f"`game.answer_each`: expected {expected}, got {got}.", "game")
