@@ -431,7 +431,7 @@ def test_a_file_that_another_program_locks_for_long(path, monkeypatch):
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         with pytest.raises(
             StoreError,
-            match=r"`store`: expected a file that can be read and written, got .*database is locked.*run again to resume",
+            match=r"`store`: expected a file that can be read and written, got .*is locked.*run again to resume",
         ):
             explain(Kept(locking), store=path)
         with pytest.raises(

@@ -721,7 +721,7 @@ def test_masks_of_another_shape(masks):
 def test_values_that_are_no_numbers_are_noticed():
     image = an_image()
     image[0, 0, 0] = math.nan
-    with pytest.raises(GameError, match="`game`: expected finite values, got nan for the mask with all players present"):
+    with pytest.raises(GameError, match="`game`: expected finite values, got nan for the mask with all players"):
         captum_spex.explain(a_game(image=image, fill="zero"), budget=64)
 
 
