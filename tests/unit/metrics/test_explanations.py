@@ -128,7 +128,7 @@ def test_another_number_of_outputs():
 
 
 def test_values_of_the_game_are_checked():
-    with pytest.raises(GameError, match="returned nan for the mask"):
+    with pytest.raises(GameError, match="got nan for the mask"):
         metrics.insertion_curve([0, 1], lambda m: m[:, 0] * np.nan)
 
 
