@@ -78,6 +78,13 @@ def planted_spectrum(n: int, n_terms: int, degree: int, seed: int) -> Spectrum:
     return Spectrum.from_terms(terms, n)
 
 
+def random_spectrum(n: int, n_terms: int, degree: int, seed: int) -> Spectrum:
+    """``n_terms`` random terms of order 1 to ``degree``, with normal coefficients."""
+    rng = np.random.default_rng(seed)
+    sets = [rng.choice(n, rng.integers(1, degree + 1), replace=False).tolist() for _ in range(n_terms)]
+    return Spectrum.from_terms({tuple(sorted(players)): float(rng.normal()) for players in sets}, n)
+
+
 def random_network(n: int, seed: int, width: int = 12) -> Game:
     """A random network with one layer: main effects, and interactions of all orders among all players."""
     rng = np.random.default_rng(seed)

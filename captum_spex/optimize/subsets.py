@@ -78,6 +78,7 @@ def best_subset(
             the message says which limit.
 
     Example:
+        >>> from captum_spex.model import Spectrum
         >>> spectrum = Spectrum.from_terms({(0,): -1.0, (1,): 0.2, (0, 1): 2.0, (2,): 0.5}, n_players=3)
         >>> best_subset(spectrum, size=2).players, best_subset(spectrum, max_size=3).value
         ((0, 1), 3.3)
@@ -102,6 +103,7 @@ def worst_subset(
     """Return the subset of players for which a spectrum is smallest; arguments and errors as of `best_subset`.
 
     Example:
+        >>> from captum_spex.model import Spectrum
         >>> spectrum = Spectrum.from_terms({(0,): -1.0, (1,): 0.2, (0, 1): 2.0, (2,): 0.5}, n_players=3)
         >>> worst_subset(spectrum, size=1).players
         (1,)

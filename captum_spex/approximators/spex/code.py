@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from captum_spex.approximators.spex.galois import LARGEST_DEGREE, Elements, Field, field
 from captum_spex.approximators.spex.root_finding import berlekamp_massey, roots
+from captum_spex.approximators.spex.settings import SETTINGS
 
 LARGEST_CORRECTION = 10
 """Most errors that a code here corrects: degree of a term plus wrong signs."""
-
-_CHASE_BITS = 10  # least reliable bits that are flipped, at most two at a time
 
 
 @dataclass(frozen=True)
@@ -65,6 +64,7 @@ class Code:
             powers = self._field.exp[((2 * j + 1) * np.arange(self._length)) % self._field.order]
             rows += [np.packbits((powers >> bit) & 1, bitorder="little") for bit in range(self.m)]
         check = np.stack(rows)
+        # Gauss-Jordan elimination of the parity columns: the rows that remain say which players make up each bit.
         for column in range(self.n_parity):
             pivot = column + int(np.argmax(_bit(check[column:], column)))
             check[[column, pivot]] = check[[pivot, column]]
@@ -115,7 +115,7 @@ class Code:
 
     def _chase_syndromes(self, strengths: NDArray[np.float64]) -> Elements:
         """Syndromes of flipping none, one or two of each word's least reliable bits, ``(n_words, n_flips, t)``."""
-        depth = min(_CHASE_BITS, self.n_parity)
+        depth = min(SETTINGS.chase_bits, self.n_parity)
         weakest = np.argpartition(strengths, depth - 1, axis=1)[:, :depth]
         single = self._parity_powers[weakest]
         pairs = np.array(list(combinations(range(depth), 2)), dtype=np.int64).reshape(-1, 2)

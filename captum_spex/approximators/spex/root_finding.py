@@ -11,7 +11,7 @@ import numpy as np
 
 from captum_spex.approximators.spex.galois import Elements, Field
 
-_BY_FORMULA = 3
+_BY_FORMULA = 3  # highest degree for which roots are looked up in a table of the field
 
 
 def berlekamp_massey(field: Field, odd: Elements) -> tuple[Elements, Elements]:
@@ -31,6 +31,8 @@ def berlekamp_massey(field: Field, odd: Elements) -> tuple[Elements, Elements]:
     before = locator.copy()
     scale = np.ones(n_words, dtype=np.int64)
     length = np.zeros(n_words, dtype=np.int64)
+    # `locator` is the shortest recurrence of the power sums so far, `before` the last one that was shorter, shifted to
+    # where it failed by `scale`. A discrepancy is cancelled by adding enough of it.
     for step in range(2 * t):
         before = np.concatenate([np.zeros_like(before[:, :1]), before[:, :-1]], axis=1)
         used = min(step, t) + 1
@@ -114,7 +116,7 @@ def _split(field: Field, locators: Elements, odd: Elements) -> Elements:
 
     The trace of ``b y`` is 0 or 1 at every root y, so the power sums of the roots where it is 1 are
     :math:`q_k = \sum_i T_i p_{k+i}`, with T the trace reduced by the polynomial; their locator is found as that of a
-    word is. Every b of a basis splits about half of what is left.
+    word is. Every b of a basis splits about half of the polynomials that are not split yet.
 
     References:
         Berlekamp, "Factoring polynomials over large finite fields", Math. Comp. 1970.
@@ -122,17 +124,22 @@ def _split(field: Field, locators: Elements, odd: Elements) -> Elements:
     degree = locators.shape[1] - 1
     found = np.full((len(locators), degree), -1, dtype=np.int64)
     images, splits = _images(field, locators)
+    # A locator that does not split into distinct linear factors, or has the root 0, belongs to no set of positions.
     open_rows = np.flatnonzero(splits & (locators[:, -1] != 0))
     sums = _sums_from_zero(field, locators, odd)
     for power in range(field.m):
         if not len(open_rows):
             break
+        # The trace of b y is the sum of all (b y)^(2^j): a combination of the images of y, here for b = alpha^power.
         weights = field.exp[(power << np.arange(field.m)) % field.order]
         trace = np.bitwise_xor.reduce(field.multiply(weights[:, None, None], images[:, open_rows]), axis=0)
+        # Power sums add up over the roots, so those of the roots with trace 0 are the rest of all.
         chosen = _chosen_sums(field, trace, sums[open_rows], odd.shape[1])
         rest = odd[open_rows] ^ chosen
         locators_1, degrees_1 = berlekamp_massey(field, chosen)
         locators_2, degrees_2 = berlekamp_massey(field, rest)
+        # Both pieces are of a smaller degree, so the recursion ends; a row whose roots all have one trace waits for
+        # the next b, and some b of a basis tells any two roots apart.
         divided = (degrees_1 > 0) & (degrees_2 > 0) & (degrees_1 + degrees_2 == degree)
         pieces = [
             _padded_roots(field, chosen[divided], locators_1[divided], degrees_1[divided], degree),

@@ -8,29 +8,24 @@ from typing import Any
 
 import numpy as np
 
+from captum_spex import checks
 from captum_spex.approximators.base import Estimate, Problem, Run, SingleRound
 from captum_spex.approximators.spex.bins import NOISE_FLOOR, Bins
 from captum_spex.approximators.spex.code import LARGEST_CORRECTION, Code
-from captum_spex.approximators.spex.masking import Layout
+from captum_spex.approximators.spex.mask_design import MaskDesign
 from captum_spex.approximators.spex.peeling import decode
+from captum_spex.approximators.spex.settings import SETTINGS
 from captum_spex.approximators.spex.term_choice import answers, grow
-from captum_spex.approximators.validation import r_squared
 from captum_spex.arrays import Floats
 from captum_spex.errors import ArgumentError, BudgetError
+from captum_spex.masks import ends
 from captum_spex.model import GameModel, Residuals, Spectrum
-
-_DEGREES = (5, 4, 3, 2, 1)  # tried in this order when none is given
-_FEWEST_BITS = 3
-_COMFORTABLE_BITS = 4  # a lower degree is tried before the bins get fewer than 2**4
-_GROUPS = (3, 4, 5)  # six groups are three groups of twice the bins
-_MOST_BYTES = 8 << 30
-_CORRECTED_PLAYERS = 20
-_FEWEST_EXTRA = 16
+from captum_spex.statistics import r_squared
 
 
 @dataclass(frozen=True)
 class Spex:
-    """SPEX: masks laid out by an error-correcting code, so that a sparse spectrum is decoded instead of searched.
+    """SPEX: an error-correcting code designs the masks, so that a sparse spectrum is decoded instead of searched.
 
     Attributes:
         degree: errors that the code corrects in a bin: the order of a term and wrong signs count alike, so it is the
@@ -59,9 +54,10 @@ class Spex:
     n_groups: int | None = None
 
     def __post_init__(self) -> None:
-        _check_range("degree", self.degree, 1, LARGEST_CORRECTION)
-        _check_range("bits", self.bits, 1, 24)
-        _check_range("n_groups", self.n_groups, 2, 16)
+        for argument, low, high in (("degree", 1, LARGEST_CORRECTION), ("bits", 1, 24), ("n_groups", 2, 16)):
+            value = getattr(self, argument)
+            if value is not None:
+                object.__setattr__(self, argument, checks.integer(argument, value, low, high))
 
     def start(self, problem: Problem, rng: np.random.Generator) -> Run:
         """Choose the parameters and plan the masks of a run.
@@ -71,15 +67,15 @@ class Spex:
             ArgumentError: if so many bins are asked for that they do not fit into memory.
         """
         degree, bits, n_groups = self._parameters(problem)
-        layout = Layout.draw(Code(problem.n_players, degree), bits, n_groups, problem.budget, rng)
-        facts = {"degree": degree, "bits": bits, "n_groups": n_groups, "n_extra": len(layout.extra)}
-        return SingleRound(layout, partial(_recover, facts))
+        design = MaskDesign.draw(Code(problem.n_players, degree), bits, n_groups, problem.budget, rng)
+        facts = {"degree": degree, "bits": bits, "n_groups": n_groups, "n_extra": len(design.extra)}
+        return SingleRound(design, partial(_recover, facts))
 
     def minimum_budget(self, n_players: int) -> int:
         """Return the smallest budget for this number of players."""
-        degrees = _DEGREES if self.degree is None else (self.degree,)
-        bits = _FEWEST_BITS if self.bits is None else self.bits
-        n_groups = _GROUPS[0] if self.n_groups is None else self.n_groups
+        degrees = SETTINGS.degrees if self.degree is None else (self.degree,)
+        bits = SETTINGS.fewest_bits if self.bits is None else self.bits
+        n_groups = SETTINGS.groups[0] if self.n_groups is None else self.n_groups
         return min(_cost(Code(n_players, degree), bits, n_groups) for degree in degrees)
 
     @staticmethod
@@ -93,7 +89,7 @@ class Spex:
 
     def _parameters(self, problem: Problem) -> tuple[int, int, int]:
         """Choose degree, bits and groups: the largest degree with enough bins, then as much of the budget as fits."""
-        degrees = _DEGREES if self.degree is None else (self.degree,)
+        degrees = SETTINGS.degrees if self.degree is None else (self.degree,)
         choices = [(degree, *found) for degree in degrees if (found := self._largest(problem, degree)) is not None]
         if not choices:
             minimum = self.minimum_budget(problem.n_players)
@@ -104,14 +100,14 @@ class Spex:
                 + (f" and degree {self.degree}" if self.degree is not None else ""),
                 "`ProxySpex()` explains from fewer evaluations.",
             )
-        comfortable = [choice for choice in choices if choice[1] >= _COMFORTABLE_BITS]
+        comfortable = [choice for choice in choices if choice[1] >= SETTINGS.comfortable_bits]
         degree, bits, n_groups = comfortable[0] if comfortable else max(choices, key=lambda choice: choice[1])
         needed = _bytes_needed(Code(problem.n_players, degree), bits, n_groups)
-        if needed > _MOST_BYTES:  # only bits that were asked for get here
+        if needed > SETTINGS.most_bytes:  # only bits that were asked for get here
             raise ArgumentError(
                 "bits",
                 f"{bits}, whose bins need {needed / 2**30:.1f} GiB",
-                f"what fits into {_MOST_BYTES >> 30} GiB",
+                f"bins that fit into {SETTINGS.most_bytes >> 30} GiB",
             )
         return degree, bits, n_groups
 
@@ -120,10 +116,10 @@ class Spex:
         code = Code(problem.n_players, degree)
         fitting = [
             (_cost(code, bits, n_groups), bits, n_groups)
-            for n_groups in (_GROUPS if self.n_groups is None else (self.n_groups,))
-            for bits in (range(_FEWEST_BITS, 25) if self.bits is None else (self.bits,))
+            for n_groups in (SETTINGS.groups if self.n_groups is None else (self.n_groups,))
+            for bits in (range(SETTINGS.fewest_bits, 25) if self.bits is None else (self.bits,))
             if _cost(code, bits, n_groups) <= problem.budget
-            and (self.bits is not None or _bytes_needed(code, bits, n_groups) <= _MOST_BYTES)
+            and (self.bits is not None or _bytes_needed(code, bits, n_groups) <= SETTINGS.most_bytes)
         ]
         return max(fitting)[1:] if fitting else None
 
@@ -139,34 +135,34 @@ def _cost(code: Code, bits: int, n_groups: int) -> int:
     Without extra masks nothing could decide between the ways to answer.
     """
     n_delays = code.n_parity + 1
-    return (n_groups * n_delays << bits) - (n_groups - 1) * n_delays + 1 + _FEWEST_EXTRA
+    return (n_groups * n_delays << bits) - (n_groups - 1) * n_delays + 1 + SETTINGS.fewest_extra
 
 
-def _recover(facts: dict[str, Any], layout: Layout, values: Floats) -> Estimate:
-    full, extra = values[layout.n_structured], values[layout.n_structured + 1 :]
+def _recover(facts: dict[str, Any], design: MaskDesign, values: Floats) -> Estimate:
+    full, extra = values[design.n_structured], values[design.n_structured + 1 :]
     center = float(values[0]) if not np.ptp(values) else float(values.mean())
-    constant = Spectrum.from_terms({(): center}, layout.n_players)
+    constant = Spectrum.from_terms({(): center}, design.n_players)
     if not np.ptp(values):
         return Estimate(GameModel((constant,)), 1.0, {**facts, "answer": "constant values"})
     scale = float(np.abs(values - center).max())
     extra = (extra - center) / scale
-    bins = Bins.transform(layout, (values - center) / scale)
+    bins = Bins.transform(design, (values - center) / scale)
     decoded = decode(bins)
     grown = grow(bins, decoded)
     ways = answers(bins, decoded, grown)
-    held_out = np.stack([_predict_extra(layout, way.solve(bins)) for way in ways])
+    held_out = np.stack([_predict_extra(design, way.solve(bins)) for way in ways])
     best = _choose((held_out - extra) ** 2)
-    spectrum = Spectrum.sum([ways[best].solve(bins, extra).scaled(scale), constant], layout.n_players)
-    faithfulness = r_squared(extra, held_out[best]) if len(extra) >= _FEWEST_EXTRA else float("nan")
+    spectrum = Spectrum.sum([ways[best].solve(bins, extra).scaled(scale), constant], design.n_players)
+    faithfulness = r_squared(extra, held_out[best]) if len(extra) >= SETTINGS.fewest_extra else float("nan")
     return Estimate(
-        GameModel((spectrum, _corrections(layout, spectrum, values, float(full)))),
+        GameModel((spectrum, _residuals(design, spectrum, values, float(full)))),
         faithfulness,
         {**facts, "answer": ways[best].name, "n_decoded": len(decoded.terms), "n_terms": len(spectrum)},
     )
 
 
-def _predict_extra(layout: Layout, spectrum: Spectrum) -> Floats:
-    return spectrum.values @ layout.extra_signs(spectrum.sets)
+def _predict_extra(design: MaskDesign, spectrum: Spectrum) -> Floats:
+    return spectrum.values @ design.extra_signs(spectrum.sets)
 
 
 def _choose(errors: Floats) -> int:
@@ -175,7 +171,7 @@ def _choose(errors: Floats) -> int:
     The first, careful way gives place only to one that is better by more than a standard error: with few extra masks
     something richer often looks better than it is. Of ways that are all exact, the first is taken.
     """
-    if errors.shape[1] < _FEWEST_EXTRA:
+    if errors.shape[1] < SETTINGS.fewest_extra:
         return 0
     floored = np.maximum(errors, NOISE_FLOOR)
     best = int(floored.mean(axis=1).argmin())
@@ -183,22 +179,15 @@ def _choose(errors: Floats) -> int:
     return best if gain.sum() > gain.std() * np.sqrt(len(gain)) else 0
 
 
-def _corrections(layout: Layout, spectrum: Spectrum, values: Floats, full: float) -> Residuals:
-    """Put back what was seen: every mask where players are few, else the full and the empty one.
+def _residuals(design: MaskDesign, spectrum: Spectrum, values: Floats, full: float) -> Residuals:
+    """Return the residuals of every mask where players are few, else of the full and the empty one.
 
     With more players no other single mask carries weight in any index.
     """
-    if layout.n_players <= _CORRECTED_PLAYERS:
-        _, first = np.unique(layout.keys(), return_index=True)
-        masks, seen = layout.block(first).unpack(), values[first]
+    if design.n_players <= SETTINGS.interpolated_players:
+        _, rows = np.unique(design.keys(), return_index=True)
+        masks, truth = design.block(rows).unpack(), values[rows]
     else:
-        masks = np.stack([np.ones(layout.n_players, dtype=np.bool_), np.zeros(layout.n_players, dtype=np.bool_)])
-        seen = np.array([full, values[0]])  # the first mask of the first group is empty
-    return Residuals(masks, seen - spectrum(masks))
-
-
-def _check_range(argument: str, value: int | None, low: int, high: int) -> None:
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= high:
-        raise ArgumentError(argument, repr(value), f"an integer from {low} to {high}")
+        masks = ends(design.n_players)
+        truth = np.array([full, values[0]])  # the first mask of the first group is empty
+    return Residuals(masks, truth - spectrum(masks))

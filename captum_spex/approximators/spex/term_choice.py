@@ -1,4 +1,4 @@
-"""Choosing the support of SPEX's answer by the residual of all masks, and by masks that were not used."""
+"""Choosing the terms of SPEX's answer: by the residual of all masks, and by masks that were not used."""
 
 from __future__ import annotations
 
@@ -9,17 +9,10 @@ from scipy.linalg import cho_factor, cho_solve
 
 from captum_spex.approximators.spex.bins import NOISE_FLOOR, Bins, Signature
 from captum_spex.approximators.spex.peeling import Fit
+from captum_spex.approximators.spex.settings import SETTINGS
 from captum_spex.arrays import Floats
 from captum_spex.model import Spectrum
-from captum_spex.player_sets import PlayerSets, supersets
-
-_POOL = 60_000  # supersets of found terms looked at in a round
-_PAIRED_PLAYERS = 200  # players up to which all pairs are candidates
-_ROUNDS = 12
-_RIDGE_PLAYERS = 4000
-_PENALTIES = (1e-6, 1e-2, 1e-1, 1.0, 4.0)
-_FOLDS = 5
-_JITTER = 1e-12
+from captum_spex.player_sets import PlayerSets
 
 
 def grow(bins: Bins, fit: Fit) -> Fit:
@@ -30,11 +23,11 @@ def grow(bins: Bins, fit: Fit) -> Fit:
     as many pure noise candidates would reach.
     """
     most = bins.n_samples // 4
-    for _ in range(_ROUNDS):
-        pool = _pool(fit) if fit.residual.noise > NOISE_FLOOR else PlayerSets.from_sets([], bins.layout.n_players)
+    for _ in range(SETTINGS.growing_rounds):
+        pool = _pool(fit) if fit.residual.noise > NOISE_FLOOR else PlayerSets.from_sets([], bins.design.n_players)
         if not len(pool):
             return fit
-        terms = Signature.of(pool, bins.layout)
+        terms = Signature.of(pool, bins.design)
         squared = fit.residual.significance(fit.residual.correlations(terms))
         shown = np.flatnonzero(squared > _threshold(len(pool)))
         room = min(max(16, len(fit.terms)), most - len(fit.terms))
@@ -52,24 +45,15 @@ def _threshold(n_candidates: int) -> float:
 
 def _pool(fit: Fit) -> PlayerSets:
     """Candidates that are not terms yet."""
-    found = fit.terms.supports
+    found = fit.terms.sets
     n = found.n_players
     pools = [PlayerSets.all_of_order(1, n)]
-    if n <= _PAIRED_PLAYERS and n >= 2:
+    if n <= SETTINGS.paired_players and n >= 2:
         pools.append(PlayerSets.all_of_order(2, n))
     pools += [found.subsets(order)[0] for order in range(2, int(found.orders.max(initial=0)))]
-    strongest = np.argsort(-np.abs(fit.coefficients))[: _POOL // n]
-    pools.append(_supersets(found.take(strongest)))
-    pool = PlayerSets.concatenate(pools).unique()[0]
-    return pool.take(np.flatnonzero(pool.find(found) < 0))
-
-
-def _supersets(sets: PlayerSets) -> PlayerSets:
-    """All sets with one player more."""
-    n = sets.n_players
-    grown = [np.sort(supersets(block, 1, n)[0], axis=1) for order, _, block in sets.by_order() if order]
-    blocks = [PlayerSets.from_sets([], n), *(PlayerSets.from_blocks([block], n) for block in grown)]
-    return PlayerSets.concatenate(blocks)
+    strongest = np.argsort(-np.abs(fit.coefficients))[: SETTINGS.pool // n]
+    pools.append(found.take(strongest).extended_by_one())
+    return PlayerSets.concatenate(pools).unique()[0].without(found)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,21 +69,21 @@ class Answer:
         gram = bins.gram(self.terms) * bins.n_samples
         right = bins.correlations(self.terms) * bins.n_samples
         if extra is not None and len(extra):
-            signs = bins.layout.extra_signs(self.terms.supports)
+            signs = bins.design.extra_signs(self.terms.sets)
             gram += signs @ signs.T
             right += signs @ extra
-        return Spectrum(self.terms.supports, _solved(gram, right, self.penalties, bins.n_samples))
+        return Spectrum(self.terms.sets, _solved(gram, right, self.penalties, bins.n_samples))
 
     def delay_error(self, bins: Bins) -> float:
         """Return the squared error on the masks of delays that were left out of the fit, a fifth of them at a time."""
         error = 0.0
-        for fold in range(_FOLDS):
-            left_out = np.arange(bins.n_delays) % _FOLDS == fold
-            kept, terms = bins.at_delays(~left_out), self.terms.at_delays(~left_out)
-            gram, right = kept.gram(terms) * kept.n_samples, kept.correlations(terms) * kept.n_samples
-            coefficients = _solved(gram, right, self.penalties, kept.n_samples)
-            unseen = bins.at_delays(left_out).without(self.terms.at_delays(left_out), coefficients)
-            error += float((unseen.amplitudes**2).sum())
+        for fold in range(SETTINGS.folds):
+            left_out = np.arange(bins.n_delays) % SETTINGS.folds == fold
+            others, terms = bins.at_delays(~left_out), self.terms.at_delays(~left_out)
+            gram, right = others.gram(terms) * others.n_samples, others.correlations(terms) * others.n_samples
+            coefficients = _solved(gram, right, self.penalties, others.n_samples)
+            residual = bins.at_delays(left_out).without(self.terms.at_delays(left_out), coefficients)
+            error += float((residual.amplitudes**2).sum())
         return error
 
 
@@ -109,14 +93,14 @@ def answers(bins: Bins, decoded: Fit, grown: Fit) -> list[Answer]:
     The first cannot be far wrong: main effects only (if players are not too many to fit them all) or the mean only,
     whichever predicts left-out delays better.
     """
-    layout = bins.layout
-    n = layout.n_players
-    constant = Signature.of(PlayerSets.from_sets([()], n), layout)
+    design = bins.design
+    n = design.n_players
+    constant = Signature.of(PlayerSets.from_sets([()], n), design)
     empty = _plain("empty", constant)
     rich = [_plain("decoded", decoded.terms), _plain("decoded and grown", grown.terms)]
-    if n > _RIDGE_PLAYERS:
+    if n > SETTINGS.fitted_players:
         return [empty, *rich]
-    single = Signature.of(PlayerSets.all_of_order(1, n), layout)
+    single = Signature.of(PlayerSets.all_of_order(1, n), design)
     linear = _with_main_effects("linear", constant, single, bins)
     everything = _with_main_effects("decoded, grown, with all main effects", grown.terms, single, bins)
     return [_best([empty, linear], bins), *rich, everything]
@@ -128,10 +112,10 @@ def _plain(name: str, terms: Signature) -> Answer:
 
 def _with_main_effects(name: str, terms: Signature, single: Signature, bins: Bins) -> Answer:
     """Add all single players that are not terms yet, shrunk as predictions for left-out delays are best."""
-    more = single.take(np.flatnonzero(single.supports.find(terms.supports) < 0))
+    more = single.take(np.flatnonzero(single.sets.find(terms.sets) < 0))
     together = terms.with_more(more)
     weak = np.concatenate([np.zeros(len(terms)), np.full(len(more), float(bins.n_samples))])
-    ways = [Answer(name, together, penalty * weak) for penalty in _PENALTIES]
+    ways = [Answer(name, together, penalty * weak) for penalty in SETTINGS.penalties]
     return _best(ways, bins)
 
 
@@ -141,5 +125,5 @@ def _best(ways: list[Answer], bins: Bins) -> Answer:
 
 def _solved(gram: Floats, right: Floats, penalties: Floats, n_samples: int) -> Floats:
     """Solve the normal equations, in place."""
-    np.fill_diagonal(gram, gram.diagonal() + penalties + _JITTER * n_samples)
+    np.fill_diagonal(gram, gram.diagonal() + penalties + SETTINGS.jitter * n_samples)
     return cho_solve(cho_factor(gram, lower=True, overwrite_a=True), right)

@@ -232,7 +232,7 @@ def test_the_budget_is_kept_and_used(n, budget, seed):
 def test_the_smallest_budget(n, spex, named):
     minimum = spex.minimum_budget(n)
     game = Counting(lambda masks: masks[:, 0] * 1.0)
-    message = rf"`budget`: expected at least {minimum} for {n} players{named}.*, got {minimum - 1}\. `ProxySpex\(\)`"
+    message = rf"`budget`: expected at least {minimum} for {n} players{named}, got {minimum - 1}\. `ProxySpex\(\)`"
     with pytest.raises(BudgetError, match=message):
         explain(game, n, minimum - 1, spex)
     assert game.n_rows == 0
@@ -265,11 +265,12 @@ def test_more_budget_brings_more_bins_or_a_higher_degree(n):
 @pytest.mark.parametrize(
     ("argument", "low", "high"), [("degree", 1, 10), ("bits", 1, 24), ("n_groups", 2, 16)]
 )  # fmt: skip
-@pytest.mark.parametrize("value", [-1, 0, 25, 2.0, "3", True, np.float64(3)], ids=repr)
+@pytest.mark.parametrize("value", [-1, 0, 25, 2.0, "3", True], ids=repr)
 def test_settings_out_of_range(argument, low, high, value):
-    with pytest.raises(ArgumentError) as caught:
-        Spex(**{argument: value})
-    assert str(caught.value) == f"`{argument}`: expected an integer from {low} to {high}, got {value!r}."
+    for setting in (value, np.array(value)):
+        with pytest.raises(ArgumentError) as caught:
+            Spex(**{argument: setting})
+        assert str(caught.value) == f"`{argument}`: expected an integer from {low} to {high}, got {value!r}."
 
 
 @pytest.mark.parametrize(("argument", "low", "high"), [("degree", 1, 10), ("bits", 1, 24), ("n_groups", 2, 16)])
@@ -277,13 +278,15 @@ def test_settings_at_the_ends_of_their_range(argument, low, high):
     for value in (low, high, np.int64(low)):
         assert getattr(Spex(**{argument: value}), argument) == value
     for value in (low - 1, high + 1):
-        with pytest.raises(ArgumentError, match=f"`{argument}`: expected an integer from {low} to.*, got {value}"):
+        with pytest.raises(ArgumentError, match=f"`{argument}`: expected an integer from {low} to {high}, got {value}"):
             Spex(**{argument: value})
 
 
 def test_more_bins_than_memory():
     game = Counting(smooth_game)
-    with pytest.raises(ArgumentError, match=r"`bits`: expected what fits into 8.*, got 24, whose bins need 25\.6 GiB"):
+    with pytest.raises(
+        ArgumentError, match=r"`bits`: expected bins that fit into 8 GiB, got 24, whose bins need 25\.6 GiB"
+    ):
         explain(game, 100, 10**10, Spex(degree=5, bits=24))
     assert game.n_rows == 0
 

@@ -1,4 +1,4 @@
-"""How SPEX lays out its masks: groups of hashed subspaces, shifted by the rows of a code, never all in memory."""
+"""The mask design of SPEX: groups of hashed subspaces, shifted by the rows of a code, never all in memory."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captum_spex.approximators.spex.code import Code
-from captum_spex.arrays import Ints
-from captum_spex.masks import Keys, PackedMasks, player_keys
+from captum_spex.approximators.spex.settings import SETTINGS
+from captum_spex.arrays import Floats, Ints
+from captum_spex.fourier import signs
+from captum_spex.masks import Keys, PackedMasks, first_rows, player_keys
 from captum_spex.player_sets import PlayerSets
 
 Hashes = NDArray[np.uint32]
 
-_EXTRA_BITS = 30  # the extra masks are random combinations of this many random masks
-_EXTRA_ROUNDS = 20
-
 
 @dataclass(frozen=True, eq=False)
-class Layout:
+class MaskDesign:
     r"""All masks of one SPEX run, laid out block by block (`captum_spex.masks.MaskBlocks`).
 
     Group c holds :math:`m = M_c \ell + d \pmod 2` for all :math:`\ell \in \{0,1\}^b` and all delays d: none, and the
@@ -42,11 +41,11 @@ class Layout:
     extra: NDArray[np.uint32]
 
     @classmethod
-    def draw(cls, code: Code, bits: int, n_groups: int, budget: int, rng: np.random.Generator) -> Layout:
+    def draw(cls, code: Code, bits: int, n_groups: int, budget: int, rng: np.random.Generator) -> MaskDesign:
         """Draw the groups, and fill what they leave of the budget with extra masks."""
         shape = (n_groups, code.n_players)
         hashes = rng.integers(0, 1 << bits, size=shape, dtype=np.uint32)
-        combination = rng.integers(0, 1 << _EXTRA_BITS, size=(1, code.n_players), dtype=np.uint32)
+        combination = rng.integers(0, 1 << SETTINGS.extra_bits, size=(1, code.n_players), dtype=np.uint32)
         bare = cls(code, bits, np.concatenate([hashes, combination]), np.zeros(0, dtype=np.uint32))
         known = np.unique(bare.keys())
         return cls(code, bits, bare.hashes, bare._new_extra(known, budget - len(known), rng))
@@ -97,26 +96,26 @@ class Layout:
         packed = self._delays[delay]
         for one in np.unique(group):
             chosen = np.flatnonzero(group == one)
-            packed[chosen] ^= self._combinations(int(one), place[chosen])
+            packed[chosen] ^= self._combine(self._basis(int(one)), place[chosen])
         packed[rows == self.n_structured] = self._full
         return PackedMasks(packed, self.n_players)
 
-    def bins(self, supports: PlayerSets) -> Ints:
+    def bins(self, sets: PlayerSets) -> Ints:
         """Return the bin of every term in every group, ``(n_terms, n_groups)``."""
-        hashed = [_xor_by_set(supports, self.hashes[group]) for group in range(self.n_groups)]
+        hashed = [_xor_by_set(sets, self.hashes[group]) for group in range(self.n_groups)]
         return np.stack(hashed, axis=1).astype(np.int64)
 
-    def delay_signs(self, supports: PlayerSets) -> NDArray[np.float64]:
+    def delay_signs(self, sets: PlayerSets) -> Floats:
         """Return ``(-1)**|S & d|`` of every term and delay, ``(n_terms, n_delays)``."""
-        words = np.stack([_xor_by_set(supports, column) for column in self._delay_words.T], axis=1)
+        words = np.stack([_xor_by_set(sets, column) for column in self._delay_words.T], axis=1)
         octets = np.ascontiguousarray(words, dtype="<u8").view(np.uint8)
         odd = np.unpackbits(octets, axis=1, count=self.code.n_parity, bitorder="little")
-        return np.concatenate([np.ones((len(supports), 1)), 1.0 - 2.0 * odd], axis=1)
+        return np.concatenate([np.ones((len(sets), 1)), signs(odd.view(np.bool_))], axis=1)
 
-    def extra_signs(self, supports: PlayerSets) -> NDArray[np.float64]:
+    def extra_signs(self, sets: PlayerSets) -> Floats:
         """Return ``(-1)**|S & m|`` of every term and extra mask, ``(n_terms, n_extra)``."""
-        odd = _parity(_xor_by_set(supports, self.hashes[-1])[:, None] & self.extra)
-        return 1.0 - 2.0 * odd.astype(np.float64)
+        odd = _parity(_xor_by_set(sets, self.hashes[-1])[:, None] & self.extra)
+        return signs(odd.astype(np.bool_))
 
     @cached_property
     def _delays(self) -> NDArray[np.uint8]:
@@ -138,16 +137,12 @@ class Layout:
 
     def _basis(self, group: int) -> NDArray[np.uint8]:
         """Return the columns of M, packed, ``(bits, n_players / 8)``."""
-        n_bits = self.bits if group < self.n_groups else _EXTRA_BITS
+        n_bits = self.bits if group < self.n_groups else SETTINGS.extra_bits
         columns = [(self.hashes[group] >> np.uint32(bit)) & np.uint32(1) for bit in range(n_bits)]
         return np.stack([np.packbits(column.astype(np.uint8), bitorder="little") for column in columns])
 
     def _basis_keys(self, group: int, players: Keys) -> Keys:
         return np.array([_xor_where(row, players) for row in self._basis(group)], dtype=np.uint64)
-
-    def _combinations(self, group: int, places: Ints) -> NDArray[np.uint8]:
-        """Return ``M l`` for every place l, packed."""
-        return self._combine(self._basis(group), places)
 
     @staticmethod
     def _combine(basis: NDArray[Any], places: NDArray[Any]) -> NDArray[Any]:
@@ -165,24 +160,23 @@ class Layout:
         """Draw ``count`` combinations whose masks are new, or as many as there are."""
         basis = self._basis_keys(self.n_groups, player_keys(np.arange(self.n_players), self.n_players))
         extra = np.zeros(0, dtype=np.uint32)
-        for _ in range(_EXTRA_ROUNDS if count > 0 else 0):
-            drawn = rng.integers(1, 1 << _EXTRA_BITS, size=count + 8, dtype=np.uint32)
-            tried = np.concatenate([extra, drawn])
-            keys = self._combine(basis, tried)
-            _, first = np.unique(keys, return_index=True)
-            first = np.sort(first)
-            extra = tried[first[~np.isin(keys[first], known)]][:count]
+        for _ in range(SETTINGS.extra_rounds if count > 0 else 0):
+            drawn = rng.integers(1, 1 << SETTINGS.extra_bits, size=count + 8, dtype=np.uint32)
+            drawn = np.concatenate([extra, drawn])
+            keys = self._combine(basis, drawn)
+            first, _ = first_rows(keys)
+            extra = drawn[first[~np.isin(keys[first], known)]][:count]
             if len(extra) == count:
                 break
         return extra
 
 
-def _xor_by_set(supports: PlayerSets, of_player: NDArray[Any]) -> NDArray[Any]:
-    """XOR the values of the players of every set."""
-    result = np.zeros(len(supports), dtype=of_player.dtype)
-    for order, rows, block in supports.by_order():
+def _xor_by_set(sets: PlayerSets, words: NDArray[Any]) -> NDArray[Any]:
+    """XOR the words of the players of every set."""
+    result = np.zeros(len(sets), dtype=words.dtype)
+    for order, rows, block in sets.by_order():
         if order:
-            result[rows] = np.bitwise_xor.reduce(of_player[block], axis=1)
+            result[rows] = np.bitwise_xor.reduce(words[block], axis=1)
     return result
 
 
@@ -192,6 +186,7 @@ def _xor_where(packed: NDArray[np.uint8], players: Keys) -> np.uint64:
 
 
 def _parity(words: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Return the parity of the set bits of every word, folding it in halves."""
     for shift in (16, 8, 4, 2, 1):
         words = words ^ (words >> np.uint32(shift))
     return words & np.uint32(1)
