@@ -29,7 +29,7 @@ LONGEST = (
     "test_explainers_real",
     "test_text_real",
     "test_page",
-    "test_shap_plots",
+    "test_many_rows",
     "test_benchmark_methods",
 )
 """Files that are begun first, so that no process is left with one of them while the others have nothing to do."""
