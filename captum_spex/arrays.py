@@ -44,7 +44,7 @@ def as_array(values: Any) -> np.ndarray:
         values = values.double() if values.is_floating_point() else values  # numpy has no bfloat16
     try:
         return np.asarray(values)
-    except ValueError:  # ragged
+    except (ValueError, RuntimeError):  # ragged; tensors with a graph inside a list
         return np.array(None)
 
 

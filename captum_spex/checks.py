@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from captum_spex.arrays import scalar
-from captum_spex.errors import ArgumentError, BudgetError, MaskError, UnknownNameError
+from captum_spex.arrays import Floats, real_numbers, scalar
+from captum_spex.errors import ArgumentError, BudgetError, GameError, MaskError, UnknownNameError
 
 RandomState = int | np.random.Generator | np.random.SeedSequence | None
 
@@ -147,6 +147,18 @@ def player(argument: str, value: int, n_players: int) -> int:
     if not 0 <= value < n_players:
         raise MaskError(argument, f"player {value}", f"0 to {n_players - 1}, as there are {n_players} players")
     return value
+
+
+def returned_numbers(function: str, values: Any) -> Floats:
+    """Return what a user's function returned as float64, see `captum_spex.arrays.real_numbers`.
+
+    Raises:
+        GameError: naming the function, if these are no real numbers.
+    """
+    try:
+        return real_numbers(function, values)
+    except ArgumentError as error:
+        raise GameError(f"`{function}`: expected it to return real numbers, got {a(values)}.") from error
 
 
 def generator(random_state: RandomState) -> np.random.Generator:

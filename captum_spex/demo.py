@@ -1,4 +1,4 @@
-"""The main job on real input: a torch network on breast-cancer data, one prediction explained."""
+"""A demonstration on real data: one prediction of a network for breast-cancer data, explained."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import train_test_split
 from torch import Tensor, nn
 
-from captum_spex.approximators.validation import r_squared
 from captum_spex.attr import ProxySpex
 from captum_spex.designs import bernoulli
 from captum_spex.interactions import Interactions
 from captum_spex.masks import Masks
+from captum_spex.statistics import r_squared
 
-_BENIGN = 1
-_SHOWN = 8
+_BENIGN = 1  # class
+_SHOWN = 8  # features in the table
 _TEST_MASKS = 2000
 
 
 @dataclass(frozen=True, eq=False)
 class TrainedModel:
-    """A network, what it says on data that it has not seen, and what an absent feature becomes."""
+    """A network with its test accuracy and data, and the values of absent features."""
 
     network: nn.Module
     accuracy: float
@@ -137,8 +137,8 @@ def _quality(
         [
             f"{'':<34}  {'ProxySpex':>10}  {'KernelShap':>10}",
             f"{'model evaluations':<34}  {interactions.n_evaluations:>10}  {interactions.n_evaluations:>10}",
-            f"{'R² on 2,000 masks held out':<34}  {ours:>10.4f}  {linear:>10.4f}",
-            f"{'R² that the explainer reports':<34}  {interactions.faithfulness:>10.4f}  {'none':>10}",
+            f"{'R² on 2,000 held-out masks':<34}  {ours:>10.4f}  {linear:>10.4f}",
+            f"{'R² reported by the explainer':<34}  {interactions.faithfulness:>10.4f}  {'none':>10}",
             f"{'seconds':<34}  {seconds[0]:>10.2f}  {seconds[1]:>10.2f}",
         ]
     )

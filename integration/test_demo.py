@@ -35,13 +35,13 @@ def test_the_demo_prints_every_section(report):
         "Shapley values, the largest",
         "Interactions of order 2 (SII)",
         "Interactions of order 3 (SII)",
-        "R² that the explainer reports",
+        "R² reported by the explainer",
     ):
         assert heading in report
 
 
 def test_the_demo_is_more_faithful_than_kernel_shap(report):
-    ours, linear = (float(figure) for figure in re.search(r"masks held out +(\S+) +(\S+)", report).groups())
+    ours, linear = (float(figure) for figure in re.search(r"held-out masks +(\S+) +(\S+)", report).groups())
     assert 1 >= ours > linear > 0
 
 

@@ -22,7 +22,6 @@ from captum_spex.compat import captum
 from captum_spex.errors import ArgumentError, GameError, in_words
 from captum_spex.evaluation.fingerprint import digest
 from captum_spex.explaining import default_budget
-from captum_spex.games.numbers import numbers_of
 from captum_spex.games.training import OnTest, TrainingGame
 from captum_spex.indices import resolve_index
 from captum_spex.interactions import Interactions
@@ -172,7 +171,7 @@ class ProxySpexInfluence(captum.DataInfluence):  # type: ignore[misc]
             return OnTest(tests[0], tests[1] if len(tests) > 1 else None, value)  # type: ignore[arg-type]
 
         def evaluate(model: Any) -> Any:
-            numbers = numbers_of(value(model, *tests), "value")
+            numbers = checks.returned_numbers("value", value(model, *tests))
             n_tests = _n_rows(tests[0], numbers.size)
             if numbers.size != n_tests or numbers.ndim > 1:
                 raise GameError(f"`value`: returned shape {numbers.shape} for {n_tests} test points.")

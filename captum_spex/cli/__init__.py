@@ -17,14 +17,14 @@ app = typer.Typer(
     name="captum-spex",
     help="Find the interactions that matter, from few model evaluations.",
     epilog=f"Exit codes: {OK} done, {MODEL_FAILURE} the model failed, {USAGE} bad usage, {INTERRUPTED} interrupted. "
-    f"All of it: {DOCUMENTATION.format(page='command-line')}",
+    f"Documentation: {DOCUMENTATION.format(page='command-line')}",
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
-_BadUsage = cast(type[Exception], typer.BadParameter.__base__)  # of click, which typer brings along under its own name
+_BadUsage = cast(type[Exception], typer.BadParameter.__base__)  # of click, which typer may vendor
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _bad_usage(error: Any) -> int:
-    """Say what is wrong in one line."""
+    """Print what is wrong in one line, and return the exit code."""
     where = getattr(error.ctx, "command_path", "captum-spex")
     message = error.format_message().rstrip(".")
     end = "" if message.endswith("?") else "."  # "Did you mean 'explain'?"
@@ -71,8 +71,8 @@ def _common(
 
 
 def _page(name: str) -> str:
-    """Return the line below the help of a command: which page says all of it."""
-    return f"All of it: {DOCUMENTATION.format(page=name)}"
+    """Return the line below the help of a command that names its page."""
+    return f"Documentation: {DOCUMENTATION.format(page=name)}"
 
 
 @app.command(epilog=_page("quickstart"))
@@ -119,7 +119,7 @@ def explain(
     tokens_per_batch: _options.TokensPerBatch = None,
     compile_model: _options.CompileModel = False,
 ) -> None:
-    """Explain what a transformer says of a text: which words drive it, and which words together."""
+    """Explain what a transformer says about a text: which words, and which of them together, drive it."""
     options = {name: value for name, value in context.params.items() if name != "context"}
     raise typer.Exit(ExplainJob(options, arguments=list(context.obj or sys.argv[1:])).run())
 
@@ -136,7 +136,7 @@ def benchmark(
     restart: _benchmark.Restart = False,
     list_: _benchmark.Listed = False,
 ) -> None:
-    """Run this package and other explainers side by side on the same games, and say who needs how many evaluations."""
+    """Run this package and other explainers side by side on the same games, and compare their evaluations."""
     given = {"out": out, "quick": quick, "games": games, "cases": cases, "methods": methods, "budgets": budgets}
     raise typer.Exit(_benchmark.run(given | {"seeds": seeds, "restart": restart, "list": list_}))
 

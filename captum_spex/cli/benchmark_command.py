@@ -12,7 +12,9 @@ import typer
 from captum_spex.cli.explain_command import INTERRUPTED, MODEL_FAILURE, OK, USAGE
 from captum_spex.errors import DOCUMENTATION, ArgumentError
 
-Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Where results, plots and the page go; made if new.")]
+Out = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Folder for results, plots and the page; created if new.")
+]
 Quick = Annotated[bool, typer.Option("--quick", help="Few games, budgets and seeds: three minutes on two cores.")]
 Games = Annotated[Path | None, typer.Option(metavar="DIR", help="Also run the exact games of a folder.")]
 Cases = Annotated[
@@ -25,22 +27,22 @@ Budgets = Annotated[
     str | None, typer.Option(metavar="N,N,...", help="Evaluations. Default: 128 to 4,096; --quick: 64, 128, 256.")
 ]
 Seeds = Annotated[int | None, typer.Option(metavar="N", min=1, help="How many seeds. Default: 3; --quick: 1.")]
-Restart = Annotated[bool, typer.Option("--restart", help="Throw away what --out holds of an earlier run.")]
-Listed = Annotated[bool, typer.Option("--list", help="List games and methods, and stop.")]
+Restart = Annotated[bool, typer.Option("--restart", help="Discard the results of an earlier run in --out.")]
+Listed = Annotated[bool, typer.Option("--list", help="List games and methods, and exit.")]
 
 
 def run(options: Mapping[str, Any]) -> int:
-    """Run the command, say what went wrong, and return the exit code."""
+    """Run the command, print what went wrong, and return the exit code."""
     try:
         if options["list"]:
             return _list(options)
         return _run(options)
     except ArgumentError as error:
-        words = str(error.renamed(f"--{error.argument}")).replace("`--", "").replace("`: got", ": got", 1)
-        print(f"Error: --{' '.join(words.split())} See {DOCUMENTATION.format(page='benchmark')}", file=sys.stderr)
+        message = " ".join(str(error.renamed(f"--{error.argument}")).split()).replace("`", "", 2)
+        print(f"Error: {message} See {DOCUMENTATION.format(page='benchmark')}", file=sys.stderr)
         return USAGE
     except KeyboardInterrupt:
-        print("Interrupted. What is done is kept: the same command goes on from there.", file=sys.stderr)
+        print("Interrupted. Finished runs are saved: the same command resumes from there.", file=sys.stderr)
         return INTERRUPTED
 
 
@@ -64,7 +66,7 @@ def _numbers(text: str | None) -> list[int] | None:
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:
-        raise ArgumentError("budgets", repr(text), "numbers with commas between: 128,512") from None
+        raise ArgumentError("budgets", repr(text), "numbers separated by commas, such as 128,512") from None
 
 
 def _list(options: Mapping[str, Any]) -> int:

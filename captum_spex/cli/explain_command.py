@@ -27,68 +27,68 @@ _OPTIONS = {
     "compile": "--compile",
     "tokenizer": "--model",
 }
-"""What arguments of the library are called on the command line, where that is not their name with two dashes."""
+"""Options of arguments that are not their name with two dashes."""
 
 
 class ExplainJob:
     """One run of the command.
 
-    Whatever happens, what was evaluated is kept: in the file that ``--store`` names, else in a temporary one that is
-    moved to the working directory when the run does not come to its end.
+    Evaluations are never lost: they are in the file that ``--store`` names, or in a temporary one, which moves to the
+    working directory if the run fails.
 
     Args:
         options: the options by name.
-        arguments: the command line, to be repeated in advice.
+        arguments: the command line, to be repeated in messages.
     """
 
     def __init__(self, options: Mapping[str, Any], arguments: list[str]) -> None:
         self._options = options
         self._arguments = arguments
-        self._temporary = True
+        self._remove_folder = True
 
     def run(self) -> int:
-        """Run, say what went wrong, and return the exit code."""
+        """Run, print what went wrong, and return the exit code."""
         try:
-            _check_names(self._options)  # before anything heavy is imported: a typo is answered at once
-            how_long = _how_long(self._options)
+            _check_names(self._options)  # before the slow imports: a typo is reported at once
+            budget = _budget(self._options)
         except ArgumentError as error:
             print(self._usage(error), file=sys.stderr)
             return USAGE
         folder = Path(tempfile.mkdtemp(prefix="captum-spex-"))
         try:
-            return self._run(folder, how_long)
+            return self._run(folder, budget)
         finally:
-            if self._temporary:
+            if self._remove_folder:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _usage(self, error: ArgumentError) -> str:
         return f"Error: {self._in_options(error)} See {_PAGE}"
 
-    def _run(self, folder: Path, how_long: Mapping[str, Any]) -> int:
+    def _run(self, folder: Path, budget: Mapping[str, Any]) -> int:
         from captum_spex.evaluation.store import Store
 
         given = self._options["store"]
         store = Store(folder / "evaluations.db" if given is None else given)
         try:
-            self._explain(store, how_long)
+            self._explain(store, budget)
         except ArgumentError as error:
-            return self._ended(store, USAGE, self._usage(error))
+            return self._failed(store, USAGE, self._usage(error))
         except LibraryError as error:
-            return self._ended(store, USAGE, f"Error: {error}")
+            return self._failed(store, USAGE, f"Error: {error}")
         except KeyboardInterrupt:
-            return self._ended(store, INTERRUPTED, "Interrupted.")
+            return self._failed(store, INTERRUPTED, "Interrupted.")
         except BrokenPipeError:
-            raise  # nobody reads any more; typer ends quietly
+            raise  # the reader is gone; typer ends quietly
         except GameError as error:
-            return self._ended(store, MODEL_FAILURE, f"The model failed: {str(error).removeprefix('`game`: ')}")
+            return self._failed(store, MODEL_FAILURE, f"The model failed: {str(error).removeprefix('`game`: ')}")
         except Exception as error:  # whatever the model raises
             traceback.print_exc()
-            return self._ended(store, MODEL_FAILURE, f"The model failed: {type(error).__name__}: {error}")
+            return self._failed(store, MODEL_FAILURE, f"The model failed: {type(error).__name__}: {error}")
         return OK
 
-    def _explain(self, store: Any, how_long: Mapping[str, Any]) -> None:
+    def _explain(self, store: Any, budget: Mapping[str, Any]) -> None:
         from captum_spex.cli import output as _output
-        from captum_spex.cli.chosen_game import game_of, text_of
+        from captum_spex.cli.game_from_options import game_of, text_of
         from captum_spex.explaining import explain
         from captum_spex.interactions import Interactions
 
@@ -99,7 +99,7 @@ class ExplainJob:
         order = min(2, game.n_players) if options["order"] is None else options["order"]
         result = explain(
             game,
-            **how_long,
+            **budget,
             index=options["index"],
             max_order=order,
             random_state=options["seed"],
@@ -114,36 +114,36 @@ class ExplainJob:
             _output.write_html(result, facts, options["html"], max_terms=options["max_terms"])
         _output.show(result, game, facts, top=options["top"], to_stderr=options["json"] == "-", n_found=store.n_found)
 
-    def _ended(self, store: Any, code: int, message: str) -> int:
-        """Say why, and how to go on from what was evaluated, if anything was."""
+    def _failed(self, store: Any, code: int, message: str) -> int:
+        """Print why, and how to resume if anything was evaluated, and return the exit code."""
         print(message, file=sys.stderr)
         if not store.n_found + store.n_added:
             return code
         path, arguments = store.path, self._arguments
         if self._options["store"] is None:
-            path = self._kept(store.path)
+            path = self._moved(store.path)
             place = arguments.index("explain") + 1
             arguments = [*arguments[:place], "--store", str(path), *arguments[place:]]
         again = "(with the same text on standard input) " if self._options["file"] == "-" else ""
         print(
-            f"What was evaluated is kept in {path} ({store.n_added:,} evaluations of this run). "
-            f"To go on from there {again}run:\n  {shlex.join(['captum-spex', *arguments])}",
+            f"Evaluations are saved in {path} ({store.n_added:,} of this run). "
+            f"To resume {again}run:\n  {shlex.join(['captum-spex', *arguments])}",
             file=sys.stderr,
         )
         return code
 
-    def _kept(self, temporary: Path) -> Path:
-        """Move the evaluations to the working directory, or leave them where they are if it cannot be written."""
+    def _moved(self, temporary: Path) -> Path:
+        """Move the evaluations to the working directory, unless it cannot be written to, and return their path."""
         path = Path(f"captum-spex-{temporary.parent.name[-8:]}.db")
         try:
             shutil.move(temporary, path)
         except OSError:
-            self._temporary = False
+            self._remove_folder = False
             return temporary
         return path
 
     def _in_options(self, error: ArgumentError) -> str:
-        """Return the message in the words of the command line."""
+        """Return the message with options in place of arguments."""
         texts = "TEXT" if self._options["file"] is None else "--file"
         name = texts if error.argument == "text" else _option(error.argument)
         message = " ".join(str(error.renamed(name)).split())
@@ -154,13 +154,13 @@ class ExplainJob:
 
 
 def _check_names(options: Mapping[str, Any]) -> None:
-    for name, allowed in CHOICES.items():
-        if options[name] is not None and options[name] not in allowed:
-            raise UnknownNameError(name, repr(options[name]), ", ".join(allowed))
+    for name, choices in CHOICES.items():
+        if options[name] is not None and options[name] not in choices:
+            raise UnknownNameError(name, repr(options[name]), ", ".join(choices))
 
 
-def _how_long(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how many evaluations to make, as the library is told."""
+def _budget(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `explain` that limit evaluations."""
     given = options["budget"]
     if given != "auto":
         for name in ("faithfulness", "max_budget"):
@@ -175,7 +175,7 @@ def _how_long(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_paths(options: Mapping[str, Any]) -> None:
-    """Refuse paths that cannot be written, or that would overwrite each other, before anything is done."""
+    """Refuse paths that cannot be written to, or would overwrite each other, before anything else."""
     from captum_spex.exports.page import check_writable
 
     if options["store"] is not None:
@@ -189,7 +189,7 @@ def _check_paths(options: Mapping[str, Any]) -> None:
         for name in others:
             other = options[name]
             if other not in (None, "-") and Path(other).resolve() == Path(path).resolve():
-                raise ArgumentError(written, f"{path}, which --{name} names too", "another path")
+                raise ArgumentError(written, f"{path}, which is also --{name}", "another path")
         check_writable(written, path)
 
 

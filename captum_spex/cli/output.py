@@ -1,4 +1,4 @@
-"""An explanation of a text for people, and as JSON for programs."""
+"""The explanation of a text in the terminal, as JSON and as a page."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import math
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,10 @@ from rich.text import Text
 from captum_spex import __version__
 from captum_spex.errors import ArgumentError
 from captum_spex.interactions import Interactions
+from captum_spex.masks import ends
 
 FORMAT, VERSION = "captum_spex.explanation", 1
-_BAR, _NARROW_BAR, _NARROW = 20, 10, 70  # columns
-_COLORS = {True: "dark_orange", False: "dodger_blue1"}
-_STRONG = 0.25  # of the largest value: printed bold
-_TRUSTED = 0.8  # faithfulness
-_NAME = 60  # characters of a term's players in a table, shared between them
+_COLORS = {True: "dark_orange", False: "dodger_blue1"}  # of positive and negative values
 _VALUES = {
     "logit": "Logit of",
     "margin": "Margin of",
@@ -33,6 +31,21 @@ _VALUES = {
     "cosine": "Cosine similarity to",
     "dot": "Dot product with",
 }
+
+
+@dataclass(frozen=True)
+class _Style:
+    """What the terminal shows; lengths in columns."""
+
+    bar: int = 20
+    narrow_bar: int = 10  # in a narrow terminal
+    narrow: int = 70
+    names: int = 60  # of the players of a term together
+    strong: float = 0.25  # share of the largest value from which a player is bold
+    trusted: float = 0.8  # faithfulness below which a warning is shown
+
+
+_STYLE = _Style()
 _CONTROL = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"} | {13: " "}
 
 
@@ -41,7 +54,7 @@ def show(result: Interactions, game: Any, facts: Mapping[str, Any], *, top: int,
     stream = sys.stderr if to_stderr else sys.stdout
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None:
-        reconfigure(errors="replace")  # what the terminal cannot show is no reason to fail
+        reconfigure(errors="replace")  # a character that the terminal cannot show must not fail the run
     console = Console(file=stream, highlight=False)
     shapley = result if result.index in ("SV", "SII") else result.to("SV", max_order=1)
     console.print(_coloured(game, shapley.first_order()))
@@ -68,7 +81,7 @@ def write_json(result: Interactions, game: Any, facts: Mapping[str, Any], path: 
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise ArgumentError("json", f"{path} ({error.strerror})", "a path where a file can be written") from error
+        raise ArgumentError("json", f"{path} ({error.strerror})", "a writable path") from error
 
 
 def write_html(result: Interactions, facts: Mapping[str, Any], path: str, *, max_terms: int) -> None:
@@ -81,8 +94,8 @@ def write_html(result: Interactions, facts: Mapping[str, Any], path: str, *, max
 
 
 def document(result: Interactions, game: Any, facts: Mapping[str, Any], *, max_terms: int) -> dict[str, Any]:
-    """Return the explanation as what JSON knows."""
-    of_text, of_nothing = _ends(result)
+    """Return the explanation as JSON types."""
+    of_text, of_nothing = _end_values(result)
     single = np.flatnonzero(result.orders == 1)
     groups = np.flatnonzero(result.orders > 1)[:max_terms]
     chosen = np.sort(np.concatenate([single, groups]))
@@ -112,11 +125,10 @@ def document(result: Interactions, game: Any, facts: Mapping[str, Any], *, max_t
     }
 
 
-def _ends(result: Interactions) -> tuple[float, float]:
-    """Return the values of the whole text and of the text without any player."""
-    everyone = np.ones((1, result.n_players), dtype=np.bool_)
-    ends = np.asarray(result.model(np.concatenate([everyone, ~everyone])))
-    return float(ends[0]), float(ends[1])
+def _end_values(result: Interactions) -> tuple[float, float]:
+    """Return the values of the complete text and of the text without players."""
+    of_text, of_nothing = np.asarray(result.model(ends(result.n_players)))
+    return float(of_text), float(of_nothing)
 
 
 def _errors(result: Interactions, rows: Any) -> list[float | None]:
@@ -125,30 +137,30 @@ def _errors(result: Interactions, rows: Any) -> list[float | None]:
 
 
 def _printable(text: str) -> str:
-    """Replace, one for one, the characters that would move the cursor or change the terminal."""
+    """Replace characters that would move the cursor or change the terminal, one by one, so that spans stay valid."""
     return text.translate(_CONTROL)
 
 
 def _coloured(game: Any, values: Any) -> Text:
-    """Return the text, each player in the colour of its sign, the large ones bold."""
+    """Return the text, each player in the colour of its sign, those with large values bold."""
     text = Text(_printable(game.text))
     largest = float(np.abs(values).max()) or 1.0
     for (start, end), value in zip(game.spans, values, strict=True):
-        strong = "bold " if abs(value) > _STRONG * largest else ""
+        strong = "bold " if abs(value) > _STYLE.strong * largest else ""
         text.stylize(f"{strong}{_COLORS[bool(value > 0)]}", start, end)
     return text
 
 
 def _headline(result: Interactions, facts: Mapping[str, Any]) -> Text:
-    of_text, of_nothing = _ends(result)
+    of_text, of_nothing = _end_values(result)
     model = "embedded, a tiny classifier of review sentences" if facts["model"] == "embedded" else facts["model"]
     index = result.index if result.max_order == 1 else f"{result.index} up to order {result.max_order}"
     if result.n_evaluations == 2**result.n_players:
         basis, unsure = f"exact, from all {result.n_evaluations:,} masks", False
     else:
-        unsure = not result.faithfulness >= _TRUSTED  # also if it is unknown
+        unsure = not result.faithfulness >= _STYLE.trusted  # also if it is unknown
         known = "unknown" if math.isnan(result.faithfulness) else f"{result.faithfulness:.4f}"
-        basis = f"faithfulness {known} (R² on masks held out), from {result.n_evaluations:,} evaluations"
+        basis = f"faithfulness {known} (R² on held-out masks), from {result.n_evaluations:,} evaluations"
     lines = Text(
         _printable(
             f"\n{_VALUES[facts['output']]} {facts['target']!r}: {of_text:+.4f}; without the {result.n_players} "
@@ -157,7 +169,7 @@ def _headline(result: Interactions, facts: Mapping[str, Any]) -> Text:
         )
     )
     if unsure:
-        lines.append("\nToo few evaluations to rely on: give it more by --budget.", style="bold red")
+        lines.append("\nToo few evaluations to rely on: increase --budget.", style="bold red")
     return lines
 
 
@@ -177,7 +189,7 @@ def _table(result: Interactions, order: int, top: int, console: Console) -> Tabl
         table.add_column("±", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     largest = float(np.abs(values).max()) or 1.0
-    width = _BAR if console.width >= _NARROW else _NARROW_BAR
+    width = _STYLE.bar if console.width >= _STYLE.narrow else _STYLE.narrow_bar
     block = "█" if console.encoding.startswith("utf") else "#"
     for place, (players, value) in enumerate(zip(chosen.tuples(), values, strict=True)):
         bar = Text(block * round(width * abs(value) / largest), style=_COLORS[bool(value > 0)])
@@ -189,7 +201,7 @@ def _table(result: Interactions, order: int, top: int, console: Console) -> Tabl
 
 
 def _named(result: Interactions, players: tuple[int, ...]) -> Text:
-    """Return a term's players in words, long ones shortened."""
-    most = max(12, _NAME // len(players))
+    """Return the names of a term's players, long ones shortened."""
+    most = max(12, _STYLE.names // len(players))
     names = [" ".join(_printable(result.name_of((player,))).split()) for player in players]
     return Text(" x ".join(name if len(name) <= most else f"{name[: most - 1]}…" for name in names))

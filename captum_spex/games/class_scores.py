@@ -1,14 +1,15 @@
-"""Which number of a classifier's scores is the value."""
+"""Classes by label or number, and the value that is read from a classifier's scores."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from captum_spex import checks
+from captum_spex.arrays import scalar
 from captum_spex.errors import ArgumentError, UnknownNameError
 
 OUTPUTS = ("logit", "margin", "log_prob")
@@ -35,27 +36,28 @@ def class_values(scores: Tensor, targets: Sequence[int], output: str) -> Tensor:
     return chosen
 
 
-def targets_of(target: Any, names: Sequence[str]) -> tuple[int, ...]:
-    """Return the numbers of classes that are given by number or name, one or several.
+def class_numbers(target: Any, names: Sequence[str]) -> tuple[int, ...]:
+    """Return the numbers of classes given by number or name, one or several.
 
     Raises:
-        UnknownNameError: for a class that is not there.
+        UnknownNameError: for an unknown class.
     """
+    target = scalar(target)
     given = list(target) if isinstance(target, Iterable) and not isinstance(target, str) else [target]
     if not given:
         raise ArgumentError("target", "no class", "a label or number, or several")
-    return tuple(_target(one, list(names)) for one in given)
+    return tuple(_class_number(scalar(one), list(names)) for one in given)
 
 
-def _target(target: Any, names: list[str]) -> int:
+def _class_number(target: Any, names: list[str]) -> int:
     if isinstance(target, str):
         matching = [number for number, name in enumerate(names) if name.lower() == target.lower()]
         if target in names:
             return names.index(target)
         if len(matching) == 1:
             return matching[0]
-    elif isinstance(target, int | np.integer) and not isinstance(target, bool) and 0 <= target < len(names):
+    elif checks.is_integer(target) and 0 <= target < len(names):
         return int(target)
     shown = [*map(repr, names[:_MOST_SHOWN]), *(["..."] if len(names) > _MOST_SHOWN else [])]
-    allowed = f"{', '.join(shown)}, or a number from 0 to {len(names) - 1}"
-    raise UnknownNameError("target", repr(target), allowed)
+    expected = f"{', '.join(shown)}, or a number from 0 to {len(names) - 1}"
+    raise UnknownNameError("target", repr(target), expected)

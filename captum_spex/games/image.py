@@ -15,37 +15,37 @@ from captum_spex import checks
 from captum_spex.arrays import Floats
 from captum_spex.errors import ArgumentError, MaskError, UnknownNameError
 from captum_spex.evaluation.fingerprint import digest
-from captum_spex.games.class_scores import OUTPUTS, class_values, targets_of
-from captum_spex.masks import Masks, as_masks, in_batches
+from captum_spex.games.class_scores import OUTPUTS, class_numbers, class_values
+from captum_spex.masks import Masks, as_masks, ends, in_batches
 
 _FILLS = ("blur", "mean", "zero")
-_BLUR = 0.1  # standard deviation, of the shorter side
+_BLUR = 0.1  # standard deviation, as a share of the shorter side
 
 
 class ImageGame:
-    """What a classifier says of an image when parts of it are removed.
+    """The scores of a classifier for an image of which parts are removed.
 
     Args:
         model: a module, or a function, from images ``(rows, channels, height, width)`` to scores ``(rows, classes)``
-            (or an object with ``logits``, as models of the library transformers return).
+            (or an object with ``logits``, as transformers models return).
         image: the image as the model takes it, float ``(channels, height, width)``.
         segments: the players: ``(rows, columns)`` of a grid; an integer array ``(height, width)`` of labels; or a bool
-            array or list ``(n_players, height, width)``, which must cover every pixel once.
-        target: number of the class, or several; or their labels, if the model's configuration has ``id2label``;
+            array or list ``(n_players, height, width)`` that covers every pixel exactly once.
+        target: the number of the class, or several; or their labels, if the model's configuration has ``id2label``;
             default: the class that the model predicts for the image.
         output: ``"logit"`` of the class; ``"margin"``: logit minus the largest of the other classes; ``"log_prob"``.
-        fill: what absent parts show: the image ``"blur"`` red by a Gaussian of a tenth of its shorter side, the
-            ``"mean"`` of each channel, ``"zero"``, or an image of the same shape, a tensor.
+        fill: what absent parts show: ``"blur"``, the image blurred by a Gaussian whose standard deviation is a tenth of
+            the shorter side; ``"mean"`` of each channel; ``"zero"``; or a tensor, an image of the same shape.
         batch_size: images per call of the model.
 
     Attributes:
         n_players, names: the players.
         segments: the player of each pixel, int64 ``(height, width)``.
-        targets, labels: the numbers of the classes that are explained, one for each output, and their names.
+        targets, labels: the numbers and names of the explained classes, one per output.
 
     Raises:
         MaskError: if segments do not cover the image, overlap, or are empty.
-        ArgumentError: any other argument that cannot be used.
+        ArgumentError: for any other invalid argument.
 
     Example:
         >>> import captum_spex
@@ -67,9 +67,9 @@ class ImageGame:
         batch_size: int = 64,
     ) -> None:
         if not callable(model):
-            raise ArgumentError("model", f"a {type(model).__name__}", "a module or a function")
+            raise ArgumentError("model", checks.a(model), "a module or a function")
         if isinstance(model, nn.Module) and model.training:
-            raise ArgumentError("model", "a model in training mode", "one in evaluation mode", "Call `model.eval()`.")
+            raise ArgumentError("model", "one in training mode", "a model in evaluation mode", "Call `model.eval()`.")
         self.output = checks.choice("output", output, OUTPUTS)
         self._model = model
         self._image = _checked_image(image)
@@ -77,16 +77,15 @@ class ImageGame:
         self.segments, self.names = _segments(segments, (int(height), int(width)))
         self.n_players = len(self.names)
         if self.n_players < 2:
-            raise ArgumentError("segments", f"{self.n_players} player", "at least two")
+            raise ArgumentError("segments", f"{self.n_players}", "at least two segments")
         self._players = torch.from_numpy(self.segments).to(self._image.device)
-        self._fill = _filled(fill, self._image)
+        self._fill = _fill_image(fill, self._image)
         self._batch_size = checks.integer("batch_size", batch_size)
-        scores = self._scores(np.ones((1, self.n_players), dtype=np.bool_))
+        scores = self._scores(ends(self.n_players)[:1])
         if scores.shape[1] == 1 and output != "logit":
             raise ArgumentError("output", repr(output), "'logit' for a model with a single output")
         labels = _labels(model, scores.shape[1])
-        target = target.tolist() if isinstance(target, Tensor | np.ndarray) else target
-        self.targets = (int(scores[0].argmax()),) if target is None else targets_of(target, labels)
+        self.targets = (int(scores[0].argmax()),) if target is None else class_numbers(target, labels)
         self.labels = tuple(labels[number] for number in self.targets)
 
     def __call__(self, masks: Masks) -> Floats:
@@ -106,7 +105,7 @@ class ImageGame:
 
     @property
     def fingerprint(self) -> dict[str, str] | None:
-        """What tells this game from others, for a store; ``None`` for a model that is no torch module."""
+        """The identity of this game, for a store; ``None`` if the model is not a torch module."""
         from captum_spex import __version__
 
         if not isinstance(self._model, nn.Module):
@@ -115,7 +114,7 @@ class ImageGame:
             "captum_spex": __version__,
             "game": type(self).__name__,
             "model": f"{type(self._model).__name__} {digest(self._model)}",
-            "image": digest(list(self._image.flatten(0, 1))),  # row by row: every pixel counts
+            "image": digest(list(self._image.flatten(0, 1))),  # row by row: a large tensor would only be sampled
             "segments": digest(list(self.segments)),
             "fill": digest(list(self._fill.flatten(0, 1))),
             "question": f"{self.output} of {self.targets}",
@@ -126,8 +125,9 @@ class ImageGame:
             scores = self._model(self.under(masks))
         scores = getattr(scores, "logits", scores)
         if not isinstance(scores, Tensor) or scores.shape[:1] != (len(masks),) or scores.dim() != 2:
-            came = f"shape {tuple(scores.shape)}" if isinstance(scores, Tensor) else f"a {type(scores).__name__}"
-            raise ArgumentError("model", f"one that returns {came} for {len(masks)} images", "scores (rows, classes)")
+            got = f"shape {tuple(scores.shape)}" if isinstance(scores, Tensor) else checks.a(scores)
+            expected = "a model that returns scores (rows, classes)"
+            raise ArgumentError("model", f"{got} for {len(masks)} images", expected)
         return scores.cpu().double()
 
     def _values(self, masks: Masks) -> Tensor:
@@ -136,37 +136,34 @@ class ImageGame:
 
 def _checked_image(image: Any) -> Tensor:
     if not isinstance(image, Tensor) or image.dim() != 3 or not image.is_floating_point():
-        came = (
-            f"shape {tuple(image.shape)}, {image.dtype}" if isinstance(image, Tensor) else f"a {type(image).__name__}"
-        )
+        got = f"shape {tuple(image.shape)}, {image.dtype}" if isinstance(image, Tensor) else checks.a(image)
         hint = "Pass `image[0]`." if isinstance(image, Tensor) and image.dim() == 4 and len(image) == 1 else ""
-        raise ArgumentError("image", came, "a float tensor (channels, height, width)", hint)
+        raise ArgumentError("image", got, "a float tensor (channels, height, width)", hint)
     return image.detach().clone()
 
 
 def _labels(model: Any, n_classes: int) -> list[str]:
-    """Return the names of the classes: those of a model of the library transformers, or their numbers."""
+    """Return the names of the classes: those in the model's configuration, or their numbers."""
     names = dict(getattr(getattr(model, "config", None), "id2label", None) or {})
     return [str(names.get(number, number)) for number in range(n_classes)]
 
 
 def _segments(segments: Any, size: tuple[int, int]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Return the player of every pixel, and the players' names."""
-    if isinstance(segments, tuple) and len(segments) == 2 and all(isinstance(n, int | np.integer) for n in segments):
+    if isinstance(segments, tuple) and len(segments) == 2 and all(map(checks.is_integer, segments)):
         return _grid((int(segments[0]), int(segments[1])), size)
     try:
         array = np.asarray(segments.cpu() if isinstance(segments, Tensor) else segments)
     except ValueError as error:
-        came, allowed = "segments of different shapes", f"bool (n_players, {size[0]}, {size[1]})"
-        raise MaskError("segments", came, allowed) from error
+        expected = f"bool (n_players, {size[0]}, {size[1]})"
+        raise MaskError("segments", "segments of different shapes", expected) from error
     if array.ndim == 3:
         array = _from_parts(array, size)
     if array.shape != size:
-        raise MaskError("segments", f"shape {array.shape}", f"{size}, as the image, or a grid (rows, columns)")
+        raise MaskError("segments", f"shape {array.shape}", f"the image's shape {size}, or a grid (rows, columns)")
     if not np.issubdtype(array.dtype, np.integer):
-        raise MaskError(
-            "segments", f"dtype {array.dtype}", "integer labels, or a bool array (n_players, height, width)"
-        )
+        expected = "integer labels, or a bool array (n_players, height, width)"
+        raise MaskError("segments", f"dtype {array.dtype}", expected)
     labels, players = np.unique(array, return_inverse=True)
     return players.reshape(size).astype(np.int64), tuple(f"segment {label}" for label in labels)
 
@@ -174,7 +171,7 @@ def _segments(segments: Any, size: tuple[int, int]) -> tuple[NDArray[np.int64], 
 def _grid(grid: tuple[int, int], size: tuple[int, int]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     rows, columns = grid
     if not 1 <= rows <= size[0] or not 1 <= columns <= size[1]:
-        raise MaskError("segments", f"a grid of {rows} x {columns}", f"at most {size[0]} x {size[1]}, the pixels")
+        raise MaskError("segments", f"a grid of {rows} x {columns}", f"1 x 1 to {size[0]} x {size[1]}, the pixels")
     row = np.arange(size[0]) * rows // size[0]
     column = np.arange(size[1]) * columns // size[1]
     names = tuple(f"row {r} column {c}" for r in range(rows) for c in range(columns))
@@ -188,22 +185,22 @@ def _from_parts(parts: NDArray[Any], size: tuple[int, int]) -> NDArray[np.int64]
     for wrong, word in ((covered == 0, "no segment covers"), (covered > 1, "several segments cover")):
         if wrong.any():
             place = tuple(int(index) for index in np.argwhere(wrong)[0])
-            came = f"{int(wrong.sum())} pixels that {word}, the first at {place}"
-            raise MaskError("segments", came, "segments that cover every pixel exactly once")
+            got = f"{int(wrong.sum())} pixels that {word}, the first at {place}"
+            raise MaskError("segments", got, "segments that cover every pixel exactly once")
     empty = np.flatnonzero(~parts.any(axis=(1, 2)))
     if len(empty):
-        raise MaskError("segments", f"segment {empty[0]}, which covers no pixel", "segments of at least one pixel")
+        raise MaskError("segments", f"segment {empty[0]} without a pixel", "segments of at least one pixel")
     return parts.argmax(axis=0)
 
 
-def _filled(fill: Any, image: Tensor) -> Tensor:
+def _fill_image(fill: Any, image: Tensor) -> Tensor:
     if isinstance(fill, Tensor):
         if fill.shape != image.shape:
-            raise ArgumentError("fill", f"shape {tuple(fill.shape)}", f"{tuple(image.shape)}, that of the image")
+            raise ArgumentError("fill", f"shape {tuple(fill.shape)}", f"the image's shape {tuple(image.shape)}")
         return fill.detach().to(image, copy=True)
     if not isinstance(fill, str) or fill not in _FILLS:
-        came = repr(fill) if isinstance(fill, str) else f"a {type(fill).__name__}"
-        raise UnknownNameError("fill", came, f"{', '.join(map(repr, _FILLS))}, or a tensor, an image")
+        got = repr(fill) if isinstance(fill, str) else checks.a(fill)
+        raise UnknownNameError("fill", got, f"{', '.join(map(repr, _FILLS))}, or an image as a tensor")
     if fill == "zero":
         return torch.zeros_like(image)
     if fill == "mean":

@@ -3,7 +3,7 @@
 from captum_spex.games.components.component import Component, Place
 from captum_spex.games.components.component_game import ComponentGame
 from captum_spex.games.components.find import heads, layers, mlps, modules, neurons
-from captum_spex.games.components.values import accuracy, log_prob, logit_difference, loss
+from captum_spex.games.components.value_functions import accuracy, log_prob, logit_difference, loss
 
 __all__ = [
     "Component",

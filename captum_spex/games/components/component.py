@@ -1,4 +1,4 @@
-"""What a player is: a named part of a model, and the places where it can be cut out."""
+"""Components, the players: named parts of a model and the places where they are ablated."""
 
 from __future__ import annotations
 
@@ -7,24 +7,23 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Literal
 
-import numpy as np
 from torch import nn
 
 from captum_spex import checks
 from captum_spex.errors import ArgumentError, UnknownNameError
 
 _SIDES = ("input", "output")
-_NEAREST = 5
+_NEAREST = 5  # names that a message suggests
 
 
 @dataclass(frozen=True)
 class Place:
-    """Some channels of what goes into a module, or comes out of it.
+    """Some channels of the input or output of a module.
 
     Attributes:
         module: the module's name, as in ``model.named_modules()``.
         side: ``"input"`` (the first argument) or ``"output"`` (the first of several).
-        start, stop: the channels from ``start`` up to, not including, ``stop``; ``None``: up to the last.
+        start, stop: the channels from ``start`` up to ``stop``, exclusive; ``None``: all from ``start``.
     """
 
     module: str
@@ -35,17 +34,15 @@ class Place:
     def __post_init__(self) -> None:
         checks.choice("side", self.side, _SIDES)
         if not isinstance(self.module, str):
-            raise ArgumentError("module", f"a {type(self.module).__name__}", "the name of a module")
-        for name, channel in (("start", self.start), ("stop", 0 if self.stop is None else self.stop)):
-            if not isinstance(channel, int | np.integer) or isinstance(channel, bool):
-                raise ArgumentError(name, repr(channel), "an integer")
-        if self.start < 0 or (self.stop is not None and self.stop <= self.start):
-            raise ArgumentError("start", f"channels {self.start} to {self.stop}", "at least one channel, from 0 on")
+            raise ArgumentError("module", checks.a(self.module), "the name of a module")
+        object.__setattr__(self, "start", checks.integer("start", self.start, 0))
+        if self.stop is not None:
+            object.__setattr__(self, "stop", checks.integer("stop", self.stop, self.start + 1))
 
 
 @dataclass(frozen=True)
 class Component:
-    """A player: a part of a model, by its name and the places that are ablated together.
+    """A player: a part of a model, with a name and the places that are ablated together.
 
     Example:
         >>> Component("both", (Place("encoder.0", "input", 0, 8), Place("encoder.1"))).name
@@ -59,36 +56,42 @@ class Component:
         are_several = isinstance(self.places, Iterable) and not isinstance(self.places, str)
         places = tuple(self.places) if are_several else (self.places,)
         if not are_several or not all(isinstance(place, Place) for place in places):
-            raise ArgumentError("places", repr(self.places), "a tuple of `Place`")
+            raise ArgumentError("places", repr(self.places), "a tuple of `Place` objects")
         object.__setattr__(self, "places", places)
         if not self.places:
-            raise ArgumentError("places", "none", "at least one place", f"Component {self.name!r} would do nothing.")
+            raise ArgumentError("places", "none", "at least one place", f"Ablating {self.name!r} would do nothing.")
 
 
 def checked_components(model: Any, components: Iterable[Component]) -> tuple[Component, ...]:
     """Return components whose modules the model has.
 
     Raises:
-        ArgumentError: if these are no components, or none.
+        ArgumentError: if there is no component, or anything else is given.
         UnknownNameError: for a module that the model does not have; the nearest names are listed.
     """
-    if not isinstance(model, nn.Module):
-        raise ArgumentError("model", f"a {type(model).__name__}", "a torch module")
+    checked_module(model)
     if isinstance(components, Component | str) or not isinstance(components, Iterable):
-        raise ArgumentError("components", f"a {type(components).__name__}", "a list of `Component`, as `heads` returns")
+        raise ArgumentError("components", checks.a(components), "a list of `Component`, such as `heads(model)`")
     checked = tuple(components)
     for component in checked:
         if not isinstance(component, Component):
-            raise ArgumentError("components", f"a {type(component).__name__} among them", "`Component` only")
+            raise ArgumentError("components", f"{checks.a(component)} among them", "`Component` objects only")
         for place in component.places:
             module_named(model, place.module, "components")
     if not checked:
-        raise ArgumentError("components", "none", "at least one")
+        raise ArgumentError("components", "none", "at least one component")
     names = [component.name for component in checked]
     twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if twice:
-        raise ArgumentError("components", f"{twice[0]!r} more than once", "components of different names")
+        raise ArgumentError("components", f"{twice[0]!r} more than once", "components with distinct names")
     return checked
+
+
+def checked_module(model: Any) -> nn.Module:
+    """Return the model if it is a torch module."""
+    if not isinstance(model, nn.Module):
+        raise ArgumentError("model", checks.a(model), "a torch module")
+    return model
 
 
 def module_named(model: nn.Module, name: str, argument: str) -> nn.Module:
@@ -104,7 +107,7 @@ def module_named(model: nn.Module, name: str, argument: str) -> nn.Module:
 
 
 def nearest_names(name: str, known: Iterable[str]) -> str:
-    """Return a text that lists the known names most like ``name``."""
+    """Return which names are known, the most similar to ``name``, as a text."""
     names = [one for one in known if one]
     tail = name.replace("*", "").strip(".").split(".")[-1].lower()
     near = get_close_matches(name, names, n=_NEAREST, cutoff=0.5)

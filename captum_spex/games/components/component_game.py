@@ -16,37 +16,36 @@ from captum_spex.errors import ArgumentError, GameError
 from captum_spex.evaluation.fingerprint import digest
 from captum_spex.games.components.component import Component, checked_components
 from captum_spex.games.components.hooks import Batch, Change, hooks, sites_of
-from captum_spex.games.components.model_inputs import Inputs
-from captum_spex.games.components.reference import means, recorded
-from captum_spex.games.components.values import Scored
-from captum_spex.games.numbers import numbers_of
+from captum_spex.games.components.model_inputs import ModelInputs
+from captum_spex.games.components.reference import activations, mean_activations
+from captum_spex.games.components.value_functions import Scored
 from captum_spex.masks import Masks, as_masks, in_batches
 
 _ABLATIONS = ("zero", "mean", "mean by position", "resample")
 
 
 class ComponentGame:
-    """What a model says when parts of it are cut out: heads, MLP blocks, neurons, layers, any modules.
+    """The scores of a model of which parts are ablated: heads, MLP blocks, neurons, layers, any modules.
 
-    Every row of a batch carries its own mask, so 64 masks of one example cost one batch of 64. The model stays as it
-    is: hooks are there during a call only.
+    Every row of a batch has its own mask, so 64 masks of one example cost one batch of 64. The model itself is not
+    changed: hooks exist during a call only.
 
     Args:
         model: the model, in evaluation mode.
-        inputs: what it is called with: a tensor, a tuple of arguments, or a mapping of keyword arguments; the first
-            dimension is the examples, one or many.
-        components: the players, as `heads`, `mlps`, `layers`, `neurons` and `modules` return them; lists of them may be
-            added up.
+        inputs: its arguments: a tensor, a tuple of arguments, or a mapping of keyword arguments, with one or several
+            examples along the first dimension.
+        components: the players, as `heads`, `mlps`, `layers`, `neurons` and `modules` return them; their lists can be
+            concatenated.
         value: function of the scores of all examples under several masks, a tensor ``(n_masks, n_examples, ...)``,
-            which returns ``(n_masks,)``, or ``(n_masks, n_outputs)``; `accuracy`, `loss`, `log_prob` and
-            `logit_difference` make such functions. Default: the mean over the examples, an output for each score.
-        ablation: what stands in for an absent component: ``"zero"``; ``"mean"``: the mean over the examples and
-            positions of the reference, ``"mean by position"``: over its examples; ``"resample"``: what the model
-            computes there for the reference: one example, or one for each of ``inputs``.
-        reference: inputs of the model, of the same form, for the other ablations than ``"zero"``.
-        rescale: multiply the kept components by how many there are over how many are kept.
-        forward: what is called, with the arguments ``inputs``, to return scores with examples first, for instance those
-            at the last position; default: the model, and of what it returns the tensor, or ``logits``, or the first.
+            which returns ``(n_masks,)`` or ``(n_masks, n_outputs)``; `accuracy`, `loss`, `log_prob` and
+            `logit_difference` make such functions. Default: the mean over the examples, one output per score.
+        ablation: the activation of an absent component: ``"zero"``; ``"mean"``, over the examples and positions of the
+            reference; ``"mean by position"``, over its examples; ``"resample"``, that of the reference, which is one
+            example, or one for each of ``inputs``.
+        reference: inputs of the model in the same form, for every ablation but ``"zero"``.
+        rescale: multiply the present components by the number of all components over the number of present ones.
+        forward: function that takes the arguments ``inputs`` and returns scores with examples first, for instance those
+            at the last position; default: the model; from its result the tensor, ``logits`` or the first item is taken.
         batch_size: rows per call.
 
     Attributes:
@@ -55,9 +54,9 @@ class ComponentGame:
 
     Raises:
         UnknownNameError: for modules that the model does not have; the nearest names are listed.
-        ArgumentError: for any other argument that cannot be used, for instance a component that ``forward`` does not
-            reach: one or two rows are tried.
-        GameError: if ``forward``, ``value`` or a module gives something of another shape than needed.
+        ArgumentError: for any other invalid argument, for instance a component that ``forward`` does not reach: the
+            model is tried on one row and on two.
+        GameError: if ``forward``, ``value`` or a module returns something of the wrong shape.
 
     Example:
         >>> import captum_spex
@@ -90,25 +89,23 @@ class ComponentGame:
         self.n_players = len(self.components)
         self._model = model
         self._sites = sites_of(model, self.components)
-        self._inputs = Inputs.of(inputs, "inputs")
+        self._inputs = ModelInputs.of(inputs, "inputs")
         self._ablation = checks.choice("ablation", ablation, _ABLATIONS)
         self._reference = _checked_reference(ablation, reference, self._inputs.n_examples)
         self._value = _checked_value(value, self._inputs.n_examples)
-        if not isinstance(rescale, bool):
-            raise ArgumentError("rescale", repr(rescale), "True or False")
-        self._rescale = rescale
+        self._rescale = checks.flag("rescale", rescale)
         if forward is not None and not callable(forward):
-            raise ArgumentError("forward", f"a {type(forward).__name__}", "a function of the inputs")
+            raise ArgumentError("forward", checks.a(forward), "a function of the inputs")
         self._forward: Callable[..., Any] = model if forward is None else forward
         self._has_forward = forward is not None
         self._batch_size = checks.integer("batch_size", batch_size)
         in_training = [name for name, part in model.named_modules() if part.training]
         if in_training:
-            came = f"{in_training[0]!r} in training mode" if in_training[0] else "a model in training mode"
-            raise ArgumentError("model", came, "one in evaluation mode", "Call `model.eval()`.")
+            got = f"{in_training[0]!r} in training mode" if in_training[0] else "one in training mode"
+            raise ArgumentError("model", got, "a model in evaluation mode", "Call `model.eval()`.")
         self._device = next((one.device for one in (*model.parameters(), *model.buffers())), torch.device("cpu"))
         self._check_sites()
-        self._instead = self._replacements()
+        self._replacements = self._activations_of_absent()
 
     def __call__(self, masks: Masks) -> Floats:
         """Return the values, float64 ``(n_masks,)`` or ``(n_masks, n_outputs)``."""
@@ -118,11 +115,11 @@ class ComponentGame:
         return np.concatenate([self._values(masks[rows]) for rows in self.plan_batches(masks)])
 
     def plan_batches(self, masks: Masks) -> list[NDArray[np.intp]]:
-        """Return the rows of each call of the model: as many masks as its batch has room for, with all examples."""
+        """Return the rows of each call of the model: as many masks as fit into a batch with all examples."""
         return in_batches(len(masks), max(1, self._batch_size // self._inputs.n_examples))
 
     def forward(self, mask: Tensor) -> Tensor:
-        """Return the values of masks given as a tensor of numbers, above 0.5 = present, for Captum's methods.
+        """Return the values of masks given as a tensor of numbers (above 0.5: present), for Captum's methods.
 
         Example:
             >>> from captum.attr import ShapleyValues
@@ -137,9 +134,10 @@ class ComponentGame:
 
     @property
     def fingerprint(self) -> dict[str, str] | None:
-        """What tells this game from others, for a store; ``None`` if a part of it has no identity.
+        """The identity of this game, for a store; ``None`` if a part of it has none.
 
-        That is a ``value`` or ``forward`` of one's own, or arguments of the model that are no tensors or numbers.
+        Functions given as ``value`` or ``forward`` have none, nor have arguments of the model besides tensors, numbers
+        and texts.
         """
         from captum_spex import __version__
 
@@ -148,7 +146,7 @@ class ComponentGame:
             return None
         try:
             inputs = digest(self._inputs.content)
-        except TypeError:  # arguments that have no identity
+        except TypeError:
             return None
         return {
             "captum_spex": __version__,
@@ -156,50 +154,51 @@ class ComponentGame:
             "model": f"{type(self._model).__name__} {digest(self._model)}",
             "inputs": inputs,
             "components": digest([[component.name, repr(component.places)] for component in self.components]),
-            "ablation": f"{self._ablation}{', rescaled' if self._rescale else ''} {digest(self._instead)}",
+            "ablation": f"{self._ablation}{', rescaled' if self._rescale else ''} {digest(self._replacements)}",
             "value": value,
         }
 
     def _check_sites(self) -> None:
         """Call the model on one row and on two: every site must be reached, by tensors with rows first."""
-        one, _ = self._tried(slice(0, 1), 1)
+        one, _ = self._probe(slice(0, 1), 1)
         examples = slice(0, min(2, self._inputs.n_examples))
-        two, scores = self._tried(examples, 2 // examples.stop)
+        two, scores = self._probe(examples, 2 // examples.stop)
         if len(scores) != 2:
-            came = f"one that returns shape {tuple(scores.shape)} for 2 examples"
-            raise ArgumentError("forward", came, "one that returns scores with examples first")
+            got = f"shape {tuple(scores.shape)} for 2 examples"
+            raise ArgumentError("forward", got, "a function that returns scores with examples first")
         for number, site in enumerate(self._sites):
             if number not in two:
-                hint = "Its parts may be fused or compiled; take a module around it."
-                came = f"{site.name!r}, which the model does not call"
-                raise ArgumentError("components", came, "modules that the model calls", hint)
+                hint = "Its parts may be fused or compiled; use a module around it."
+                got = f"{site.name!r}, which the model does not call"
+                raise ArgumentError("components", got, "modules that the model calls", hint)
             site.check(two[number], one.get(number))
 
-    def _tried(self, examples: slice, n_masks: int) -> tuple[dict[int, Tensor], Tensor]:
-        """Return what reaches the sites, and the scores, without ablation."""
-        seen: dict[int, Tensor] = {}
+    def _probe(self, examples: slice, n_masks: int) -> tuple[dict[int, Tensor], Tensor]:
+        """Return the first activation at every site that is reached, and the scores, without ablation."""
+        reached: dict[int, Tensor] = {}
 
         def change_at(number: int) -> Change:
-            def look(tensor: Tensor) -> Tensor:
-                seen.setdefault(number, tensor)
+            def record(tensor: Tensor) -> Tensor:
+                reached.setdefault(number, tensor)
                 return tensor
 
-            return look
+            return record
 
         with torch.no_grad(), hooks(self._sites, change_at):
             scores = _scores(self._inputs.call(self._forward, n_masks, examples))
-        return seen, scores
+        return reached, scores
 
-    def _replacements(self) -> list[list[Tensor]] | None:
-        """Return for every site what stands in for what is absent; ``None``: zero."""
+    def _activations_of_absent(self) -> list[list[Tensor]] | None:
+        """Return what absent components get at every site, for each of its calls; ``None``: zero."""
         if self._reference is None:
             return None
         if self._ablation == "resample":
-            return recorded(self._sites, self._forward, self._reference, self._batch_size)
+            return activations(self._sites, self._forward, self._reference, self._batch_size)
         by_position = self._ablation == "mean by position"
-        return means(self._sites, self._forward, self._reference, self._batch_size, by_position=by_position)
+        return mean_activations(self._sites, self._forward, self._reference, self._batch_size, by_position=by_position)
 
     def _values(self, masks: Masks) -> Floats:
+        # One more column, always present: the owner of the channels that belong to no component.
         present = torch.from_numpy(np.pad(masks, ((0, 0), (0, 1)), constant_values=True)).to(self._device)
         scale = None
         if self._rescale:
@@ -212,54 +211,51 @@ class ComponentGame:
         """Return the scores ``(n_masks, n_examples, ...)`` of a batch."""
 
         def change_at(number: int) -> Change:
-            instead = None if self._instead is None else self._instead[number]
-            return lambda tensor: batch.ablated(number, self._sites[number], tensor, instead)
+            replacements = None if self._replacements is None else self._replacements[number]
+            return lambda tensor: batch.ablate(number, self._sites[number], tensor, replacements)
 
         n_masks = len(batch.present)
         with torch.no_grad(), hooks(self._sites, change_at):
             scores = _scores(self._inputs.call(self._forward, n_masks, batch.examples))
         n_rows = n_masks * (batch.examples.stop - batch.examples.start)
         if len(scores) != n_rows:
-            raise GameError(f"`forward`: returned shape {tuple(scores.shape)} for {n_rows} rows.")
+            raise GameError(f"`forward`: expected it to return {n_rows} rows, got shape {tuple(scores.shape)}.")
         return scores.reshape(n_masks, -1, *scores.shape[1:])
 
     def _checked_values(self, values: Any, n_masks: int) -> Floats:
-        array = numbers_of(values, "value")
+        array = checks.returned_numbers("value", values)
         if array.ndim not in (1, 2) or len(array) != n_masks:
-            raise GameError(
-                f"`value`: returned shape {array.shape} for scores of {n_masks} masks; "
-                f"it must be ({n_masks},), or ({n_masks}, n_outputs)."
-            )
+            expected = f"({n_masks},) or ({n_masks}, n_outputs) for {n_masks} masks"
+            raise GameError(f"`value`: expected it to return shape {expected}, got {array.shape}.")
         return array
 
 
-def _checked_reference(ablation: str, reference: Any, n_examples: int) -> Inputs | None:
+def _checked_reference(ablation: str, reference: Any, n_examples: int) -> ModelInputs | None:
     if ablation == "zero":
         if reference is not None:
-            raise ArgumentError("reference", "one, for the ablation 'zero'", "None", f"Choose one of {_ABLATIONS[1:]}.")
+            hint = f"Or choose one of the ablations {', '.join(map(repr, _ABLATIONS[1:]))}."
+            raise ArgumentError("reference", checks.a(reference), "None for the ablation 'zero'", hint)
         return None
     if reference is None:
         raise ArgumentError("reference", "None", f"inputs of the model, for the ablation {ablation!r}")
-    inputs = Inputs.of(reference, "reference")
+    inputs = ModelInputs.of(reference, "reference")
     if ablation == "resample" and inputs.n_examples not in (1, n_examples):
-        allowed = "one example" if n_examples == 1 else f"one example, or {n_examples}, one for each of `inputs`"
-        raise ArgumentError("reference", f"{inputs.n_examples} examples", allowed)
+        expected = "one example" if n_examples == 1 else f"one example, or {n_examples}, one for each of `inputs`"
+        raise ArgumentError("reference", f"{inputs.n_examples} examples", expected)
     return inputs
 
 
 def _checked_value(value: Any, n_examples: int) -> Callable[[Tensor], Any]:
     if isinstance(value, Scored) and len(value.labels) != n_examples:
-        allowed = f"{n_examples}, one for each example of `inputs`"
-        raise ArgumentError("labels", f"{len(value.labels)} labels", allowed)
+        expected = f"{n_examples} labels, one for each example of `inputs`"
+        raise ArgumentError("labels", f"{len(value.labels)}", expected)
     if value is not None and not callable(value):
-        raise ArgumentError(
-            "value", f"a {type(value).__name__}", "a function of the scores, such as `accuracy(labels)`"
-        )
+        raise ArgumentError("value", checks.a(value), "a function of the scores, such as `accuracy(labels)`")
     return _mean if value is None else value
 
 
 def _mean(scores: Tensor) -> Tensor:
-    """Average over the examples; an output for each score."""
+    """Return the mean over the examples, one output per score."""
     means = scores.double().mean(dim=1).reshape(len(scores), -1)
     return means[:, 0] if means.shape[1] == 1 else means
 
@@ -268,12 +264,11 @@ _mean.fingerprint = "mean"  # type: ignore[attr-defined]
 
 
 def _scores(output: Any) -> Tensor:
-    """Return the tensor of what a model gave out."""
+    """Return the tensor in the output of a model."""
     for name in ("logits", "last_hidden_state"):
         output = getattr(output, name, output)
     if isinstance(output, tuple | list) and output:
         output = output[0]
     if not isinstance(output, Tensor) or not output.dim():
-        came = f"one that returns a {type(output).__name__}"
-        raise ArgumentError("forward", came, "one that returns a tensor, examples first")
+        raise ArgumentError("forward", checks.a(output), "a function that returns a tensor, examples first")
     return output

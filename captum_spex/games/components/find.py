@@ -1,9 +1,10 @@
-"""Finding the components of a model: attention heads, MLP blocks, layers, neurons, modules by name."""
+"""Find the components of a model: attention heads, MLP blocks, layers, neurons, modules by name."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import pairwise
 from typing import Any, Literal
@@ -12,34 +13,52 @@ import numpy as np
 from torch import nn
 
 from captum_spex import checks
+from captum_spex.arrays import scalar
 from captum_spex.errors import ArgumentError, UnknownNameError
-from captum_spex.games.components.component import Component, Place, module_named, nearest_names
+from captum_spex.games.components.component import Component, Place, checked_module, module_named, nearest_names
 
-_PROJECTIONS = ("o_proj", "out_proj", "c_proj", "out_lin", "dense", "output.dense", "attn_out", "o", "wo")
-_COUNTS = ("num_attention_heads", "num_heads", "n_heads", "n_head", "num_query_heads", "encoder_attention_heads")
-_MLP_MODULES = ("mlp", "ffn", "feed_forward", "block_sparse_moe", "DenseReluDense")
-_MLP_PROJECTIONS = ("c_proj", "down_proj", "fc2", "dense_4h_to_h", "fc_out", "lin2", "w2", "wo", "Wo")
-_LOOSE_MLP_PROJECTIONS = ("fc2", "output.dense", "ffn_output")  # of MLPs that are no module of their own
 Layers = int | Iterable[int] | None
+
+
+@dataclass(frozen=True)
+class _Conventions:
+    """How transformers, and models that follow it, name the parts of a network; the first name that is found counts."""
+
+    projections: tuple[str, ...]  # of an attention's output
+    head_counts: tuple[str, ...]  # attributes of modules and configurations
+    mlps: tuple[str, ...]
+    mlp_projections: tuple[str, ...]  # the last inside an MLP
+    loose_mlp_projections: tuple[str, ...]  # of an MLP without a module of its own (OPT, BERT, ALBERT)
+
+
+_NAMES = _Conventions(
+    projections=("o_proj", "out_proj", "c_proj", "out_lin", "dense", "output.dense", "attn_out", "o", "wo"),
+    head_counts=(
+        "num_attention_heads", "num_heads", "n_heads", "n_head", "num_query_heads", "encoder_attention_heads",
+    ),
+    mlps=("mlp", "ffn", "feed_forward", "block_sparse_moe", "DenseReluDense"),
+    mlp_projections=("c_proj", "down_proj", "fc2", "dense_4h_to_h", "fc_out", "lin2", "w2", "wo", "Wo"),
+    loose_mlp_projections=("fc2", "output.dense", "ffn_output"),
+)  # fmt: skip
 
 
 def heads(model: nn.Module, layers: Layers = None, *, n_heads: int | None = None) -> list[Component]:
     """Return the attention heads of a transformer, as components named ``"L0H3"``: layer 0, head 3.
 
     A head is its run of channels at the **input** of the attention's output projection (``o_proj``, ``c_proj``,
-    ``out_proj``, ...): behind it the heads are mixed. Knows the models of the library transformers that follow these
-    names, such as BERT, RoBERTa, DistilBERT, ALBERT (whose layers share their heads), GPT-2, GPT-NeoX, OPT, BLOOM,
-    Falcon, Llama, Mistral, Qwen, Gemma, T5, BART, ViT, CLIP. Where a model has several stacks of attentions, the name
-    is that of the module: ``"decoder.block.0.layer.1.EncDecAttention H3"``.
+    ``out_proj``, ...), whose output mixes the heads. Knows the transformers models that follow these names, such as
+    BERT, RoBERTa, DistilBERT, ALBERT (whose layers share their heads), GPT-2, GPT-NeoX, OPT, BLOOM, Falcon, Llama,
+    Mistral, Qwen, Gemma, T5, BART, ViT, CLIP. Where a model has several stacks of attentions, the name is that of the
+    module: ``"decoder.block.0.layer.1.EncDecAttention H3"``.
 
     Args:
         model: the model.
-        layers: the layers to take, by number, negative ones from the end; default: all.
-        n_heads: how many heads an attention has; default: what its module or configuration says.
+        layers: numbers of layers, negative ones counted from the end; default: all.
+        n_heads: heads per attention; default: read from its module or configuration.
 
     Raises:
-        ArgumentError: if the model has no attention of a known kind, or its number of heads cannot be read; for a layer
-            that does not exist.
+        ArgumentError: if the model has no attention of a known kind, the number of heads cannot be read, or a layer
+            does not exist.
 
     Example:
         >>> from transformers import GPT2Config, GPT2Model
@@ -49,7 +68,7 @@ def heads(model: nn.Module, layers: Layers = None, *, n_heads: int | None = None
         >>> heads(model)[1].places
         (Place(module='h.0.attn.c_proj', side='input', start=8, stop=16),)
     """
-    found = _attentions(_checked_model(model))
+    found = _attentions(checked_module(model))
     labels = _layer_labels([path for path, _ in found], layers)
     components = []
     for (path, projection), label in zip(found, labels, strict=True):
@@ -58,8 +77,8 @@ def heads(model: nn.Module, layers: Layers = None, *, n_heads: int | None = None
             width = _width(model.get_submodule(name), "input", name)
             count = _n_heads(module, model, path, width) if n_heads is None else checks.integer("n_heads", n_heads)
             if width % count:
-                allowed = f"a number that divides the {width} channels of {name!r}"
-                raise ArgumentError("n_heads", str(count), allowed)
+                expected = f"a number that divides the {width} channels of {name!r}"
+                raise ArgumentError("n_heads", str(count), expected)
             edges = range(0, width + 1, width // count)
             components += [
                 Component(f"{label}H{head}", (Place(name, "input", start, stop),))
@@ -72,9 +91,9 @@ def mlps(model: nn.Module, layers: Layers = None) -> list[Component]:
     """Return the MLP blocks of a transformer, as components named ``"L0 MLP"``: what they add to the residual stream.
 
     Raises:
-        ArgumentError: if the model has no MLP of a known kind; for a layer that does not exist.
+        ArgumentError: if the model has no MLP of a known kind, or a layer does not exist.
     """
-    found = _mlps(_checked_model(model))
+    found = _mlps(checked_module(model))
     labels = _layer_labels([block for block, _ in found], layers)
     named = zip(found, labels, strict=True)
     return [Component(f"{label.strip()} MLP", (Place(last),)) for (_, last), label in named if label is not None]
@@ -83,12 +102,12 @@ def mlps(model: nn.Module, layers: Layers = None) -> list[Component]:
 def layers(model: nn.Module, layers: Layers = None) -> list[Component]:
     """Return the layers of a transformer, as components named ``"L0"``: all that a layer adds to the residual stream.
 
-    These are the outputs of its attention's projection and of its MLP: a layer that is ablated by zero is skipped, in
-    models that normalise before and not after them (GPT-2, Llama, ViT).
+    These are the outputs of its attention's projection and of its MLP: in models that normalise before them and not
+    after (GPT-2, Llama, ViT), a layer ablated by zero is skipped.
 
     Raises:
-        ArgumentError: if the model has no attention or MLP of a known kind, or not one each in every layer; for a layer
-            that does not exist.
+        ArgumentError: if the model has no attention or MLP of a known kind, or not one of each in every layer, or a
+            layer does not exist.
 
     Example:
         >>> from transformers import GPT2Config, GPT2Model
@@ -96,10 +115,10 @@ def layers(model: nn.Module, layers: Layers = None) -> list[Component]:
         >>> [(layer.name, len(layer.places)) for layer in layers(model)]
         [('L0', 2), ('L1', 2)]
     """
-    attentions, blocks = _attentions(_checked_model(model)), _mlps(model)
+    attentions, blocks = _attentions(checked_module(model)), _mlps(model)
     if len(attentions) != len(blocks):
-        came = f"a {type(model).__name__} with {len(attentions)} attentions and {len(blocks)} MLPs"
-        raise ArgumentError("model", came, "a model with one of each in every layer", "Build `Component`s by hand.")
+        got = f"a {type(model).__name__} with {len(attentions)} attentions and {len(blocks)} MLPs"
+        raise ArgumentError("model", got, "one of each in every layer", "Build `Component`s by hand.")
     labels = _layer_labels([path for path, _ in attentions], layers)
     return [
         Component(label.strip(), (Place(f"{path}.{projection}".lstrip(".")), Place(last)))
@@ -116,20 +135,20 @@ def neurons(
     side: Literal["input", "output"] = "output",
     width: int | None = None,
 ) -> list[Component]:
-    """Return the channels of what comes out of a module, or goes into it, as components named ``"fc1[7]"``.
+    """Return the channels of a module's output or input, as components named ``"fc1[7]"``.
 
     The neurons of a transformer's MLP, after the activation, are the input of its second projection.
 
     Args:
         model: the model.
-        module: name of the module; channels are the last dimension, of convolutions and batch norms the second.
-        units: the channels to take; default: all.
+        module: name of the module; channels are the last dimension, in convolutions and batch norms the second.
+        units: the channels; default: all.
         side: ``"output"`` or ``"input"`` of the module.
-        width: how many channels there are; default: what a linear, convolution or norm module says.
+        width: number of channels; default: read from a linear, convolution or norm module.
 
     Raises:
         UnknownNameError: for a module that the model does not have; the nearest names are listed.
-        ArgumentError: if the width cannot be read, or for a channel that does not exist.
+        ArgumentError: if the width cannot be read, or a channel does not exist.
 
     Example:
         >>> model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 1))
@@ -137,20 +156,20 @@ def neurons(
         ['2[0]', '2[1]', '2[2]']
     """
     if not isinstance(module, str):
-        raise ArgumentError("module", f"a {type(module).__name__}", "the name of a module")
+        raise ArgumentError("module", checks.a(module), "the name of a module")
     checks.choice("side", side, ("input", "output"))
-    found = module_named(_checked_model(model), module, "module")
+    found = module_named(checked_module(model), module, "module")
     n_units = _width(found, side, module) if width is None else checks.integer("width", width)
-    chosen = range(n_units) if units is None else _numbers("units", units, range(n_units))
+    chosen = range(n_units) if units is None else _integers("units", units, range(n_units))
     return [Component(f"{module}[{unit}]", (Place(module, side, unit, unit + 1),)) for unit in chosen]
 
 
 def modules(model: nn.Module, pattern: str | Sequence[str]) -> list[Component]:
-    """Return modules by their names, as components: everything that they give out.
+    """Return modules by their names, as components: their whole output.
 
     Args:
         model: the model.
-        pattern: a name of ``model.named_modules()``, or several; ``*`` stands for anything: ``"h.*.mlp"``.
+        pattern: a name in ``model.named_modules()``, or several; ``*`` stands for anything: ``"h.*.mlp"``.
 
     Raises:
         UnknownNameError: if no module has such a name; the nearest names are listed.
@@ -160,7 +179,7 @@ def modules(model: nn.Module, pattern: str | Sequence[str]) -> list[Component]:
         >>> [component.name for component in modules(model, "*")]
         ['0', '1', '2']
     """
-    names = [name for name, _ in _checked_model(model).named_modules() if name]
+    names = [name for name, _ in checked_module(model).named_modules() if name]
     patterns = list(pattern) if isinstance(pattern, Iterable) and not isinstance(pattern, str) else [pattern]
     if not patterns or not all(isinstance(one, str) for one in patterns):
         raise ArgumentError("pattern", repr(pattern), "a name, or several")
@@ -173,49 +192,43 @@ def modules(model: nn.Module, pattern: str | Sequence[str]) -> list[Component]:
     return [Component(name, (Place(name),)) for name in chosen]
 
 
-def _checked_model(model: Any) -> nn.Module:
-    if not isinstance(model, nn.Module):
-        raise ArgumentError("model", f"a {type(model).__name__}", "a torch module")
-    return model
-
-
 def _attentions(model: nn.Module) -> list[tuple[str, str]]:
     """Return the names of the attentions and, inside each, of its output projection."""
     found = []
     for path, module in model.named_modules():
         own = f"{type(module).__name__} {path.split('.')[-1]}".lower()
         if isinstance(module, nn.MultiheadAttention):
-            hint = "Take all its heads together: `modules(model, pattern)` with its name."
-            came = f"torch's MultiheadAttention {path!r}, which reads its output projection without calling it"
-            raise ArgumentError("model", came, "attentions whose output projection is called as a module", hint)
+            hint = "Use `modules(model, pattern)` with its name, for all its heads together."
+            got = f"torch's MultiheadAttention {path!r}, which reads its output projection without calling it"
+            raise ArgumentError("model", got, "attentions that call their output projection as a module", hint)
         if "attention" in own or "attn" in own:
             inside = dict(module.named_modules())
-            projections = [name for name in _PROJECTIONS if _is_projection(inside.get(name))]
+            projections = [name for name in _NAMES.projections if _is_projection(inside.get(name))]
             found += [(path, projections[0])] if projections else []
     if not found:
-        allowed = f"a model with attention modules that have one of {', '.join(_PROJECTIONS)}"
-        hint = "Build `Component`s by hand, or take `modules(model, pattern)`."
-        raise ArgumentError("model", f"a {type(model).__name__} without", allowed, hint)
+        expected = f"attention modules that have one of {', '.join(_NAMES.projections)}"
+        hint = "Build `Component`s by hand, or use `modules(model, pattern)`."
+        raise ArgumentError("model", f"{checks.a(model)} without any", expected, hint)
     return found
 
 
 def _mlps(model: nn.Module) -> list[tuple[str, str]]:
-    """Return the names of the MLPs, and of the modules in them whose output is what they add."""
+    """Return the names of the MLPs, and of the module in each whose output is added to the residual stream."""
     outside = {name: part for name, part in model.named_modules() if not re.search(r"atte?n", name, re.IGNORECASE)}
-    blocks = [name for name in outside if name.split(".")[-1] in _MLP_MODULES and any(outside[name].children())]
+    blocks = [name for name in outside if name.split(".")[-1] in _NAMES.mlps and any(outside[name].children())]
     blocks = [name for name in blocks if not any(name.startswith(f"{other}.") for other in blocks)]
     found = [(name, _mlp_projection(name, outside)) for name in blocks]
-    for ending in _LOOSE_MLP_PROJECTIONS:
+    for ending in _NAMES.loose_mlp_projections:
         found = found or [(name, name) for name in outside if f".{name}".endswith(f".{ending}")]
     if not found:
-        allowed = f"a model with modules named {', '.join((*_MLP_MODULES, *_LOOSE_MLP_PROJECTIONS))}"
-        raise ArgumentError("model", f"a {type(model).__name__} without", allowed, "Take `modules(model, pattern)`.")
+        expected = f"modules named {', '.join((*_NAMES.mlps, *_NAMES.loose_mlp_projections))}"
+        raise ArgumentError("model", f"{checks.a(model)} without any", expected, "Use `modules(model, pattern)`.")
     return found
 
 
 def _mlp_projection(block: str, modules: Mapping[str, nn.Module]) -> str:
-    """Return the last projection of an MLP; of a mixture of experts, which has none of its own, the MLP itself."""
-    own = [f"{block}.{name}" for name in _MLP_PROJECTIONS if _is_projection(modules.get(f"{block}.{name}"))]
+    """Return the last projection of an MLP, or the MLP itself if it has none of its own, as a mixture of experts."""
+    own = [f"{block}.{name}" for name in _NAMES.mlp_projections if _is_projection(modules.get(f"{block}.{name}"))]
     return own[0] if own else block
 
 
@@ -225,7 +238,7 @@ def _is_projection(module: nn.Module | None) -> bool:
 
 
 def _width(module: nn.Module, side: str, name: str) -> int:
-    """Return how many channels go into a module, or come out of it."""
+    """Return the number of channels of a module's input or output."""
     keys = {"input": ("in_features", "in_channels"), "output": ("out_features", "out_channels")}[side]
     for key in (*keys, "num_features", "num_channels"):
         if isinstance(width := getattr(module, key, None), int):
@@ -235,28 +248,28 @@ def _width(module: nn.Module, side: str, name: str) -> int:
         return int(weight.shape[0 if side == "input" else 1])
     if isinstance(module, nn.LayerNorm | nn.Embedding) and weight is not None:
         return int(weight.shape[-1])
-    came = f"{name!r}, a {type(module).__name__}, which does not say how many channels it has"
-    hint = "Give `width`, if they are the last dimension; of images, take the convolution or norm before it."
-    raise ArgumentError("module", came, f"a module with an attribute {keys[0]} or {keys[1]}", hint)
+    got = f"{name!r}, {checks.a(module)} of unknown width"
+    hint = "Give `width` if channels are the last dimension; for images, use the convolution or norm before it."
+    raise ArgumentError("module", got, f"a module with an attribute {keys[0]} or {keys[1]}", hint)
 
 
 def _n_heads(attention: nn.Module, model: nn.Module, path: str, width: int) -> int:
-    """Return an attention's number of heads, from its own attributes, its parts', or a configuration."""
+    """Return the number of heads of an attention, read from it, its submodules or a configuration."""
     configurations = [getattr(attention, "config", None), getattr(model, "config", None)]
     for owner in (*attention.modules(), *configurations):
-        for name in _COUNTS:
+        for name in _NAMES.head_counts:
             count = getattr(owner, name, None)
-            if isinstance(count, int) and not isinstance(count, bool) and count > 0:
-                return count
-    came = f"a {type(attention).__name__} ({path!r}, {width} channels) that does not say how many heads it has"
-    missing = f"one of the attributes {', '.join(_COUNTS)} on it or in its `config`"
-    raise ArgumentError("model", came, missing, "Give `n_heads`.")
+            if checks.is_integer(count) and count > 0:
+                return int(count)
+    got = f"{checks.a(attention)} ({path!r}, {width} channels) with an unknown number of heads"
+    missing = f"one of the attributes {', '.join(_NAMES.head_counts)} on it or in its `config`"
+    raise ArgumentError("model", got, missing, "Give `n_heads`.")
 
 
 def _layer_labels(paths: Sequence[str], layers: Layers) -> list[str | None]:
-    """Return the label of every module's layer, ``None`` for those that are not among ``layers``.
+    """Return the label of every module's layer, ``None`` if it is not among ``layers``.
 
-    ``"L0"``; where there are several stacks, the module's name and a blank.
+    That is ``"L0"``, or, in a model with several stacks, the module's name and a space.
     """
     stacks: dict[str, list[int]] = {}
     for row, path in enumerate(paths):
@@ -272,7 +285,7 @@ def _layer_labels(paths: Sequence[str], layers: Layers) -> list[str | None]:
 
 
 def _layer_numbers(paths: Sequence[str]) -> list[int]:
-    """Return the number in the names by which modules differ, or, if that is not just one, their places."""
+    """Return the one number by which the modules' names differ, else (several numbers differ) their positions."""
     numbers = np.array([[int(number) for number in re.findall(r"\d+", path)] for path in paths], dtype=np.int64)
     differing = np.flatnonzero(np.ptp(numbers, axis=0)) if numbers.size else np.zeros(0, dtype=np.intp)
     if len(differing) != 1:
@@ -284,19 +297,20 @@ def _chosen(layers: Layers, numbers: Sequence[int]) -> set[int]:
     if layers is None:
         return set(numbers)
     n_layers = len(numbers)
-    whole = list(numbers) == list(range(n_layers))
-    allowed = range(-n_layers, n_layers) if whole else [*range(-n_layers, 0), *numbers]
-    return {number if number >= 0 else numbers[number] for number in _numbers("layers", layers, allowed)}
+    are_counted = list(numbers) == list(range(n_layers))
+    expected = range(-n_layers, n_layers) if are_counted else [*range(-n_layers, 0), *numbers]
+    return {number if number >= 0 else numbers[number] for number in _integers("layers", layers, expected)}
 
 
-def _numbers(argument: str, given: Any, allowed: Sequence[int]) -> list[int]:
-    """Return one number or several as a list, if they are allowed integers, at least one."""
-    numbers = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
-    for number in numbers:
-        if not isinstance(number, int | np.integer) or isinstance(number, bool) or number not in allowed:
+def _integers(argument: str, given: Any, allowed: Sequence[int]) -> list[int]:
+    """Return one integer or several as a list, if they are allowed, at least one."""
+    given = scalar(given)
+    integers = [scalar(one) for one in given] if isinstance(given, Iterable) and not isinstance(given, str) else [given]
+    for one in integers:
+        if not checks.is_integer(one) or one not in allowed:
             is_range = isinstance(allowed, range)
             shown = f"integers from {allowed[0]} to {allowed[-1]}" if is_range else ", ".join(map(str, allowed))
-            raise ArgumentError(argument, repr(number), shown)
-    if not numbers:
+            raise ArgumentError(argument, repr(one), shown)
+    if not integers:
         raise ArgumentError(argument, "none", "at least one")
-    return [int(number) for number in numbers]
+    return integers

@@ -1,4 +1,4 @@
-"""The inputs of a model, example by example, repeated for several masks."""
+"""The inputs of a model: blocks of examples, repeated for several masks."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from captum_spex import checks
 from captum_spex.errors import ArgumentError
 
 
 @dataclass(frozen=True, eq=False)
-class Inputs:
-    """Arguments of a model; tensors with ``n_examples`` rows are repeated, the rest is passed on.
+class ModelInputs:
+    """Arguments of a model; tensors with ``n_examples`` rows are repeated, others are passed on.
 
     Attributes:
         positional, named: the arguments.
-        n_examples: how many examples there are.
+        n_examples: number of examples.
     """
 
     positional: tuple[Any, ...]
@@ -26,7 +27,7 @@ class Inputs:
     n_examples: int
 
     @classmethod
-    def of(cls, given: Any, argument: str) -> Inputs:
+    def of(cls, given: Any, argument: str) -> ModelInputs:
         """Read a tensor, a tuple of arguments or a mapping of keyword arguments; the first tensor has the examples.
 
         Raises:
@@ -40,30 +41,30 @@ class Inputs:
             positional = tuple(given) if isinstance(given, tuple | list) else (given,)
         tensors = [one for one in (*positional, *named.values()) if isinstance(one, Tensor) and one.dim()]
         if not tensors or not len(tensors[0]):
-            came = "no example" if tensors else f"a {type(given).__name__} without a tensor of examples"
-            allowed = "a tensor, a tuple of arguments, or a mapping of keyword arguments, examples first"
-            raise ArgumentError(argument, came, allowed)
+            got = "no example" if tensors else f"{checks.a(given)} without a tensor of examples"
+            expected = "a tensor, a tuple of arguments, or a mapping of keyword arguments, examples first"
+            raise ArgumentError(argument, got, expected)
         return cls(positional, named, len(tensors[0]))
 
     def blocks(self, batch_size: int) -> Iterator[slice]:
-        """Yield runs of at most ``batch_size`` examples."""
+        """Yield slices of at most ``batch_size`` examples."""
         for start in range(0, self.n_examples, batch_size):
             yield slice(start, min(start + batch_size, self.n_examples))
 
     def call(self, forward: Callable[..., Any], n_masks: int, examples: slice) -> Any:
-        """Call a model with every one of the examples, once for each mask: row ``mask * n_examples + example``."""
+        """Call a model with the examples, once for each mask: row ``mask * n_examples + example``."""
         positional = [self._rows(one, n_masks, examples) for one in self.positional]
         return forward(*positional, **{key: self._rows(one, n_masks, examples) for key, one in self.named.items()})
 
-    def attended(self, examples: slice, module: str) -> Tensor | None:
-        """Return the attention mask of the examples that holds in a module, if there is one."""
+    def attention_mask(self, examples: slice, module: str) -> Tensor | None:
+        """Return the attention mask of the examples that applies to a module, if there is one."""
         in_decoder = "decoder" in module.split(".") and any(key.startswith("decoder_") for key in self.named)
         mask = self.named.get("decoder_attention_mask" if in_decoder else "attention_mask")
         return mask[examples] if isinstance(mask, Tensor) and len(mask) == self.n_examples else None
 
     @property
     def content(self) -> Any:
-        """What a digest needs to know."""
+        """The arguments, to be digested."""
         return list(self.positional), dict(self.named)
 
     def _rows(self, value: Any, n_masks: int, examples: slice) -> Any:

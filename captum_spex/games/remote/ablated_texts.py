@@ -1,4 +1,4 @@
-"""Texts with parts of them removed, without a tokenizer."""
+"""Texts of which parts are removed, without a tokenizer."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from captum_spex.games.text.units import Span, spans_of
 from captum_spex.masks import Masks
 
 
-class Prompts:
-    """The text under every mask: absent players are deleted, with the white space before them, or replaced.
+class AblatedTexts:
+    """Texts under masks: absent players are deleted with the white space before them, or replaced.
 
     Example:
         >>> import numpy as np
-        >>> Prompts("a very good film", "word").under(np.array([[True, False, True, True], [False, True, False, True]]))
+        >>> masks = np.array([[True, False, True, True], [False, True, False, True]])
+        >>> AblatedTexts("a very good film", "word").under(masks)
         ['a good film', 'very film']
     """
 
@@ -26,16 +27,16 @@ class Prompts:
         if not isinstance(text, str) or not text.strip():
             raise ArgumentError("text", repr(text), "a text with at least two players")
         if unit == "token":
-            hint = "Only the server knows the tokens."
+            hint = "Only the server knows its tokens."
             raise UnknownNameError("unit", "'token'", "'word', 'sentence', or a list of (start, end)", hint)
         self.text = text
         self.spans = tuple(spans_of(text, unit) or ())
         self.names = tuple(text[start:end] for start, end in self.spans)
         if len(self.spans) < 2:
-            raise ArgumentError("text", f"{len(self.spans)} player", "at least two players", "`unit` divides it.")
-        starts = [0, *(end for _, end in self.spans)]
-        gaps = [text[before:start] for before, (start, _) in zip(starts, self.spans, strict=False)]
-        self._end = text[starts[-1] :]
+            raise ArgumentError("text", f"{len(self.spans)}", "at least two players", "Is `unit` right?")
+        ends = [0, *(end for _, end in self.spans)]
+        gaps = [text[end:start] for end, (start, _) in zip(ends, self.spans, strict=False)]
+        self._end = text[ends[-1] :]
         self._present = _objects([gap + name for gap, name in zip(gaps, self.names, strict=True)])
         self._absent = _objects([gap if gap.strip() else "" for gap in gaps] if replacement is None else [])
         if replacement is not None:

@@ -1,4 +1,4 @@
-"""Many questions at a time."""
+"""Many requests at a time."""
 
 from __future__ import annotations
 
@@ -12,54 +12,54 @@ from threading import Event
 def answers_in_flight(
     value: Callable[[int, Event], float], n_rows: int, max_in_flight: int
 ) -> Iterator[tuple[int, float]]:
-    """Yield the row and the value of every row as soon as it is there, in any order.
+    """Yield the row and the value of every row as soon as it is known, in any order.
 
-    After a failure or Ctrl-C nothing new is asked, the answers that are still under way are yielded, since they are
-    paid for, and then the failure is raised. No thread is left when this ends.
+    After a failure or Ctrl-C no new request is sent; the answers to those in flight are yielded, since they are paid
+    for, and then the failure is raised. No thread outlives this.
 
     Args:
-        value: called in threads with a row and an event that is set when all shall stop.
+        value: called in threads with a row and an event that is set when all calls should stop.
         n_rows: number of rows.
-        max_in_flight: how many calls are under way at a time.
+        max_in_flight: number of calls at a time.
 
     Example:
         >>> sorted(answers_in_flight(lambda row, stopped: row / 2, 3, 2))
         [(0, 0.0), (1, 0.5), (2, 1.0)]
     """
-    asked = _Asked(value, n_rows)
+    calls = _Calls(value, n_rows)
     failure: BaseException | None = None
     with ThreadPoolExecutor(max_in_flight) as pool:
         try:
-            asked.more(pool, 2 * max_in_flight)  # as many again wait, so that no thread ever does
-            while asked.rows and failure is None:
+            calls.submit(pool, 2 * max_in_flight)  # twice as many as threads, so that no thread is ever idle
+            while calls.rows and failure is None:
                 try:
-                    answered = asked.next()
-                    asked.more(pool, 1)
+                    answer = calls.next()
+                    calls.submit(pool, 1)
                 except (Exception, KeyboardInterrupt) as error:
-                    failure = error if isinstance(error, KeyboardInterrupt) else asked.cause or error
+                    failure = error if isinstance(error, KeyboardInterrupt) else calls.cause or error
                 else:
-                    yield answered
-            asked.stop()
-            yield from asked.rest()
+                    yield answer
+            calls.stop()
+            yield from calls.rest()
         finally:
-            asked.stop()
+            calls.stop()
     if failure is not None:
         raise failure
 
 
-class _Asked:
-    """What is under way: the row of every call."""
+class _Calls:
+    """The calls in flight, and the row of each."""
 
     def __init__(self, value: Callable[[int, Event], float], n_rows: int) -> None:
         self.rows: dict[Future[float], int] = {}
         self._value = value
-        self._left = iter(range(n_rows))
+        self._remaining = iter(range(n_rows))
         self._done: SimpleQueue[Future[float]] = SimpleQueue()
         self._stopped = Event()
-        self.cause: BaseException | None = None
+        self.cause: BaseException | None = None  # the first failure
 
-    def more(self, pool: ThreadPoolExecutor, n_more: int) -> None:
-        for row in islice(self._left, n_more):
+    def submit(self, pool: ThreadPoolExecutor, n_calls: int) -> None:
+        for row in islice(self._remaining, n_calls):
             future = pool.submit(self._answer, row)
             self.rows[future] = row
             future.add_done_callback(self._done.put)
@@ -69,8 +69,8 @@ class _Asked:
             return self._value(row, self._stopped)
         except BaseException as error:
             if not self._stopped.is_set():
-                self.cause = error  # others fail because of it, maybe before it is seen
-            self._stopped.set()  # here, so that no thread asks anything after a failure
+                self.cause = error  # other calls fail because of it, and may be read first
+            self._stopped.set()  # in this thread, so that no other sends a request after the failure
             raise
 
     def next(self) -> tuple[int, float]:
@@ -84,7 +84,7 @@ class _Asked:
             future.cancel()
 
     def rest(self) -> Iterator[tuple[int, float]]:
-        """Wait for what cannot be stopped."""
+        """Wait for the calls that cannot be cancelled."""
         for future in wait(self.rows).done:
             if not future.cancelled() and future.exception() is None:
                 yield self.rows[future], future.result()

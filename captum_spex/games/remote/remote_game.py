@@ -1,4 +1,4 @@
-"""The answer of a language model behind a server as a game."""
+"""The answer of a language model behind a server, as a game."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from captum_spex import checks
 from captum_spex.arrays import Floats
 from captum_spex.errors import ArgumentError
-from captum_spex.games.remote.ablated_texts import Prompts
+from captum_spex.games.remote.ablated_texts import AblatedTexts
 from captum_spex.games.remote.client import Client
 from captum_spex.games.remote.concurrency import answers_in_flight
 from captum_spex.games.remote.log_probs import generated, generation, question_of, read_log_probs
@@ -20,41 +20,41 @@ from captum_spex.masks import Masks
 
 
 class RemoteAnswerGame:
-    """How probable a model behind an OpenAI-compatible server finds an answer when parts of the text are removed.
+    """The log-probability of an answer, by a model behind an OpenAI-compatible server, with parts of a text removed.
 
-    One request a mask, many at a time. Failed requests are tried again; every answer is told at once, so that with
-    ``store=`` none is paid for twice. The value is the log-probability of the answer's tokens.
+    Each mask is one request, with many in flight. Failed requests are retried; every value is reported at once, so that
+    with ``store=`` none is paid for twice.
 
     Args:
         text: the text to explain.
         answer: the answer, as it follows the prompt; default: what the model generates.
         base_url: address of the server, for instance ``"http://localhost:8000/v1"``.
-        model: the server's name of the model; default: the first that it lists.
+        model: the server's name for the model; default: the first that it lists.
         api_key: the key; default: the environment variable ``OPENAI_API_KEY``. It is never stored or printed.
         endpoint: ``"completions"`` or ``"chat"``.
-        log_probs: where the server tells log-probabilities: ``"echo"`` (completions: the echoed prompt), ``"prompt"``
-            (vLLM: ``prompt_logprobs``), ``"top"`` (chat: the answer, one token, among the 20 most probable; where it is
-            not among them, it gets the last one's, a bound). Default: "echo", for chat "prompt".
+        log_probs: where the server reports log-probabilities: ``"echo"`` (completions: the echoed prompt), ``"prompt"``
+            (vLLM: ``prompt_logprobs``), ``"top"`` (chat: the answer, one token, among the 20 most probable; otherwise
+            the least probable of these is the value, an upper bound). Default: "echo", for chat "prompt".
         max_new_tokens: the most tokens of a generated answer.
         output: ``"mean"`` or ``"sum"`` over the tokens of the answer.
-        unit: players: ``"word"``, ``"sentence"``, or a list of (first character, one after the last).
-        replacement: what stands in place of absent players; default: nothing, and the text closes up.
-        prefix, suffix: texts before and after that are never removed.
+        unit: the players: ``"word"``, ``"sentence"``, or a list of (first character, one after the last).
+        replacement: what replaces absent players; default: nothing, and the text closes up.
+        prefix, suffix: texts before and after, never removed.
         system: a system prompt, for chat.
-        max_in_flight: how many requests are under way at a time.
+        max_in_flight: number of requests at a time.
         timeout: seconds that a request may take.
         max_tries: how often a request is tried.
-        max_requests, max_tokens: the most requests to send, retries included, and the most tokens to use (requests that
-            are under way when it is reached are still paid for).
+        max_requests, max_tokens: the most requests to send, retries included, and the most tokens to use (requests in
+            flight when the limit is reached are still paid for).
 
     Attributes:
-        n_players, names, spans, answer, fingerprint: as of `captum_spex.games.text.AnswerGame`.
-        n_requests, n_tokens: what was sent and used so far.
+        n_players, names, spans, answer, fingerprint: as in `captum_spex.games.text.AnswerGame`.
+        n_requests, n_tokens: requests sent and tokens used so far.
 
     Raises:
-        ArgumentError: an argument that cannot be used, a refused key, an unknown model, an untrusted certificate.
-        BudgetError: if ``max_requests`` or ``max_tokens`` are used up.
-        GameError: if the server fails, or tells no log-probabilities.
+        ArgumentError: for an invalid argument, a refused key, an unknown model, an untrusted certificate.
+        BudgetError: if ``max_requests`` or ``max_tokens`` is used up.
+        GameError: if the server fails, or reports no log-probabilities.
 
     Example:
         >>> import captum_spex
@@ -89,11 +89,11 @@ class RemoteAnswerGame:
         self.output = checks.choice("output", output, ("mean", "sum"))
         if answer is not None and (not isinstance(answer, str) or not answer.strip()):
             raise ArgumentError("answer", repr(answer), "a text, or None for a generated one")
-        self._prompts = Prompts(text, unit, replacement)
+        self._texts = AblatedTexts(text, unit, replacement)
         self._around = (prefix, suffix)
         self._replacement = replacement
         self._max_in_flight = checks.integer("max_in_flight", max_in_flight)
-        question_of(endpoint, log_probs, "", "", system)  # what cannot be asked is refused before the server is
+        question_of(endpoint, log_probs, "", "", system)  # invalid arguments are refused before the first request
         self._client = Client(
             base_url,
             api_key,
@@ -104,9 +104,8 @@ class RemoteAnswerGame:
         )
         name = self._checked_model(model)
         if answer is None:
-            whole = self._whole(self._prompts.text)
             longest = 1 if log_probs == "top" else checks.integer("max_new_tokens", max_new_tokens)
-            request = generation(endpoint, name, whole, system, longest)
+            request = generation(endpoint, name, self._prompt(text), system, longest)
             answer = generated(self._client.complete(endpoint, request))
             if not answer.strip():
                 raise ArgumentError("answer", "None, and the model generates no answer", "the answer to explain")
@@ -121,17 +120,17 @@ class RemoteAnswerGame:
     @property
     def names(self) -> tuple[str, ...]:
         """The players as text."""
-        return self._prompts.names
+        return self._texts.names
 
     @property
     def spans(self) -> tuple[Span, ...]:
         """Where the players are in the text."""
-        return self._prompts.spans
+        return self._texts.spans
 
     @property
     def text(self) -> str:
         """The text to explain."""
-        return self._prompts.text
+        return self._texts.text
 
     @property
     def n_requests(self) -> int:
@@ -145,7 +144,7 @@ class RemoteAnswerGame:
 
     @property
     def fingerprint(self) -> dict[str, str]:
-        """What tells this game from others, for a store; the key is not part of it."""
+        """The identity of this game, for a store; the key is not part of it."""
         from captum_spex import __version__
 
         return {
@@ -170,24 +169,24 @@ class RemoteAnswerGame:
         return values
 
     def answer_each(self, masks: Masks) -> Iterator[tuple[int, float]]:
-        """Yield the row and the value of every mask as soon as it is there, in any order."""
+        """Yield the row and the value of every mask as soon as it is known, in any order."""
         return answers_in_flight(lambda row, stopped: self._value(masks[row], stopped), len(masks), self._max_in_flight)
 
     def _value(self, mask: Masks, stopped: Event) -> float:
-        prompt = self._whole(self._prompts.under(mask[None])[0])
-        answer = self._client.complete(self._question.endpoint, self._question.request(prompt), stopped)
-        log_probs = read_log_probs(self._question, answer, prompt)
+        prompt = self._prompt(self._texts.under(mask[None])[0])
+        response = self._client.complete(self._question.endpoint, self._question.request(prompt), stopped)
+        log_probs = read_log_probs(self._question, response, prompt)
         total = float(sum(log_probs))
         return total if self.output == "sum" else total / len(log_probs)
 
-    def _whole(self, text: str) -> str:
+    def _prompt(self, text: str) -> str:
         return self._around[0] + text + self._around[1]
 
     def _checked_model(self, model: str | None) -> str:
         known = self._client.models()
         if model is None:
             if not known:
-                raise ArgumentError("model", "None, and the server lists no models", "the server's name of a model")
+                raise ArgumentError("model", "None, and the server lists no models", "the server's name for a model")
             return known[0]
         if known is not None and model not in known:
             raise ArgumentError("model", repr(model), f"one of {', '.join(map(repr, known))}, which the server lists")

@@ -1,4 +1,4 @@
-"""What stands in place of absent players: masks over players become rows of tokens."""
+"""Ablations: masks over players become rows of tokens, with replacements for absent players."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from captum_spex import checks
 from captum_spex.errors import ArgumentError
-from captum_spex.games.text.token_rows import Align, Rows, filled_up
+from captum_spex.games.text.token_rows import Align, Rows, padded
 from captum_spex.games.text.tokens import FIXED, Tokens
 from captum_spex.masks import Masks
 
@@ -21,19 +21,19 @@ _ABLATIONS = (*_TOKENS, "string", "delete", "hide")
 
 @dataclass(frozen=True, eq=False)
 class Template:
-    """All tokens that a row may hold, in order: a row under a mask is a choice of them.
+    """All tokens that a row may hold, in order: a mask selects the tokens of its row.
 
     Attributes:
         ids, types: the tokens.
         players: the player of each, or `FIXED`.
-        of_absent: whether the token stands there when its player is absent, instead of present.
-        hides: whether tokens stay in their places and the model is told not to look at them.
+        if_absent: whether the token is there when its player is absent, instead of present.
+        hides: whether absent tokens stay in the row and are excluded by the attention mask.
     """
 
     ids: NDArray[np.int64]
     types: NDArray[np.int64] | None
     players: NDArray[np.int64]
-    of_absent: NDArray[np.bool_]
+    if_absent: NDArray[np.bool_]
     hides: bool
 
     def lengths(self, masks: Masks) -> NDArray[np.int64]:
@@ -49,7 +49,7 @@ class Template:
 
     @property
     def n_fixed(self) -> int:
-        """Number of tokens that stand in every row."""
+        """Number of tokens that are in every row."""
         return int(np.count_nonzero(self.players == FIXED))
 
     def extremes(self) -> Masks:
@@ -58,83 +58,81 @@ class Template:
         return np.stack([present >= absent, present < absent])
 
     def _counts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Number of tokens of each player where it is present, and in its place where it is absent."""
-        own = self.players != FIXED
+        """Return the number of tokens of each player when it is present, and of its replacement when it is absent."""
+        removable = self.players != FIXED
         count = np.zeros((2, int(self.players.max()) + 1), dtype=np.int64)
-        np.add.at(count, (self.of_absent[own].astype(np.intp), self.players[own]), 1)
+        np.add.at(count, (self.if_absent[removable].astype(np.intp), self.players[removable]), 1)
         return count[0], count[1]
 
     def rows(self, masks: Masks, *, fill: int = 0, align: Align = "left") -> Rows:
-        """Lay out the tokens under every mask, filled up on the other side than they are aligned to."""
-        own = self.players != FIXED
-        kept = np.ones((len(masks), len(self.ids)), dtype=np.bool_)
-        kept[:, own] = masks[:, self.players[own]] != self.of_absent[own]
+        """Return the tokens under every mask, padded on the side that they are not aligned to."""
+        removable = self.players != FIXED
+        shown = np.ones((len(masks), len(self.ids)), dtype=np.bool_)
+        shown[:, removable] = masks[:, self.players[removable]] != self.if_absent[removable]
         if self.hides:
-            everywhere = np.broadcast_to(np.arange(len(self.ids)), kept.shape)
-            return Rows(
-                np.broadcast_to(self.ids, kept.shape),
-                kept.astype(np.int64),
-                everywhere,
-                None if self.types is None else np.broadcast_to(self.types, kept.shape),
-            )
-        chosen = np.nonzero(kept)[1]  # row by row
+            types = None if self.types is None else np.broadcast_to(self.types, shown.shape)
+            positions = np.broadcast_to(np.arange(len(self.ids)), shown.shape)
+            return Rows(np.broadcast_to(self.ids, shown.shape), shown.astype(np.int64), positions, types)
+        chosen = np.nonzero(shown)[1]  # row by row
         types = None if self.types is None else self.types[chosen]
-        return filled_up(self.ids[chosen], kept.sum(axis=1), types=types, fill=fill, align=align)
+        return padded(self.ids[chosen], shown.sum(axis=1), types=types, fill=fill, align=align)
 
     def followed_by(self, ids: NDArray[np.int64]) -> Template:
-        """Return the template with further tokens at its end, which stand in every row."""
+        """Return the template with further fixed tokens at its end."""
         types = None if self.types is None else np.concatenate([self.types, np.full(len(ids), self.types[-1])])
         players = np.concatenate([self.players, np.full(len(ids), FIXED)])
-        of_absent = np.concatenate([self.of_absent, np.zeros(len(ids), dtype=np.bool_)])
-        return Template(np.concatenate([self.ids, ids]), types, players, of_absent, self.hides)
+        if_absent = np.concatenate([self.if_absent, np.zeros(len(ids), dtype=np.bool_)])
+        return Template(np.concatenate([self.ids, ids]), types, players, if_absent, self.hides)
 
-    def after(self, n_tokens: int) -> Template:
+    def without_first(self, n_tokens: int) -> Template:
         """Return the template without its first tokens."""
         types = None if self.types is None else self.types[n_tokens:]
-        return Template(self.ids[n_tokens:], types, self.players[n_tokens:], self.of_absent[n_tokens:], self.hides)
+        return Template(self.ids[n_tokens:], types, self.players[n_tokens:], self.if_absent[n_tokens:], self.hides)
 
 
 def template_of(tokenizer: Any, tokens: Tokens, ablation: str, replacement: str | None) -> Template:
-    """Lay out what stands in place of absent players, by a `checked_ablation`.
+    """Return the template of a text and its `checked_ablation`.
 
     Raises:
-        ArgumentError: if nothing would be left of a text without players.
+        ArgumentError: if the model would read nothing when all players are absent.
     """
-    own = tokens.players != FIXED
+    removable = tokens.players != FIXED
     if leaves_nothing(tokenizer, ablation, replacement):
-        nowhere = np.zeros(len(own), dtype=np.bool_)
-        if not (~own).any():
-            came = f"{ablation!r} for a text of which no token is fixed: without players nothing would be left"
+        if removable.all():
             works = [name for name in _TOKENS if _token(tokenizer, name) is not None]
-            allowed = f"{', '.join(map(repr, [*works, 'string']))} with a `replacement`, or a `prefix`"
-            raise ArgumentError("ablation", came, allowed)
-        return Template(tokens.ids, tokens.types, tokens.players, nowhere, ablation == "hide")
+            expected = f"{', '.join(map(repr, [*works, 'string']))} with a `replacement`, or a `prefix`"
+            hint = "The text has no fixed token: without players the model would read nothing."
+            raise ArgumentError("ablation", repr(ablation), expected, hint)
+        return Template(tokens.ids, tokens.types, tokens.players, np.zeros_like(removable), ablation == "hide")
     if ablation == "string":
         new = tokenizer(replacement, add_special_tokens=False)["input_ids"]
-        places = np.flatnonzero(own)[np.unique(tokens.players[own], return_index=True)[1]]  # first token of each player
+        # The replacement goes where the first token of each player was.
+        places = np.flatnonzero(removable)[np.unique(tokens.players[removable], return_index=True)[1]]
     else:
         new = [getattr(tokenizer, _TOKENS[ablation])]
-        places = np.flatnonzero(own)
-    return _with_twins(tokens, np.repeat(places, len(new)), np.tile(np.asarray(new, dtype=np.int64), len(places)))
+        places = np.flatnonzero(removable)
+    return _with_replacements(
+        tokens, np.repeat(places, len(new)), np.tile(np.asarray(new, dtype=np.int64), len(places))
+    )
 
 
 def leaves_nothing(tokenizer: Any, ablation: str, replacement: str | None) -> bool:
-    """Return whether the model sees no token in place of absent players."""
+    """Return whether absent players are replaced by no token that the model reads."""
     if replacement is None:
         return ablation in ("delete", "hide")
     return not tokenizer(replacement, add_special_tokens=False)["input_ids"]
 
 
-def _with_twins(tokens: Tokens, places: NDArray[np.intp], new: NDArray[np.int64]) -> Template:
-    """Insert, before the tokens at some places, tokens that stand there when the player is absent."""
+def _with_replacements(tokens: Tokens, places: NDArray[np.intp], new: NDArray[np.int64]) -> Template:
+    """Insert, before the tokens at some places, new ones that are there when the player is absent."""
     where = np.concatenate([np.arange(len(tokens.ids)), places])
-    of_absent = np.repeat([False, True], [len(tokens.ids), len(places)])
-    order = np.lexsort((~of_absent, where))
+    if_absent = np.repeat([False, True], [len(tokens.ids), len(places)])
+    order = np.lexsort((~if_absent, where))
     return Template(
         np.concatenate([tokens.ids, new])[order],
         None if tokens.types is None else tokens.types[where][order],
         tokens.players[where][order],
-        of_absent[order],
+        if_absent[order],
         hides=False,
     )
 
@@ -144,19 +142,17 @@ def checked_ablation(tokenizer: Any, ablation: str | None, replacement: str | No
 
     Raises:
         UnknownNameError: for an unknown ablation.
-        ArgumentError: if the tokenizer has no such token, or a replacement is missing or given in vain.
+        ArgumentError: if the tokenizer has no such token, or a replacement is missing or unused.
     """
     if ablation is None:
         ablation = "string" if replacement is not None else "delete" if _token(tokenizer, "mask") is None else "mask"
     ablation = checks.choice("ablation", ablation, _ABLATIONS)
     if ablation in _TOKENS and _token(tokenizer, ablation) is None:
         works = [name for name in _ABLATIONS if name not in _TOKENS or _token(tokenizer, name) is not None]
-        came = f"{ablation!r} for a tokenizer without such a token"
-        raise ArgumentError("ablation", came, ", ".join(map(repr, works)))
+        raise ArgumentError("ablation", f"{ablation!r} for a tokenizer without it", ", ".join(map(repr, works)))
     if (ablation == "string") != isinstance(replacement, str):
-        came = "None" if replacement is None else f"{replacement!r} with ablation {ablation!r}"
-        allowed = 'a text if `ablation="string"`, else None'
-        raise ArgumentError("replacement", came, allowed)
+        got = "None" if replacement is None else f"{replacement!r} with ablation {ablation!r}"
+        raise ArgumentError("replacement", got, 'a text if `ablation="string"`, else None')
     return ablation
 
 

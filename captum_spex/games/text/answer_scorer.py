@@ -1,8 +1,9 @@
-"""The log-probabilities of an answer after rows of tokens, computed as cheaply as is exact."""
+"""The log-probabilities of an answer after rows of tokens, in the cheapest exact way."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from inspect import signature
 from typing import Any
 
@@ -14,14 +15,14 @@ from torch import Tensor, nn
 from captum_spex.compat.transformers import cache_argument, cache_of
 from captum_spex.games.text.token_rows import Rows
 
-_TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-6}
-_HALF_TOLERANCE = 3e-2  # of models that compute in 16 bits
-_MEMORY_ENDS = ("out of memory", "can't allocate memory", "not enough memory")
-_OF_ITS_OWN = (TypeError, ValueError, AttributeError, IndexError, NotImplementedError)
+_TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-6}  # rounding errors of two ways to call a model
+_HALF_TOLERANCE = 3e-2  # the same in 16 bits
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")  # in messages of torch
+_UNSUPPORTED = (TypeError, ValueError, AttributeError, IndexError, NotImplementedError)
 
 
 class AnswerScorer:
-    """Asks a causal language model how probable it finds the answer with which all rows end.
+    """Computes the log-probabilities, by a causal language model, of an answer with which all rows end.
 
     Args:
         model: the model.
@@ -39,41 +40,41 @@ class AnswerScorer:
 
     @property
     def aligns(self) -> bool:
-        """Whether the model can be told positions, and to compute the last logits only."""
+        """Whether the model takes positions, and can compute only the last logits."""
         return self._accepted.issuperset(("position_ids", "logits_to_keep"))
 
     @property
     def caches(self) -> bool:
-        """Whether the model can be told what it computed for tokens before."""
+        """Whether the model takes the keys and values of earlier tokens."""
         return self._cache_argument is not None
 
-    def plain(self, rows: Rows, *, tell_positions: bool = False) -> Tensor:
-        """Return the log-probabilities, float32 ``(n_rows, n_tokens)``; rows begin together.
+    def left_aligned(self, rows: Rows, *, with_positions: bool = False) -> Tensor:
+        """Return the log-probabilities, float32 ``(n_rows, n_tokens)``, from all logits.
 
         Args:
             rows: tokens, aligned to the left.
-            tell_positions: whether the model is told positions; else it counts for itself.
+            with_positions: whether the model is given positions; else it counts by itself.
         """
         tensors = self._tensors(rows)
-        if tell_positions and "position_ids" in self._accepted:
+        if with_positions and "position_ids" in self._accepted:
             tensors["position_ids"] = self._tensor(rows.positions)
         logits: Tensor = self._forward(**tensors).logits
-        ends = self._tensor(rows.positions.max(axis=1) + 1 if tell_positions else rows.attention.sum(axis=1))
+        ends = self._tensor(rows.positions.max(axis=1) + 1 if with_positions else rows.attention.sum(axis=1))
         places = ends[:, None] + torch.arange(-len(self._answer) - 1, -1, device=self.device)
         return self.of_answer(logits[torch.arange(len(logits), device=self.device)[:, None], places])
 
-    def aligned(self, rows: Rows, cache: Any = None, n_cached: int = 0) -> Tensor:
-        """Return the same; rows end together, so that the last logits suffice.
+    def right_aligned(self, rows: Rows, cache: Any = None, n_cached: int = 0) -> Tensor:
+        """Return the same from the last logits only.
 
         Args:
             rows: tokens, aligned to the right.
             cache: keys and values of tokens before all rows, from `encoded`.
             n_cached: the number of those.
         """
-        seen = np.pad(rows.attention, ((0, 0), (n_cached, 0)), constant_values=1)
-        tensors = self._tensors(Rows(rows.ids, seen, rows.positions, None))
+        attention = np.pad(rows.attention, ((0, 0), (n_cached, 0)), constant_values=1)
+        tensors = self._tensors(Rows(rows.ids, attention, rows.positions, None))
         if cache is not None:
-            own = copy.deepcopy(cache)  # a model adds to what it is given
+            own = copy.deepcopy(cache)  # a model appends to the cache that it receives
             own.batch_repeat_interleave(len(rows.ids))
             tensors[str(self._cache_argument)] = own
         n_answer = len(self._answer)
@@ -86,21 +87,21 @@ class AnswerScorer:
         return self.of_answer(logits[:, -n_answer - 1 : -1])
 
     def encoded(self, ids: NDArray[np.int64]) -> Any:
-        """Return the keys and values of tokens that stand before all rows."""
+        """Return the keys and values of tokens that precede all rows."""
         return cache_of(self._model(input_ids=self._tensor(ids[None]), use_cache=True))
 
-    def agrees(self, values: Any, wanted: Tensor) -> bool:
-        """Return whether a way of asking, a function, works with this model and gives the wanted values."""
+    def agrees(self, compute: Callable[[], Tensor], expected: Tensor) -> bool:
+        """Return whether a way to compute the values works with this model and gives the expected ones."""
         try:
-            given = values()
-        except _OF_ITS_OWN:  # a model with a cache, or a signature, of its own
+            values = compute()
+        except _UNSUPPORTED:  # a model whose cache or signature differs from those of transformers
             return False
         except RuntimeError as error:
-            if not is_memory_end(error):
+            if not is_out_of_memory(error):
                 raise
             return False
         tolerance = _TOLERANCE.get(next(self._model.parameters()).dtype, _HALF_TOLERANCE)
-        return bool(torch.allclose(given, wanted, atol=tolerance, rtol=tolerance))
+        return bool(torch.allclose(values, expected, atol=tolerance, rtol=tolerance))
 
     def of_answer(self, logits: Tensor) -> Tensor:
         """Return the log-probabilities of the answer's tokens from the logits that predict them."""
@@ -116,16 +117,16 @@ class AnswerScorer:
 
 
 def device_of(model: nn.Module) -> torch.device:
-    """Return where a model is."""
+    """Return the device of a model."""
     return torch.device(getattr(model, "device", None) or next(model.parameters()).device)
 
 
-def is_memory_end(error: RuntimeError) -> bool:
-    """Return whether an error says that the memory does not suffice."""
-    return isinstance(error, torch.cuda.OutOfMemoryError) or any(words in str(error) for words in _MEMORY_ENDS)
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Return whether an error says that memory ran out."""
+    return isinstance(error, torch.cuda.OutOfMemoryError) or any(words in str(error) for words in _OUT_OF_MEMORY)
 
 
-def filler(model: nn.Module) -> int:
-    """Return the token that fills rows up: the model's own, by which some find the last word."""
+def padding_token(model: nn.Module) -> int:
+    """Return the token to pad rows with: the model's own, by which some models find the last token."""
     token = getattr(getattr(model, "config", None), "pad_token_id", None)
     return 0 if token is None else int(token)

@@ -1,13 +1,14 @@
-"""The text that the model reads: the text to explain, and what stands around it and is never removed."""
+"""The text that the model reads: the text to explain between fixed ones."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
+from captum_spex import checks
 from captum_spex.errors import ArgumentError
 
-_PLACE = "\ue000"  # stands for the text while a chat template is laid out around it
+_PLACEHOLDER = "\ue000"  # of the text, while a chat template is rendered
 
 
 @dataclass(frozen=True)
@@ -15,8 +16,8 @@ class Prompt:
     """A text between two fixed ones.
 
     Attributes:
-        before, text, after: what the model reads is these three in a row.
-        second: a second text that a pair classifier reads, never removed either.
+        before, text, after: the model reads these three in a row.
+        second: the fixed second text of a pair classifier.
         special_tokens: whether the tokenizer adds its own; a chat template has them already.
     """
 
@@ -27,7 +28,7 @@ class Prompt:
     special_tokens: bool = True
 
     @property
-    def whole(self) -> str:
+    def complete(self) -> str:
         """What the model reads."""
         return self.before + self.text + self.after
 
@@ -35,23 +36,23 @@ class Prompt:
 def prompt_of(
     tokenizer: Any, text: str, *, prefix: str = "", suffix: str = "", system: str | None = None, chat: bool = False
 ) -> Prompt:
-    """Lay out a text, in the tokenizer's chat template if ``chat`` or a system prompt is given."""
+    """Return the prompt of a text, in the tokenizer's chat template if ``chat`` or a system prompt is given."""
     if not isinstance(text, str):
-        raise ArgumentError("text", f"a {type(text).__name__}", "a text")
+        raise ArgumentError("text", checks.a(text), "a text")
     if not text.strip():
         raise ArgumentError("text", "an empty text", "a text with at least two players")
     if not chat and system is None:
         return Prompt(prefix, text, suffix)
     if getattr(tokenizer, "chat_template", None) is None:
-        came = "chat=True" if chat else "a system prompt"
-        hint = "Give `prefix` and `suffix` instead."
-        argument, allowed = ("chat", "False") if chat else ("system", "None")
-        raise ArgumentError(argument, f"{came} for a tokenizer without a chat template", allowed, hint)
+        argument, got, expected = ("chat", "True", "False") if chat else ("system", "a system prompt", "None")
+        hint = "Use `prefix` and `suffix` instead."
+        raise ArgumentError(argument, got, f"{expected} for a tokenizer without a chat template", hint)
     messages = [] if system is None else [{"role": "system", "content": system}]
-    messages.append({"role": "user", "content": prefix + _PLACE + suffix})
-    laid_out = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-    if laid_out.count(_PLACE) != 1:
-        came = f"a template that shows the user's text {laid_out.count(_PLACE)} times"
-        raise ArgumentError("chat", came, "a template that shows it once", "Give `prefix` and `suffix` instead.")
-    before, after = laid_out.split(_PLACE)
+    messages.append({"role": "user", "content": prefix + _PLACEHOLDER + suffix})
+    rendered = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    if rendered.count(_PLACEHOLDER) != 1:
+        got = f"one that contains it {rendered.count(_PLACEHOLDER)} times"
+        expected = "a chat template that contains the user's text once"
+        raise ArgumentError("chat", got, expected, "Use `prefix` and `suffix` instead.")
+    before, after = rendered.split(_PLACEHOLDER)
     return Prompt(before, text, after, special_tokens=False)

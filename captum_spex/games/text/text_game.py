@@ -1,8 +1,9 @@
-"""What all games over a text share: masks to rows, batches of equal work, memory, identity."""
+"""Base of all games over a text: settings, masks to rows of tokens, identity."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from inspect import signature
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from captum_spex import checks
 from captum_spex.errors import ArgumentError
 from captum_spex.evaluation.fingerprint import digest
 from captum_spex.games.text.ablation import checked_ablation, template_of
@@ -22,58 +24,58 @@ from captum_spex.games.text.tokens import tokens_of
 from captum_spex.games.text.units import Span
 from captum_spex.masks import Masks
 
-_NO_SETTINGS = (  # what saving and loading change
+_IGNORED_SETTINGS = (  # of a model's configuration, as saving and loading change them
     "transformers_version", "_name_or_path", "architectures", "dtype", "torch_dtype", "label2id",
 )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class TextSettings:
+    """The arguments that all games over a text have in common; see `ClassificationGame`."""
+
+    unit: str | Sequence[Span]
+    ablation: str | None
+    replacement: str | None
+    tokens_per_batch: int | None
+    compile: bool
+
+
 class TextGame(BatchedGame):
-    """Base of the games whose players are parts of a text: masks in, what the model says about the rest out.
+    """Base of the games whose players are parts of a text.
 
     Attributes:
         text: the text to explain.
-        n_players, names, spans: its players: how many, as text, and as (first character, one after the last).
-        ablation: what stands in place of absent players.
-        fingerprint: what tells this game from others, for a store.
-        device, tokens_per_batch: where the model is, and how much it receives at once.
-        output: which number of the model's answer is the value.
+        n_players, names, spans: its players: their number, as text, and as (first character, one after the last).
+        ablation: what replaces absent players.
+        fingerprint: the identity of this game, for a store.
+        device, tokens_per_batch: the device of the model, and how many tokens it receives at once.
+        output: which number of the model's output is the value.
     """
 
     output: str
 
-    def __init__(
-        self,
-        model: nn.Module,
-        tokenizer: Any,
-        prompt: Prompt,
-        *,
-        unit: str | Sequence[Span],
-        ablation: str | None,
-        replacement: str | None,
-        tokens_per_batch: int | None,
-        compile: bool,  # noqa: A002  # torch's own word
-    ) -> None:
-        tokens = tokens_of(tokenizer, prompt, unit)
+    def __init__(self, model: nn.Module, tokenizer: Any, prompt: Prompt, settings: TextSettings) -> None:
+        tokens = tokens_of(tokenizer, prompt, settings.unit)
         self.text = prompt.text
         self.n_players = tokens.n_players
         self.names = tokens.names
         self.spans = tokens.spans
-        super().__init__(model, tokens_per_batch)
+        super().__init__(model, settings.tokens_per_batch)
         self._prompt = prompt
-        self.ablation = checked_ablation(tokenizer, ablation, replacement)
-        self._template = template_of(tokenizer, tokens, self.ablation, replacement)
+        self.ablation = checked_ablation(tokenizer, settings.ablation, settings.replacement)
+        self._template = template_of(tokenizer, tokens, self.ablation, settings.replacement)
         check_length(model, tokenizer, tokens, self._template)
         self._model = model
-        self._forward: Any = torch.compile(model, dynamic=True) if compile else model
+        self._forward: Any = torch.compile(model, dynamic=True) if settings.compile else model
         self._accepted = frozenset(signature(model.forward).parameters)
 
     @property
     def fingerprint(self) -> dict[str, str]:
-        """What tells this game from others; the model's weights, the text, what is asked and what is removed how."""
+        """The identity of this game: the model's weights, the text, the ablation and the output."""
         from captum_spex import __version__
 
         template, prompt = self._template, self._prompt
-        parts = (template.ids, template.types, template.players, template.of_absent, template.hides)
+        parts = (template.ids, template.types, template.players, template.if_absent, template.hides)
         return {
             "captum_spex": __version__,
             "game": type(self).__name__,
@@ -86,7 +88,7 @@ class TextGame(BatchedGame):
         }
 
     def _question(self) -> Mapping[str, str]:
-        """What is asked of the model, for the fingerprint."""
+        """Return what is read from the model's output, for the fingerprint."""
         raise NotImplementedError
 
     def _lengths(self, masks: Masks) -> NDArray[np.int64]:
@@ -94,7 +96,7 @@ class TextGame(BatchedGame):
         return self._template.lengths(masks)
 
     def _tensors(self, rows: Rows) -> dict[str, Tensor]:
-        """Return what every model takes: tokens, attention mask and, where the model knows them, token types."""
+        """Return the model's arguments: tokens, attention mask and, if the model takes them, token types."""
         tensors = {"input_ids": self._tensor(rows.ids), "attention_mask": self._tensor(rows.attention)}
         if rows.types is not None and "token_type_ids" in self._accepted:
             tensors["token_type_ids"] = self._tensor(rows.types)
@@ -102,17 +104,17 @@ class TextGame(BatchedGame):
 
 
 def checked_model(model: Any, tokenizer: Any) -> None:
-    """Check that a model and its tokenizer can be asked."""
+    """Check a model and its tokenizer."""
     if not isinstance(model, nn.Module):
-        raise ArgumentError("model", f"a {type(model).__name__}", "a torch module of the library transformers")
+        raise ArgumentError("model", checks.a(model), "a torch module of transformers")
     if not callable(tokenizer):
-        raise ArgumentError("tokenizer", f"a {type(tokenizer).__name__}", "the model's tokenizer")
+        raise ArgumentError("tokenizer", checks.a(tokenizer), "the model's tokenizer")
     if model.training:
-        hint = "Call `model.eval()`: in training mode its answers are random."
-        raise ArgumentError("model", "a model in training mode", "a model in evaluation mode", hint)
+        hint = "Call `model.eval()`: in training mode its outputs are random."
+        raise ArgumentError("model", "one in training mode", "a model in evaluation mode", hint)
 
 
 def _configuration(model: nn.Module) -> list[str]:
-    """What a model was built with: not all of it shows in its weights (the number of heads, rotations, ...)."""
+    """Return a model's configuration: its weights do not show all of it (the number of heads, rotations, ...)."""
     known: Mapping[str, Any] = getattr(getattr(model, "config", None), "to_dict", dict)()
-    return sorted(f"{key}={value!r}" for key, value in known.items() if key not in _NO_SETTINGS)
+    return sorted(f"{key}={value!r}" for key, value in known.items() if key not in _IGNORED_SETTINGS)

@@ -1,4 +1,4 @@
-"""Games that send rows of tokens to a model in batches of equal work."""
+"""Base of games that send rows of tokens to a model in batches of similar size."""
 
 from __future__ import annotations
 
@@ -11,25 +11,24 @@ from torch import Tensor, nn
 
 from captum_spex import checks
 from captum_spex.arrays import Floats
-from captum_spex.games.text.answer_scorer import device_of, is_memory_end
+from captum_spex.games.text.answer_scorer import device_of, is_out_of_memory
 from captum_spex.masks import Masks
 
-_TOKENS_PER_BATCH = {"cpu": 2048}
-_TOKENS_PER_BATCH_ELSEWHERE = 65536
+_TOKENS_PER_BATCH = {"cpu": 2048, "elsewhere": 65536}  # by device type
 
 
 class BatchedGame:
     """Base of the games whose rows differ in length.
 
     Attributes:
-        device: where the model is.
-        tokens_per_batch: the most tokens, filling included, that the model receives at once. It is halved when the
-            memory does not suffice.
+        device: the device of the model.
+        tokens_per_batch: the most tokens, padding included, that the model receives at once. It is halved when memory
+            runs out.
     """
 
     def __init__(self, model: nn.Module, tokens_per_batch: int | None) -> None:
         self.device = device_of(model)
-        default = _TOKENS_PER_BATCH.get(self.device.type, _TOKENS_PER_BATCH_ELSEWHERE)
+        default = _TOKENS_PER_BATCH.get(self.device.type, _TOKENS_PER_BATCH["elsewhere"])
         given = default if tokens_per_batch is None else tokens_per_batch
         self.tokens_per_batch = checks.integer("tokens_per_batch", given)
 
@@ -41,7 +40,7 @@ class BatchedGame:
         return values[:, 0] if values.shape[1] == 1 else values
 
     def plan_batches(self, masks: Masks) -> list[NDArray[np.intp]]:
-        """Return the rows of each call of the model: from long to short, as many as `tokens_per_batch` allows."""
+        """Return the rows of each call of the model, the longest first, as many as `tokens_per_batch` allows."""
         lengths = self._lengths(masks)
         order = np.argsort(-lengths, kind="stable")
         batches, start = [], 0
@@ -60,19 +59,19 @@ class BatchedGame:
         raise NotImplementedError
 
     def _within_memory(self, masks: Masks) -> Tensor:
-        """Return the values, in as many calls as it takes; where the memory does not suffice, in smaller ones."""
+        """Return the values, in several calls if needed, and in smaller ones when memory runs out."""
         batches = self.plan_batches(masks)
         if len(batches) == 1:
             try:
                 return self._values(masks)
             except RuntimeError as error:
-                if len(masks) == 1 or not is_memory_end(error):
+                if len(masks) == 1 or not is_out_of_memory(error):
                     raise
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
             self.tokens_per_batch = max(1, len(masks) // 2 * int(self._lengths(masks).max()))
             batches = self.plan_batches(masks)
-        values = torch.cat([self._within_memory(masks[rows]) for rows in batches])
+        values = torch.cat([self._within_memory(masks[rows]) for rows in batches])  # by length, back into order below
         return values[torch.from_numpy(np.argsort(np.concatenate(batches))).to(values.device)]
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:

@@ -1,4 +1,4 @@
-"""Rows of tokens, filled up to one length."""
+"""Rows of tokens, padded to one length."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Rows:
 
     Attributes:
         ids: tokens.
-        attention: 1 where the model may look.
-        positions: places in the row, counted without what fills it up.
-        types: token types, if the tokenizer tells them.
+        attention: the attention mask: 1 for tokens, 0 for padding and hidden tokens.
+        positions: positions in the row, padding not counted.
+        types: token types, if the tokenizer returns them.
     """
 
     ids: NDArray[np.int64]
@@ -28,7 +28,7 @@ class Rows:
     types: NDArray[np.int64] | None
 
 
-def filled_up(
+def padded(
     ids: NDArray[np.int64],
     lengths: NDArray[np.int64],
     *,
@@ -36,14 +36,14 @@ def filled_up(
     fill: int = 0,
     align: Align = "left",
 ) -> Rows:
-    """Lay out tokens, given one row after the other, filled up on the other side than they are aligned to."""
+    """Return rows of tokens, given one row after the other, padded on the side that they are not aligned to."""
     columns = np.arange(lengths.max())
     shift = (lengths.max() - lengths if align == "right" else 0 * lengths)[:, None]
-    filled = (columns >= shift) & (columns < shift + lengths[:, None])
-    rows = np.full(filled.shape, fill, dtype=np.int64)
-    rows[filled] = ids
+    is_token = (columns >= shift) & (columns < shift + lengths[:, None])
+    rows = np.full(is_token.shape, fill, dtype=np.int64)
+    rows[is_token] = ids
     row_types = None
     if types is not None:
         row_types = np.zeros_like(rows)
-        row_types[filled] = types
-    return Rows(rows, filled.astype(np.int64), np.maximum(columns - shift, 0), row_types)
+        row_types[is_token] = types
+    return Rows(rows, is_token.astype(np.int64), np.maximum(columns - shift, 0), row_types)

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from captum_spex import checks
 from captum_spex.errors import ArgumentError
 from captum_spex.games.text.prompt import Prompt
 from captum_spex.games.text.units import Span, spans_of
 
 FIXED = -1
-"""In place of a player: the token is never removed."""
+"""The player of a token that is never removed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,9 +24,9 @@ class Tokens:
     """The tokens of a prompt in the order of the model.
 
     Attributes:
-        ids: what the model reads, int64 ``(n_tokens,)``.
+        ids: the tokens, int64 ``(n_tokens,)``.
         players: the player of each token, or `FIXED`.
-        types: token types (first or second text), if the tokenizer tells them.
+        types: token types (first or second text), if the tokenizer returns them.
         spans: where each player is in the text.
         names: the players as text.
     """
@@ -43,19 +44,19 @@ class Tokens:
 
 
 def tokens_of(tokenizer: Any, prompt: Prompt, unit: str | Sequence[Span]) -> Tokens:
-    """Cut a prompt into tokens and give each to the player in which its first visible character lies.
+    """Tokenize a prompt and assign each token to the player that holds its first visible character.
 
     A token of white space alone goes with the token after it, so that a word is removed with the space before it.
 
     Raises:
-        ArgumentError: if the tokenizer cannot say where its tokens are, or there are fewer than two players.
+        ArgumentError: if the tokenizer returns no offsets, or there are fewer than two players.
     """
     if not getattr(tokenizer, "is_fast", False):
-        came = f"{type(tokenizer).__name__}, which does not say where its tokens are in the text"
-        raise ArgumentError("tokenizer", came, "a fast tokenizer", "`AutoTokenizer.from_pretrained(...)` gives one.")
+        hint = "`AutoTokenizer.from_pretrained(...)` returns one."
+        raise ArgumentError("tokenizer", checks.a(tokenizer), "a fast tokenizer, which returns offsets", hint)
     spans = spans_of(prompt.text, unit)
     encoded = tokenizer(
-        prompt.whole,
+        prompt.complete,
         prompt.second,
         add_special_tokens=prompt.special_tokens,
         return_offsets_mapping=True,
@@ -80,11 +81,11 @@ def tokens_of(tokenizer: Any, prompt: Prompt, unit: str | Sequence[Span]) -> Tok
 
 
 def _places(prompt: Prompt, encoded: Any) -> list[Span | None]:
-    """Where the visible part of each token is in the text; empty for white space, ``None`` outside of the text."""
+    """Return the span of the visible part of each token: empty for white space, ``None`` outside of the text."""
     before, length = len(prompt.before), len(prompt.text)
     places: list[Span | None] = []
     for (start, end), sequence in zip(encoded["offset_mapping"], encoded.sequence_ids(), strict=True):
-        piece = prompt.whole[start:end] if sequence == 0 else ""
+        piece = prompt.complete[start:end] if sequence == 0 else ""
         visible = start + len(piece) - len(piece.lstrip()) - before
         within = 0 <= visible < length if piece.strip() else before < end <= before + length
         inside = sequence == 0 and within
@@ -93,7 +94,7 @@ def _places(prompt: Prompt, encoded: Any) -> list[Span | None]:
 
 
 def _token_players(places: Sequence[Span | None]) -> tuple[list[Span], list[int | None]]:
-    """Every visible token is a player."""
+    """Return the players and the owner of each token, if every visible token is a player."""
     visible = [position for position, place in enumerate(places) if place is not None and place[0] < place[1]]
     players = {position: player for player, position in enumerate(visible)}
     return [places[position] or (0, 0) for position in visible], _owners(places, players)
@@ -102,29 +103,32 @@ def _token_players(places: Sequence[Span | None]) -> tuple[list[Span], list[int 
 def _span_players(
     places: Sequence[Span | None], spans: Sequence[Span], *, given: bool
 ) -> tuple[list[Span], list[int | None]]:
-    """A token belongs to the span in which it begins; words without a token are left out, given spans must have one."""
+    """Return the same for spans: a token belongs to the one in which it begins.
+
+    Words in which no token begins are dropped; ``given`` spans are refused then.
+    """
     starts = [start for start, _ in spans]
-    of_token = {}
+    span_of = {}
     for position, place in enumerate(places):
         if place is not None and place[0] < place[1]:
             span = bisect_right(starts, place[0]) - 1
-            of_token[position] = span if span >= 0 and place[0] < spans[span][1] else FIXED
-    used = sorted(set(of_token.values()) - {FIXED})
+            span_of[position] = span if span >= 0 and place[0] < spans[span][1] else FIXED
+    used = sorted(set(span_of.values()) - {FIXED})
     if given and len(used) < len(spans):
         empty = spans[min(set(range(len(spans))) - set(used))]
-        raise ArgumentError("unit", f"{empty}, in which no token begins", "spans that begin where a token does")
+        raise ArgumentError("unit", f"{empty}, in which no token begins", "spans in each of which a token begins")
     number = {FIXED: FIXED, **{span: player for player, span in enumerate(used)}}
-    players = {position: number[span] for position, span in of_token.items()}
+    players = {position: number[span] for position, span in span_of.items()}
     return [spans[span] for span in used], _owners(places, players)
 
 
 def _owners(places: Sequence[Span | None], players: Mapping[int, int]) -> list[int | None]:
-    """The player of each token: `FIXED` outside of the text, ``None`` for white space in it."""
+    """Return the player of each token: `FIXED` outside of the text, ``None`` for white space in it."""
     return [FIXED if place is None else players.get(position) for position, place in enumerate(places)]
 
 
 def _with_blanks(owners: Sequence[int | None]) -> list[int]:
-    """Give white space to the player after it, at the end of the text to the one before."""
+    """Assign white space to the player after it, or, at the end of the text, to the one before."""
     complete = list(owners)
     for position in range(len(complete) - 2, -1, -1):
         if complete[position] is None and complete[position + 1] not in (None, FIXED):
@@ -139,7 +143,7 @@ def _check_count(names: tuple[str, ...], unit: str | Sequence[Span]) -> None:
     if len(names) >= 2:
         return
     kind = unit if isinstance(unit, str) else "span"
-    came = f"one {kind} ({names[0]!r})" if names else f"no {kind}"
+    got = f"one {kind} ({names[0]!r})" if names else f"no {kind}"
     finer = {"sentence": 'unit="word"', "word": 'unit="token"'}.get(kind)
-    hint = f"`{finer}` divides it further, if it has several." if finer else ""
-    raise ArgumentError("text", came, f"at least two players, here {kind}s", hint)
+    hint = f"`{finer}` may divide it further." if finer else ""
+    raise ArgumentError("text", got, f"at least two players, here {kind}s", hint)

@@ -1,4 +1,4 @@
-"""Games over training data: points, or groups of them; retrained on demand, or from a table of past trainings."""
+"""Games over training data, points or groups of them: retrained on demand, or a table of past trainings."""
 
 from captum_spex.games.training.on_test import OnTest
 from captum_spex.games.training.table import TableGame, from_table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,21 +16,30 @@ from sklearn.metrics.pairwise import pairwise_kernels
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
 from captum_spex.arrays import Floats
-from captum_spex.games.training.on_test import Answers, OnTest
+from captum_spex.games.training.on_test import OnTest, Predictions
 from captum_spex.games.training.subsystems import LEAST_PIVOT, Subsystems
-from captum_spex.games.training.training_data import as_array
+from captum_spex.games.training.training_data import dense_array
 from captum_spex.masks import Masks
 
-ClosedForm = Callable[[Masks], tuple[Answers, NDArray[np.bool_]]]
-"""From points ``(n_masks, n_points)`` to answers, and for which masks they are known."""
+Block = Callable[[Masks], tuple[Floats, NDArray[np.bool_]]]
+ClosedForm = Callable[[Masks], tuple[Predictions, NDArray[np.bool_]]]
+"""From points ``(n_masks, n_points)`` to predictions, and for which masks they are known."""
 
+
+@dataclass(frozen=True)
+class _Limits:
+    """Memory bounds, in numbers of 8 bytes."""
+
+    precomputed: int = 1 << 26  # products, kernels and neighbours of all points: half a gigabyte
+    block: int = 1 << 22  # matrices of a block of masks
+
+
+_LIMITS = _Limits()
 _DIRECT_SOLVERS = ("auto", "cholesky", "svd")  # of ridge; the others stop at a tolerance
-_MOST_PRODUCTS = 1 << 26  # numbers held at once: half a gigabyte
-_BLOCK = 1 << 22  # numbers in a block of matrices
 
 
 def closed_form_of(estimator: Any, columns: tuple[Any, ...], on_test: OnTest) -> ClosedForm | None:
-    """Return how to retrain an estimator in closed form, or ``None`` where that is not known to be the same."""
+    """Return how to retrain an estimator in closed form, or ``None`` if that may not give the same predictions."""
     makers: dict[type, Callable[[Any, NDArray[Any], NDArray[Any], NDArray[Any]], ClosedForm | None]] = {
         Ridge: _ridge,
         KernelRidge: _kernel_ridge,
@@ -38,12 +48,13 @@ def closed_form_of(estimator: Any, columns: tuple[Any, ...], on_test: OnTest) ->
     }
     if type(estimator) not in makers or len(columns) != 2:
         return None
-    X, y, points = as_array(columns[0]), as_array(columns[1]), as_array(on_test.X)
+    X, y, points = dense_array(columns[0]), dense_array(columns[1]), dense_array(on_test.X)
     if X is None or y is None or points is None or X.ndim != 2 or points.ndim != 2 or X.shape[1] != points.shape[1]:
         return None
     is_numeric = all(np.issubdtype(array.dtype, np.number) and np.isfinite(array).all() for array in (X, points))
+    # Other floats, and labels that are not finite, are left to scikit-learn's own precision and errors.
     is_numeric &= all(array.dtype.kind != "f" or array.dtype == np.float64 for array in (X, y, points))
-    is_numeric &= y.dtype.kind != "f" or bool(np.isfinite(y).all())  # else scikit-learn's own precision, and errors
+    is_numeric &= y.dtype.kind != "f" or bool(np.isfinite(y).all())
     return makers[type(estimator)](estimator, X, y, points) if is_numeric else None
 
 
@@ -57,15 +68,16 @@ def _ridge(estimator: Ridge, X: NDArray[Any], y: NDArray[Any], points: NDArray[A
         or estimator.solver not in _DIRECT_SOLVERS
     ):
         return None
-    if len(X) * size > _MOST_PRODUCTS or not np.issubdtype(y.dtype, np.number):
+    if len(X) * size > _LIMITS.precomputed or not np.issubdtype(y.dtype, np.number):
         return None
     targets = y.reshape(len(y), -1).astype(np.float64)
+    # Sums are taken about the means of all points, so that the subtraction of s s^T / |S| does not cancel digits.
     middle = X.mean(axis=0) if estimator.fit_intercept else np.zeros(X.shape[1])
     shift = targets.mean(axis=0) if estimator.fit_intercept else np.zeros(targets.shape[1])
     rows = np.column_stack([np.ones(len(X)), X - middle, targets - shift])
     products = (rows[:, :, None] * rows[:, None, :]).reshape(len(X), -1)
     n_features, penalty = X.shape[1], float(estimator.alpha)
-    step = max(1, _BLOCK // size)
+    step = max(1, _LIMITS.block // size)
 
     def block(masks: Masks) -> tuple[Floats, NDArray[np.bool_]]:
         sums = torch.from_numpy((masks.astype(np.float64) @ products).reshape(len(masks), rows.shape[1], -1))
@@ -94,7 +106,7 @@ def _kernel_ridge(estimator: KernelRidge, X: NDArray[Any], y: NDArray[Any], poin
         or not np.issubdtype(y.dtype, np.number)
     ):
         return None
-    if (len(X) + len(points)) * len(X) > _MOST_PRODUCTS:
+    if (len(X) + len(points)) * len(X) > _LIMITS.precomputed:
         return None
     settings = dict(estimator.kernel_params or {})
     if not callable(estimator.kernel):
@@ -109,29 +121,29 @@ def _kernel_ridge(estimator: KernelRidge, X: NDArray[Any], y: NDArray[Any], poin
         predicted = (weights @ with_test.T).transpose(0, 2, 1)
         return predicted, solved & masks.any(axis=1)
 
-    return _in_blocks(block, max(1, _BLOCK // targets.size), y.ndim == 1)
+    return _in_blocks(block, max(1, _LIMITS.block // targets.size), y.ndim == 1)
 
 
 def _neighbors(estimator: Any, X: NDArray[Any], y: NDArray[Any], points: NDArray[Any]) -> ClosedForm | None:
-    """Nearest neighbours: of the order of all points around each test point, the first k that are present."""
+    """Nearest neighbours: the first k present points in the order of distance from each test point."""
     is_classifier = isinstance(estimator, KNeighborsClassifier)
     if (
         estimator.weights != "uniform"
         or estimator.metric == "precomputed"
         or y.ndim != 1
-        or len(X) * len(points) > _MOST_PRODUCTS
+        or len(X) * len(points) > _LIMITS.precomputed
     ):
         return None
     if estimator.n_neighbors > len(X) or not (is_classifier or np.issubdtype(y.dtype, np.number)):
         return None
     order = clone(estimator).fit(X, y).kneighbors(points, n_neighbors=len(X), return_distance=False)
     classes, codes = np.unique(y, return_inverse=True) if is_classifier else (None, y)
-    says = np.eye(len(classes))[codes.reshape(-1)] if classes is not None else y.astype(np.float64)[:, None]
-    if order.size * says.shape[1] > _MOST_PRODUCTS:
+    votes = np.eye(len(classes))[codes.reshape(-1)] if classes is not None else y.astype(np.float64)[:, None]
+    if order.size * votes.shape[1] > _LIMITS.precomputed:
         return None
-    around = says[order]  # (n_test, n_points, classes)
+    around = votes[order]  # (n_test, n_points, n_classes)
     k = estimator.n_neighbors
-    step = max(1, _BLOCK // around.size)
+    step = max(1, _LIMITS.block // around.size)
 
     def block(masks: Masks) -> tuple[Floats, NDArray[np.bool_]]:
         present = masks[:, order]
@@ -142,24 +154,19 @@ def _neighbors(estimator: Any, X: NDArray[Any], y: NDArray[Any], points: NDArray
     return _in_blocks(block, step, not is_classifier, classes)
 
 
-def _in_blocks(
-    block: Callable[[Masks], tuple[Floats, NDArray[np.bool_]]],
-    step: int,
-    is_flat: bool,
-    classes: NDArray[Any] | None = None,
-) -> ClosedForm:
-    """Go through many masks ``step`` by ``step``."""
+def _in_blocks(block: Block, step: int, is_flat: bool, classes: NDArray[Any] | None = None) -> ClosedForm:
+    """Return the closed form that retrains ``step`` masks at a time."""
 
-    def of_all(masks: Masks) -> tuple[Answers, NDArray[np.bool_]]:
+    def retrained(masks: Masks) -> tuple[Predictions, NDArray[np.bool_]]:
         parts = [block(masks[start : start + step]) for start in range(0, len(masks), step)]
         numbers, known = map(np.concatenate, zip(*parts, strict=True))
-        return Answers(numbers[..., 0] if is_flat else numbers, classes), known
+        return Predictions(numbers[..., 0] if is_flat else numbers, classes), known
 
-    return of_all
+    return retrained
 
 
 def _solved(grams: torch.Tensor, right: torch.Tensor) -> tuple[torch.Tensor, NDArray[np.bool_]]:
-    """Solve positive systems; tell which were, well beyond rounding."""
+    """Return the solutions of positive systems, and which are precise."""
     factors, failed = torch.linalg.cholesky_ex(grams)
-    kept = factors.diagonal(dim1=1, dim2=2) ** 2 > LEAST_PIVOT * grams.diagonal(dim1=1, dim2=2)
-    return torch.cholesky_solve(right, factors), ((failed == 0) & kept.all(dim=1)).numpy()
+    is_sound = factors.diagonal(dim1=1, dim2=2) ** 2 > LEAST_PIVOT * grams.diagonal(dim1=1, dim2=2)
+    return torch.cholesky_solve(right, factors), ((failed == 0) & is_sound.all(dim=1)).numpy()

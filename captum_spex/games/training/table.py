@@ -1,4 +1,4 @@
-"""A table of past trainings: subsets and what came out, instead of a game that can be asked."""
+"""A table of past trainings: subsets and what got out, instead of a game that can be asked."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ def from_table(
     given = _read(masks, n_players, checks.choice("bitorder", bitorder, ("little", "big")) == "big")
     numbers = np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values)
     if numbers.ndim not in (1, 2) or len(numbers) != len(given) or numbers.dtype.kind not in "fiub":
-        came = f"shape {numbers.shape}, {numbers.dtype}"
-        raise ArgumentError("values", came, f"numbers, ({len(given)},) or ({len(given)}, n_outputs): for each mask")
+        got = f"shape {numbers.shape}, {numbers.dtype}"
+        raise ArgumentError("values", got, f"numbers, ({len(given)},) or ({len(given)}, n_outputs): for each mask")
     outputs = np.asarray(numbers, dtype=np.float64).reshape(len(given), -1)
     wrong = np.flatnonzero(~np.isfinite(outputs).all(axis=1))
     if len(wrong) or not outputs.size:
-        came = f"a value that is not finite in row {wrong[0]}" if len(wrong) else "no values"
-        raise ArgumentError("values", came, "finite numbers, at least one row")
+        got = f"a value that is not finite in row {wrong[0]}" if len(wrong) else "no values"
+        raise ArgumentError("values", got, "finite numbers, at least one row")
     if names is not None and len(names) != given.n_players:
         raise ArgumentError("names", f"{len(names)} names", f"one for each of the {given.n_players} players")
     table = ValueTable(given, outputs, has_outputs=numbers.ndim == 2)
@@ -103,8 +103,8 @@ class TableGame:
         distinct, first = np.unique(known, return_index=True)
         rows = find_rows(keys, distinct)
         if (rows < 0).any():
-            came = f"{int((rows < 0).sum())} masks that the table does not hold"
-            raise MaskError("masks", came, "rows of the table", "`explain` learns from the rows as they are.")
+            got = f"{int((rows < 0).sum())} masks that the table does not hold"
+            raise MaskError("masks", got, "rows of the table", "`explain` learns from the rows as they are.")
         values = self.table.values[first[rows]]
         return values if self.table.has_outputs else values[:, 0]
 
@@ -156,8 +156,8 @@ def _read(masks: Any, n_players: int | None, is_big: bool) -> _Packed | _Plain:
         raise MaskError("masks", f"shape {array.shape}", "(n_masks, n_players), at least one of each")
     if n_players is not None and array.shape[1] != checks.integer("n_players", n_players):
         if array.dtype != np.uint8 or array.shape[1] != -(-n_players // 8):
-            allowed = f"(n_masks, {n_players}), or packed, uint8 (n_masks, {-(-n_players // 8)})"
-            raise MaskError("masks", f"shape {array.shape}, {array.dtype}", allowed)
+            expected = f"(n_masks, {n_players}), or packed, uint8 (n_masks, {-(-n_players // 8)})"
+            raise MaskError("masks", f"shape {array.shape}, {array.dtype}", expected)
         _check_padding(array, n_players, is_big)
         return _Packed(array, n_players, is_big)
     if array.dtype != np.bool_:
@@ -171,8 +171,8 @@ def _check_padding(packed: NDArray[np.uint8], n_players: int, is_big: bool) -> N
     padding = (1 << spare) - 1 if is_big else 0xFF & ~((1 << (8 - spare)) - 1)
     if spare and (np.asarray(packed[:_LOOKED_AT, -1]) & padding).any():
         other = "little" if is_big else "big"
-        came = f"bits behind player {n_players - 1} that are set"
-        raise MaskError("masks", came, "rows filled up with zeros", f'Is it `bitorder="{other}"`?')
+        got = f"bits behind player {n_players - 1} that are set"
+        raise MaskError("masks", got, "rows filled up with zeros", f'Is it `bitorder="{other}"`?')
 
 
 def _check_binary(array: NDArray[Any]) -> None:
@@ -181,9 +181,9 @@ def _check_binary(array: NDArray[Any]) -> None:
         wrong = np.argwhere(~np.isin(array[start : start + step], (0, 1)))
         if len(wrong):
             row, player = int(wrong[0][0]) + start, int(wrong[0][1])
-            came = f"{array[row, player]} in row {row}, column {player}"
+            got = f"{array[row, player]} in row {row}, column {player}"
             hint = "Are they packed bits? Then give `n_players`." if array.dtype == np.uint8 else ""
-            raise MaskError("masks", came, "0 and 1: absent and present", hint)
+            raise MaskError("masks", got, "0 and 1: absent and present", hint)
 
 
 def _rows_of(array: NDArray[Any], rows: NDArray[np.intp]) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""Training data: rows taken by masks, and the players that they belong to."""
+"""Training data: rows selected by masks, and the players that they belong to."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ import scipy.sparse
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from captum_spex import checks
 from captum_spex.arrays import Ints
 from captum_spex.errors import ArgumentError, MaskError
 from captum_spex.masks import Masks
 
-_SHOWN = 3
+_SHOWN = 3  # rows in a message
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """The columns of a training set (features, labels, ...), all with as many rows.
+    """The columns of a training set (features, labels, ...), of equal length.
 
     Attributes:
         columns: arrays, tensors, data frames, sparse matrices or lists.
@@ -65,7 +66,7 @@ class Players:
 
     @classmethod
     def of(cls, groups: ArrayLike | None, n_points: int) -> Players:
-        """Number the groups in the order of their labels; without groups every point is a player.
+        """Number the groups in the order of their labels; without groups, every point is a player.
 
         Raises:
             MaskError: if there is not a label for each point.
@@ -78,19 +79,15 @@ class Players:
         try:
             distinct, of_point = np.unique(labels, return_inverse=True)
         except TypeError as error:
-            raise MaskError("groups", "labels of several kinds", "labels that can be sorted") from error
+            raise MaskError("groups", "labels of several types", "labels that can be sorted") from error
         return cls(of_point.reshape(-1).astype(np.int64), tuple(str(label) for label in distinct))
 
     def points(self, masks: Masks) -> Masks:
-        """Return which points are there, bool ``(n_masks, n_points)``."""
-        return masks if len(self.names) == len(self.of_point) and self._own else masks[:, self.of_point]
-
-    @property
-    def _own(self) -> bool:
-        return bool((self.of_point == np.arange(len(self.of_point))).all())
+        """Return which points are present, bool ``(n_masks, n_points)``."""
+        return masks if np.array_equal(self.of_point, np.arange(masks.shape[1])) else masks[:, self.of_point]
 
 
-def as_array(column: Any) -> NDArray[Any] | None:
+def dense_array(column: Any) -> NDArray[Any] | None:
     """Return a dense array of numbers or labels, or ``None`` for anything else (sparse, lists of texts, ...)."""
     if scipy.sparse.issparse(column):
         return None
@@ -102,19 +99,19 @@ def as_array(column: Any) -> NDArray[Any] | None:
 
 
 def content_of(column: Any) -> list[Any]:
-    """Return what a digest must know of a column: row by row, so that every number counts.
+    """Return a column row by row, to be digested: a large array would only be sampled.
 
     Raises:
-        TypeError: for a column that is no array of numbers or texts.
+        TypeError: for a column that is not an array of numbers or texts.
     """
-    array = as_array(column)
+    array = dense_array(column)
     if array is None:
-        raise TypeError(f"cannot tell what identifies a {type(column).__name__}")
+        raise TypeError(f"{checks.a(column)} has no identity")
     return list(array.tolist()) if array.ndim == 1 else list(array)
 
 
 def described(rows: Ints) -> str:
-    """Return a text that tells which rows of the training data are meant."""
+    """Return a text that names some rows of the training data."""
     shown = ", ".join(map(str, rows[:_SHOWN].tolist()))
     return f"{len(rows)} training points" + (f" ({shown}{', ...' if len(rows) > _SHOWN else ''})" if len(rows) else "")
 
@@ -124,7 +121,7 @@ def _length(column: Any) -> int:
         return int(column.shape[0]) if column.shape else 0
     if isinstance(column, Sequence) and not isinstance(column, str):
         return len(column)
-    raise ArgumentError("data", f"a {type(column).__name__}", "arrays, tensors, data frames, sparse matrices or lists")
+    raise ArgumentError("data", checks.a(column), "arrays, tensors, data frames, sparse matrices or lists")
 
 
 def _taken(column: Any, rows: Ints) -> Any:

@@ -246,7 +246,7 @@ def main_of(run, line):
 
 def test_a_partly_seen_text_shows_standard_errors_and_how_far_to_trust(run, models):
     done = run(EIGHT, "--model", models["classifier"], "--budget", "40", "--order", "1")
-    assert re.search(r"SII: faithfulness \S+ \(R² on masks held out\), from 40 evaluations", done.out)
+    assert re.search(r"SII: faithfulness \S+ \(R² on held-out masks\), from 40 evaluations", done.out)
     assert re.search(r"^players +value +± *$", done.out, re.MULTILINE)
     faithfulness = float(re.search(r"faithfulness (\S+)", done.out)[1])
     assert ("Too few evaluations" in done.out) == (not faithfulness >= 0.8)

@@ -1,4 +1,4 @@
-"""The model that the package brings along: a tiny classifier of review sentences (its card: README.md beside this)."""
+"""The embedded model, a tiny classifier of review sentences; README.md in this folder is its card."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 from torch import nn
 
 EMBEDDED_MODEL = Path(__file__).parent
-"""Folder of the model, to be given wherever the library transformers takes a path."""
+"""Folder of the model, for everything in transformers that takes a path."""
 
 
 def embedded_model() -> tuple[nn.Module, Any]:
     """Return the embedded classifier of review sentences and its tokenizer; works offline.
 
-    Labels are ``"negative"`` and ``"positive"``. It was trained on generated sentences only, and knows some hundreds of
-    words; it is there to try things out.
+    Labels are ``"negative"`` and ``"positive"``. It was trained on generated sentences only and knows a few hundred
+    words: it is for trying things out.
 
     Example:
         >>> model, tokenizer = embedded_model()

@@ -1,6 +1,6 @@
-"""What is observed of a model's scores: accuracy, loss, log-probability, logit difference; with an identity for stores.
+"""Value functions of a model's scores: accuracy, loss, log-probability, logit difference; with an identity for stores.
 
-Each is called with scores ``(n_masks, n_examples, ..., classes)`` and returns one value for each mask.
+Each takes scores ``(n_masks, n_examples, ..., classes)`` and returns one value per mask.
 """
 
 from __future__ import annotations
@@ -8,15 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from captum_spex import checks
+from captum_spex.arrays import scalar
 from captum_spex.errors import ArgumentError
 from captum_spex.evaluation.fingerprint import digest
 
 IGNORED = -100
-"""Labels that do not count, as in torch."""
+"""Label that does not count, as in torch."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,15 +31,15 @@ class Scored:
 
     @property
     def fingerprint(self) -> str:
-        """What tells this function from others."""
+        """The identity of this function."""
         return f"{self.kind} at {self.position} of {digest(self.labels, self.others)}"
 
     def __call__(self, scores: Tensor) -> Tensor:
         """Return the values, ``(n_masks,)``."""
         if self.position is not None:
             if scores.dim() < 4 or not -scores.shape[2] <= self.position < scores.shape[2]:
-                came = f"{self.position} for scores {tuple(scores.shape[1:])} of the examples"
-                raise ArgumentError("position", came, "a position of the scores' second dimension")
+                got = f"{self.position} for scores of shape {tuple(scores.shape[1:])}"
+                raise ArgumentError("position", got, "an index into their second dimension")
             scores = scores[:, :, self.position]
         counts = self._checked("labels", self.labels, scores, self.labels != IGNORED)
         known = torch.where(counts, self.labels.to(scores.device)[None], 0)
@@ -57,21 +58,20 @@ class Scored:
     def _checked(argument: str, classes: Tensor, scores: Tensor, counts: Tensor) -> Tensor:
         """Return which classes count, ``(1, n_examples, ...)``, if they fit the scores."""
         if classes.shape != scores.shape[1:-1]:
-            came = f"shape {tuple(classes.shape)} for scores {tuple(scores.shape[1:])} of the examples"
-            allowed = f"{tuple(scores.shape[1:-1])}: a class for each"
-            raise ArgumentError(argument, came, allowed, "Is `position` right?")
+            expected = f"shape {tuple(scores.shape[1:-1])} for scores of shape {tuple(scores.shape[1:])}"
+            raise ArgumentError(argument, f"{tuple(classes.shape)}", expected, "Is `position` right?")
         wrong = classes[counts & ((classes < 0) | (classes >= scores.shape[-1]))]
         if len(wrong):
-            raise ArgumentError(argument, f"class {int(wrong[0])}", f"0 to {scores.shape[-1] - 1}, or {IGNORED}")
+            raise ArgumentError(argument, f"{int(wrong[0])}", f"classes from 0 to {scores.shape[-1] - 1}, or {IGNORED}")
         return counts.to(scores.device)[None]
 
 
 def accuracy(labels: Any, *, position: int | None = None) -> Scored:
-    """Return the function that gives the share of examples whose largest score is that of their label.
+    """Return the value function that is the share of examples whose largest score is that of their label.
 
     Args:
-        labels: classes, ``(n_examples,)``, or with a dimension of positions; -100: does not count.
-        position: of the scores' third dimension, for models that score every position; -1: the last.
+        labels: classes, ``(n_examples,)`` or ``(n_examples, n_positions)``; -100 does not count.
+        position: index into the positions, for models that score each of them; -1: the last.
 
     Example:
         >>> accuracy([1, 0])(torch.tensor([[[0.0, 1.0], [0.0, 1.0]]]))
@@ -81,43 +81,42 @@ def accuracy(labels: Any, *, position: int | None = None) -> Scored:
 
 
 def loss(labels: Any, *, position: int | None = None) -> Scored:
-    """Return the function that gives the mean cross-entropy; arguments as of `accuracy`."""
+    """Return the value function that is the mean cross-entropy; arguments as in `accuracy`."""
     return _scored("loss", labels, None, position)
 
 
 def log_prob(labels: Any, *, position: int | None = None) -> Scored:
-    """Return the function that gives the mean log-probability of the labels; arguments as of `accuracy`."""
+    """Return the value function that is the mean log-probability of the labels; arguments as in `accuracy`."""
     return _scored("log_prob", labels, None, position)
 
 
 def logit_difference(labels: Any, others: Any, *, position: int | None = None) -> Scored:
-    """Return the function that gives the mean score of the labels minus that of other classes, ``(n_examples,)``."""
+    """Return the value function that is the mean score of the labels minus that of other classes, of the same shape."""
     if others is None:
-        raise ArgumentError("others", "None", "classes, one for each label")
+        raise ArgumentError("others", "None", "a class for each label")
     return _scored("logit_difference", labels, others, position)
 
 
 def _at(scores: Tensor, classes: Tensor) -> Tensor:
-    """Return the scores of classes ``(1, n_examples, ...)``, ``(n_masks, n_examples, ...)``."""
+    """Return the scores ``(n_masks, n_examples, ...)`` of the classes ``(1, n_examples, ...)``."""
     return scores.gather(-1, classes.expand(scores.shape[:-1])[..., None])[..., 0]
 
 
 def _scored(kind: str, labels: Any, others: Any, position: Any) -> Scored:
-    if position is not None and (not isinstance(position, int | np.integer) or isinstance(position, bool)):
-        raise ArgumentError("position", repr(position), "an integer, or None")
+    position = scalar(position)
+    if position is not None and not checks.is_integer(position):
+        raise ArgumentError("position", repr(position), "an integer or None")
     known = _classes("labels", labels)
     if bool((known == IGNORED).all()):
         raise ArgumentError("labels", f"{IGNORED} only", "at least one class")
-    return Scored(
-        kind, known, None if others is None else _classes("others", others), None if position is None else int(position)
-    )
+    return Scored(kind, known, None if others is None else _classes("others", others), position)
 
 
 def _classes(argument: str, given: Any) -> Tensor:
     try:
         tensor = torch.as_tensor(given)
     except (TypeError, ValueError, RuntimeError):
-        raise ArgumentError(argument, f"a {type(given).__name__} of other things", "integer classes") from None
+        raise ArgumentError(argument, checks.a(given), "integer classes") from None
     tensor = tensor if tensor.dim() else tensor[None]
     if tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool or not tensor.numel():
         raise ArgumentError(argument, f"shape {tuple(tensor.shape)}, {tensor.dtype}", "integer classes")

@@ -1,4 +1,4 @@
-"""A causal language model's answer as a game."""
+"""The answer of a causal language model, as a game."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from torch import Tensor, nn
 from captum_spex import checks
 from captum_spex.errors import ArgumentError
 from captum_spex.games.text.ablation import Ablation, Template, checked_ablation, leaves_nothing
-from captum_spex.games.text.answer_scorer import AnswerScorer, filler
+from captum_spex.games.text.answer_scorer import AnswerScorer, padding_token
 from captum_spex.games.text.length_limit import token_limit
 from captum_spex.games.text.prompt import Prompt, prompt_of
-from captum_spex.games.text.text_game import TextGame, checked_model
+from captum_spex.games.text.text_game import TextGame, TextSettings, checked_model
 from captum_spex.games.text.tokens import FIXED
 from captum_spex.games.text.units import Span
-from captum_spex.masks import Masks
+from captum_spex.masks import Masks, ends
 
 _OUTPUTS = ("mean", "sum", "tokens")
-_CACHED_TO_A_TOKEN = 4  # cached tokens count for one that is computed: they take memory, and no time
+_CACHED_PER_TOKEN = 4  # cached tokens that count as one: they take memory, but no time
 
 
 @dataclass(frozen=True)
-class _Way:
-    """How the model is called: what saves work, as far as that is exact.
+class _CallMode:
+    """How the model is called.
 
     Attributes:
         aligned: whether rows end together, so that logits are computed for the answer only.
@@ -41,41 +41,40 @@ class _Way:
 
 
 class AnswerGame(TextGame):
-    """How probable a causal language model finds an answer when parts of the text before it are removed.
+    """The log-probability of an answer, by a causal language model, when parts of the text before it are removed.
 
-    The value is the log-probability of the answer's tokens, each given the text and the answer before it.
+    That is the log-probability of the answer's tokens, each given the text and the answer before it.
 
     Rows are aligned at the answer, so that logits are computed for it only, and fixed tokens at the beginning (a system
-    prompt, a chat template, ``prefix``) are encoded once and kept as keys and values. Both are used only if the model,
-    asked about the whole text and about the empty one, then gives the same values as without.
+    prompt, a chat template, ``prefix``) are encoded once and kept as keys and values. Both are used only if they do not
+    change the values of the longest and of the shortest row.
 
     Args:
-        model: a causal language model of the library transformers, in evaluation mode, on any device and in any
-            precision.
+        model: a transformers causal language model in evaluation mode, on any device and in any precision.
         tokenizer: its fast tokenizer.
         text: the text to explain.
-        answer: the answer, as it follows the prompt (with the space before it, if one belongs there); default: what
-            the model generates, always taking the most probable token.
+        answer: the answer as it follows the prompt (with a leading space, if there is one); default: what the model
+            generates, by greedy decoding.
         max_new_tokens: the most tokens of a generated answer.
-        output: ``"mean"`` or ``"sum"`` over the tokens of the answer, or ``"tokens"``: one output for each of them.
+        output: ``"mean"`` or ``"sum"`` over the tokens of the answer, or ``"tokens"``, one output for each.
         unit, ablation, replacement, tokens_per_batch, compile: see `ClassificationGame`. The default ablation of a
             tokenizer without mask token is ``"delete"``; ``"hide"`` needs a fixed token between text and answer.
-        prefix, suffix: texts before and after that are never removed.
+        prefix, suffix: texts before and after, never removed.
         system: a system prompt, never removed; implies ``chat``.
         chat: whether to put the text into the tokenizer's chat template.
         prefix_cache: whether fixed tokens at the beginning may be encoded once.
 
     Attributes:
         answer: the answer.
-        answer_ids, answer_tokens: its tokens, int64 ``(n_tokens,)``, and as text.
+        answer_ids, answer_tokens: its tokens, int64 ``(n_tokens,)``, and the same as text.
 
     Raises:
-        ArgumentError: an argument that cannot be used, among them a text that is longer than the model reads.
+        ArgumentError: for an invalid argument, for instance a text that is longer than the model reads.
 
     Example:
         >>> from transformers import GPT2Config, GPT2LMHeadModel
         >>> from captum_spex.games.text import AnswerGame, embedded_model
-        >>> tokenizer = embedded_model()[1]                       # any tokenizer; a network that has learnt nothing
+        >>> tokenizer = embedded_model()[1]                       # an untrained network for an example
         >>> config = GPT2Config(vocab_size=len(tokenizer), n_positions=64, n_embd=16, n_layer=1, n_head=2)
         >>> game = AnswerGame(GPT2LMHeadModel(config).eval(), tokenizer, "a good film", answer="no", suffix=" :")
         >>> game.n_players, game.names
@@ -105,25 +104,15 @@ class AnswerGame(TextGame):
         checked_model(model, tokenizer)
         _check_causal(model)
         self.output = checks.choice("output", output, _OUTPUTS)
-        checks.integer("max_new_tokens", max_new_tokens)
+        max_new_tokens = checks.integer("max_new_tokens", max_new_tokens)
         prompt = prompt_of(tokenizer, text, prefix=prefix, suffix=suffix, system=system, chat=chat)
         if leaves_nothing(tokenizer, checked_ablation(tokenizer, ablation, replacement), replacement):
-            prompt = _with_beginning(prompt, tokenizer)
-        super().__init__(
-            model,
-            tokenizer,
-            prompt,
-            unit=unit,
-            ablation=ablation,
-            replacement=replacement,
-            tokens_per_batch=tokens_per_batch,
-            compile=compile,
-        )
+            prompt = _with_bos_token(prompt, tokenizer)
+        settings = TextSettings(unit, ablation, replacement, tokens_per_batch, compile)
+        super().__init__(model, tokenizer, prompt, settings)
         if self._template.hides and self._template.players[-1] != FIXED:
-            came = (
-                "'hide' for a text right before the answer, which the model predicts from the last token, hidden or not"
-            )
-            raise ArgumentError("ablation", came, "another ablation, or a `suffix`")
+            hint = "The answer is predicted from the last token before it, hidden or not."
+            raise ArgumentError("ablation", "'hide'", "another ablation, or a `suffix`", hint)
         limit = token_limit(model, tokenizer)
         if answer is None:
             _check_room(self._template, max_new_tokens, limit)
@@ -136,29 +125,29 @@ class AnswerGame(TextGame):
         self._template = self._template.followed_by(self.answer_ids)
         self._scorer = AnswerScorer(model, self.answer_ids, self._forward)
         self._cache: Any = None  # keys and values of the first tokens
-        self._way = self._exact_way(prefix_cache)
+        self._mode = self._cheapest_exact_mode(prefix_cache)
 
     def _question(self) -> Mapping[str, str]:
         return {"answer": repr(self.answer_tokens), "output": self.output}
 
     def _lengths(self, masks: Masks) -> NDArray[np.int64]:
-        n_cached = self._way.n_cached
-        return self._template.lengths(masks) - n_cached + n_cached // _CACHED_TO_A_TOKEN
+        n_cached = self._mode.n_cached
+        return self._template.lengths(masks) - n_cached + n_cached // _CACHED_PER_TOKEN
 
     def _values(self, masks: Masks) -> Tensor:
-        log_probs = self._log_probs(masks, self._way)
+        log_probs = self._log_probs(masks, self._mode)
         if self.output == "tokens":
             return log_probs
         return (log_probs.mean(dim=1) if self.output == "mean" else log_probs.sum(dim=1))[:, None]
 
-    def _log_probs(self, masks: Masks, way: _Way) -> Tensor:
+    def _log_probs(self, masks: Masks, mode: _CallMode) -> Tensor:
         """Return the log-probability of each token of the answer, float32 ``(n_masks, n_tokens)``."""
-        fill = filler(self._model)
-        if not way.aligned:
+        fill = padding_token(self._model)
+        if not mode.aligned:
             rows = self._template.rows(masks, fill=fill)
-            return self._scorer.plain(rows, tell_positions=self._template.hides)
-        rows = self._template.after(way.n_cached).rows(masks, fill=fill, align="right")
-        return self._scorer.aligned(rows, self._encoded(way.n_cached), way.n_cached)
+            return self._scorer.left_aligned(rows, with_positions=self._template.hides)
+        rows = self._template.without_first(mode.n_cached).rows(masks, fill=fill, align="right")
+        return self._scorer.right_aligned(rows, self._encoded(mode.n_cached), mode.n_cached)
 
     def _encoded(self, n_tokens: int) -> Any:
         """Return the keys and values of the first tokens, computed once."""
@@ -166,33 +155,38 @@ class AnswerGame(TextGame):
             self._cache = self._scorer.encoded(self._template.ids[:n_tokens])
         return self._cache if n_tokens else None
 
-    def _exact_way(self, prefix_cache: bool) -> _Way:
-        """Return the cheapest way to call the model that gives the values of the plain one."""
-        plain = _Way(aligned=False, n_cached=0)
+    def _cheapest_exact_mode(self, prefix_cache: bool) -> _CallMode:
+        """Return the cheapest mode that does not change the values."""
+        plain = _CallMode(aligned=False, n_cached=0)
         if not self._scorer.aligns:
             return plain
-        ends = self._template.extremes()
+        extremes = self._template.extremes()
         n_fixed = int(np.argmax(self._template.players != FIXED))
         may_cache = prefix_cache and self._scorer.caches and n_fixed > 1
-        ways = [_Way(True, n_fixed - 1)] if may_cache else []  # the last predicts, it is not cached
+        modes = [_CallMode(True, n_fixed - 1)] if may_cache else []  # the last fixed token predicts the next
         with torch.inference_mode():
-            wanted = torch.cat([self._log_probs(ends[:1], plain), self._log_probs(ends[1:], plain)])
-            for way in [*ways, _Way(aligned=True, n_cached=0)]:
-                if self._scorer.agrees(partial(self._log_probs, ends, way), wanted):
-                    return way
+            # One row at a time: padding is what a mode may get wrong.
+            expected = torch.cat([self._log_probs(extremes[:1], plain), self._log_probs(extremes[1:], plain)])
+            for mode in [*modes, _CallMode(aligned=True, n_cached=0)]:
+                if self._scorer.agrees(partial(self._log_probs, extremes, mode), expected):
+                    return mode
         return plain
 
     def _generated(self, max_new_tokens: int) -> NDArray[np.int64]:
-        rows = self._template.rows(np.ones((1, self.n_players), dtype=np.bool_))
+        rows = self._template.rows(ends(self.n_players)[:1])
         tensors = self._tensors(replace(rows, types=None))
         model: Any = self._model
         with torch.inference_mode():
             row = model.generate(
-                **tensors, max_new_tokens=max_new_tokens, do_sample=False, num_beams=1, pad_token_id=filler(model)
+                **tensors,
+                max_new_tokens=max_new_tokens,
+                do_sample=False,
+                num_beams=1,
+                pad_token_id=padding_token(model),
             )
         new = row[0, rows.ids.shape[1] :].cpu().numpy().astype(np.int64)
-        ends = np.atleast_1d(np.asarray(model.generation_config.eos_token_id, dtype=object)).tolist()
-        while len(new) and new[-1] in ends:
+        end_tokens = np.atleast_1d(np.asarray(model.generation_config.eos_token_id, dtype=object)).tolist()
+        while len(new) and new[-1] in end_tokens:
             new = new[:-1]
         if not len(new):
             raise ArgumentError("answer", "None, and the model generates no answer", "the answer to explain")
@@ -202,15 +196,15 @@ class AnswerGame(TextGame):
 def _check_causal(model: Any) -> None:
     config = getattr(model, "config", None)
     if getattr(config, "is_encoder_decoder", False) or not callable(getattr(model, "generate", None)):
-        came = f"a {type(model).__name__}"
-        raise ArgumentError("model", came, "a causal language model, as `AutoModelForCausalLM` loads them")
+        expected = "a causal language model, such as `AutoModelForCausalLM` loads"
+        raise ArgumentError("model", checks.a(model), expected)
 
 
-def _with_beginning(prompt: Prompt, tokenizer: Any) -> Prompt:
-    """Put the token that begins a text before one without any fixed token, so that something is always left."""
+def _with_bos_token(prompt: Prompt, tokenizer: Any) -> Prompt:
+    """Prepend the beginning-of-sequence token to a text without any fixed token, so that no row is empty."""
     nothing_fixed = not prompt.before and not prompt.after and not tokenizer.num_special_tokens_to_add()
-    beginning = getattr(tokenizer, "bos_token", None)
-    return replace(prompt, before=beginning) if nothing_fixed and beginning else prompt
+    bos_token = getattr(tokenizer, "bos_token", None)
+    return replace(prompt, before=bos_token) if nothing_fixed and bos_token else prompt
 
 
 def _tokens_of_answer(tokenizer: Any, answer: Any) -> NDArray[np.int64]:
@@ -218,11 +212,11 @@ def _tokens_of_answer(tokenizer: Any, answer: Any) -> NDArray[np.int64]:
     if not ids:
         raise ArgumentError("answer", repr(answer), "a text of at least one token, or None for a generated one")
     if getattr(tokenizer, "unk_token_id", None) in ids:
-        raise ArgumentError("answer", f"{answer!r}, which the tokenizer cannot encode", "a text that it knows")
+        raise ArgumentError("answer", f"{answer!r}, with unknown tokens", "a text that the tokenizer can encode")
     return np.asarray(ids, dtype=np.int64)
 
 
 def _check_room(template: Template, n_answer: int, limit: int | None) -> None:
     if limit is not None and template.longest() + n_answer > limit:
-        came = f"{template.longest()} tokens before an answer of {n_answer}"
-        raise ArgumentError("text", came, f"at most {limit} tokens together, what the model reads")
+        got = f"{template.longest()} before an answer of {n_answer}"
+        raise ArgumentError("text", got, f"at most {limit} tokens with the answer, the limit of the model")

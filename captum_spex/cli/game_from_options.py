@@ -1,4 +1,4 @@
-"""From the options of the command line to a game."""
+"""Build a game from the options of the command line."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from captum_spex.games.text import AnswerGame, ClassificationGame, SimilarityGam
 from captum_spex.games.text.embedded import EMBEDDED_MODEL
 
 _TASKS = {"classification": "SequenceClassification", "answer": "CausalLM", "similarity": ""}
-_AROUND = ("replacement", "prefix", "suffix", "system", "chat")
-_MODELS = "the name of a model that can be fetched, or the path of a folder with one"
-_SHOWN_WEIGHTS = 3
-_SAID = 300  # characters of what the library says of a model that it cannot load
+_TEXT_OPTIONS = ("replacement", "prefix", "suffix", "system", "chat")
+_MODELS = "the name of a model on the Hugging Face Hub, or the path of a folder with one"
+_SHOWN_WEIGHTS = 3  # names of missing weights in a message
+_EXCERPT = 300  # characters of the message of transformers about a model that it cannot load
 
 
 def text_of(text: str | None, file: str | None) -> str:
-    """Return the text: the argument, a file, or standard input; the line break at its end is left out."""
+    """Return the text: the argument, a file, or standard input, without the line break at its end."""
     if (text is None) == (file is None):
-        came = "neither a text nor a file" if text is None else "a text and a file"
-        raise ArgumentError("text", came, "one of TEXT and --file")
+        got = "neither a text nor a file" if text is None else "a text and a file"
+        raise ArgumentError("text", got, "one of TEXT and --file")
     try:
         if text is not None:
-            octets = text.encode("utf-8", "surrogateescape")  # bytes that are no text reach Python as such surrogates
+            octets = text.encode("utf-8", "surrogateescape")  # Python decodes invalid bytes of arguments to surrogates
         else:
             octets = sys.stdin.buffer.read() if file == "-" else Path(str(file)).read_bytes()
         return octets.decode("utf-8-sig").rstrip("\r\n")
     except OSError as error:
-        raise ArgumentError("file", f"{file} ({error.strerror})", "a file that can be read") from error
+        raise ArgumentError("file", f"{file} ({error.strerror})", "a readable file") from error
     except UnicodeDecodeError as error:
-        came = f"{file or 'a text'}, of which byte {error.start} ({octets[error.start]:#04x}) is not UTF-8"
-        hint = "Convert it first, for instance by `iconv`."
-        raise ArgumentError("text" if file is None else "file", came, "text in UTF-8", hint) from error
+        got = f"byte {octets[error.start]:#04x} at {error.start}" + (f" of {file}" if file else "")
+        hint = "Convert it first, for instance with `iconv`."
+        raise ArgumentError("text" if file is None else "file", got, "text in UTF-8", hint) from error
 
 
 def game_of(text: str, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """Load the model and return the game and, for people and for JSON, what was asked."""
+    """Load the model and return the game and the settings to be printed and written as JSON."""
     device = _device(options["device"])
     name = str(EMBEDDED_MODEL if options["model"] is None else options["model"])
     model, tokenizer, task = _loaded(name, options["task"], _dtype(options["dtype"], device))
@@ -59,7 +59,7 @@ def game_of(text: str, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]
         "output": game.output,
         "unit": options["unit"],
         "ablation": game.ablation,
-        **{key: options[key] for key in _AROUND},
+        **{key: options[key] for key in _TEXT_OPTIONS},
     }
     return game, facts
 
@@ -79,7 +79,7 @@ def _answer(
     model: Any, tokenizer: Any, text: str, options: Mapping[str, Any], settings: dict[str, Any]
 ) -> tuple[Any, str]:
     if settings.get("output") == "tokens":
-        raise UnknownNameError("output", "'tokens'", "'mean', 'sum'", "Several outputs are for `AnswerGame` in Python.")
+        raise UnknownNameError("output", "'tokens'", "'mean', 'sum'", "Use `AnswerGame` in Python for several outputs.")
     chat = {"system": options["system"], "chat": options["chat"]}
     game = AnswerGame(model, tokenizer, text, answer=options["target"], **chat, **settings)
     return game, game.answer
@@ -90,7 +90,7 @@ def _similarity(
 ) -> tuple[Any, str]:
     _refuse(options, ("system", "chat"), "similarity")
     if options["target"] is None:
-        raise ArgumentError("target", "nothing", "the query that the text is compared with")
+        raise ArgumentError("target", "nothing", "the query to compare the text with")
     return SimilarityGame(model, tokenizer, text, options["target"], **settings), options["target"]
 
 
@@ -100,8 +100,7 @@ _GAMES = {"classification": _classification, "answer": _answer, "similarity": _s
 def _refuse(options: Mapping[str, Any], names: tuple[str, ...], task: str) -> None:
     for name in names:
         if options[name]:
-            came = f"{options[name]!r} for the task {task}"
-            raise ArgumentError(name, came, 'nothing, unless `task="answer"`')
+            raise ArgumentError(name, f"{options[name]!r} for the task {task}", 'nothing, unless `task="answer"`')
 
 
 def _device(given: str | None) -> torch.device:
@@ -110,7 +109,7 @@ def _device(given: str | None) -> torch.device:
         device = torch.device(name)
         torch.zeros(1, device=device).cpu()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ArgumentError("device", repr(name), "a device of this machine, for instance cpu", str(error)) from error
+        raise ArgumentError("device", repr(name), "a device of this machine, such as cpu", str(error)) from error
     return device
 
 
@@ -119,22 +118,22 @@ def _dtype(given: str | None, device: torch.device) -> Any:
 
 
 def _loaded(name: str, task: str | None, dtype: Any) -> tuple[Any, Any, str]:
-    """Return the model, its tokenizer and the task: the one that is given, else what the model is made for."""
+    """Return the model, its tokenizer and the task: the given one, or that of the model."""
     import transformers
 
     is_folder = Path(name).is_dir()
     if not is_folder and (name.count("/") != 1 or name.startswith((".", "/", "~"))) and ("/" in name or "\\" in name):
-        raise ArgumentError("model", f"{name!r}, which is no folder", _MODELS)
+        raise ArgumentError("model", f"{name!r}, which does not exist", _MODELS)
     with _quiet(is_folder):
-        used = _task(_from_hub(transformers.AutoConfig, name)) if task is None else task
-        tokenizer = _from_hub(transformers.AutoTokenizer, name)
+        used = _task(_from_pretrained(transformers.AutoConfig, name)) if task is None else task
+        tokenizer = _from_pretrained(transformers.AutoTokenizer, name)
         auto = getattr(transformers, f"AutoModel{'For' if _TASKS[used] else ''}{_TASKS[used]}")
-        model, report = _from_hub(auto, name, dtype=dtype, output_loading_info=True)
+        model, report = _from_pretrained(auto, name, dtype=dtype, output_loading_info=True)
     missing = sorted(report["missing_keys"])
-    if missing and used != "similarity":  # whose encoders often come without the pooler that nobody asks
+    if missing and used != "similarity":  # encoders often come without the pooler, which is not used here
         more = f" and {len(missing) - _SHOWN_WEIGHTS} more" if len(missing) > _SHOWN_WEIGHTS else ""
-        came = f"{used!r} for a model without weights for it ({', '.join(missing[:_SHOWN_WEIGHTS])}{more})"
-        raise ArgumentError("model" if task is None else "task", came, "what the model was trained for")
+        got = f"{used!r} for a model without weights for it ({', '.join(missing[:_SHOWN_WEIGHTS])}{more})"
+        raise ArgumentError("model" if task is None else "task", got, "a task that the model was trained for")
     return model, tokenizer, used
 
 
@@ -145,20 +144,20 @@ def _task(config: Any) -> str:
     return "answer" if architecture.endswith(("ForCausalLM", "LMHeadModel")) else "similarity"
 
 
-def _from_hub(auto: Any, name: str, **settings: Any) -> Any:
+def _from_pretrained(auto: Any, name: str, **settings: Any) -> Any:
     try:
         return auto.from_pretrained(name, **settings)
-    except Exception as error:  # the library raises many kinds for models that it cannot find or read
-        said = textwrap.shorten(str(error), _SAID, placeholder=" ...")
-        raise ArgumentError("model", repr(name), _MODELS, said) from error
+    except Exception as error:  # transformers raises many kinds for models that it cannot find or read
+        hint = textwrap.shorten(str(error), _EXCERPT, placeholder=" ...")
+        raise ArgumentError("model", repr(name), _MODELS, hint) from error
 
 
 @contextmanager
 def _quiet(is_folder: bool) -> Iterator[None]:
-    """Keep the library from reporting on what it loads; downloads keep their progress bars."""
+    """Silence the reports of transformers on what it loads, but not the progress bars of downloads."""
     from transformers.utils import logging as transformers_logging
 
-    logging: Any = transformers_logging  # without annotations
+    logging: Any = transformers_logging  # it has no annotations
     level, shows = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     if is_folder:

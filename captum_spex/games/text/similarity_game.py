@@ -1,4 +1,4 @@
-"""An encoder's similarity of a text to a query as a game."""
+"""The similarity of a text to a query, as a game."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from captum_spex import checks
 from captum_spex.errors import ArgumentError, GameError
 from captum_spex.evaluation.fingerprint import digest
 from captum_spex.games.text.ablation import Ablation
-from captum_spex.games.text.answer_scorer import filler
+from captum_spex.games.text.answer_scorer import padding_token
 from captum_spex.games.text.length_limit import token_limit
 from captum_spex.games.text.prompt import prompt_of
-from captum_spex.games.text.text_game import TextGame, checked_model
+from captum_spex.games.text.text_game import TextGame, TextSettings, checked_model
 from captum_spex.games.text.units import Span
 from captum_spex.masks import Masks
 
@@ -24,20 +24,20 @@ _POOLINGS = ("mean", "first", "last")
 
 
 class SimilarityGame(TextGame):
-    """How similar an encoder finds a text to a query when parts of the text are removed.
+    """The similarity of a text to a query, by an encoder, when parts of the text are removed.
 
     Args:
-        model: an encoder of the library transformers, in evaluation mode, on any device and in any precision.
+        model: a transformers encoder in evaluation mode, on any device and in any precision.
         tokenizer: its fast tokenizer.
         text: the text to explain.
         query: the text to compare with, or its embedding ``(n_features,)``; never removed.
         output: ``"cosine"`` or ``"dot"`` product of the embeddings.
-        pooling: how the last hidden states make an embedding: their ``"mean"`` over the tokens at which the model may
-            look, the ``"first"`` or the ``"last"`` of them.
+        pooling: how the last hidden states become an embedding: their ``"mean"`` over the tokens in the attention mask,
+            the ``"first"`` or the ``"last"`` of them.
         unit, ablation, replacement, prefix, suffix, tokens_per_batch, compile: see `ClassificationGame`.
 
     Raises:
-        ArgumentError: an argument that cannot be used, among them a text that is longer than the model reads.
+        ArgumentError: for an invalid argument, for instance a text that is longer than the model reads.
         GameError: if the model returns no hidden states.
 
     Example:
@@ -70,16 +70,8 @@ class SimilarityGame(TextGame):
         self.output = checks.choice("output", output, _OUTPUTS)
         self._pooling = checks.choice("pooling", pooling, _POOLINGS)
         prompt = prompt_of(tokenizer, text, prefix=prefix, suffix=suffix)
-        super().__init__(
-            model,
-            tokenizer,
-            prompt,
-            unit=unit,
-            ablation=ablation,
-            replacement=replacement,
-            tokens_per_batch=tokens_per_batch,
-            compile=compile,
-        )
+        settings = TextSettings(unit, ablation, replacement, tokens_per_batch, compile)
+        super().__init__(model, tokenizer, prompt, settings)
         self._query = self._query_embedding(query, tokenizer)
 
     def _question(self) -> Mapping[str, str]:
@@ -92,35 +84,37 @@ class SimilarityGame(TextGame):
             inputs = tokenizer(query, return_tensors="pt", truncation=False, verbose=False).to(self.device)
             n_tokens, limit = inputs["input_ids"].shape[1], token_limit(self._model, tokenizer)
             if limit is not None and n_tokens > limit:
-                raise ArgumentError("query", f"{n_tokens} tokens", f"at most {limit} tokens, what the model reads")
+                raise ArgumentError("query", f"{n_tokens} tokens", f"at most {limit} tokens, the limit of the model")
             tensors = {name: inputs[name] for name in ("input_ids", "attention_mask")}
             with torch.inference_mode():
                 embedding = self._embeddings(tensors)[0]
         else:
-            raise ArgumentError("query", repr(query), "a text, or one embedding (n_features,)")
+            raise ArgumentError("query", repr(query), "a text, or an embedding (n_features,)")
         return nn.functional.normalize(embedding, dim=0) if self.output == "cosine" else embedding
 
     def _checked_embedding(self, query: Tensor) -> Tensor:
         width = getattr(getattr(self._model, "config", None), "hidden_size", None)
         if query.dim() != 1 or (width is not None and len(query) != width):
-            allowed = f"a text, or one embedding ({'n_features' if width is None else width},)"
-            raise ArgumentError("query", f"shape {tuple(query.shape)}", allowed)
+            expected = f"a text, or an embedding ({'n_features' if width is None else width},)"
+            raise ArgumentError("query", f"shape {tuple(query.shape)}", expected)
         return query.detach().float().to(self.device)
 
     def _embeddings(self, tensors: dict[str, Tensor]) -> Tensor:
         states = getattr(self._forward(**tensors), "last_hidden_state", None)
         if states is None:
-            hint = "`AutoModel.from_pretrained(...)` returns them, as does `model.base_model` of a model with a head."
-            raise GameError(f"`model`: a {type(self._model).__name__} returns no `last_hidden_state`. {hint}")
-        seen = tensors["attention_mask"].to(states.dtype)
+            hint = "Load it by `AutoModel.from_pretrained(...)`, or use `model.base_model` of a model with a head."
+            raise GameError(
+                f"`model`: expected it to return `last_hidden_state`, got {checks.a(self._model)} without. {hint}"
+            )
+        attention = tensors["attention_mask"].to(states.dtype)
         if self._pooling == "mean":
-            return ((states * seen[:, :, None]).sum(dim=1) / seen.sum(dim=1, keepdim=True)).float()
-        places = torch.arange(seen.shape[1], device=seen.device) * (seen > 0)
-        chosen = places.argmax(dim=1) if self._pooling == "last" else (seen > 0).int().argmax(dim=1)
+            return ((states * attention[:, :, None]).sum(dim=1) / attention.sum(dim=1, keepdim=True)).float()
+        places = torch.arange(attention.shape[1], device=attention.device) * (attention > 0)
+        chosen = places.argmax(dim=1) if self._pooling == "last" else (attention > 0).int().argmax(dim=1)
         return states[torch.arange(len(states), device=states.device), chosen].float()
 
     def _values(self, masks: Masks) -> Tensor:
-        embeddings = self._embeddings(self._tensors(self._template.rows(masks, fill=filler(self._model))))
+        embeddings = self._embeddings(self._tensors(self._template.rows(masks, fill=padding_token(self._model))))
         if self.output == "cosine":
             embeddings = nn.functional.normalize(embeddings, dim=1)
         return (embeddings @ self._query)[:, None]
