@@ -15,10 +15,10 @@ from captum_spex.attr.store_identity import content_of, identity_of
 from captum_spex.compat import captum
 from captum_spex.errors import ArgumentError
 from captum_spex.evaluation.fingerprint import digest
-from captum_spex.games.text.answer_scorer import AnswerScorer, filler
+from captum_spex.games.text.answer_scorer import AnswerScorer, padding_token
 from captum_spex.games.text.length_limit import token_limit
 from captum_spex.games.text.token_batches import BatchedGame
-from captum_spex.games.text.token_rows import Align, Rows, filled_up
+from captum_spex.games.text.token_rows import Align, Rows, padded
 from captum_spex.masks import Masks, ends
 
 Inspect = Callable[[str, str, list[float]], None]
@@ -126,13 +126,13 @@ class LanguageGame(BatchedGame):
 
     def _text_log_probs(self, masks: Masks) -> Tensor:
         if self._scorer.aligns and self._alignment_is_exact:
-            return self._scorer.aligned(self._rows(masks, "right"))
-        return self._scorer.plain(self._rows(masks, "left"))
+            return self._scorer.right_aligned(self._rows(masks, "right"))
+        return self._scorer.left_aligned(self._rows(masks, "left"))
 
     def _rows(self, masks: Masks, align: Align) -> Rows:
         prompts = self._prompts(masks)
         lengths = np.asarray([len(prompt) for prompt in prompts])
-        return filled_up(np.concatenate(prompts), lengths, fill=filler(self._wrapper.model), align=align)
+        return padded(np.concatenate(prompts), lengths, fill=padding_token(self._wrapper.model), align=align)
 
     def _prompts(self, masks: Masks) -> list[NDArray[np.int64]]:
         """Return the tokens of every row, the answer at its end."""
@@ -160,8 +160,8 @@ class LanguageGame(BatchedGame):
     def _alignment_is_exact(self) -> bool:
         """Whether rows that are aligned at their ends get the values that they get alone."""
         masks = self._trial_masks()
-        alone = [self._scorer.plain(self._rows(mask[None], "left")) for mask in masks]
-        return self._scorer.agrees(lambda: self._scorer.aligned(self._rows(masks, "right")), torch.cat(alone))
+        alone = [self._scorer.left_aligned(self._rows(mask[None], "left")) for mask in masks]
+        return self._scorer.agrees(lambda: self._scorer.right_aligned(self._rows(masks, "right")), torch.cat(alone))
 
     def _trial_masks(self) -> Masks:
         """Return the masks of all players, of none, and of the second half."""

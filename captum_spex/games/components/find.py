@@ -259,7 +259,7 @@ def _n_heads(attention: nn.Module, model: nn.Module, path: str, width: int) -> i
     for owner in (*attention.modules(), *configurations):
         for name in _NAMES.head_counts:
             count = getattr(owner, name, None)
-            if checks.is_integer(count) and count > 0:
+            if count is not None and checks.is_integer(count) and count > 0:
                 return int(count)
     got = f"{checks.a(attention)} ({path!r}, {width} channels) with an unknown number of heads"
     missing = f"one of the attributes {', '.join(_NAMES.head_counts)} on it or in its `config`"

@@ -27,20 +27,22 @@ ClosedForm = Callable[[Masks], tuple[Predictions, NDArray[np.bool_]]]
 
 
 @dataclass(frozen=True)
-class _Limits:
+class Limits:
     """Memory bounds, in numbers of 8 bytes."""
 
     precomputed: int = 1 << 26  # products, kernels and neighbours of all points: half a gigabyte
     block: int = 1 << 22  # matrices of a block of masks
 
 
-_LIMITS = _Limits()
+LIMITS = Limits()
 _DIRECT_SOLVERS = ("auto", "cholesky", "svd")  # of ridge; the others stop at a tolerance
 
 
-def closed_form_of(estimator: Any, columns: tuple[Any, ...], on_test: OnTest) -> ClosedForm | None:
+def closed_form_of(
+    estimator: Any, columns: tuple[Any, ...], on_test: OnTest, limits: Limits = LIMITS
+) -> ClosedForm | None:
     """Return how to retrain an estimator in closed form, or ``None`` if that may not give the same predictions."""
-    makers: dict[type, Callable[[Any, NDArray[Any], NDArray[Any], NDArray[Any]], ClosedForm | None]] = {
+    makers: dict[type, Callable[[Any, NDArray[Any], NDArray[Any], NDArray[Any], Limits], ClosedForm | None]] = {
         Ridge: _ridge,
         KernelRidge: _kernel_ridge,
         KNeighborsClassifier: _neighbors,
@@ -55,10 +57,12 @@ def closed_form_of(estimator: Any, columns: tuple[Any, ...], on_test: OnTest) ->
     # Other floats, and labels that are not finite, are left to scikit-learn's own precision and errors.
     is_numeric &= all(array.dtype.kind != "f" or array.dtype == np.float64 for array in (X, y, points))
     is_numeric &= y.dtype.kind != "f" or bool(np.isfinite(y).all())
-    return makers[type(estimator)](estimator, X, y, points) if is_numeric else None
+    return makers[type(estimator)](estimator, X, y, points, limits) if is_numeric else None
 
 
-def _ridge(estimator: Ridge, X: NDArray[Any], y: NDArray[Any], points: NDArray[Any]) -> ClosedForm | None:
+def _ridge(
+    estimator: Ridge, X: NDArray[Any], y: NDArray[Any], points: NDArray[Any], limits: Limits
+) -> ClosedForm | None:
     r"""Ridge from sums over the present points: :math:`(\sum x x^T - s s^T / |S| + \alpha) w = \sum x y - ...`."""
     size = (X.shape[1] + 1 + (1 if y.ndim == 1 else y.shape[1])) ** 2
     if (
@@ -68,7 +72,7 @@ def _ridge(estimator: Ridge, X: NDArray[Any], y: NDArray[Any], points: NDArray[A
         or estimator.solver not in _DIRECT_SOLVERS
     ):
         return None
-    if len(X) * size > _LIMITS.precomputed or not np.issubdtype(y.dtype, np.number):
+    if len(X) * size > limits.precomputed or not np.issubdtype(y.dtype, np.number):
         return None
     targets = y.reshape(len(y), -1).astype(np.float64)
     # Sums are taken about the means of all points, so that the subtraction of s s^T / |S| does not cancel digits.
@@ -77,7 +81,7 @@ def _ridge(estimator: Ridge, X: NDArray[Any], y: NDArray[Any], points: NDArray[A
     rows = np.column_stack([np.ones(len(X)), X - middle, targets - shift])
     products = (rows[:, :, None] * rows[:, None, :]).reshape(len(X), -1)
     n_features, penalty = X.shape[1], float(estimator.alpha)
-    step = max(1, _LIMITS.block // size)
+    step = max(1, limits.block // size)
 
     def block(masks: Masks) -> tuple[Floats, NDArray[np.bool_]]:
         sums = torch.from_numpy((masks.astype(np.float64) @ products).reshape(len(masks), rows.shape[1], -1))
@@ -97,7 +101,9 @@ def _ridge(estimator: Ridge, X: NDArray[Any], y: NDArray[Any], points: NDArray[A
     return _in_blocks(block, step, y.ndim == 1)
 
 
-def _kernel_ridge(estimator: KernelRidge, X: NDArray[Any], y: NDArray[Any], points: NDArray[Any]) -> ClosedForm | None:
+def _kernel_ridge(
+    estimator: KernelRidge, X: NDArray[Any], y: NDArray[Any], points: NDArray[Any], limits: Limits
+) -> ClosedForm | None:
     r"""Kernel ridge: :math:`(K_{SS} + \alpha) a = y_S`, the kernel computed once for all subsets."""
     if (
         np.ndim(estimator.alpha)
@@ -106,7 +112,7 @@ def _kernel_ridge(estimator: KernelRidge, X: NDArray[Any], y: NDArray[Any], poin
         or not np.issubdtype(y.dtype, np.number)
     ):
         return None
-    if (len(X) + len(points)) * len(X) > _LIMITS.precomputed:
+    if (len(X) + len(points)) * len(X) > limits.precomputed:
         return None
     settings = dict(estimator.kernel_params or {})
     if not callable(estimator.kernel):
@@ -121,17 +127,19 @@ def _kernel_ridge(estimator: KernelRidge, X: NDArray[Any], y: NDArray[Any], poin
         predicted = (weights @ with_test.T).transpose(0, 2, 1)
         return predicted, solved & masks.any(axis=1)
 
-    return _in_blocks(block, max(1, _LIMITS.block // targets.size), y.ndim == 1)
+    return _in_blocks(block, max(1, limits.block // targets.size), y.ndim == 1)
 
 
-def _neighbors(estimator: Any, X: NDArray[Any], y: NDArray[Any], points: NDArray[Any]) -> ClosedForm | None:
+def _neighbors(
+    estimator: Any, X: NDArray[Any], y: NDArray[Any], points: NDArray[Any], limits: Limits
+) -> ClosedForm | None:
     """Nearest neighbours: the first k present points in the order of distance from each test point."""
     is_classifier = isinstance(estimator, KNeighborsClassifier)
     if (
         estimator.weights != "uniform"
         or estimator.metric == "precomputed"
         or y.ndim != 1
-        or len(X) * len(points) > _LIMITS.precomputed
+        or len(X) * len(points) > limits.precomputed
     ):
         return None
     if estimator.n_neighbors > len(X) or not (is_classifier or np.issubdtype(y.dtype, np.number)):
@@ -139,11 +147,11 @@ def _neighbors(estimator: Any, X: NDArray[Any], y: NDArray[Any], points: NDArray
     order = clone(estimator).fit(X, y).kneighbors(points, n_neighbors=len(X), return_distance=False)
     classes, codes = np.unique(y, return_inverse=True) if is_classifier else (None, y)
     votes = np.eye(len(classes))[codes.reshape(-1)] if classes is not None else y.astype(np.float64)[:, None]
-    if order.size * votes.shape[1] > _LIMITS.precomputed:
+    if order.size * votes.shape[1] > limits.precomputed:
         return None
     around = votes[order]  # (n_test, n_points, n_classes)
     k = estimator.n_neighbors
-    step = max(1, _LIMITS.block // around.size)
+    step = max(1, limits.block // around.size)
 
     def block(masks: Masks) -> tuple[Floats, NDArray[np.bool_]]:
         present = masks[:, order]

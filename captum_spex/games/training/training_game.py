@@ -306,7 +306,7 @@ def _checked_seeds(seeds: Any) -> tuple[int, ...] | None:
     if seeds is None:
         return None
     are_several = isinstance(seeds, Sequence | np.ndarray | Tensor) and not isinstance(seeds, str)
-    given = tuple(map(scalar, seeds)) if are_several and getattr(seeds, "ndim", 1) else ()
+    given = tuple(map(scalar, seeds)) if are_several and getattr(seeds, "ndim", 1) == 1 else ()
     if not given or not all(map(checks.is_integer, given)):
         raise ArgumentError("seeds", repr(seeds), "a sequence of integers, such as `range(5)`")
     return given

@@ -24,8 +24,8 @@ from captum_spex.errors import ArgumentError, BudgetError, GameError, UnknownNam
 from captum_spex.evaluation.evaluator import Evaluator
 from captum_spex.evaluation.store import Store
 from captum_spex.games.remote import RemoteAnswerGame
-from captum_spex.games.remote.ablated_texts import Prompts
-from captum_spex.games.remote.client import _duration, _told
+from captum_spex.games.remote.ablated_texts import AblatedTexts
+from captum_spex.games.remote.client import _duration, _retry_after
 from captum_spex.games.remote.concurrency import answers_in_flight
 from captum_spex.games.remote.log_probs import question_of, read_log_probs
 from captum_spex.masks import all_masks, mask_keys
@@ -147,7 +147,7 @@ TEXTS = st.text("ab .\n\u00e9\u4e2d-", min_size=3, max_size=30).filter(lambda te
 
 @given(TEXTS, st.sampled_from([None, "", "_", "so what"]), st.randoms(use_true_random=False))
 def test_texts_of_words_equal_the_slow_ones(text, replacement, random):
-    prompts = Prompts(text, "word", replacement)
+    prompts = AblatedTexts(text, "word", replacement)
     masks = np.array([[random.random() < 0.5 for _ in prompts.spans] for _ in range(6)])
     slow = [slow_under(text, prompts.spans, mask, replacement) for mask in masks]
     assert prompts.under(masks) == slow
@@ -160,7 +160,7 @@ def test_texts_of_words_equal_the_slow_ones(text, replacement, random):
 def test_texts_of_spans_equal_the_slow_ones(text, data):
     places = sorted(data.draw(st.sets(st.integers(0, len(text)), min_size=4, max_size=6)))
     spans = list(zip(places[::2], places[1::2], strict=False))
-    prompts = Prompts(text, spans)
+    prompts = AblatedTexts(text, spans)
     masks = all_masks(len(spans))
     assert prompts.under(masks) == [slow_under(text, spans, mask, None) for mask in masks]
     assert prompts.under(masks[-1:]) == [text]
@@ -455,11 +455,11 @@ def test_a_strict_rate_ends_no_run(server):
 
 
 def test_what_headers_tell():
-    assert _told({"retry-after": "2.5"}) == 2.5
-    assert _told({"retry-after-ms": "120", "retry-after": "9"}) == 0.12
-    assert _told({"retry-after": "Mon, 01 Jan 2001 00:00:00 GMT"}) == 0.0
-    assert _told({"retry-after": "soon"}) is None
-    assert _told({}) is None
+    assert _retry_after({"retry-after": "2.5"}) == 2.5
+    assert _retry_after({"retry-after-ms": "120", "retry-after": "9"}) == 0.12
+    assert _retry_after({"retry-after": "Mon, 01 Jan 2001 00:00:00 GMT"}) == 0.0
+    assert _retry_after({"retry-after": "soon"}) is None
+    assert _retry_after({}) is None
     durations = {"6m0s": 360.0, "120ms": 0.12, "1h2m3.5s": 3723.5, "7": 7.0, "": None, "soon": None}
     assert {text: _duration(text) for text in durations} == durations
 

@@ -30,6 +30,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 import captum_spex
 from captum_spex.errors import ArgumentError, GameError, MaskError, StoreError, UnknownNameError
 from captum_spex.games.training import OnTest, TrainingGame
+from captum_spex.games.training.closed_form import Limits, closed_form_of
 
 SAME = {"rtol": 1e-8, "atol": 1e-8}
 N, N_TEST = 12, 3
@@ -376,11 +377,15 @@ def test_targets_that_are_truth_values_or_texts():
     holds(KNeighborsClassifier(3), (x, frame), tests, truth=["yes", "no", "yes"], value="margin")
 
 
-def test_more_masks_than_a_block(monkeypatch):
-    monkeypatch.setattr("captum_spex.games.training.closed_form._BLOCK", 100)
+@each_model
+def test_more_masks_than_a_block(model):
     x, y, tests = made()
-    for model in MODELS:
-        holds(model, (x, y), tests)
+    masks = some_masks()
+    whole, in_blocks = (
+        closed_form_of(model, (x, y), OnTest(tests), limits)(masks) for limits in (Limits(), Limits(block=100))
+    )
+    assert_allclose(in_blocks[0].numbers, whole[0].numbers, **SAME)
+    assert_array_equal(in_blocks[1], whole[1])
 
 
 def test_targets_that_are_missing_are_an_error():

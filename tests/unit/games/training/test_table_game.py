@@ -1,8 +1,9 @@
-"""Tables of past trainings: read, looked up, learnt from."""
+"""Tables of past trainings: read, looked up, learned from."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ import captum_spex
 from captum_spex.approximators import Exact, ProxySpex, Spex, ValueTable
 from captum_spex.errors import ArgumentError, BudgetError, MaskError, UnknownNameError
 from captum_spex.games.training import from_table
-from captum_spex.games.training import table as table_module
+from captum_spex.games.training.table_game import StoredMasks
 from captum_spex.masks import ChosenRows, PackedMasks, mask_keys
 
 DENSITIES = [0.2, 0.5, 0.8]
@@ -95,15 +96,14 @@ def test_masks_in_a_file(name, tmp_path):
     mapped = np.load(tmp_path / "masks.npy", mmap_mode="r")
     game = from_table(mapped, VALUES, **settings)
     assert same_table(game)
-    stored = game.table.masks.packed if "packed" in name else game.table.masks.masks
-    assert np.shares_memory(stored, mapped)
+    assert np.shares_memory(game.table.masks.array, mapped)
 
 
 @pytest.mark.parametrize("name", ["bool", "packed", "packed, big"])
-def test_blocks_of_a_few_rows(name, monkeypatch):
-    monkeypatch.setattr(table_module, "_BLOCK_CELLS", 50)
+def test_blocks_of_a_few_rows(name):
     masks, settings = KINDS[name]
-    assert same_table(from_table(masks, VALUES, **settings))
+    stored = from_table(masks, VALUES, **settings).table.masks
+    assert_array_equal(replace(stored, block_size=50).keys(), stored.keys())
 
 
 @pytest.mark.parametrize("values", [VALUES.tolist(), torch.tensor(VALUES), pd.Series(VALUES, index=VALUES)], ids=type)
@@ -177,12 +177,14 @@ NOT_BINARY = [(int, 2, "2"), (int, -1, "-1"), (float, 0.5, "0.5"), (float, np.na
 
 
 @pytest.mark.parametrize(("dtype", "entry", "text"), NOT_BINARY)
-@pytest.mark.parametrize("cells", [1 << 25, 60])
-def test_masks_that_are_not_binary(dtype, entry, text, cells, monkeypatch):
-    monkeypatch.setattr(table_module, "_BLOCK_CELLS", cells)
-    with pytest.raises(MaskError, match=f"`masks`: expected 0 and 1.*, got {text} in row 17, column 4") as caught:
-        from_table(with_entry(dtype, entry), VALUES)
+def test_masks_that_are_not_binary(dtype, entry, text):
+    message = f"`masks`: expected 0 and 1: absent and present, got {text} in row 17, column 4"
+    masks = with_entry(dtype, entry)
+    with pytest.raises(MaskError, match=message) as caught:
+        from_table(masks, VALUES)
     assert ("`n_players`" in str(caught.value)) == (dtype is np.uint8)
+    with pytest.raises(MaskError, match=message):
+        StoredMasks(masks, masks.shape[1], bitorder=None, block_size=60).check_binary()
 
 
 PACKED = KINDS["packed"][0]
