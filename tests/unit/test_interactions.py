@@ -1,102 +1,24 @@
-"""The result: what it says, how it is read, stored and shown."""
+"""The result: its conversions, how it is read, and its standard errors."""
 
 from __future__ import annotations
-
-import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 from games import Counting, smooth_game
 from numpy.testing import assert_allclose, assert_array_equal
+from smooth_results import NAMES, PROCESS, TREES, estimate
 
 import captum_spex
 from captum_spex import Interactions
-from captum_spex.approximators import BoostedTrees, GaussianProcess, ProxySpex
+from captum_spex.approximators import ProxySpex
 from captum_spex.errors import ArgumentError, OrderError, UnknownNameError
+from captum_spex.indices import resolve_index
 from captum_spex.masks import all_masks
-
-NAMES = ("age", "area", "bmi", "dose", "eye", "fat", "gene", "hair", "iron")
-TREES = ProxySpex(BoostedTrees(n_trees=30, learning_rate=0.3))
-PROCESS = ProxySpex(GaussianProcess(n_steps=10))
-
-
-def estimate(budget=150, n=9, approximator=PROCESS, **settings):
-    return captum_spex.explain(smooth_game, n, budget=budget, approximator=approximator, random_state=0, **settings)
 
 
 @pytest.fixture(scope="module")
 def result():
     return estimate(names=NAMES)
-
-
-def assert_same(one, two):
-    assert dict(one) == dict(two)
-    assert list(one) == list(two)
-    for name in ("index", "max_order", "n_players", "baseline", "n_evaluations", "names", "n_left_out"):
-        assert getattr(one, name) == getattr(two, name), name
-    assert_array_equal(one.faithfulness, two.faithfulness)  # NaN equals NaN here
-    assert (one.std_errors is None) == (two.std_errors is None)
-    if one.std_errors is not None:
-        assert_allclose(one.std_errors, two.std_errors, rtol=1e-9)
-    masks = all_masks(one.n_players) if one.n_players < 12 else np.eye(one.n_players, dtype=bool)
-    assert_allclose(one.model(masks), two.model(masks), rtol=1e-12, atol=1e-12)
-
-
-# --- storing ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"names": NAMES},
-        {"budget": 5},
-        {"budget": 512},
-        {"index": "FSII", "max_order": 3},
-        {"approximator": TREES},
-        {"approximator": ProxySpex(GaussianProcess(n_steps=10, links=False), noisy=True)},
-    ],
-)
-def test_json_there_and_back(settings, tmp_path):
-    result = estimate(**settings)
-    path = tmp_path / "result.json"
-    text = result.to_json(path)
-    assert path.read_text(encoding="utf-8") == text == result.to_json(str(path))
-    for source in (text, path, str(path), "\n " + text):
-        again = Interactions.from_json(source)
-        assert_same(again, result)
-        assert (again.model.posterior is None) == (result.model.posterior is None)
-        assert dict(again.to("BII")) == pytest.approx(dict(result.to("BII")), abs=1e-9)
-
-
-def test_json_of_more_than_sixty_four_players():
-    result = estimate(n=70, budget=40)
-    assert_same(Interactions.from_json(result.to_json()), result)
-
-
-def test_json_is_plain_and_holds_no_nan():
-    result = estimate(budget=5)
-    assert np.isnan(result.faithfulness)
-    content = json.loads(result.to_json(), parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
-    assert content["faithfulness"] is None
-    assert content["format"] == "captum_spex.interactions"
-    assert np.isnan(Interactions.from_json(json.dumps(content)).faithfulness)
-
-
-@pytest.mark.parametrize(
-    "source", ["{", '{"format": "other", "version": 1}', '{"format": "captum_spex.interactions", "version": 99}']
-)
-def test_json_of_something_else(source):
-    with pytest.raises(ArgumentError, match=r"`source`: expected .*, got "):
-        Interactions.from_json(source)
-
-
-def test_json_of_a_file_that_is_not_there(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        Interactions.from_json(tmp_path / "missing.json")
-
-
-# --- conversion -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("index", "order"), [("FSII", 3), ("BII", 2), ("SV", 1), ("Moebius", 2), ("k-SII", 9)])
@@ -128,7 +50,13 @@ def test_conversion_checks_its_arguments(result):
         result.to("SII", max_order=10)
 
 
-# --- lookup -----------------------------------------------------------------------------------------------------------
+def test_terms_are_sorted_once():
+    model = estimate().model
+    terms = model.index_terms(resolve_index("SII", 2, 9))
+    result = Interactions(terms, model, n_evaluations=1, faithfulness=1.0)
+    assert result.sets is terms.sets
+    assert result.values is terms.values
+    assert result.resolved_index is terms.resolved_index
 
 
 def test_lookup_by_players_and_by_names(result):
@@ -233,9 +161,6 @@ def test_frozen(result):
         assert getattr(result, name, None) is not None or name == "anything"
 
 
-# --- standard errors --------------------------------------------------------------------------------------------------
-
-
 def test_standard_errors_stand_beside_the_values(result):
     errors = result.std_errors
     assert errors.shape == result.values.shape
@@ -276,56 +201,9 @@ def test_no_standard_errors_without_a_process(settings):
     assert "std_error" not in result.to_dataframe()
 
 
-# --- showing ----------------------------------------------------------------------------------------------------------
-
-
-def test_text(result):
-    text = str(result)
-    lines = text.splitlines()
-    assert lines[0] == "SII of 9 players: 9 of order 1, 36 of order 2"
-    assert lines[1].startswith(f"baseline {result.baseline:.6g} | faithfulness R² {result.faithfulness:.4f} | 150 eval")
-    assert "main effects" in lines
-    assert "interactions of order 2" in lines
-    largest = next(iter(result.top(1, order=2).items()))
-    [row] = [line for line in lines if result.name_of(largest[0]) in line]
-    assert f"{largest[1]:+.6g}" in row
-    assert row.count("█") == 20
-    assert len(lines) == 2 + 2 + 9 + 2 + 10
-
-
-def test_text_of_a_small_budget_long_names_and_left_out_terms():
-    text = str(estimate(budget=5, names=["n" * 60, *NAMES[1:]], max_terms=6))
-    assert "faithfulness unknown" in text
-    assert "6 of order 2 (30 smaller ones left out)" in text
-    assert "n" * 43 + "…" in text
-    assert "n" * 44 not in text
-
-
-def test_text_of_zeros():
-    text = str(captum_spex.explain(lambda masks: np.zeros(len(masks)), 3, budget=8))
-    assert "+0" in text
-
-
-def test_short_form(result):
-    assert repr(result) == (
-        "<Interactions: SII up to order 2 of 9 players, 45 terms, "
-        f"faithfulness {result.faithfulness:.4f}, 150 evaluations>"
-    )
-
-
 def test_names_of_terms(result):
     assert result.name_of((0, 8)) == "age x iron"
     assert estimate(budget=5).name_of((0, 8)) == "0 x 8"
-
-
-def test_data_frame(result):
-    frame = result.to_dataframe()
-    assert list(frame.columns) == ["players", "name", "order", "value", "std_error"]
-    assert frame["players"].tolist() == list(result)
-    assert_array_equal(frame["value"], result.values)
-    assert_array_equal(frame["order"], result.orders)
-    assert_array_equal(frame["std_error"], result.std_errors)
-    assert frame["name"][0] == result.name_of(next(iter(result)))
 
 
 def test_names_must_fit_the_players():
@@ -333,8 +211,3 @@ def test_names_must_fit_the_players():
     with pytest.raises(ArgumentError, match="`names`: expected one for each of the 9 players, got 2 names"):
         captum_spex.explain(game, 9, budget=10, names=["a", "b"])
     assert game.n_rows == 0
-
-
-def test_paths_are_accepted_as_path_objects(result, tmp_path):
-    result.to_json(Path(tmp_path, "a.json"))
-    assert_same(Interactions.from_json(Path(tmp_path, "a.json")), result)
