@@ -4,23 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import comb
 
 import numpy as np
 from scipy.stats import binom
 
 from captum_spex.arrays import Floats
-from captum_spex.masks import Masks, all_masks, codes_to_masks, first_rows, mask_keys
+from captum_spex.fourier import signs
+from captum_spex.masks import Masks, all_masks, codes_to_masks, ends, first_rows, in_batches, mask_keys
 from captum_spex.player_sets import PlayerSets
 
-_CODED_PLAYERS = 24  # players up to which "all masks not yet drawn" can be listed
-_SPREAD_PLAYERS = 64  # with more players random masks are spread by themselves
-_DRAWS = 10  # candidates per chosen mask when spreading
-_SCARCE = 64  # spread masks below which none is spent on sizes drawn uniformly
-_SIZED_PLAYERS = 4096  # players up to which a drawn mask has exactly the size that was drawn
-_BINOMIAL_SHARE = 0.5  # of the spread pairs; the others have uniform sizes
-_BINOMIAL_ALONE = 0.75  # of spread masks without their complements
-_BLOCK = 32  # pairs chosen per step when spreading
+
+@dataclass(frozen=True)
+class Settings:
+    """How masks are spread; the shares were measured on tabulated games (`python -m benchmarks.designs`)."""
+
+    binomial_share: float = 0.5  # of the spread pairs; the others have sizes drawn uniformly
+    unpaired_binomial_share: float = 0.75  # of spread masks without their complements
+    scarce: int = 64  # spread masks below which all have binomial sizes: faithfulness is measured there
+    draws: int = 10  # candidates per chosen mask
+    spread_players: int = 64  # beyond, random masks are far from each other anyway
+    sized_players: int = 4096  # beyond, a mask has the size drawn for it on average only: no sorting
+    listed_players: int = 24  # up to which all masks that are not drawn yet are listed: 128 MiB
+    block: int = 32  # pairs chosen per step
+    attempts: int = 20  # of drawing distinct masks before the free ones are listed
+
+
+SETTINGS = Settings()
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +37,7 @@ class Design:
     """Distinct masks, the first two full and empty, and how each came about.
 
     ``odds`` ``(n_masks,)`` is 0 for a mask that was enumerated or chosen on purpose; for one that was drawn, how much
-    likelier a uniformly random mask has its size than a mask drawn so.
+    likelier a uniformly random mask has its size than a mask of the design.
     """
 
     masks: Masks
@@ -61,13 +70,13 @@ def exhaustive(n_players: int) -> Design:
 
 
 def bernoulli(n_players: int, n_masks: int, rng: np.random.Generator, *, taken: Design | None = None) -> Design:
-    """Draw distinct uniformly random masks, behind those ``taken`` before: every player is present with odds 1 to 1."""
+    """Draw distinct uniformly random masks, behind those ``taken`` before: all players are present half of the time."""
 
     def draw(count: int) -> Masks:
         bits = rng.integers(0, 256, size=(count, -(-n_players // 8)), dtype=np.uint8)
         return np.unpackbits(bits, axis=1, count=n_players).astype(np.bool_)
 
-    start = Design(_ends(n_players), np.zeros(2)) if taken is None else taken
+    start = Design(ends(n_players), np.zeros(2)) if taken is None else taken
     masks = _fill(start.masks, n_masks, draw, rng)
     return Design(masks, np.concatenate([start.odds, np.ones(n_masks - len(start.masks))]))
 
@@ -88,8 +97,8 @@ def enumerate_and_spread(
     weight of Shapley-type indices, the middle ones tell about interactions of high order. Masks that are ``taken``
     already, by an earlier design, come first and count.
 
-    A pair tells one number about the single players and one about the interactions of even order. With fewer masks
-    than the enumeration of single players takes, these need all there are: then masks without their complements
+    A pair gives one number about the single players and one about the interactions of even order. With fewer masks
+    than the enumeration of single players takes, all numbers are needed for single players: then unpaired masks
     (``paired=False``, three quarters of them of binomial size) have several times smaller errors where a game is
     nearly a sum, and up to two thirds larger ones where much of it is interactions.
 
@@ -101,8 +110,8 @@ def enumerate_and_spread(
     start = start[first_rows(mask_keys(start))[0]]
     if len(start) > n_masks:
         raise ValueError(f"`level`: {level} enumerates {len(start)} masks, more than `n_masks` = {n_masks}")
-    scarce = n_masks - len(start) < _SCARCE  # then all go where faithfulness is measured
-    share = _BINOMIAL_ALONE if not paired else 1.0 if scarce else _BINOMIAL_SHARE
+    is_scarce = n_masks - len(start) < SETTINGS.scarce
+    share = SETTINGS.unpaired_binomial_share if not paired else 1.0 if is_scarce else SETTINGS.binomial_share
     drawer = _PairDrawer(n_players, level, share, rng, paired=paired)
     drawer.chosen = before.masks
     masks = _fill(start, n_masks, drawer, rng)
@@ -117,8 +126,8 @@ def enumerate_and_spread(
 def affordable_level(n_players: int, n_masks: int, *, taken: Design | None = None) -> int:
     """Return the level of `enumerate_and_spread` that measurements recommend: 2, 1, or 0 when masks are scarce.
 
-    Level 2 pays once the enumeration of pairs leaves half of the masks for the rest, those that were ``taken`` before
-    counted among the rest. So it does for Shapley values too.
+    Level 2 pays off once the enumeration of pairs leaves half of the masks for the rest, in which those that were
+    ``taken`` before count; for Shapley values too.
     """
     before = 0 if taken is None else len(taken.masks)
     pairs, singles = 2 + 2 * n_players + n_players * (n_players - 1), 2 + 2 * n_players
@@ -127,15 +136,11 @@ def affordable_level(n_players: int, n_masks: int, *, taken: Design | None = Non
     return 1 if n_masks >= max(1.33 * singles, before + singles) and n_players >= 3 else 0
 
 
-def _ends(n_players: int) -> Masks:
-    return np.stack([np.ones(n_players, dtype=np.bool_), np.zeros(n_players, dtype=np.bool_)])
-
-
 def _enumerated(n_players: int, level: int) -> Masks:
     """The full and the empty mask, then all masks with at most ``level`` players present, or absent."""
-    rows = [_ends(n_players)]
+    rows = [ends(n_players)]
     for order in range(1, level + 1):
-        members = PlayerSets.all_of_order(order, n_players).players.reshape(comb(n_players, order), order)
+        _, members = PlayerSets.all_of_order(order, n_players).of_order(order)
         small = np.zeros((len(members), n_players), dtype=np.bool_)
         np.put_along_axis(small, members, True, axis=1)
         rows += [small, ~small]
@@ -146,7 +151,7 @@ def _enumerated(n_players: int, level: int) -> Masks:
 def _fill(start: Masks, n_masks: int, draw: Callable[[int], Masks], rng: np.random.Generator) -> Masks:
     """Add drawn masks to ``start`` until there are ``n_masks`` distinct ones."""
     masks = start
-    for _ in range(20):
+    for _ in range(SETTINGS.attempts):
         missing = n_masks - len(masks)
         if missing <= 0:
             return masks[:n_masks]
@@ -156,18 +161,17 @@ def _fill(start: Masks, n_masks: int, draw: Callable[[int], Masks], rng: np.rand
 
 
 def _complete(masks: Masks, n_masks: int, rng: np.random.Generator) -> Masks:
-    """When drawing keeps repeating itself nearly all masks are taken: choose among the others."""
+    """When drawing keeps repeating itself nearly all masks are taken: choose among the free ones."""
     n_players = masks.shape[1]
-    taken = masks @ (1 << np.arange(n_players)) if n_players <= _CODED_PLAYERS else None
-    if taken is None:
+    if n_players > SETTINGS.listed_players:
         raise ValueError(f"could not draw {n_masks} distinct masks of {n_players} players")
-    free = np.setdiff1d(np.arange(1 << n_players), taken)
+    free = np.setdiff1d(np.arange(1 << n_players), mask_keys(masks).astype(np.int64))  # a key is the mask itself
     chosen = rng.choice(free, size=n_masks - len(masks), replace=False).astype(np.uint64)
     return np.concatenate([masks, codes_to_masks(chosen, n_players)])
 
 
 class _PairDrawer:
-    """Draws complementary pairs for `enumerate_and_spread`, or masks by themselves."""
+    """Draws complementary pairs for `enumerate_and_spread`, or unpaired masks."""
 
     def __init__(
         self, n_players: int, level: int, binomial_share: float, rng: np.random.Generator, *, paired: bool = True
@@ -181,9 +185,9 @@ class _PairDrawer:
 
     def __call__(self, count: int) -> Masks:
         n_pairs = -(-count // 2) if self.paired else count
-        draws = _DRAWS if self.n_players <= _SPREAD_PLAYERS else 1
-        steps = range(0, n_pairs, _BLOCK)
-        return np.concatenate([self._block(min(_BLOCK, n_pairs - start), draws) for start in steps])
+        draws = SETTINGS.draws if self.n_players <= SETTINGS.spread_players else 1
+        blocks = in_batches(n_pairs, SETTINGS.block)
+        return np.concatenate([self._block(len(rows), draws) for rows in blocks])
 
     def odds(self) -> Floats:
         """Return for every size how much likelier a uniformly random mask has it than a mask drawn here."""
@@ -203,7 +207,7 @@ class _PairDrawer:
             np.clip(self.rng.binomial(n, 0.5, n_pairs), low, high),
             self.rng.integers(low, high + 1, n_pairs),
         )
-        if n > _SIZED_PLAYERS:  # too many to sort: sizes are met on average
+        if n > SETTINGS.sized_players:
             picked = self.rng.random((n_pairs, n), dtype=np.float32) < (sizes / n)[:, None]
         else:
             ranks = self.rng.random((n_pairs, draws, n)).argsort(axis=2)
@@ -217,7 +221,7 @@ class _PairDrawer:
         """For every pair, the draw that is farthest from the masks chosen so far and their complements."""
         if candidates.shape[1] == 1 or not len(self.chosen):
             return np.zeros(len(candidates), dtype=np.intp)
-        signs = 1.0 - 2.0 * candidates.reshape(-1, self.n_players)
-        agreement = np.abs(signs @ (1.0 - 2.0 * self.chosen).T)  # n - 2 d, so min(d, n - d) = (n - |n - 2 d|) / 2
+        # The signs' products are n - 2 d for masks at distance d, and min(d, n - d) = (n - |n - 2 d|) / 2.
+        agreement = np.abs(signs(candidates.reshape(-1, self.n_players)) @ signs(self.chosen).T)
         crowding = np.exp((agreement - self.n_players) / 2).sum(axis=1)
         return crowding.reshape(candidates.shape[:2]).argmin(axis=1)

@@ -125,10 +125,6 @@ class PlayerSets:
         """Return for every set its row in ``known`` (distinct sets), or -1."""
         return find_rows(self.keys(), known.keys())
 
-    def without(self, known: PlayerSets) -> PlayerSets:
-        """Return the sets that are not in ``known`` (distinct sets)."""
-        return self.take(np.flatnonzero(self.find(known) < 0))
-
     def renumbered(self, numbers: Ints, n_players: int) -> PlayerSets:
         """Return the sets with player ``i`` as player ``numbers[i]``, increasing in ``i``, of ``n_players``.
 
@@ -137,16 +133,6 @@ class PlayerSets:
             [(4, 8)]
         """
         return PlayerSets(n_players, self.indptr, numbers[self.players])
-
-    def extended_by_one(self) -> PlayerSets:
-        """Return the distinct sets that have one player more than a set of this collection.
-
-        Example:
-            >>> PlayerSets.from_sets([(0,), (1,)], 3).extended_by_one().tuples()
-            [(0, 1), (0, 2), (1, 2)]
-        """
-        grown = [np.sort(supersets(block, 1, self.n_players)[0], axis=1) for _, _, block in self.by_order()]
-        return PlayerSets.from_blocks(grown, self.n_players).unique()[0]
 
     def subsets(self, order: int) -> tuple[PlayerSets, Rows]:
         """All subsets of one order of every set (repetitions kept), and the row each came from."""
@@ -176,6 +162,17 @@ def sum_by_set(sets: PlayerSets, values: Floats) -> tuple[PlayerSets, Floats]:
     """Add up the values of equal sets."""
     distinct, inverse = sets.unique()
     return distinct, np.bincount(inverse, weights=values, minlength=len(distinct)).astype(np.float64)
+
+
+def extended_by_one(sets: PlayerSets) -> PlayerSets:
+    """Return the distinct sets that have one player more than one of ``sets``.
+
+    Example:
+        >>> extended_by_one(PlayerSets.from_sets([(0,), (1,)], 3)).tuples()
+        [(0, 1), (0, 2), (1, 2)]
+    """
+    grown = [np.sort(supersets(block, 1, sets.n_players)[0], axis=1) for _, _, block in sets.by_order()]
+    return PlayerSets.from_blocks(grown, sets.n_players).unique()[0]
 
 
 def supersets(block: Ints, more: int, n_players: int) -> tuple[Ints, Ints]:

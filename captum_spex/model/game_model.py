@@ -18,7 +18,7 @@ from captum_spex.model.part import Part
 from captum_spex.model.posterior import Posterior
 from captum_spex.model.residuals import Residuals
 from captum_spex.model.spectrum import Spectrum
-from captum_spex.player_sets import PlayerSets
+from captum_spex.player_sets import PlayerSets, extended_by_one
 
 
 @dataclass(frozen=True)
@@ -132,5 +132,5 @@ class GameModel:
         if self._grows:
             most = max(1, (LIMITS.all_pairs if order == 2 else LIMITS.grown_sets) // self.n_players)
             strongest = np.argsort(-np.abs(values), kind="stable")[:most]
-            found = PlayerSets.concatenate([found, below.take(strongest).extended_by_one()])
+            found = PlayerSets.concatenate([found, extended_by_one(below.take(strongest))])
         return found.unique()[0]

@@ -10,31 +10,15 @@ from numpy.typing import NDArray
 
 Elements = NDArray[np.int64]
 
-# A primitive polynomial for every degree m (bit k = coefficient of x^k).
-_PRIMITIVE = {
-    2: 0b111,
-    3: 0b1011,
-    4: 0b10011,
-    5: 0b100101,
-    6: 0b1000011,
-    7: 0b10001001,
-    8: 0b100011101,
-    9: 0b1000010001,
-    10: 0b10000001001,
-    11: 0b100000000101,
-    12: 0b1000001010011,
-    13: 0b10000000011011,
-    14: 0b100010001000011,
-    15: 0b1000000000000011,
-    16: 0b10001000000001011,
-    17: 0b100000000000001001,
-    18: 0b1000000000010000001,
-    19: 0b10000000000000100111,
-    20: 0b100000000000000001001,
-    21: 0b1000000000000000000101,
-    22: 0b10000000000000000000011,
-}
-LARGEST_DEGREE = max(_PRIMITIVE)
+PRIMITIVE = dict(
+    enumerate((
+        0x7, 0xb, 0x13, 0x25, 0x43, 0x89, 0x11d, 0x211, 0x409, 0x805, 0x1053, 0x201b, 0x4443, 0x8003, 0x1100b, 0x20009,
+        0x40081, 0x80027, 0x100009, 0x200005, 0x400003,
+    ), start=2)
+)  # fmt: skip
+"""A primitive polynomial for every degree m: bit k is the coefficient of x^k."""
+
+LARGEST_DEGREE = max(PRIMITIVE)
 
 
 @cache
@@ -110,7 +94,7 @@ class Field:
 
     def _times_x(self, element: int) -> int:
         doubled = element << 1
-        return doubled ^ _PRIMITIVE[self.m] if doubled >> self.m else doubled
+        return doubled ^ PRIMITIVE[self.m] if doubled >> self.m else doubled
 
     def _times_constant(self, elements: Elements, constant: int) -> Elements:
         product = np.zeros_like(elements)

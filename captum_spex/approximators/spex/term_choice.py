@@ -12,7 +12,7 @@ from captum_spex.approximators.spex.peeling import Fit
 from captum_spex.approximators.spex.settings import SETTINGS
 from captum_spex.arrays import Floats
 from captum_spex.model import Spectrum
-from captum_spex.player_sets import PlayerSets
+from captum_spex.player_sets import PlayerSets, extended_by_one
 
 
 def grow(bins: Bins, fit: Fit) -> Fit:
@@ -52,8 +52,9 @@ def _pool(fit: Fit) -> PlayerSets:
         pools.append(PlayerSets.all_of_order(2, n))
     pools += [found.subsets(order)[0] for order in range(2, int(found.orders.max(initial=0)))]
     strongest = np.argsort(-np.abs(fit.coefficients))[: SETTINGS.pool // n]
-    pools.append(found.take(strongest).extended_by_one())
-    return PlayerSets.concatenate(pools).unique()[0].without(found)
+    pools.append(extended_by_one(found.take(strongest)))
+    pool = PlayerSets.concatenate(pools).unique()[0]
+    return pool.take(np.flatnonzero(pool.find(found) < 0))
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from captum_spex.approximators.spex.galois import _PRIMITIVE, LARGEST_DEGREE, field
+from captum_spex.approximators.spex.galois import LARGEST_DEGREE, PRIMITIVE, field
 
 
 def slow_multiply(a, b, m):
@@ -17,7 +17,7 @@ def slow_multiply(a, b, m):
     for bit in range(m):
         product ^= (a << bit) * (b >> bit & 1)
     for bit in range(2 * m - 2, m - 1, -1):
-        product ^= (_PRIMITIVE[m] << (bit - m)) * (product >> bit & 1)
+        product ^= (PRIMITIVE[m] << (bit - m)) * (product >> bit & 1)
     return product
 
 
