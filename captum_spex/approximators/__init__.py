@@ -1,4 +1,4 @@
-"""The algorithms: masks out, values in, a recovered game back."""
+"""The algorithms: masks out, values in, an estimated game back."""
 
 from captum_spex.approximators.base import (
     Again,
@@ -11,7 +11,9 @@ from captum_spex.approximators.base import (
 )
 from captum_spex.approximators.exact import Exact
 from captum_spex.approximators.proxyspex.boosted_trees import BoostedTrees
-from captum_spex.approximators.proxyspex.gaussian_process.proxy import GaussianProcess
+from captum_spex.approximators.proxyspex.gaussian_process.gaussian_process import GaussianProcess
+from captum_spex.approximators.proxyspex.limits import FitLimits
+from captum_spex.approximators.proxyspex.proxy import FittedProxy, Proxy, ProxyData
 from captum_spex.approximators.proxyspex.proxyspex import ProxySpex
 from captum_spex.approximators.proxyspex.published_trees import PublishedTrees
 from captum_spex.approximators.spex.spex import Spex
@@ -23,8 +25,12 @@ __all__ = [
     "BoostedTrees",
     "Estimate",
     "Exact",
+    "FitLimits",
+    "FittedProxy",
     "GaussianProcess",
     "Problem",
+    "Proxy",
+    "ProxyData",
     "ProxySpex",
     "PublishedTrees",
     "Run",

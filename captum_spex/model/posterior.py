@@ -88,6 +88,10 @@ class Posterior:
         """Return the process conditioned on some of the evaluated masks."""
         return replace(self, masks=self.masks[rows], noise=self.noise[rows])
 
+    def with_noise(self, noise: Floats, scale: float) -> Posterior:
+        """Return the process with other noise at its masks and another scale of the standard errors."""
+        return replace(self, noise=noise, scale=scale)
+
     def covariance(self, masks: Masks, others: Masks) -> Floats:
         """Return the prior covariance of the values of masks, without the nugget."""
         total = (signs(masks) * self.linear) @ signs(others).T

@@ -26,40 +26,35 @@ from captum_spex.approximators import (
     PublishedTrees,
     Spex,
 )
-from captum_spex.approximators.proxyspex import published_trees as _published
-from captum_spex.approximators.validation import folds, r_squared
+from captum_spex.approximators.proxyspex.validation import folds
 from captum_spex.errors import ArgumentError, BudgetError, UnknownNameError
 from captum_spex.evaluation.store import Store
 from captum_spex.explaining import default_budget
 from captum_spex.model import Spectrum
+from captum_spex.statistics import r_squared
 
 FEW_TREES = BoostedTrees(n_trees=30, learning_rate=0.3)
 FEW_STEPS = GaussianProcess(n_steps=10)
+SMALL_GRID = (FEW_TREES, BoostedTrees(n_trees=20, learning_rate=0.5, max_depth=2))
+FEW_PUBLISHED = PublishedTrees(SMALL_GRID)  # the published choice among twelve settings takes seconds
 ESTIMATORS = {
     "auto": ProxySpex((FEW_STEPS, FEW_TREES)),
     "bernoulli": ProxySpex(FEW_STEPS, design="bernoulli"),
     "spread": ProxySpex(FEW_STEPS, design="spread"),
     "plain process": ProxySpex(GaussianProcess(n_steps=10, terms=False, links=False)),
     "trees": ProxySpex(FEW_TREES),
-    "published trees": ProxySpex(PublishedTrees()),
-    "two settings": ProxySpex((FEW_TREES, BoostedTrees(n_trees=20, learning_rate=0.5, max_depth=2))),
+    "published trees": ProxySpex(FEW_PUBLISHED),
+    "two settings": ProxySpex(SMALL_GRID),
 }
 ROUNDS = ProxySpex(FEW_STEPS, rounds=2)
-PUBLISHED = ProxySpex.as_published()
-PUBLISHED_GRID = _published._GRID
+PUBLISHED = replace(ProxySpex.as_published(), proxy=FEW_PUBLISHED)
 ALL = {"exact": Exact(), **ESTIMATORS, "rounds": ROUNDS, "as published": PUBLISHED, "spex": Spex()}
 SMALL_INDICES = ("SV", "BII", "k-SII", "FSII", "Moebius", "Fourier", "BII(p=0.3)")
 
 estimators = pytest.mark.parametrize("estimator", ESTIMATORS.values(), ids=ESTIMATORS)
 approximators = pytest.mark.parametrize("approximator", ALL.values(), ids=ALL)
-PUTTING_BACK = {name: one for name, one in ALL.items() if name not in ("exact", "as published")}
-putting_back = pytest.mark.parametrize("approximator", PUTTING_BACK.values(), ids=PUTTING_BACK)
-
-
-@pytest.fixture(autouse=True)
-def few_published_trees(monkeypatch):
-    """The published choice among twelve settings takes seconds: two small ones stand in."""
-    monkeypatch.setattr(_published, "_GRID", (FEW_TREES, BoostedTrees(n_trees=20, learning_rate=0.5, max_depth=2)))
+INTERPOLATING = {name: one for name, one in ALL.items() if name not in ("exact", "as published")}
+interpolating = pytest.mark.parametrize("approximator", INTERPOLATING.values(), ids=INTERPOLATING)
 
 
 def smallest_budget(approximator, n):
@@ -135,7 +130,7 @@ def test_exact_answers_are_linear(seed, index):
 
 
 @pytest.mark.sampled
-@putting_back
+@interpolating
 @pytest.mark.parametrize("index", ["SV", "SII"])
 @pytest.mark.parametrize("budget", [2, 3, 5, 12, 20, 61, 200, 255])
 def test_shapley_values_always_sum_to_what_there_is_to_share(approximator, index, budget):
@@ -173,7 +168,7 @@ def test_the_budget_is_kept_and_both_ends_are_seen(approximator, budget):
     assert (seen == 8).sum() == (seen == 0).sum() == 1
 
 
-@putting_back
+@interpolating
 def test_the_recovered_game_repeats_what_was_seen(approximator):
     game = Counting(smooth_game)
     result = explain(game, 12, 150, approximator=approximator)
@@ -279,7 +274,7 @@ def test_noisy_games_are_evaluated_again_within_the_budget():
 
 
 @pytest.mark.parametrize("estimator", ["auto", "spread", "trees"])
-def test_noise_is_not_interpolate(estimator):
+def test_noise_is_not_interpolated(estimator):
     noise = np.random.default_rng(0)
 
     def game(masks):
@@ -292,10 +287,10 @@ def test_noise_is_not_interpolate(estimator):
     fresh = np.random.default_rng(1).random((500, 10)) < 0.5
     truth = fresh[:, 0] + fresh[:, 1] * fresh[:, 2]
 
-    def interpolate(result):
+    def size_of_residuals(result):
         return np.sqrt((result.model.parts[-1].values ** 2).mean())
 
-    assert interpolate(calm) < 0.8 * interpolate(hasty)
+    assert size_of_residuals(calm) < 0.8 * size_of_residuals(hasty)
     assert r_squared(truth, calm.model(fresh)) > max(0.6, r_squared(truth, hasty.model(fresh)))
 
 
@@ -450,16 +445,14 @@ def test_more_players_than_bits():
 def test_the_published_settings():
     published = ProxySpex.as_published()
     assert published == ProxySpex(PublishedTrees(), design="bernoulli", interpolate=False)
-    assert {(trees.max_depth, trees.n_trees, trees.learning_rate) for trees in PUBLISHED_GRID} == {
+    assert {(trees.max_depth, trees.n_trees, trees.learning_rate) for trees in PublishedTrees().grid} == {
         (depth, n_trees, rate) for depth in (3, 5) for n_trees in (500, 1000, 5000) for rate in (0.01, 0.1)
     }
 
 
 def test_published_trees_keep_fewer_terms_than_were_fitted():
     masks = np.random.default_rng(0).random((300, 10)) < 0.5
-    spectrum, left_out, chosen = PublishedTrees().fit(
-        masks, smooth_game(masks), folds(masks, 5, np.random.default_rng(0))
-    )
+    spectrum, left_out, chosen = FEW_PUBLISHED.fit(masks, smooth_game(masks), folds(masks, 5, np.random.default_rng(0)))
     fitted = chosen.fit(masks, smooth_game(masks))
     assert 3 < len(spectrum) < len(fitted)
     assert set(spectrum) <= set(fitted)
@@ -467,7 +460,7 @@ def test_published_trees_keep_fewer_terms_than_were_fitted():
     assert r_squared(smooth_game(masks), spectrum(masks)) > 0.8
 
 
-def test_without_putting_back_the_model_is_its_spectrum():
+def test_without_interpolation_the_model_is_its_spectrum():
     result = explain(smooth_game, 10, 200, approximator=PUBLISHED)
     [part] = result.model.parts
     assert isinstance(part, Spectrum)
@@ -476,8 +469,8 @@ def test_without_putting_back_the_model_is_its_spectrum():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"design": "latin"}, r'`design`: expected "auto.*, got \'latin\'", "bernoulli", "spread"'),
-        ({"proxy": "lasso"}, r'`proxy`: expected "auto.*, got \'lasso\'", "gaussian-process", "boosted-trees"'),
+        ({"design": "latin"}, "`design`: expected 'auto', 'bernoulli', 'spread', got 'latin'"),
+        ({"proxy": "lasso"}, "`proxy`: expected 'auto', 'gaussian-process', 'boosted-trees', got 'lasso'"),
     ],
 )
 def test_unknown_settings_list_the_known_ones(settings, message):
@@ -487,20 +480,22 @@ def test_unknown_settings_list_the_known_ones(settings, message):
 
 @pytest.mark.parametrize("proxy", [(), None, BoostedTrees, (FEW_TREES, 3), (FEW_TREES, "gaussian-process")])
 def test_proxies_of_another_kind(proxy):
-    with pytest.raises(
-        ArgumentError, match=r"`proxy`: expected a name, or `GaussianProcess`, `BoostedTrees`.*, got .*"
-    ):
+    expected = r"`proxy`: expected a name, `GaussianProcess\(\)`, `BoostedTrees\(\)`, an object with .*, got "
+    with pytest.raises(ArgumentError, match=expected):
         ProxySpex(proxy)
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"rounds": 0}, "`rounds`: expected an integer of at least 1.*, got 0"),
-        ({"rounds": 2, "proxy": "boosted-trees"}, "`rounds`: expected 1, as only a Gaussian process chooses.*, got 2"),
+        ({"rounds": 0}, "`rounds`: expected an integer of at least 1, got 0"),
+        (
+            {"rounds": 2, "proxy": "boosted-trees"},
+            "`rounds`: expected 1, as none of these proxies can choose masks, got 2",
+        ),
         ({"device": "tpu"}, "`device`: expected \"cpu\".*, got 'tpu'"),
         ({"device": "mps"}, "`device`: expected \"cpu\".*, got 'mps'"),
-        ({"device": "cuda:99"}, "`device`: expected \"cpu\".* Here is no such device.*, got 'cuda:99'"),
+        ({"device": "cuda:99"}, "`device`: expected \"cpu\".*, got 'cuda:99'. This machine has no such device."),
     ],
 )
 def test_settings_that_cannot_be(settings, message):
@@ -511,10 +506,10 @@ def test_settings_that_cannot_be(settings, message):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"n_steps": 0}, "`n_steps`: expected an integer of at least 1.*, got 0"),
-        ({"max_rows": 1.5}, "`max_rows`: expected .*, got 1.5"),
-        ({"learning_rate": 0.0}, "`learning_rate`: expected a positive number.*, got 0.0"),
-        ({"n_inducing": -1}, "`n_inducing`: expected .*, got -1"),
+        ({"n_steps": 0}, "`n_steps`: expected an integer of at least 1, got 0"),
+        ({"max_rows": 1.5}, "`max_rows`: expected an integer of at least 1, got 1.5"),
+        ({"learning_rate": 0.0}, "`learning_rate`: expected a positive number, got 0.0"),
+        ({"n_inducing": -1}, "`n_inducing`: expected an integer of at least 1, got -1"),
     ],
 )
 def test_processes_that_cannot_be(settings, message):
@@ -665,7 +660,7 @@ def test_planned_batches_change_nothing_but_the_order(approximator):
     assert max(len(batch) for batch in games[0].batches) <= 3
     assert sorted(codes(games[0].masks)) == sorted(codes(games[1].masks))
     assert list(planned) == list(plain)
-    assert_allclose(planned.values, plain.values, rtol=1e-9, atol=1e-12)
+    assert_allclose(planned.values, plain.values, rtol=1e-9, atol=1e-10)
 
 
 def test_planned_batches_bring_no_noise():

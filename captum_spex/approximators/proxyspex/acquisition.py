@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from captum_spex.arrays import Floats
@@ -10,9 +12,17 @@ from captum_spex.masks import Masks, find_rows, mask_keys
 from captum_spex.model import Posterior
 from captum_spex.player_sets import PlayerSets
 
-_MOST_SETS = 3000  # of an order whose variances are reduced
-_TINY = 1e-12
-_BALANCE = 0.5  # between the summed variance of all sets (0) and the sum of the orders' mean variances (1)
+
+@dataclass(frozen=True)
+class AcquisitionSettings:
+    """Constants of the choice of masks."""
+
+    max_sets: int = 3000  # of an order whose variances are reduced: bounds the time
+    balance: float = 0.5  # between the summed variance of all sets (0) and the orders' mean variances (1); measured
+    min_variance: float = 1e-12  # of a value: what rounding leaves of none
+
+
+SETTINGS = AcquisitionSettings()
 
 
 def most_informative(
@@ -21,7 +31,7 @@ def most_informative(
     r"""Return ``n_masks`` of the candidates, in complementary pairs, that reduce the indices' summed variance most.
 
     Evaluating x reduces :math:`\sum_S \operatorname{Var} I(S)` by
-    :math:`\sum_S \operatorname{Cov}(I(S), f(x))^2 / \operatorname{Var} f(x)`, given what was observed. Pairs are chosen
+    :math:`\sum_S \operatorname{Cov}(I(S), f(x))^2 / \operatorname{Var} f(x)`, given the values so far. Pairs are chosen
     greedily; after each, all covariances are updated by rank one. ``strongest`` are the sets that count: all of them
     weigh alike, as in a mean squared error.
 
@@ -37,11 +47,11 @@ def most_informative(
         if len(chosen) % 2:
             row = chosen[-1] ^ 1  # the complement of the one before
         else:
-            gains = (with_masks**2).sum(axis=0) / np.maximum(among.diagonal(), _TINY)
+            gains = (with_masks**2).sum(axis=0) / np.maximum(among.diagonal(), SETTINGS.min_variance)
             row = int(np.where(free, gains, -1.0).argmax())
         chosen.append(row)
         free[row] = False
-        variance = max(float(among[row, row]), _TINY)
+        variance = max(float(among[row, row]), SETTINGS.min_variance)
         direction = among[row] / variance
         with_masks = with_masks - np.outer(with_masks[:, row], direction)
         among = among - np.outer(among[row], direction)
@@ -54,8 +64,8 @@ def _with_complements(candidates: Masks, taken: Masks) -> Masks:
     fresh = (find_rows(mask_keys(candidates), known) < 0) & (find_rows(mask_keys(~candidates), known) < 0)
     keys = np.minimum(mask_keys(candidates), mask_keys(~candidates))
     _, first = np.unique(keys, return_index=True)
-    kept = candidates[np.intersect1d(first, np.flatnonzero(fresh))]
-    return np.stack([kept, ~kept], axis=1).reshape(-1, candidates.shape[1])
+    chosen = candidates[np.intersect1d(first, np.flatnonzero(fresh))]
+    return np.stack([chosen, ~chosen], axis=1).reshape(-1, candidates.shape[1])
 
 
 def _covariances(posterior: Posterior, index: Index, sets: PlayerSets, candidates: Masks) -> tuple[Floats, Floats]:
@@ -65,9 +75,8 @@ def _covariances(posterior: Posterior, index: Index, sets: PlayerSets, candidate
     among.flat[:: len(among) + 1] += posterior.nugget + float(posterior.noise.mean())
     rows = []
     for _, _, block in sets.by_order():
-        group = PlayerSets.from_blocks([block[:_MOST_SETS]], sets.n_players)
-        seen = posterior.whitened(posterior.index_covariance(index, group, posterior.masks))
-        rows.append(
-            (posterior.index_covariance(index, group, candidates).T - seen.T @ known) / len(group) ** (_BALANCE / 2)
-        )
+        group = PlayerSets.from_blocks([block[: SETTINGS.max_sets]], sets.n_players)
+        prior = posterior.index_covariance(index, group, candidates).T
+        explained = posterior.whitened(posterior.index_covariance(index, group, posterior.masks)).T @ known
+        rows.append((prior - explained) / len(group) ** (SETTINGS.balance / 2))
     return np.concatenate(rows), among

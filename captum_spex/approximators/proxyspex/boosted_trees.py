@@ -9,17 +9,25 @@ import lightgbm
 import numpy as np
 
 from captum_spex import checks
-from captum_spex.approximators.ard_regression import relevant_weights
-from captum_spex.approximators.proxyspex.fitted_proxy import FittedProxy
-from captum_spex.arrays import Floats, Ints
-from captum_spex.errors import ArgumentError
-from captum_spex.fourier import parities
+from captum_spex.approximators.proxyspex.ard_regression import ard_weights
+from captum_spex.approximators.proxyspex.proxy import FittedProxy, ProxyData
+from captum_spex.arrays import Floats, Rows
+from captum_spex.fourier import characters
 from captum_spex.masks import Masks
 from captum_spex.model import Spectrum, TreeEnsemble
+from captum_spex.statistics import Standardised
 
-_HOPELESS = 1.5  # times the squared error of a rival on the first fold, beyond which the other folds are not fitted
-_REFITTED = 200  # terms of the trees that are fitted once more
-_DEEPEST = 16  # a path of 16 players has 65,536 subsets
+
+@dataclass(frozen=True)
+class TreeSettings:
+    """Constants of the trees as a proxy."""
+
+    hopeless: float = 1.5  # times the squared error of a rival on the first fold: the other folds are not fitted
+    refitted: int = 200  # terms of the trees that are fitted once more; more were measured to help no further
+    deepest: int = 16  # a path of 16 players has 65,536 subsets: a bound of memory
+
+
+SETTINGS = TreeSettings()
 
 
 @dataclass(frozen=True)
@@ -46,26 +54,58 @@ class BoostedTrees:
     def __post_init__(self) -> None:
         for name in ("n_trees", "num_leaves", "min_child_samples"):
             checks.integer(name, getattr(self, name))
-        if not 1 <= self.max_depth <= _DEEPEST:
-            raise ArgumentError("max_depth", repr(self.max_depth), f"1 to {_DEEPEST}")
-        if not 0 < self.subsample <= 1:
-            raise ArgumentError("subsample", repr(self.subsample), "a number above 0, at most 1")
-        if not self.learning_rate > 0:
-            raise ArgumentError("learning_rate", repr(self.learning_rate), "a positive number")
+        checks.integer("max_depth", self.max_depth, 1, SETTINGS.deepest)
+        checks.number("subsample", self.subsample, "a number above 0, at most 1", above=0, high=1)
+        checks.positive("learning_rate", self.learning_rate)
+
+    def surrogates(self, data: ProxyData, rivals: Sequence[FittedProxy]) -> list[FittedProxy]:
+        """Fit trees, and once more the terms that they found, few of which matter.
+
+        Every fold is predicted by trees, and terms, that did not use it. What is far behind the best rival on the
+        first fold is given up.
+        """
+        masks, values, folds = data.masks, data.values, data.folds()
+        left_out = np.zeros((2, *values.shape))
+        for number, held_out in enumerate(folds):
+            rest = np.setdiff1d(np.arange(len(masks)), held_out)
+            for column in range(values.shape[1]):
+                fitted = self._fit_twice(masks[rest], values[rest, column])
+                left_out[:, held_out, column] = [spectrum(masks[held_out]) for spectrum in fitted]
+            if number == 0 and _is_hopeless(left_out[:, held_out], values, rivals, held_out):
+                return []
+        both = [self._fit_twice(masks, column) for column in values.T]
+        return [
+            FittedProxy(name, [(pair[place],) for pair in both], left_out[place], left_out[place])
+            for place, name in enumerate(("boosted trees", "terms of boosted trees"))
+        ]
 
     def fit(self, masks: Masks, values: Floats) -> Spectrum:
         """Fit the trees to values ``(n_masks,)`` and return their exact Fourier spectrum."""
-        center, scale = float(values.mean()), float(values.std())
-        if scale == 0 or len(masks) < 2 * self.min_child_samples:
-            return Spectrum.from_terms({(): center}, masks.shape[1])
         # LightGBM keeps labels in single precision, so an offset would eat the digits that matter.
-        data = lightgbm.Dataset(masks.astype(np.float32), (values - center) / scale, params={"verbosity": -1})
+        labels = Standardised.of(values)
+        constant = Spectrum.from_terms({(): float(labels.center)}, masks.shape[1])
+        if not labels.values.any() or len(masks) < 2 * self.min_child_samples:
+            return constant
+        data = lightgbm.Dataset(masks.astype(np.float32), labels.values, params={"verbosity": -1})
         booster = lightgbm.train(
             self._parameters(), data, num_boost_round=self.n_trees, keep_training_booster=True
         )  # else LightGBM writes and reads the whole model once more
         trees = TreeEnsemble.from_lightgbm(booster.model_to_string(), masks.shape[1]).spectrum()
-        constant = Spectrum.from_terms({(): center}, masks.shape[1])
-        return Spectrum.sum([trees.scaled(scale), constant], masks.shape[1])
+        return Spectrum.sum([trees.scaled(float(labels.scale)), constant], masks.shape[1])
+
+    def _fit_twice(self, masks: Masks, values: Floats) -> tuple[Spectrum, Spectrum]:
+        """Return the spectrum of trees, and its largest terms fitted again, each with a prior variance of its own."""
+        spectrum = self.fit(masks, values)
+        rows = np.flatnonzero(spectrum.orders > 0)
+        if not len(rows):
+            return spectrum, spectrum
+        largest = np.argsort(-np.abs(spectrum.values[rows]), kind="stable")[: SETTINGS.refitted]
+        terms = spectrum.select(rows[largest])
+        features, mean = characters(masks, terms.sets).T, float(values.mean())
+        centers = features.mean(axis=0)
+        weights, _ = ard_weights(features - centers, values - mean)
+        constant = Spectrum.from_terms({(): mean - float(centers @ weights)}, spectrum.n_players)
+        return spectrum, Spectrum.sum([constant, Spectrum(terms.sets, weights)], spectrum.n_players)
 
     def _parameters(self) -> dict[str, object]:
         return {
@@ -87,40 +127,11 @@ class BoostedTrees:
         }
 
 
-def boosted_surrogates(
-    trees: BoostedTrees, masks: Masks, values: Floats, split: Sequence[Ints], rival: Floats | None
-) -> list[FittedProxy]:
-    """Fit trees to values ``(n_masks, n_outputs)``, and once more the terms that they found, few of which matter.
-
-    Every fold of ``split`` is predicted by trees, and terms, that did not see it. ``rival`` holds another surrogate's
-    predictions out of sample: what is far behind on the first fold is given up.
-    """
-    left_out = np.zeros((2, *values.shape))
-    for number, held_out in enumerate(split):
-        kept = np.setdiff1d(np.arange(len(masks)), held_out)
-        for column in range(values.shape[1]):
-            fitted = _fitted_twice(trees, masks[kept], values[kept, column])
-            left_out[:, held_out, column] = [spectrum(masks[held_out]) for spectrum in fitted]
-        if number == 0 and rival is not None:
-            errors = ((left_out[:, held_out] - values[held_out]) ** 2).sum(axis=1).min(axis=0)
-            if (errors > _HOPELESS * ((rival[held_out] - values[held_out]) ** 2).sum(axis=0)).all():
-                return []
-    both = [_fitted_twice(trees, masks, column) for column in values.T]
-    return [
-        FittedProxy(name, [(pair[place],) for pair in both], left_out[place], left_out[place])
-        for place, name in enumerate(("boosted trees", "terms of boosted trees"))
-    ]
-
-
-def _fitted_twice(trees: BoostedTrees, masks: Masks, values: Floats) -> tuple[Spectrum, Spectrum]:
-    """Return the spectrum of trees, and its largest terms fitted again, each with a prior variance of its own."""
-    spectrum = trees.fit(masks, values)
-    rows = np.flatnonzero(spectrum.orders > 0)
-    if not len(rows):
-        return spectrum, spectrum
-    terms = spectrum.select(rows[np.argsort(-np.abs(spectrum.values[rows]), kind="stable")[:_REFITTED]])
-    characters = 1.0 - 2.0 * parities(masks, terms.sets).T
-    centers, middle = characters.mean(axis=0), float(values.mean())
-    weights, _ = relevant_weights(characters - centers, values - middle)
-    constant = Spectrum.from_terms({(): middle - float(centers @ weights)}, spectrum.n_players)
-    return spectrum, Spectrum.sum([constant, Spectrum(terms.sets, weights)], spectrum.n_players)
+def _is_hopeless(predicted: Floats, values: Floats, rivals: Sequence[FittedProxy], rows: Rows) -> bool:
+    """Whether all predictions ``(n_kinds, n_rows, n_outputs)`` of some rows are far behind those of the best rival."""
+    rival = min(rivals, key=lambda one: float(((one.left_out - values) ** 2).sum()), default=None)
+    if rival is None:
+        return False
+    errors = ((predicted - values[rows]) ** 2).sum(axis=1).min(axis=0)
+    best = ((rival.left_out[rows] - values[rows]) ** 2).sum(axis=0)
+    return bool((errors > SETTINGS.hopeless * best).all())

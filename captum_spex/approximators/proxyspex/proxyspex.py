@@ -1,33 +1,29 @@
-"""ProxySPEX: a fitted surrogate whose spectrum and indices are read off, and which chooses what to ask next."""
+"""ProxySPEX: fit surrogates whose spectrum and indices are read off, and which choose what to evaluate next."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from math import ceil
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 
 from captum_spex import checks
-from captum_spex.approximators.base import Again, Estimate, Problem, Run
-from captum_spex.approximators.proxyspex.acquisition import most_informative
+from captum_spex.approximators.base import Estimate, Problem, Run
 from captum_spex.approximators.proxyspex.boosted_trees import BoostedTrees
-from captum_spex.approximators.proxyspex.estimation import FEWEST_MASKS, Estimator, Evaluations, Proxy
-from captum_spex.approximators.proxyspex.gaussian_process.proxy import GaussianProcess
-from captum_spex.approximators.proxyspex.many_players.run import (
-    ManyPlayersRun,
-    averaged,
-    check_memory,
-    learnt_among_many,
-)
+from captum_spex.approximators.proxyspex.dense_run import DenseRun
+from captum_spex.approximators.proxyspex.estimation import Estimator
+from captum_spex.approximators.proxyspex.gaussian_process.gaussian_process import GaussianProcess
+from captum_spex.approximators.proxyspex.limits import FitLimits
+from captum_spex.approximators.proxyspex.many_players.blocked_table import BlockedTable
+from captum_spex.approximators.proxyspex.many_players.packed_run import PackedRun
+from captum_spex.approximators.proxyspex.many_players.screened_fit import averaged, estimate_among_many
+from captum_spex.approximators.proxyspex.proxy import Proxy, guide_among
 from captum_spex.approximators.proxyspex.published_trees import PublishedTrees
-from captum_spex.arrays import Floats
-from captum_spex.designs import Design, affordable_level, bernoulli, enumerate_and_spread
-from captum_spex.errors import ArgumentError, BudgetError, UnknownNameError
+from captum_spex.approximators.proxyspex.rounds import SETTINGS, first_round, fixed_sizes, growing_sizes, n_replicates
+from captum_spex.designs import affordable_level
+from captum_spex.errors import ArgumentError, BudgetError
 from captum_spex.game import ValueTable
-from captum_spex.masks import Masks
 
 DesignName = Literal["auto", "bernoulli", "spread"]
 ProxyName = Literal["auto", "gaussian-process", "boosted-trees"]
@@ -38,27 +34,16 @@ _PROXIES: dict[str, tuple[Proxy, ...]] = {
     "gaussian-process": (GaussianProcess(),),
     "boosted-trees": (BoostedTrees(),),
 }
-_FIRST_SHARE = 0.5  # of the budget that goes to the fixed design when there are several rounds
-_CANDIDATES = 400  # masks among which an adaptive round chooses, their complements not counted
-_PER_ROUND = 2 * FEWEST_MASKS  # fewest masks for each of several rounds
-_ADAPTIVE_ROUNDS, _ADAPTIVE_PLAYERS = 3, 20
-_ADAPTIVE_SHARE = 0.75  # of a round's masks that are chosen; the others follow the fixed design
-_FIRST_ROUND, _PER_PLAYER = 64, 4  # masks of the first round when the budget is sought
-_GROWTH = 1.5  # from one such round to the next
-_MOST_ASKED = 5_000  # players beyond which masks are packed and players are screened
-_MOST_PLAYERS, _MOST_MASKS = 1_000, 10_000  # of given masks, for the surrogates
-_REPLICATES = 0.1  # of the budget that goes to second evaluations of a noisy game
-_FEWEST_REPLICATES, _MOST_REPLICATES = 8, 256
 
 
 @dataclass(frozen=True)
 class ProxySpex:
-    """ProxySPEX: fit a surrogate to the evaluated masks, read off its spectrum and indices, put back what was seen.
+    """ProxySPEX: fit surrogates to evaluated masks, read off their spectrum and indices, interpolate the values.
 
     Attributes:
         proxy: what stands in for the game: ``"gaussian-process"``, ``"boosted-trees"``, ``"auto"`` for both, weighted
             by what they predict out of sample; or `GaussianProcess`, `BoostedTrees`, `PublishedTrees` with settings,
-            or a tuple of them.
+            or a `Proxy` of your own; or a tuple of them.
         design: which masks to evaluate: ``"bernoulli"`` (uniformly random), ``"spread"`` (all small and large
             coalitions, the rest spread in complementary pairs), or ``"auto"``: Bernoulli for the indices that weigh
             all masks alike (Banzhaf, Fourier), spread for the others.
@@ -67,10 +52,11 @@ class ProxySpex:
             is 3 where that was measured to win: spread masks of at most 20 players, from a budget too small to
             enumerate all pairs; else 1.
         noisy: whether evaluating a mask again may give another value. Then a tenth of the budget is spent on second
-            evaluations, and what was seen is put back only as far as it is not noise.
-        interpolate: whether observed values replace the surrogate's, so that first-order Shapley values always sum to
-            ``f(all) - f(none)`` and the estimate becomes exact as the budget approaches ``2**n_players``.
+            evaluations, and values are interpolated only as far as they are not noise.
+        interpolate: whether the estimate takes the evaluated values where there are any, so that first-order Shapley
+            values always sum to ``f(all) - f(none)`` and it becomes exact as the budget approaches ``2**n_players``.
         device: where the Gaussian process is fitted, as torch names it; default: the CPU.
+        limits: bounds of memory and time at which it computes in another way.
 
     Example:
         >>> import captum_spex
@@ -89,30 +75,32 @@ class ProxySpex:
     noisy: bool = False
     interpolate: bool = True
     device: str | torch.device | None = None
+    limits: FitLimits = field(default=FitLimits(), repr=False)
 
     def __post_init__(self) -> None:
-        if self.design not in get_args(DesignName):
-            raise UnknownNameError("design", repr(self.design), ", ".join(f'"{name}"' for name in get_args(DesignName)))
-        if isinstance(self.proxy, str) and self.proxy not in _PROXIES:
-            raise UnknownNameError("proxy", repr(self.proxy), ", ".join(f'"{name}"' for name in _PROXIES))
-        if not self._proxies or not all(isinstance(proxy, Proxy) for proxy in self._proxies):
-            names = "a name, or `GaussianProcess`, `BoostedTrees`, `PublishedTrees`, or a tuple of them"
-            raise ArgumentError("proxy", repr(self.proxy), names)
-        if isinstance(self.rounds, str) and self.rounds != "auto":
-            raise ArgumentError("rounds", repr(self.rounds), 'a number of rounds, or "auto"')
-        if self.rounds != "auto" and checks.integer("rounds", self.rounds) > 1 and not self._has_process:
-            raise ArgumentError("rounds", str(self.rounds), "1, as only a Gaussian process chooses masks")
+        checks.choice("design", self.design, get_args(DesignName))
+        if isinstance(self.proxy, str):
+            checks.choice("proxy", self.proxy, tuple(_PROXIES))
+        # A class has the methods of its instances, but is no description of a proxy.
+        if not self._proxies or any(isinstance(one, type) or not isinstance(one, Proxy) for one in self._proxies):
+            kinds = "a name, `GaussianProcess()`, `BoostedTrees()`, an object with a method `surrogates`, or a tuple"
+            raise ArgumentError("proxy", repr(self.proxy), kinds)
+        if isinstance(self.rounds, str):
+            checks.choice("rounds", self.rounds, ("auto",), error=ArgumentError, hint="Or a number of rounds.")
+        elif checks.integer("rounds", self.rounds) > 1 and guide_among(self._proxies) is None:
+            raise ArgumentError("rounds", str(self.rounds), "1, as none of these proxies can choose masks")
         for name in ("noisy", "interpolate"):
-            if not isinstance(getattr(self, name), bool):
-                raise ArgumentError(name, repr(getattr(self, name)), "True or False")
+            checks.flag(name, getattr(self, name))
+        if not isinstance(self.limits, FitLimits):
+            raise ArgumentError("limits", repr(self.limits), "`FitLimits(...)`")
         _checked_device(self.device)
 
     @classmethod
     def as_published(cls) -> ProxySpex:
         """Return the method with its published settings, for comparison: see `PublishedTrees`.
 
-        Uniformly random masks; observed values are not put back. The faithfulness is that of the trees on held-out
-        masks, before the cut.
+        Uniformly random masks; values are not interpolated. The faithfulness is that of the trees on held-out masks,
+        before the cut.
         """
         return cls(proxy=PublishedTrees(), design="bernoulli", interpolate=False)
 
@@ -120,69 +108,46 @@ class ProxySpex:
         """Plan a run.
 
         Raises:
-            BudgetError: if the budget cannot fill ``rounds``, or the first round when the budget is sought; if so many
+            BudgetError: if the budget cannot fill ``rounds``, or the first round of an automatic budget; if so many
                 masks do not fit into memory.
             ArgumentError: if masks are to be spread or chosen among more than 5,000 players.
         """
         rounds = 1 if self.rounds == "auto" or problem.target is not None else self.rounds
-        if rounds > 1 and problem.budget < _PER_ROUND * rounds:
-            needed = f"at least {_PER_ROUND * rounds}, {_PER_ROUND} for each of `rounds`"
+        if rounds > 1 and problem.budget < SETTINGS.per_round * rounds:
+            needed = f"at least {SETTINGS.per_round * rounds}, {SETTINGS.per_round} for each of `rounds`"
             raise BudgetError("budget", str(problem.budget), needed, "Use fewer `rounds`.")
         if problem.target is not None and problem.budget < first_round(problem.n_players):
             needed = f"at least {first_round(problem.n_players)}, the size of the first round"
             raise BudgetError("max_budget", str(problem.budget), needed)
-        seed, plan = int(rng.integers(2**63)), _Plan.of(self, problem)
-        if problem.n_players <= _MOST_ASKED:
-            return _Run(self, problem, rng, seed, plan)
-        return self._among_many(problem, rng, seed, plan)
+        seed = int(rng.integers(2**63))
+        if problem.n_players > self.limits.dense_players:
+            return self._packed_run(problem, rng, seed)
+        replicates = n_replicates(problem.budget) if self.noisy else 0
+        sizes = self._sizes(problem, problem.budget - replicates)
+        return DenseRun(problem, self.estimator(seed), sizes, replicates, self.spreads(problem), rng)
 
-    def fit(self, observed: ValueTable, rng: np.random.Generator) -> list[Estimate]:
+    def fit(self, table: ValueTable, rng: np.random.Generator) -> list[Estimate]:
         """Learn from given masks: a table of past evaluations.
 
-        Up to 1,000 players and 10,000 masks by the surrogates, as if these masks had been asked for; values of a mask
-        that is there several times are averaged, and their variance is taken for noise. Of more players, by the
-        surrogates among those that are screened; of more masks, by regression: main effects of all players, products
-        of strong ones.
+        Up to 1,000 players and 10,000 masks by the proxies, as if these masks had been asked for; values of a mask
+        that stands there several times are averaged, and their variance is taken for noise. With more players, by the
+        proxies among those that pass a screening; with more masks, by regression: main effects of all players,
+        products of strong ones.
         """
-        seed, n_masks = int(rng.integers(2**63)), len(observed.masks)
-        if observed.masks.n_players > _MOST_PLAYERS or n_masks > _MOST_MASKS:
-            return learnt_among_many(observed, self._among_screened(n_masks, seed), rng)
-        return self.estimator(seed)(averaged(observed, np.arange(observed.masks.n_players)))
-
-    def _among_screened(self, n_masks: int, seed: int) -> Estimator | None:
-        """Return what fits proxies to the players that are left; None: regression, as there are very many masks."""
-        if self.proxy == "auto" and n_masks > _MOST_MASKS:
-            return None
-        return Estimator(self._proxies, False, _checked_device(self.device), seed)
-
-    def _among_many(self, problem: Problem, rng: np.random.Generator, seed: int, plan: _Plan) -> Run:
-        """Plan a run among more players than there is room for masks that are laid out."""
-        for name, usual in (("design", ("auto", "bernoulli")), ("rounds", ("auto", 1))):
-            if getattr(self, name) not in usual:
-                allowed = f"{usual[0]!r} or {usual[1]!r} for more than {_MOST_ASKED:,} players"
-                raise ArgumentError(name, repr(getattr(self, name)), allowed, "There all masks are uniformly random.")
-        check_memory(problem.n_players, problem.budget)
-        fits = self._among_screened(problem.budget, seed)
-        return ManyPlayersRun(problem.n_players, plan.sizes, problem.target, fits, self.interpolate, rng, seed)
-
-    @property
-    def _proxies(self) -> tuple[Proxy, ...]:
-        if isinstance(self.proxy, str):
-            return _PROXIES.get(self.proxy, ())
-        return self.proxy if isinstance(self.proxy, tuple) else (self.proxy,)
-
-    @property
-    def _has_process(self) -> bool:
-        return any(isinstance(proxy, GaussianProcess) for proxy in self._proxies)
+        seed, (n_masks, n_players) = int(rng.integers(2**63)), (len(table.masks), table.masks.n_players)
+        rows = BlockedTable(table.masks, table.values, self.limits)
+        if n_players > self.limits.table_players or n_masks > self.limits.proxy_masks:
+            return estimate_among_many(rows, self._screened_estimator(n_masks, seed), rng)
+        return self.estimator(seed)(averaged(rows, np.arange(n_players)))
 
     def n_rounds(self, problem: Problem) -> int:
         """Return the number of rounds of a run whose budget is given."""
         if self.rounds != "auto":
             return self.rounds
-        n, budget = problem.n_players, problem.budget
-        scarce = affordable_level(n, budget) == 1 and budget >= _PER_ROUND * _ADAPTIVE_ROUNDS
-        wins = scarce and n <= _ADAPTIVE_PLAYERS
-        return _ADAPTIVE_ROUNDS if wins and self._has_process and self.spreads(problem) else 1
+        n, budget, most = problem.n_players, problem.budget, SETTINGS.adaptive_rounds
+        is_scarce = affordable_level(n, budget) == 1 and budget >= SETTINGS.per_round * most
+        wins = is_scarce and n <= SETTINGS.adaptive_players and self.spreads(problem)
+        return most if wins and guide_among(self._proxies) is not None else 1
 
     def spreads(self, problem: Problem) -> bool:
         """Tell whether the masks are spread, or uniformly random."""
@@ -191,143 +156,38 @@ class ProxySpex:
         return self.design == "spread" or (self.design == "auto" and not uniform)
 
     def estimator(self, seed: int) -> Estimator:
-        """Return what recovers games from observations."""
+        """Return what estimates games from evaluations."""
         return Estimator(self._proxies, self.interpolate, _checked_device(self.device), seed)
 
-
-def first_round(n_players: int) -> int:
-    """Return how many masks are evaluated before a faithfulness is looked at, when the budget is sought."""
-    return min(max(_FIRST_ROUND, _PER_PLAYER * n_players), 2 ** min(n_players, 62))
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """How many distinct masks there are after every round, and how many second evaluations at the end."""
-
-    sizes: Sequence[int]
-    replicates: int
-
-    @classmethod
-    def of(cls, description: ProxySpex, problem: Problem) -> _Plan:
-        budget, replicates = problem.budget, 0
-        if description.noisy and problem.n_players <= _MOST_ASKED:  # beyond, every value is taken for noisy
-            wanted = int(np.clip(_REPLICATES * budget, _FEWEST_REPLICATES, _MOST_REPLICATES))
-            replicates = min(wanted, budget // 3)
-        budget = min(budget - replicates, 2 ** min(problem.n_players, 62))
+    def _sizes(self, problem: Problem, budget: int) -> list[int]:
+        """Return how many distinct masks there are after every round."""
+        budget = min(budget, 2 ** min(problem.n_players, 62))
         if problem.target is not None:
-            sizes = [min(first_round(problem.n_players), budget)]
-            while sizes[-1] < budget:
-                sizes.append(min(ceil(_GROWTH * sizes[-1]), budget))
-            return cls(sizes, replicates)
-        n_rounds = description.n_rounds(problem)
-        if n_rounds == 1:
-            return cls([budget], replicates)
-        first = int(_FIRST_SHARE * budget) & ~1
-        steps = np.linspace(first, budget, n_rounds).round().astype(int).tolist()
-        return cls([*(size & ~1 for size in steps[:-1]), budget], replicates)
+            return growing_sizes(first_round(problem.n_players), budget)
+        return fixed_sizes(self.n_rounds(problem), budget)
 
+    def _packed_run(self, problem: Problem, rng: np.random.Generator, seed: int) -> Run:
+        """Plan a run among more players than there is room for masks that are not packed."""
+        for name, usual in (("design", ("auto", "bernoulli")), ("rounds", ("auto", 1))):
+            if getattr(self, name) not in usual:
+                allowed = f"{usual[0]!r} or {usual[1]!r} for more than {self.limits.dense_players:,} players"
+                raise ArgumentError(name, repr(getattr(self, name)), allowed, "There all masks are uniformly random.")
+        self.limits.check_memory(problem.n_players, problem.budget)
+        estimator = self._screened_estimator(problem.budget, seed)
+        sizes = self._sizes(problem, problem.budget)  # every value is taken for noisy: none is evaluated again
+        return PackedRun(problem, estimator, sizes, self.interpolate, rng, seed, self.limits)
 
-@dataclass
-class _Run:
-    """A run in one round or several."""
-
-    description: ProxySpex
-    problem: Problem
-    rng: np.random.Generator
-    seed: int
-    plan: _Plan
-    design: Design | None = None
-    values: Floats | None = None
-    second: Floats | None = None
-    again: np.ndarray | None = None
-    n_rounds: int = 0
-    curve: list[tuple[int, float, float]] = field(default_factory=list)
-    recovered: list[Estimate] | None = None
-
-    def ask(self) -> Masks | Again | None:
-        """Return the next masks, or the masks to evaluate once more."""
-        if self.again is not None:
+    def _screened_estimator(self, n_masks: int, seed: int) -> Estimator | None:
+        """Return what fits proxies to the players that pass a screening; ``None``: with very many masks, regression."""
+        if self.proxy == "auto" and n_masks > self.limits.proxy_masks:
             return None
-        before = 0 if self.values is None else len(self.values)
-        if self.n_rounds == len(self.plan.sizes) or (before and self._reached()):
-            return self._replicates()
-        self.recovered = None
-        self.design = self._grown(self.plan.sizes[self.n_rounds])
-        self.n_rounds += 1
-        return self.design.masks[before:]
+        return Estimator(self._proxies, False, _checked_device(self.device), seed)
 
-    def tell(self, values: Floats) -> None:
-        """Receive the values of the masks asked for last."""
-        if self.again is not None:
-            self.second = values
-        else:
-            self.values = values if self.values is None else np.concatenate([self.values, values])
-
-    def result(self) -> list[Estimate]:
-        """Recover every output."""
-        if self.recovered is None:
-            self.recovered = self.description.estimator(self.seed)(self._evaluations())
-        if self.problem.target is None:
-            return self.recovered
-        if not self.curve or self.curve[-1][0] < len(self._evaluations().masks):
-            self._reached()
-        return [replace(one, diagnostics={**one.diagnostics, "curve": self.curve}) for one in self.recovered]
-
-    def _reached(self) -> bool:
-        """Whether every output's faithfulness is above the target with confidence, after the masks so far."""
-        if self.problem.target is None:
-            return False
-        self.recovered = self.description.estimator(self.seed)(self._evaluations())
-        lowest = min(self.recovered, key=lambda one: one.diagnostics.get("lower", float("-inf")))
-        self.curve.append((len(self._evaluations().masks), lowest.faithfulness, lowest.diagnostics["lower"]))
-        return bool(lowest.diagnostics["lower"] >= self.problem.target)
-
-    def _replicates(self) -> Again | None:
-        if not self.plan.replicates or self.values is None or self.design is None:
-            return None
-        count = min(self.plan.replicates, len(self.design.masks))
-        self.again = self.rng.choice(len(self.design.masks), count, replace=False)
-        self.recovered = None
-        return Again(self.design.masks[self.again])
-
-    def _evaluations(self) -> Evaluations:
-        if self.design is None or self.values is None:
-            raise RuntimeError("`result` was called before the values were told")
-        values, noise = self.values, np.zeros_like(self.values)
-        if self.again is not None and self.second is not None:
-            values = values.copy()
-            noise[:] = ((values[self.again] - self.second) ** 2).mean(axis=0) / 2
-            values[self.again] = (values[self.again] + self.second) / 2
-            noise[self.again] /= 2
-        return Evaluations(self.design.masks, values, self.design.weights, noise)
-
-    def _grown(self, size: int) -> Design:
-        """The design of the next round, which begins with the masks taken so far."""
-        if self.design is None or self.problem.target is not None:
-            level = affordable_level(self.problem.n_players, size, taken=self.design)
-            return self._fixed(size, level, self.design, paired=level > 0)
-        new = size - len(self.design.masks)
-        return self._fixed(size, 0, self.design.extended(self._chosen(int(_ADAPTIVE_SHARE * new) & ~1)))
-
-    def _fixed(self, size: int, level: int, taken: Design | None, *, paired: bool = True) -> Design:
-        n = self.problem.n_players
-        if not self.description.spreads(self.problem):
-            return bernoulli(n, size, self.rng, taken=taken)
-        return enumerate_and_spread(n, size, self.rng, level=level, taken=taken, paired=paired)
-
-    def _chosen(self, count: int) -> Masks:
-        """The masks that the surrogate of the first output wants."""
-        n, index = self.problem.n_players, self.problem.index
-        guide = self.description.estimator(self.seed).guide(self._evaluations())
-        if guide is None or guide.posterior is None:
-            return np.zeros((0, n), dtype=np.bool_)
-        terms = guide.index_terms(index)
-        strongest = np.argsort(-np.abs(terms.values), kind="stable")
-        pool = self._fixed(min(2 * _CANDIDATES, 2 ** min(n, 30)), 0, None).masks
-        if n > 2:
-            pairs = self.rng.permuted(np.tile(np.arange(n) < 2, (_CANDIDATES, 1)), axis=1)
-            pool = np.concatenate([pool, pairs])
-        return most_informative(guide.posterior, index, terms.sets.take(strongest), pool, count)
+    @property
+    def _proxies(self) -> tuple[Proxy, ...]:
+        if isinstance(self.proxy, str):
+            return _PROXIES.get(self.proxy, ())
+        return self.proxy if isinstance(self.proxy, tuple) else (self.proxy,)
 
 
 def _checked_device(device: Any) -> torch.device:
@@ -342,7 +202,7 @@ def _checked_device(device: Any) -> torch.device:
         checked = torch.device("cpu" if device is None else device)
     except (RuntimeError, TypeError):
         raise ArgumentError("device", repr(device), allowed) from None
-    known = checked.type == "cpu" or (checked.type == "cuda" and (checked.index or 0) < n_gpus)
-    if not known:
-        raise ArgumentError("device", repr(device), allowed, "Here is no such device.")
+    exists = checked.type == "cpu" or (checked.type == "cuda" and (checked.index or 0) < n_gpus)
+    if not exists:
+        raise ArgumentError("device", repr(device), allowed, "This machine has no such device.")
     return checked

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from captum_spex.approximators.proxyspex.gaussian_process.hyperparameters import Hyperparameters, factorised
 from captum_spex.arrays import Floats, Ints
-from captum_spex.fourier import parities
+from captum_spex.fourier import characters, signs
 from captum_spex.masks import Masks, find_rows, mask_keys
 from captum_spex.player_sets import PlayerSets
 
@@ -51,9 +51,9 @@ class Conditioned:
 
     Attributes:
         process: the process.
-        centers: the masks around which the mean is expanded: all that were observed, or the inducing ones.
+        centers: the masks around which the mean is expanded: all that were evaluated, or the inducing ones.
         weights: :math:`\alpha`, ``(n_centers, n_outputs)``.
-        left_out: predictions of every observed target by the process without it (and without the complementary
+        left_out: predictions of every target by the process without it (and without the complementary
             mask), ``(n_masks, n_outputs)``.
         variances: variances of these predictions about the targets, ``(n_masks,)``.
     """
@@ -96,13 +96,13 @@ class Solver:
 
 
 def characters_of(sets: PlayerSets, masks: Masks, like: Tensor) -> Tensor:
-    """Return the signs of sets on masks, ``(n_sets, n_masks)``."""
-    return torch.from_numpy(parities(masks, sets)).to(like) * -2 + 1
+    """Return the characters of sets at masks, ``(n_sets, n_masks)``, in the precision and on the device of a tensor."""
+    return torch.from_numpy(characters(masks, sets)).to(like)
 
 
 def signs_of(masks: Masks, like: Tensor) -> Tensor:
-    """Return masks as signs, +1 for an absent player and -1 for a present one, like the characters."""
-    return 1 - 2 * torch.from_numpy(masks).to(like)
+    """Return masks as signs, in the precision and on the device of a tensor."""
+    return torch.from_numpy(signs(masks)).to(like)
 
 
 def _complements(masks: Masks) -> Ints:
@@ -127,9 +127,11 @@ def _exact(process: Process, masks: Masks, y: Tensor, spread: Tensor) -> Conditi
 
 
 def _inducing(process: Process, masks: Masks, y: Tensor, spread: Tensor, n_inducing: int) -> Conditioned:
+    r"""Condition on the inducing masks u: weights :math:`(K_{uu} + K_{uf} D^{-1} K_{fu})^{-1} K_{uf} D^{-1} y`."""
     centers = masks[:n_inducing]
     own = process.covariance(centers, centers, y)
     own.diagonal().add_(1e-8 * own.diagonal().mean())
+    # All covariances with the centers do not fit into memory: they are made, and made again below, block by block.
     precision, right = own.clone(), y.new_zeros((len(centers), y.shape[1]))
     blocks = np.array_split(np.arange(len(masks)), -(-len(masks) // n_inducing))
     for rows in blocks:
@@ -143,18 +145,21 @@ def _inducing(process: Process, masks: Masks, y: Tensor, spread: Tensor, n_induc
     residuals = y - torch.cat([process.covariance(masks[rows], centers, y) @ weights for rows in blocks])
     left_out, variances = torch.empty_like(y), torch.empty_like(spread)
     for rows in blocks:
-        # Leaving a pair out of a linear smoother H solves (I - H) e = r on the pair.
+        # The mean is a linear smoother H y with H = K_fu (...)^{-1} K_uf D^{-1}. Without a mask and its complement the
+        # residuals e of the two solve (I - H) e = r, a system of two equations whose entries of H are computed here.
         others = partner[rows]
         cross, far = (process.covariance(centers, masks[which], y) for which in (rows, others))
         smoothed = inverse @ cross
-        own = ((smoothed * cross).sum(dim=0) / spread[rows]).clamp_(max=1 - 1e-6)
+        # A leverage of 1 would leave nothing to predict from: the clamps bound what is divided by.
+        leverage = ((smoothed * cross).sum(dim=0) / spread[rows]).clamp_(max=1 - 1e-6)
         other = (((inverse @ far) * far).sum(dim=0) / spread[others]).clamp_(max=1 - 1e-6)
         alone = torch.from_numpy(others == rows).to(y.device)
-        between = torch.where(alone, torch.zeros_like(own), (smoothed * far).sum(dim=0))
-        whole = ((1 - own) * (1 - other) - between**2 / spread[rows] / spread[others]).clamp_(min=1e-6)
-        variances[rows] = spread[rows] * (1 - other) / whole
-        pull = (between / spread[others] / whole)[:, None] * residuals[others]
-        left_out[rows] = y[rows] - ((1 - other) / whole)[:, None] * residuals[rows] - pull
+        between = torch.where(alone, torch.zeros_like(leverage), (smoothed * far).sum(dim=0))
+        determinant = (1 - leverage) * (1 - other) - between**2 / spread[rows] / spread[others]
+        determinant.clamp_(min=1e-6)
+        variances[rows] = spread[rows] * (1 - other) / determinant
+        pull = (between / spread[others] / determinant)[:, None] * residuals[others]
+        left_out[rows] = y[rows] - ((1 - other) / determinant)[:, None] * residuals[rows] - pull
     return Conditioned(process, centers, as_array(weights), as_array(left_out), as_array(variances))
 
 

@@ -1,4 +1,4 @@
-"""Hyper-parameters of the Gaussian process on masks, by a few steps up the evidence."""
+"""The kernel of the Gaussian process on masks, in torch, and its hyper-parameters, by a few steps up the evidence."""
 
 from __future__ import annotations
 
@@ -8,12 +8,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-_PRIOR_SD = 1.5  # of a player's log-decay and log-variance about their own mean over players
-_MEAN_SD = 3.0  # of that mean about where it starts
-_JITTER = 1e-4  # single precision needs it; the exact solve does not
-_BETAS = (0.9, 0.99)  # of Adam
-_LATE = 0.7  # from this share of the steps on, the steps are shorter
-_LATE_FACTOR = 0.4
+
+@dataclass(frozen=True)
+class EvidenceSettings:
+    """Constants of the search for hyper-parameters."""
+
+    prior_deviation: float = 1.5  # of a player's logarithm about the mean over players; measured on exact games
+    mean_deviation: float = 3.0  # of that mean about its start: nearly flat
+    jitter: float = 1e-4  # on the diagonal: single precision needs it, the exact solve does not
+    betas: tuple[float, float] = 0.9, 0.99  # of Adam: the paper's 0.999 is too slow for twenty steps
+    late: float = 0.7  # share of the steps after which they are shorter, and settle
+    late_factor: float = 0.4
+
+
+SETTINGS = EvidenceSettings()
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,9 +43,9 @@ class Hyperparameters:
     def initial(cls, signs: Tensor, targets: Tensor) -> Hyperparameters:
         """Return where the search starts: decays alike, linear variances from the correlations with the targets."""
         n_masks, n_players = signs.shape
-        seen = ((signs.T @ targets / n_masks) ** 2).mean(dim=1) + 1e-4
+        correlations = ((signs.T @ targets / n_masks) ** 2).mean(dim=1) + 1e-4
         shared = signs.new_tensor([0.0, -1.5, 1.5, -3.0])
-        return cls(shared, signs.new_full((n_players,), math.log(0.5 / n_players)), seen.log())
+        return cls(shared, signs.new_full((n_players,), math.log(0.5 / n_players)), correlations.log())
 
     @property
     def nugget(self) -> float:
@@ -48,17 +56,17 @@ class Hyperparameters:
         """Return them in the precision and on the device of a tensor."""
         return Hyperparameters(self.shared.to(like), self.decays.to(like), self.linear.to(like))
 
-    def distances(self, signs: Tensor, others: Tensor) -> Tensor:
-        """Return the weighted Hamming distance of every pair of masks."""
+    def decaying(self, signs: Tensor, others: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the weighted Hamming distance of every pair of masks, and the two kernels that decay with it."""
         w = self.decays.exp()
-        return torch.addmm(w.sum() / 2, signs * w, others.T, alpha=-0.5).clamp_min_(0)
+        a1, a2, g, _ = self.shared.exp()
+        distances = torch.addmm(w.sum() / 2, signs * w, others.T, alpha=-0.5).clamp_min_(0)
+        return distances, distances.neg().exp_().mul_(a1), (distances * -g).exp_().mul_(a2)
 
     def kernel(self, signs: Tensor, others: Tensor) -> Tensor:
         """Return the kernel without its nugget, ``(n_masks, n_others)``."""
-        a1, a2, g, _ = self.shared.exp()
-        distances = self.distances(signs, others)
-        total = torch.addmm(torch.exp(-g * distances), signs * self.linear.exp(), others.T, beta=float(a2))
-        return total.add_(distances.neg_().exp_(), alpha=float(a1))
+        _, near, far = self.decaying(signs, others)
+        return near.add_(far).addmm_(signs * self.linear.exp(), others.T)
 
     def prior_variance(self) -> float:
         """Return the kernel of a mask with itself."""
@@ -85,15 +93,16 @@ def maximise_evidence(
     """
     flat = torch.cat([start.shared, start.decays, start.linear])
     slope, size = torch.zeros_like(flat), torch.zeros_like(flat)
+    first, second = SETTINGS.betas
     for step in range(1, n_steps + 1):
         now = _unflatten(flat, signs.shape[1])
-        gradient = _gradient(now, signs, targets, extra) + _prior_gradient(now, start)
+        gradient = evidence_gradient(now, signs, targets, extra) + prior_gradient(now, start)
         # Adam by hand: importing `torch.optim` takes a second, as long as all the rest.
-        slope = torch.lerp(gradient, slope, _BETAS[0])
-        size = torch.lerp(gradient**2, size, _BETAS[1])
-        rate = learning_rate * (_LATE_FACTOR if step > _LATE * n_steps else 1.0)
-        scaled = (size / (1 - _BETAS[1] ** step)).sqrt() + 1e-8
-        flat = flat - rate * slope / (1 - _BETAS[0] ** step) / scaled
+        slope = torch.lerp(gradient, slope, first)
+        size = torch.lerp(gradient**2, size, second)
+        rate = learning_rate * (SETTINGS.late_factor if step > SETTINGS.late * n_steps else 1.0)
+        scaled = (size / (1 - second**step)).sqrt() + 1e-8
+        flat = flat - rate * slope / (1 - first**step) / scaled
     return _unflatten(flat, signs.shape[1])
 
 
@@ -101,23 +110,23 @@ def _unflatten(flat: Tensor, n_players: int) -> Hyperparameters:
     return Hyperparameters(flat[:4], flat[4 : 4 + n_players], flat[4 + n_players :])
 
 
-def _gradient(now: Hyperparameters, signs: Tensor, targets: Tensor, extra: Tensor | None) -> Tensor:
-    r"""Gradient of the mean negative log-evidence of an output, for all logarithms at once.
+def evidence_gradient(now: Hyperparameters, signs: Tensor, targets: Tensor, extra: Tensor | None) -> Tensor:
+    r"""Return the gradient of the mean negative log-evidence of an output, for all logarithms at once.
 
     With :math:`W = K^{-1} - \alpha \alpha^T` the derivative for any parameter is :math:`\tfrac12 \sum W \circ dK`.
     """
-    a1, a2, g, nugget = now.shared.exp()
-    distances = now.distances(signs, signs)
-    near, far = a1 * torch.exp(-distances), a2 * torch.exp(-g * distances)
+    distances, near, far = now.decaying(signs, signs)
+    ratio, nugget = now.shared[2:].exp()
     linear = now.linear.exp()
     covariance = torch.addmm(near + far, signs * linear, signs.T)
     if extra is not None:
         covariance += extra
-    covariance.diagonal().add_(nugget + _JITTER)
+    covariance.diagonal().add_(nugget + SETTINGS.jitter)
     weights = torch.cholesky_inverse(factorised(covariance))
     solved = weights @ targets
     weights = torch.addmm(weights, solved, solved.T, alpha=-1.0 / targets.shape[1])
-    slopes = weights * (near + g * far)
+    # Distances and linear kernel are bilinear in the signs: sums over pairs of masks become products with them.
+    slopes = weights * (near + ratio * far)
     by_decay = -0.25 * now.decays.exp() * (slopes.sum() - (signs * (slopes @ signs)).sum(dim=0))
     by_linear = 0.5 * linear * (signs * (weights @ signs)).sum(dim=0)
     far *= weights
@@ -125,23 +134,25 @@ def _gradient(now: Hyperparameters, signs: Tensor, targets: Tensor, extra: Tenso
         [
             0.5 * (weights * near).sum(),
             0.5 * far.sum(),
-            -0.5 * g * (far * distances).sum(),
+            -0.5 * ratio * (far * distances).sum(),
             0.5 * nugget * weights.diagonal().sum(),
         ]
     )
     return torch.cat([by_shared, by_decay, by_linear])
 
 
-def _prior_gradient(now: Hyperparameters, prior: Hyperparameters) -> Tensor:
+def prior_gradient(now: Hyperparameters, prior: Hyperparameters) -> Tensor:
+    """Return the gradient of the negative log-prior, whose means are those of ``prior``."""
     parts = [torch.zeros_like(now.shared)]
     for values, first in ((now.decays, prior.decays), (now.linear, prior.linear)):
-        middle = values.mean()
-        parts.append((values - middle) / _PRIOR_SD**2 + (middle - first.mean()) / _MEAN_SD**2 / len(values))
+        mean = values.mean()
+        to_mean = (values - mean) / SETTINGS.prior_deviation**2
+        parts.append(to_mean + (mean - first.mean()) / SETTINGS.mean_deviation**2 / len(values))
     return torch.cat(parts)
 
 
 def factorised(covariance: Tensor) -> Tensor:
-    """Factorise; add to the diagonal what rounding makes necessary, in tenfold steps."""
+    """Return the Cholesky factor; what rounding makes necessary is added to the diagonal, in tenfold steps."""
     scale = float(covariance.diagonal().mean())
     jitter = 0.0
     for power in range(-6, 1):

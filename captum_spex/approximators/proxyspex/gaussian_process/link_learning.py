@@ -10,16 +10,23 @@ from sklearn.isotonic import IsotonicRegression
 
 from captum_spex.arrays import Floats
 from captum_spex.model import Link
+from captum_spex.statistics import Standardised
 
-FEWEST_VALUES = 8
-"""Distinct values below which there is no curve to learn."""
 
-_MARGIN = 0.01  # of the range of the values, that keeps the logarithm of the odds finite
-_BINS = 512
-_SMOOTHING = 0.15  # bandwidth in normal scores
-_RANK_SHARE = 0.1  # of the normal scores in a learnt warp: it must keep rising
-_GRID = 512
-_NODES = 16
+@dataclass(frozen=True)
+class LinkSettings:
+    """Constants of the learned link."""
+
+    fewest_values: int = 8  # distinct values below which there is no curve to learn
+    margin: float = 0.01  # of the range of the values: keeps the logarithm of the odds finite
+    max_knots: int = 512
+    smoothing: float = 0.15  # bandwidth, in normal scores; measured on exact games
+    rank_share: float = 0.1  # of normal scores in a relearned link, so that it rises strictly
+    grid: int = 512  # points at which the mean over the noise is tabulated
+    nodes: int = 16  # of the quadrature over the noise: exact for polynomials up to degree 31
+
+
+SETTINGS = LinkSettings()
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,16 +42,19 @@ class LearnedLink:
 
         The first makes any distribution normal, the second undoes the squashing of a probability.
         """
-        knots = _knots(values)
-        low, width = values.min() - _MARGIN * np.ptp(values), (1 + 2 * _MARGIN) * np.ptp(values)
-        share = (values - low) / width
-        odds = np.log(share / (1 - share))
-        at_knots = (knots - low) / width
-        scores = (np.log(at_knots / (1 - at_knots)) - odds.mean()) / odds.std()
+        knots, margin = _knots(values), SETTINGS.margin * np.ptp(values)
+        low, width = values.min() - margin, np.ptp(values) + 2 * margin
+
+        def log_odds(some: Floats) -> Floats:
+            share = (some - low) / width
+            return np.asarray(np.log(share / (1 - share)))
+
+        usual = Standardised.of(log_odds(values))
+        scores = (log_odds(knots) - usual.center) / usual.scale
         return cls._standardised(knots, (scores + _normal_scores(values, knots)) / 2, values)
 
     def relearned(self, values: Floats, predicted: Floats) -> LearnedLink:
-        r"""Return the warp :math:`v \mapsto \mathbb E[\hat z \mid v]` of latent scores predicted out of sample.
+        r"""Return the link :math:`v \mapsto \mathbb E[\hat z \mid v]` of latent scores predicted out of sample.
 
         Rising by isotonic regression, smoothed, and mixed with a tenth of normal scores so that it is strictly so.
 
@@ -55,11 +65,10 @@ class LearnedLink:
         knots = _knots(values)
         rising = IsotonicRegression().fit(values, predicted).predict(knots)
         ranks = _normal_scores(values, knots)
-        weights = np.exp(-(((ranks[:, None] - ranks) / _SMOOTHING) ** 2) / 2)
+        weights = np.exp(-(((ranks[:, None] - ranks) / SETTINGS.smoothing) ** 2) / 2)
         smooth = np.maximum.accumulate(weights @ rising / weights.sum(axis=1))
-        spread = smooth.std()
-        scores = (smooth - smooth.mean()) / spread if spread > 0 else ranks
-        return self._standardised(knots, (1 - _RANK_SHARE) * scores + _RANK_SHARE * ranks, values)
+        scores = Standardised.of(smooth).values if smooth.std() > 0 else ranks
+        return self._standardised(knots, (1 - SETTINGS.rank_share) * scores + SETTINGS.rank_share * ranks, values)
 
     def __call__(self, values: Floats) -> Floats:
         """Return the latent scores of values."""
@@ -70,23 +79,23 @@ class LearnedLink:
 
         Gauss-Hermite quadrature with 16 nodes, tabulated.
         """
-        grid = np.linspace(self.latents[0] - 4 * noise, self.latents[-1] + 4 * noise, _GRID)
-        nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
+        grid = np.linspace(self.latents[0] - 4 * noise, self.latents[-1] + 4 * noise, SETTINGS.grid)
+        nodes, weights = np.polynomial.hermite_e.hermegauss(SETTINGS.nodes)
         moved = np.interp(grid[:, None] + noise * nodes, self.latents, self.values)
         return Link(grid, moved @ (weights / weights.sum()))
 
     @classmethod
     def _standardised(cls, knots: Floats, latents: Floats, values: Floats) -> LearnedLink:
-        reached = np.interp(values, knots, latents)
-        return cls(knots, (latents - reached.mean()) / reached.std())
+        reached = Standardised.of(np.interp(values, knots, latents))
+        return cls(knots, (latents - reached.center) / reached.scale)
 
 
 def _knots(values: Floats) -> Floats:
     """The distinct values; of many, the middles of equally filled bins, and both ends."""
     distinct = np.unique(values)
-    if len(distinct) <= _BINS:
+    if len(distinct) <= SETTINGS.max_knots:
         return distinct
-    middles = [chunk.mean() for chunk in np.array_split(distinct[1:-1], _BINS - 2)]
+    middles = [chunk.mean() for chunk in np.array_split(distinct[1:-1], SETTINGS.max_knots - 2)]
     return np.concatenate([distinct[:1], middles, distinct[-1:]])
 
 

@@ -20,16 +20,24 @@ from captum_spex.arrays import Floats
 from captum_spex.masks import Masks, first_rows
 from captum_spex.player_sets import PlayerSets
 
-_RETUNES = 3
-_ROUNDS = 12  # between retunes
-_PER_ROUND = 40
-_SHORTLIST = 160  # candidates of one degree whose evidence is computed exactly
-_BEAM = 2000
-_STRONG_PLAYERS = 30  # by main effect: their pairs are extended too
-_HIGHEST_DEGREE = 5
-_STRICTNESS = 4.0  # beyond what the largest of the candidates of a kind reaches by chance
-_MOST_ROWS = 1536  # masks on which terms are searched
-_MOST_CELLS = 2_000_000  # (parent, player) cells of a beam step
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """Constants of the search for terms; those without another origin were measured on planted spectra."""
+
+    retunes: int = 3  # of the kernel
+    rounds: int = 12  # between two of them
+    per_round: int = 40  # terms
+    shortlist: int = 160  # candidates of one degree whose evidence is computed exactly
+    beam: int = 2000  # sets of one degree that are extended
+    strong_players: int = 30  # by main effect: their pairs are extended too
+    highest_degree: int = 5
+    strictness: float = 4.0  # squared z-score beyond what the best of the candidates of a kind reaches by chance
+    max_masks: int = 1536  # on which terms are sought: bounds the time of an inverse
+    max_cells: int = 2_000_000  # (parent, player) cells of a beam step: bounds memory
+
+
+SETTINGS = SearchSettings()
 
 
 def find_terms(
@@ -52,11 +60,11 @@ def find_terms(
     References:
         Tipping, Faul, "Fast marginal likelihood maximisation for sparse Bayesian models", AISTATS 2003.
     """
-    masks, targets = masks[:_MOST_ROWS], targets[:_MOST_ROWS]
-    search = _Search.start(hyper, masks, torch.from_numpy(targets).to(like))
-    for _ in range(_RETUNES + 1):
+    masks, targets = masks[: SETTINGS.max_masks], targets[: SETTINGS.max_masks]
+    search = TermSearch.start(hyper, masks, torch.from_numpy(targets).to(like))
+    for _ in range(SETTINGS.retunes + 1):
         before = len(search.sets)
-        for _ in range(_ROUNDS):
+        for _ in range(SETTINGS.rounds):
             if not search.add_best():
                 break
         if retune is None or len(search.sets) == before:
@@ -66,7 +74,7 @@ def find_terms(
 
 
 @dataclass(eq=False)
-class _Search:
+class TermSearch:
     """The state: the inverse covariance of all masks, with the terms found so far in it."""
 
     hyper: Hyperparameters
@@ -78,7 +86,8 @@ class _Search:
     variances: list[float]
 
     @classmethod
-    def start(cls, hyper: Hyperparameters, masks: Masks, targets: Tensor, terms: TermPrior | None = None) -> _Search:
+    def start(cls, hyper: Hyperparameters, masks: Masks, targets: Tensor, terms: TermPrior | None = None) -> TermSearch:
+        """Factorise the covariance of all masks, with terms that were found before."""
         hyper = hyper.to(targets)
         total = Process(hyper, terms).covariance(masks, masks, targets)
         total.diagonal().add_(hyper.nugget + 1e-6)
@@ -88,20 +97,22 @@ class _Search:
         return cls(hyper, masks, targets, signs_of(masks, targets), inverse, sets, variances)
 
     def prior(self) -> TermPrior:
+        """Return the terms found so far."""
         return TermPrior(PlayerSets.from_sets(self.sets, self.masks.shape[1]), np.array(self.variances))
 
-    def restarted(self, hyper: Hyperparameters) -> _Search:
+    def restarted(self, hyper: Hyperparameters) -> TermSearch:
         """Factorise anew under another kernel; the terms' variances become the squares of their means."""
-        fresh = _Search.start(hyper, self.masks, self.targets, self.prior())
+        # The greedy variances are as of when a term was added; one step of expectation maximisation re-estimates all.
+        fresh = TermSearch.start(hyper, self.masks, self.targets, self.prior())
         characters = characters_of(fresh.prior().sets, self.masks, self.targets)
         means = characters @ (fresh.inverse @ self.targets) * torch.tensor(self.variances).to(self.targets)[:, None]
         squares = (means**2).mean(dim=1).clamp_(min=1e-10)
         fresh.variances = squares.double().cpu().tolist()
-        return _Search.start(hyper, self.masks, self.targets, fresh.prior())
+        return TermSearch.start(hyper, self.masks, self.targets, fresh.prior())
 
     def add_best(self) -> bool:
         """Add up to 40 terms in the order of their evidence; say whether any was found."""
-        sets = self._shortlist()
+        sets = self.shortlist()
         characters = characters_of(sets, self.masks, self.targets)
         solved = characters @ self.inverse
         gram = solved @ characters.T
@@ -111,9 +122,11 @@ class _Search:
         added: list[tuple[int, float]] = []
         free = torch.tensor([name not in known for name in names], device=gram.device)
         limits = torch.from_numpy(self._limits(sets)).to(gram)
-        for _ in range(_PER_ROUND):
+        # Adding a term changes the inverse by rank one: of the candidates only ``gram`` and ``found`` need that now,
+        # the inverse of all masks follows when the round is over.
+        for _ in range(SETTINGS.per_round):
             power, precision = (found**2).mean(dim=1), gram.diagonal()
-            score = torch.where(free, power / precision - limits, torch.full_like(power, -1.0))
+            score = torch.where(free, power / precision - limits, torch.full_like(power, -1.0))  # q² / s: a squared z
             best = int(score.argmax())
             if float(score[best]) <= 0:
                 break
@@ -135,7 +148,7 @@ class _Search:
     def _limits(self, sets: PlayerSets) -> Floats:
         """The squared z-score that every candidate must exceed."""
         n, active = self.masks.shape[1], PlayerSets.from_sets(self.sets, self.masks.shape[1])
-        candidates = np.where(sets.orders == 2, n * (n - 1) / 2, n * _BEAM)
+        candidates = np.where(sets.orders == 2, n * (n - 1) / 2, n * SETTINGS.beam)
         for order in np.unique(sets.orders):
             rows = np.flatnonzero(sets.orders == order)
             below, parents = sets.take(rows).subsets(int(order) - 1)
@@ -143,25 +156,25 @@ class _Search:
             np.logical_or.at(has_parent, parents, below.find(active) >= 0)
             candidates[rows[has_parent]] = n * (1 + len(active))
         candidates[sets.orders == 1] = n
-        return 2 * np.log(candidates) + _STRICTNESS
+        return 2 * np.log(candidates) + SETTINGS.strictness
 
-    def _shortlist(self) -> PlayerSets:
+    def shortlist(self) -> PlayerSets:
         """The candidates with the largest correlation: singles and pairs, all of them, then degrees 3 to 5 by beam."""
         n = self.masks.shape[1]
         solved = self.inverse @ self.targets
         singles = PlayerSets.all_of_order(1, n)
-        found = [singles.take(_largest((self.signs.T @ solved).square().sum(dim=1), _SHORTLIST))]
+        found = [singles.take(_largest((self.signs.T @ solved).square().sum(dim=1), SETTINGS.shortlist))]
         pairs = torch.zeros((n, n)).to(solved)
         for column in solved.T:
             pairs += ((self.signs * column[:, None]).T @ self.signs) ** 2
-        rows, columns = np.divmod(_largest(pairs.triu(diagonal=1).ravel(), _BEAM), n)
+        rows, columns = np.divmod(_largest(pairs.triu(diagonal=1).ravel(), SETTINGS.beam), n)
         keep = rows < columns
         beam = PlayerSets.from_blocks([np.column_stack([rows, columns])[keep]], n)
-        found.append(beam.take(np.arange(min(len(beam), _SHORTLIST))))
+        found.append(beam.take(np.arange(min(len(beam), SETTINGS.shortlist))))
         own = PlayerSets.concatenate([PlayerSets.from_sets(self.sets, n), self._pairs_of_strong_players(solved)])
-        for degree in range(3, min(_HIGHEST_DEGREE, n) + 1):
+        for degree in range(3, min(SETTINGS.highest_degree, n) + 1):
             active = own.take(np.flatnonzero(own.orders == degree - 1))
-            parents = PlayerSets.concatenate([active, beam.take(np.arange(min(len(beam), _BEAM)))])
+            parents = PlayerSets.concatenate([active, beam.take(np.arange(min(len(beam), SETTINGS.beam)))])
             parents = parents.take(first_rows(parents.keys())[0])
             if not len(parents):
                 break
@@ -172,18 +185,18 @@ class _Search:
     def _pairs_of_strong_players(self, solved: Tensor) -> PlayerSets:
         """Pairs of the players with the largest main effects, which the linear kernel hides from the candidates."""
         effects = (self.signs.T @ solved).square().sum(dim=1).sqrt() * self.hyper.linear.exp()
-        strong = np.sort(_largest(effects, _STRONG_PLAYERS))
+        strong = np.sort(_largest(effects, SETTINGS.strong_players))
         return PlayerSets.from_blocks([strong[np.stack(np.triu_indices(len(strong), 1), axis=1)]], len(effects))
 
     def _grown(self, parents: PlayerSets, solved: Tensor) -> PlayerSets:
-        parents = parents.take(np.arange(min(len(parents), max(1, _MOST_CELLS // self.masks.shape[1]))))
+        parents = parents.take(np.arange(min(len(parents), max(1, SETTINGS.max_cells // self.masks.shape[1]))))
         characters = characters_of(parents, self.masks, self.targets)
         power = torch.zeros((len(parents), self.masks.shape[1])).to(solved)
         for column in solved.T:
             power += ((characters * column) @ self.signs) ** 2
         block = next(parents.by_order())[2]
         power.scatter_(1, torch.from_numpy(block).to(power.device), 0.0)
-        parent, player = np.divmod(_largest(power.ravel(), _SHORTLIST), self.masks.shape[1])
+        parent, player = np.divmod(_largest(power.ravel(), SETTINGS.shortlist), self.masks.shape[1])
         grown = np.sort(np.column_stack([block[parent], player]), axis=1)
         fresh = (np.diff(grown, axis=1) > 0).all(axis=1)
         sets = PlayerSets.from_blocks([grown[fresh]], self.masks.shape[1])

@@ -6,49 +6,52 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from captum_spex.approximators.ard_regression import relevant_weights
-from captum_spex.approximators.proxyspex.many_players.mask_blocks import Singles
+from captum_spex.approximators.proxyspex.ard_regression import ard_weights
+from captum_spex.approximators.proxyspex.many_players.blocked_table import Singles
 from captum_spex.arrays import Floats, Ints
 from captum_spex.player_sets import PlayerSets
 
 STRICTNESS = 4.0
 """Squared z-score that is asked for beyond what the largest of all candidates reaches by chance."""
 
-_MOST_TERMS = 400
-_HIGHEST_DEGREE = 4
+_MOST_TERMS = 400  # of a degree: bounds the time of a regression on them
+_HIGHEST_DEGREE = 4  # a product of five presences varies too little to be found among thousands of masks
 
 
 def find_products(centered: Singles, targets: Floats) -> tuple[list[tuple[int, ...]], Floats]:
     """Return sets of the given columns that explain the targets, every single column among them, and their weights.
 
-    Products are sought in what single columns leave, then in what these and pairs leave, and so on.
+    Products are sought in the residuals of single columns, then in those of these and pairs, and so on.
     """
     n_rows, n_columns = centered.shape
     sets: list[tuple[int, ...]] = [(column,) for column in range(n_columns)]
     features = centered.astype(np.float64)
-    weights, _ = relevant_weights(features, targets)
+    weights, _ = ard_weights(features, targets)
     for degree in range(2, min(_HIGHEST_DEGREE, n_columns) + 1):
         parents = [players for players in sets if len(players) == degree - 1]
-        left = (targets - features @ weights).astype(np.float32)
+        residuals = (targets - features @ weights).astype(np.float32)
         room = min(_MOST_TERMS, n_rows // 4 - len(sets) + n_columns)
-        if room <= 0 or not parents or not left.any():
+        if room <= 0 or not parents or not residuals.any():
             break
         limit = 2 * np.log(max(2, len(parents) * n_columns)) + STRICTNESS
         known = set(sets)
-        new = [players for players, score in _grown(centered, left, parents) if score > limit and players not in known]
+        grown = _grown(centered, residuals, parents)
+        new = [players for players, score in grown if score > limit and players not in known]
         if new:
             sets += new[:room]
             features = np.concatenate([features, features_of(centered, new[:room])], axis=1)
-            weights, _ = relevant_weights(features, targets)
+            weights, _ = ard_weights(features, targets)
     return sets, weights
 
 
-def _grown(centered: Singles, left: Singles, parents: Sequence[tuple[int, ...]]) -> list[tuple[tuple[int, ...], float]]:
+def _grown(
+    centered: Singles, residuals: Singles, parents: Sequence[tuple[int, ...]]
+) -> list[tuple[tuple[int, ...], float]]:
     """Return parents with one more player, the squared z-score of each, the best first."""
     features = features_of(centered, parents).astype(np.float32)
-    covered = (features * left[:, None]).T @ centered
+    covered = (features * residuals[:, None]).T @ centered
     power = (features**2).T @ centered**2
-    scores = covered.astype(np.float64) ** 2 / np.maximum(power, 1e-12) / float(left.var())
+    scores = covered.astype(np.float64) ** 2 / np.maximum(power, 1e-12) / float(residuals.var())
     best: dict[tuple[int, ...], float] = {}
     for flat in np.argsort(-scores, axis=None)[: 4 * _MOST_TERMS]:
         parent, player = divmod(int(flat), centered.shape[1])

@@ -3,195 +3,200 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from captum_spex.approximators.base import Estimate
-from captum_spex.approximators.proxyspex.many_players.mask_blocks import (
-    columns_of,
-    held_out_quality,
-    split,
-    standardised,
-    sums,
+from captum_spex.approximators.proxyspex.many_players.blocked_table import (
+    BlockedTable,
+    inverse_deviations,
     trusted_slope,
-    units,
-    unpacked_blocks,
 )
 from captum_spex.approximators.proxyspex.many_players.products import features_of, find_products
-from captum_spex.approximators.proxyspex.many_players.screening import Screened, marginals
+from captum_spex.approximators.proxyspex.many_players.screening import Screening, screen_players
+from captum_spex.approximators.proxyspex.validation import held_out_quality
 from captum_spex.arrays import Floats
-from captum_spex.game import ValueTable
 from captum_spex.model import GameModel, Spectrum
-from captum_spex.player_sets import PlayerSets
-
-_MOST_DIRECT = 4096  # players up to which the normal equations are solved at once
-_MOST_STEPS, _PRECISE = 20, 1e-3  # of conjugate gradients
-_LEAST_NOISE = 0.01  # share of the variance
+from captum_spex.player_sets import PlayerSets, sum_by_set
+from captum_spex.statistics import Standardised
 
 
-def regressed(observed: ValueTable, rng: np.random.Generator) -> list[Estimate]:
+@dataclass(frozen=True)
+class RidgeSettings:
+    """Constants of the ridge regression on all players."""
+
+    max_steps: int = 20  # of conjugate gradients, a pass over the masks each; measured: 10 are usual
+    tolerance: float = 1e-3  # share of the residual's norm at which they stop: far below the standard errors
+    min_noise: float = 0.01  # share of the variance, at least and at most, that is taken for noise
+
+
+SETTINGS = RidgeSettings()
+_TINY = float(np.finfo(np.float64).tiny)
+
+
+def regressed(table: BlockedTable, rng: np.random.Generator) -> list[Estimate]:
     r"""Fit every output by a polynomial of presences, :math:`\sum_S c_S \prod_{i \in S} (x_i - p_i)`.
 
     Screened by marginal evidence: the 512 players that go along with the values most; then by pairwise evidence: with
     these and the next strongest, as many as the work allows, every player is paired, and partners in pairs that go
-    along with what single players leave come in. Of these players, single ones and products whose correlation with
-    what is left exceeds what chance gives to the best of all candidates, grown by one player at a time, and fitted
-    together; then main effects of all players by ridge regression of what is left, whose penalty follows from the share
-    of the variance that the players explain one by one. A tenth of the masks, at most 5,000, takes no part: on these
-    the faithfulness is measured. Masks are unpacked block by block.
+    along with the residuals of single players come in. Among these players, single ones and products whose correlation
+    with the residuals exceeds what chance gives to the best of all candidates, grown by one player at a time, and
+    fitted together; then main effects of all players by ridge regression of the residuals, whose penalty follows from
+    the share of the variance that the players explain one by one. A tenth of the masks, at most 5,000, takes no part:
+    on these the faithfulness is measured. Masks are unpacked block by block.
 
     References:
         Fan, Lv, "Sure independence screening", JRSS B 2008; Ilyas et al., "Datamodels", ICML 2022 (regression on past
         trainings); Henderson, "Best linear unbiased estimation and prediction under a selection model", 1975 (the
         penalty).
     """
-    rows, others = split(observed, rng)
-    shares, correlations = marginals(rows)
-    screening = [Screened.of(rows, shares, column, output) for output, column in enumerate(correlations.T)]
-    found = [_Sparse.of(rows, others, shares, screened, output) for output, screened in enumerate(screening)]
-    linear = _Linear.of(replace(rows, values=np.stack([one.left for one in found], axis=1)))
-    left = linear.residuals(replace(others, values=np.stack([one.left_of_others for one in found], axis=1)))
-    return [
-        one.recovered(linear, output, others.values[:, output], left[:, output]) for output, one in enumerate(found)
-    ]
+    rows, held_out = table.split(rng)
+    fits = [SparseFit.of(rows, held_out, screening, output) for output, screening in enumerate(screen_players(rows))]
+    # Sparse terms first: were main effects of all fitted first, each would take a bit of the planted groups by chance.
+    linear = LinearFit.of(rows.with_values(np.stack([one.residuals for one in fits], axis=1)))
+    residuals = linear.residuals(held_out.with_values(np.stack([one.held_out_residuals for one in fits], axis=1)))
+    outputs = zip(fits, held_out.values.T, residuals.T, strict=True)
+    return [one.estimate(linear, output, truth, rest) for output, (one, truth, rest) in enumerate(outputs)]
 
 
 @dataclass(frozen=True, eq=False)
-class _Linear:
+class LinearFit:
     r"""Main effects of all players: value :math:`\bar y + \sum_i b_i (x_i - p_i)`.
 
     Attributes:
         shares: how often each player is present, ``(n_players,)``.
-        middle: mean value, ``(n_outputs,)``.
+        mean: mean value, ``(n_outputs,)``.
         slopes: b, ``(n_players, n_outputs)``.
     """
 
     shares: Floats
-    middle: Floats
+    mean: Floats
     slopes: Floats
 
     @classmethod
-    def of(cls, data: ValueTable) -> _Linear:
-        targets, middle, scale = standardised(data.values)
-        presence, products, gram = sums(data, targets, with_gram=data.masks.n_players <= _MOST_DIRECT)
+    def of(cls, data: BlockedTable) -> LinearFit:
+        """Fit all outputs by ridge regression of standardised presences."""
+        standard = Standardised.of(data.values)
+        targets = standard.values.astype(np.float32)
+        presence, products, gram = data.sums(targets, with_gram=data.n_players <= data.limits.direct_players)
         n_rows = len(targets)
         shares = presence / n_rows
-        unit = units(shares)
-        together = unit[:, None] * (products - np.outer(shares, targets.sum(axis=0, dtype=np.float64)))
-        penalty = _penalties(together, n_rows, max(1, int((unit > 0).sum())))
+        unit = inverse_deviations(shares)
+        right = unit[:, None] * (products - np.outer(shares, targets.sum(axis=0, dtype=np.float64)))
+        penalty = _penalties(right, n_rows, max(1, int((unit > 0).sum())))
         if gram is not None:
-            standard = _solved((gram - n_rows * np.outer(shares, shares)) * np.outer(unit, unit), together, penalty)
+            slopes = _solved((gram - n_rows * np.outer(shares, shares)) * np.outer(unit, unit), right, penalty)
         else:
-            standard = _conjugate_gradients(data, shares, unit, together, penalty)
-        return cls(shares, middle, unit[:, None] * standard * scale)
+            slopes = _conjugate_gradients(data, shares, unit, right, penalty)
+        return cls(shares, standard.center, unit[:, None] * slopes * standard.scale)
 
-    def residuals(self, data: ValueTable) -> Floats:
+    def residuals(self, data: BlockedTable) -> Floats:
         """Return the values minus the fit, ``(n_rows, n_outputs)``."""
-        left = data.values - self.middle + self.shares @ self.slopes
+        residuals = data.values - self.mean + self.shares @ self.slopes
         slopes = self.slopes.astype(np.float32)
-        for rows, masks in unpacked_blocks(data):
-            left[rows] -= masks @ slopes
-        return left
+        for rows, masks in data.blocks():
+            residuals[rows] -= masks @ slopes
+        return residuals
 
 
-def _penalties(together: Floats, n_rows: int, n_players: int) -> Floats:
+def _penalties(right: Floats, n_rows: int, n_players: int) -> Floats:
     """Return the noise over the variance of an effect, for every output of variance 1.
 
-    Of players one by one the squared correlations add up to the explained variance and what chance adds to each.
+    The squared correlations of single players add up to the explained variance and what chance adds to each.
     """
-    explained = ((together / n_rows) ** 2).sum(axis=0) - n_players / n_rows
-    explained = np.clip(explained, _LEAST_NOISE, 1 - _LEAST_NOISE)
+    explained = ((right / n_rows) ** 2).sum(axis=0) - n_players / n_rows
+    explained = np.clip(explained, SETTINGS.min_noise, 1 - SETTINGS.min_noise)
     return np.asarray((1 - explained) * n_players / explained, dtype=np.float64)
 
 
-def _solved(gram: Floats, together: Floats, penalty: Floats) -> Floats:
+def _solved(gram: Floats, right: Floats, penalty: Floats) -> Floats:
     """Solve the penalised normal equations of all outputs."""
     eigenvalues, vectors = np.linalg.eigh(gram)
     shrunk = np.maximum(eigenvalues, 0.0)[:, None] + penalty
-    return np.asarray(vectors @ (vectors.T @ together / shrunk), dtype=np.float64)
+    return np.asarray(vectors @ (vectors.T @ right / shrunk), dtype=np.float64)
 
 
-def _conjugate_gradients(data: ValueTable, shares: Floats, unit: Floats, together: Floats, penalty: Floats) -> Floats:
+def _conjugate_gradients(data: BlockedTable, shares: Floats, unit: Floats, right: Floats, penalty: Floats) -> Floats:
     """Solve the penalised normal equations of all outputs, with a pass over the masks for every step."""
-    found, left = np.zeros_like(together), together.copy()
-    direction, power = left.copy(), (left**2).sum(axis=0)
-    goal = _PRECISE**2 * np.maximum(power, np.finfo(np.float64).tiny)
-    for _ in range(_MOST_STEPS):
+    found, residual = np.zeros_like(right), right.copy()
+    direction, power = residual.copy(), (residual**2).sum(axis=0)
+    goal = SETTINGS.tolerance**2 * np.maximum(power, _TINY)
+    for _ in range(SETTINGS.max_steps):
         if (power <= goal).all():
             break
         step = unit[:, None] * direction
         offset, single = shares @ step, step.astype(np.float32)
         image, total = np.zeros_like(found), np.zeros(found.shape[1])
-        for _, masks in unpacked_blocks(data):
+        for _, masks in data.blocks():
             part = masks @ single - offset.astype(np.float32)
             image += masks.T @ part
             total += part.sum(axis=0, dtype=np.float64)
         image = unit[:, None] * (image - np.outer(shares, total)) + penalty * direction
-        length = power / np.maximum((direction * image).sum(axis=0), np.finfo(np.float64).tiny)
+        length = power / np.maximum((direction * image).sum(axis=0), _TINY)
         found += length * direction
-        left -= length * image
-        before, power = power, (left**2).sum(axis=0)
-        direction = left + power / np.maximum(before, np.finfo(np.float64).tiny) * direction
+        residual -= length * image
+        before, power = power, (residual**2).sum(axis=0)
+        direction = residual + power / np.maximum(before, _TINY) * direction
     return found
 
 
 @dataclass(frozen=True, eq=False)
-class _Sparse:
-    """Strong single players and products of one output, and what they leave.
+class SparseFit:
+    """Strong single players and products of one output, and their residuals.
 
     Attributes:
         sets, weights: the products, of all players' numbers.
-        middle: mean value.
-        left, left_of_others: what they leave on the rows they were learnt from, and on the others.
-        screened: among which players they were sought.
+        mean: mean value.
+        residuals, held_out_residuals: on the rows they were learnt from, and on the others.
+        screening: among which players they were sought.
     """
 
     sets: PlayerSets
     weights: Floats
-    middle: float
-    left: Floats
-    left_of_others: Floats
-    screened: Screened
+    mean: float
+    residuals: Floats
+    held_out_residuals: Floats
+    screening: Screening
 
     @classmethod
-    def of(cls, rows: ValueTable, others: ValueTable, shares: Floats, screened: Screened, output: int) -> _Sparse:
-        n, values, players = len(shares), rows.values[:, output], screened.players
-        present = shares[players].astype(np.float32)
-        centered, middle = columns_of(rows, players) - present, float(values.mean())
-        found, weights = find_products(centered, values - middle)
-        left = values - middle - features_of(centered, found) @ weights
-        left_of_others = others.values[:, output] - middle
-        left_of_others = left_of_others - features_of(columns_of(others, players) - present, found) @ weights
-        sets = PlayerSets.from_sets([players[list(columns)].tolist() for columns in found], n)
-        return cls(sets, weights, middle, left, left_of_others, screened)
+    def of(cls, rows: BlockedTable, held_out: BlockedTable, screening: Screening, output: int) -> SparseFit:
+        """Find the products of one output among the players of its screening."""
+        values, players = rows.values[:, output], screening.players
+        shares, mean = screening.shares[players].astype(np.float32), float(values.mean())
+        centered = rows.columns(players) - shares
+        found, weights = find_products(centered, values - mean)
+        residuals = values - mean - features_of(centered, found) @ weights
+        others = held_out.values[:, output] - mean
+        others = others - features_of(held_out.columns(players) - shares, found) @ weights
+        sets = PlayerSets.from_sets([players[list(columns)].tolist() for columns in found], rows.n_players)
+        return cls(sets, weights, mean, residuals, others, screening)
 
-    def recovered(self, linear: _Linear, output: int, truth: Floats, left: Floats) -> Estimate:
-        """Join the products and all main effects; ``left`` is what both leave of ``truth`` on the other rows."""
+    def estimate(self, linear: LinearFit, output: int, truth: Floats, residuals: Floats) -> Estimate:
+        """Join the products and all main effects; ``residuals`` of both and values ``truth`` are of held-out rows."""
         n = len(linear.shares)
-        supports = PlayerSets.concatenate([PlayerSets.all_of_order(1, n), self.sets])
-        middle = self.middle + float(linear.middle[output])
-        constant = Spectrum.from_terms({(): middle}, n)
-        slope = trusted_slope(truth - left, truth)
+        sets = PlayerSets.concatenate([PlayerSets.all_of_order(1, n), self.sets])
+        mean = self.mean + float(linear.mean[output])
+        slope = trusted_slope(truth - residuals, truth)
         coefficients = slope * np.concatenate([linear.slopes[:, output], self.weights])
-        terms = _fourier(supports, coefficients, linear.shares)
-        faithfulness, lower = held_out_quality(truth, truth - middle - slope * (truth - left - middle))
+        spectra = [Spectrum.from_terms({(): mean}, n), *fourier_of_products(sets, coefficients, linear.shares)]
+        quality = held_out_quality(truth, mean + slope * (truth - residuals - mean))
         n_products = int((self.sets.orders > 1).sum())
-        details = {
-            "proxy": f"regression on {len(self.left)} masks, {n_products} products",
-            "lower": lower,
-            **self.screened.described(n),
+        facts = {
+            "proxy": f"regression on {len(self.residuals)} masks, {n_products} products",
+            "lower": quality.lower,
+            **self.screening.described(n),
         }
-        return Estimate(GameModel((Spectrum.sum([constant, *terms], n),)), faithfulness, details)
+        return Estimate(GameModel((Spectrum.sum(spectra, n),)), quality.r_squared, facts)
 
 
-def _fourier(supports: PlayerSets, coefficients: Floats, shares: Floats) -> Iterator[Spectrum]:
+def fourier_of_products(sets: PlayerSets, coefficients: Floats, shares: Floats) -> Iterator[Spectrum]:
     r"""Expand products of :math:`x_i - p_i = (\tfrac12 - p_i) - \tfrac12 \chi_i` into characters."""
-    for order, rows, block in supports.by_order():
+    for order, rows, block in sets.by_order():
         for subset in range(1 << order):
             inside = [column for column in range(order) if subset >> column & 1]
             outside = [column for column in range(order) if not subset >> column & 1]
             values = coefficients[rows] * (-0.5) ** len(inside) * (0.5 - shares[block[:, outside]]).prod(axis=1)
-            kept = np.flatnonzero(values)
-            found, inverse = PlayerSets.from_blocks([block[kept][:, inside]], supports.n_players).unique()
-            yield Spectrum(found, np.bincount(inverse, values[kept], len(found)).astype(np.float64))
+            nonzero = np.flatnonzero(values)
+            found = PlayerSets.from_blocks([block[nonzero][:, inside]], sets.n_players)
+            yield Spectrum(*sum_by_set(found, values[nonzero]))

@@ -2,77 +2,68 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from captum_spex.approximators.ard_regression import relevant_weights
-from captum_spex.approximators.proxyspex.many_players.mask_blocks import (
-    ONE_SIDED_95,
-    Singles,
-    columns_of,
-    standardised,
-    sums,
-    units,
-    unpacked_blocks,
-)
+from captum_spex.approximators.proxyspex.ard_regression import ard_weights
+from captum_spex.approximators.proxyspex.many_players.blocked_table import BlockedTable, Singles, inverse_deviations
 from captum_spex.approximators.proxyspex.many_players.products import STRICTNESS, largest
 from captum_spex.arrays import Floats, Ints
-from captum_spex.game import ValueTable
-
-_STRONG = 512  # players, by main effect, among which interactions are sought
-_SCREENINGS = 3  # for main effects, each time by what those found before leave
-_MOST_PAIRED = 2048  # of the strongest players, that are paired with every other
-_PAIR_WORK = 1e12  # multiplications that may be spent on that, over all outputs
-_PAIR_CELLS = 1 << 26  # pairs that are scored at once
-_MOST_PARTNERS = 256  # pairs
-_NOTHING = 1e-5  # share of the values' deviation that is left where all is explained
+from captum_spex.statistics import ONE_SIDED_95, Standardised
 
 
-def marginals(data: ValueTable) -> tuple[Floats, Floats]:
-    """Return how often every player is present, and its correlation with every output ``(n_players, n_outputs)``."""
-    targets = standardised(data.values)[0]
-    presence, products, _ = sums(data, targets, with_gram=False)
-    shares = presence / len(targets)
-    return shares, units(shares)[:, None] * (products - np.outer(shares, targets.sum(axis=0))) / len(targets)
+@dataclass(frozen=True)
+class ScreeningSettings:
+    """Constants of the screening; those without another origin were measured on planted games of 5,000 players."""
+
+    strong: int = 512  # players, by main effect, that pass: a regression on them takes a second
+    passes: int = 3  # each by what the players found before leave unexplained
+    max_paired: int = 2048  # of the strongest players, that are paired with every other
+    max_partners: int = 256  # pairs whose players pass
+    nothing: float = 1e-5  # share of the values' deviation that remains where all is explained: single precision
+
+
+SETTINGS = ScreeningSettings()
 
 
 @dataclass(frozen=True, eq=False)
-class Screened:
+class Marginals:
+    """How often every player is present, and its correlation with every output ``(n_players, n_outputs)``."""
+
+    shares: Floats
+    correlations: Floats
+
+    @classmethod
+    def of(cls, rows: BlockedTable) -> Marginals:
+        """Return those of some rows, in one pass over the masks."""
+        targets = Standardised.of(rows.values).values.astype(np.float32)
+        presence, products, _ = rows.sums(targets, with_gram=False)
+        shares = presence / len(targets)
+        centered = products - np.outer(shares, targets.sum(axis=0))
+        return cls(shares, inverse_deviations(shares)[:, None] * centered / len(targets))
+
+
+@dataclass(frozen=True, eq=False)
+class Screening:
     """The players of one output among which interactions are sought.
 
     Attributes:
         players: their numbers, ascending.
+        shares: how often every player is present.
         bound: size of a main effect that is found with 95 % confidence, were it among the players screened out.
         n_paired: how many of the strongest players were paired with all.
         pair_bound: size of a product of one of these with a player screened out that is found with 95 % confidence.
     """
 
     players: Ints
+    shares: Floats
     bound: float
     n_paired: int
     pair_bound: float
 
-    @classmethod
-    def of(cls, rows: ValueTable, shares: Floats, correlations: Floats, output: int) -> Screened:
-        """Screen the players for one output, by marginal evidence and then by pairs."""
-        n, values = len(shares), rows.values[:, output]
-        if n <= _STRONG:
-            return cls(np.arange(n), 0.0, n, 0.0)
-        kept, left, scores = _marginally(replace(rows, values=(values - values.mean())[:, None]), shares, correlations)
-        by_strength = np.argsort(-scores, kind="stable")
-        work = n * len(values) * rows.values.shape[1]
-        paired = by_strength[: int(np.clip(_PAIR_WORK / work, 1, _MOST_PAIRED))]
-        if left.std() <= _NOTHING * values.std():
-            left = np.zeros_like(left)
-        partners, pair_bound = _partners(rows, shares, paired, kept, left)
-        players = np.union1d(kept, partners)
-        unit = units(np.delete(shares, players)).max(initial=0.0)
-        detected = (scores[by_strength[len(kept) - 1]] + ONE_SIDED_95) * float(left.std()) / np.sqrt(len(values))
-        return cls(players, float(detected * unit), len(paired), pair_bound)
-
     def described(self, n_players: int) -> dict[str, float]:
-        """Return what a user should know of the players that were left out."""
+        """Return what a user should know of the players that were screened out."""
         return {
             "n_screened_out": n_players - len(self.players),
             "screened_out_bound": self.bound,
@@ -81,52 +72,89 @@ class Screened:
         }
 
 
-def _marginally(centered: ValueTable, shares: Floats, correlations: Floats) -> tuple[Ints, Floats, Floats]:
-    """Return the strongest players, what they leave of the values, and the z-score of every player.
+def screen_players(rows: BlockedTable) -> list[Screening]:
+    """Screen the players for every output, by marginal evidence and then by pairs."""
+    marginals = Marginals.of(rows)
+    n_players, n_outputs = marginals.correlations.shape
+    n_paired = int(np.clip(rows.limits.pair_work / (n_players * len(rows) * n_outputs), 1, SETTINGS.max_paired))
+    outputs = zip(rows.values.T, marginals.correlations.T, strict=True)
+    return [_screened(rows, column, marginals.shares, correlations, n_paired) for column, correlations in outputs]
 
-    Screened again by what those found leave: among much else that varies, weak players do not show at first.
+
+def _screened(rows: BlockedTable, values: Floats, shares: Floats, correlations: Floats, n_paired: int) -> Screening:
+    n_players, deviations = len(shares), inverse_deviations(shares)
+    if n_players <= SETTINGS.strong:
+        return Screening(np.arange(n_players), shares, 0.0, n_players, 0.0)
+    centered = rows.with_values((values - values.mean())[:, None])
+    strong, residuals, scores = _strongest(centered, shares, correlations)
+    by_strength = np.argsort(-scores, kind="stable")
+    paired = by_strength[:n_paired]
+    if residuals.std() <= SETTINGS.nothing * values.std():
+        residuals = np.zeros_like(residuals)
+    partners, pair_bound = _partners(rows.with_values(residuals[:, None]), shares, paired, strong)
+    players = np.union1d(strong, partners)
+    deviation = np.delete(deviations, players).max(initial=0.0)
+    weakest = scores[by_strength[len(strong) - 1]]  # an effect of this score just passes; one noisier still may not
+    detected = (weakest + ONE_SIDED_95) * float(residuals.std()) / np.sqrt(len(values))
+    return Screening(players, shares, float(detected * deviation), len(paired), pair_bound)
+
+
+def _strongest(centered: BlockedTable, shares: Floats, correlations: Floats) -> tuple[Ints, Floats, Floats]:
+    """Return the strongest players, the residuals that they leave of the values, and the z-score of every player.
+
+    Screened again by the residuals: among much else that varies, weak players do not show at first.
     """
-    values, n_rows = centered.values[:, 0], len(centered.values)
-    count = max(2, min(_STRONG, n_rows // 2))
-    scores, left = np.sqrt(n_rows) * np.abs(correlations), values
-    for _ in range(_SCREENINGS):
-        kept = np.argsort(-scores, kind="stable")[:count]
-        features = (columns_of(centered, kept) - shares[kept].astype(np.float32)).astype(np.float64)
-        weights, _ = relevant_weights(features, values)
-        left = values - features @ weights
-        if left.std() <= _NOTHING * values.std():
+    values, n_rows = centered.values[:, 0], len(centered)
+    count = max(2, min(SETTINGS.strong, n_rows // 2))
+    scores, residuals = np.sqrt(n_rows) * np.abs(correlations), values
+    for _ in range(SETTINGS.passes):
+        strong = np.argsort(-scores, kind="stable")[:count]
+        features = (centered.columns(strong) - shares[strong].astype(np.float32)).astype(np.float64)
+        weights, _ = ard_weights(features, values)
+        residuals = values - features @ weights
+        if residuals.std() <= SETTINGS.nothing * values.std():
             break
-        scores = np.sqrt(n_rows) * np.abs(marginals(replace(centered, values=left[:, None]))[1][:, 0])
-        deviation = float(left.std()) * units(shares[kept]) / np.sqrt(n_rows)
-        scores[kept] = np.abs(weights) / np.where(deviation > 0, deviation, np.inf)
-    return kept, left, scores
+        again = Marginals.of(centered.with_values(residuals[:, None]))
+        scores = np.sqrt(n_rows) * np.abs(again.correlations[:, 0])
+        # Players in the regression leave no correlation: their score is that of their own weight.
+        deviation = float(residuals.std()) * inverse_deviations(shares[strong]) / np.sqrt(n_rows)
+        scores[strong] = np.abs(weights) / np.where(deviation > 0, deviation, np.inf)
+    return strong, residuals, scores
 
 
-def _partners(rows: ValueTable, shares: Floats, paired: Ints, strong: Ints, left: Floats) -> tuple[Ints, float]:
+def _partners(residuals: BlockedTable, shares: Floats, paired: Ints, strong: Ints) -> tuple[Ints, float]:
     """Return the players of the strongest pairs of one of ``paired`` and any, and the size of a pair that is found."""
-    n_rows, n_players = len(left), len(shares)
-    unit, deviation = units(shares).astype(np.float32), float(left.std())
+    n_rows, n_players = len(residuals), len(shares)
+    deviations, deviation = inverse_deviations(shares).astype(np.float32), float(residuals.values.std())
     limit = 2 * np.log(len(paired) * n_players) + STRICTNESS
     is_strong = np.isin(np.arange(n_players), strong)
     found: list[tuple[Singles, Ints]] = []
-    step = max(1, _PAIR_CELLS // n_players)
+    step = max(1, residuals.limits.pair_cells // n_players)
     for chosen in np.split(paired, range(step, len(paired), step)) if deviation > 0 else ():
-        weighted = (columns_of(rows, chosen) - shares[chosen].astype(np.float32)) * unit[chosen]
-        weighted *= (left / deviation / np.sqrt(n_rows)).astype(np.float32)[:, None]
-        scores = np.zeros((len(chosen), n_players), dtype=np.float32)
-        for block, masks in unpacked_blocks(rows):
-            scores += weighted[block].T @ masks
-        scores -= np.outer(weighted.sum(axis=0), shares.astype(np.float32))
-        scores *= unit
-        np.square(scores, out=scores)
-        scores[np.arange(len(chosen)), chosen] = 0
+        scores = _pair_scores(residuals, shares, deviations, chosen)
         scores[np.ix_(is_strong[chosen], is_strong)] = 0  # sought later anyway
         one, other = np.nonzero(scores > limit)
         found.append((scores[one, other], np.stack([chosen[one], other], axis=1)))
     smallest = deviation * (np.sqrt(limit) + ONE_SIDED_95) / np.sqrt(n_rows)
-    bound = float(smallest * unit[paired].max() * unit[~is_strong].max(initial=0.0))
+    bound = float(smallest * deviations[paired].max() * deviations[~is_strong].max(initial=0.0))
     if not found:
         return strong[:0], bound
     pairs = np.concatenate([pair for _, pair in found])
-    strongest = largest(np.concatenate([score for score, _ in found]), _MOST_PARTNERS)
+    strongest = largest(np.concatenate([score for score, _ in found]), SETTINGS.max_partners)
     return np.unique(pairs[strongest]), bound
+
+
+def _pair_scores(residuals: BlockedTable, shares: Floats, deviations: Singles, chosen: Ints) -> Singles:
+    """Return the squared z-score of the product of every chosen player with every player, 0 with itself."""
+    values = residuals.values[:, 0]
+    weighted = (residuals.columns(chosen) - shares[chosen].astype(np.float32)) * deviations[chosen]
+    weighted *= (values / float(values.std()) / np.sqrt(len(values))).astype(np.float32)[:, None]
+    # One factor is centered here, the other by what is subtracted after the pass: masks stay zeros and ones.
+    scores = np.zeros((len(chosen), len(shares)), dtype=np.float32)
+    for block, masks in residuals.blocks():
+        scores += weighted[block].T @ masks
+    scores -= np.outer(weighted.sum(axis=0), shares.astype(np.float32))
+    scores *= deviations
+    np.square(scores, out=scores)
+    scores[np.arange(len(chosen)), chosen] = 0
+    return scores

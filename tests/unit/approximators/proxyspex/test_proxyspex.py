@@ -16,11 +16,12 @@ import captum_spex
 from captum_spex.approximators import Again, Exact, ProxySpex, Spex
 from captum_spex.approximators.base import Problem
 from captum_spex.approximators.proxyspex.boosted_trees import BoostedTrees
-from captum_spex.approximators.proxyspex.fitted_proxy import FittedProxy
-from captum_spex.approximators.proxyspex.gaussian_process.proxy import GaussianProcess
-from captum_spex.approximators.proxyspex.proxyspex import _Run, first_round
-from captum_spex.approximators.proxyspex.stacking import Combination, combine
-from captum_spex.approximators.validation import Quality, folds, quality, r_squared
+from captum_spex.approximators.proxyspex.dense_run import DenseRun
+from captum_spex.approximators.proxyspex.gaussian_process.gaussian_process import GaussianProcess
+from captum_spex.approximators.proxyspex.proxy import FittedProxy
+from captum_spex.approximators.proxyspex.rounds import first_round
+from captum_spex.approximators.proxyspex.stacking import stack
+from captum_spex.approximators.proxyspex.validation import Quality, folds, stacked_quality
 from captum_spex.arrays import Floats
 from captum_spex.designs import enumerate_and_spread
 from captum_spex.errors import ArgumentError, BudgetError, UnknownNameError
@@ -29,6 +30,7 @@ from captum_spex.indices import resolve_index
 from captum_spex.interactions import Interactions
 from captum_spex.masks import Masks, all_masks, mask_keys
 from captum_spex.model import LinkedExpansion, Residuals, Spectrum
+from captum_spex.statistics import r_squared
 
 GAUSSIAN = ProxySpex(proxy="gaussian-process", rounds=1)
 NOISY = ProxySpex(proxy="gaussian-process", rounds=1, noisy=True)
@@ -71,7 +73,7 @@ def truth(rng: np.random.Generator) -> Floats:
 
 def test_a_useless_surrogate_leaves_no_trace(truth: Floats, rng: np.random.Generator) -> None:
     good, useless = surrogate(truth + 0.3 * rng.normal(size=400)), surrogate(rng.normal(size=400))
-    alone, found = combine([good], truth, 0, RANDOM), combine([useless, good, useless], truth, 0, RANDOM)
+    alone, found = stack([good], truth, 0, RANDOM), stack([useless, good, useless], truth, 0, RANDOM)
     assert list(found.weights) == [1]
     assert found.weights[1] == alone.weights[0]
     assert_array_equal(found.left_out, alone.left_out)
@@ -79,17 +81,17 @@ def test_a_useless_surrogate_leaves_no_trace(truth: Floats, rng: np.random.Gener
 
 def test_a_slightly_worse_twin_leaves_no_trace(truth: Floats, rng: np.random.Generator) -> None:
     best = truth + 0.3 * rng.normal(size=400)
-    assert list(
-        combine([surrogate(best + 0.02 * rng.normal(size=400)), surrogate(best)], truth, 0, RANDOM).weights
-    ) == [1]
+    assert list(stack([surrogate(best + 0.02 * rng.normal(size=400)), surrogate(best)], truth, 0, RANDOM).weights) == [
+        1
+    ]
 
 
 def test_surrogates_that_err_apart_are_combined(truth: Floats, rng: np.random.Generator) -> None:
     pair = [surrogate(truth + rng.normal(size=400)) for _ in range(2)]
-    found = combine(pair, truth, 0, RANDOM)
+    found = stack(pair, truth, 0, RANDOM)
     assert set(found.weights) == {0, 1}
     assert ((found.left_out - truth) ** 2).mean() < 0.8 * (
-        (combine(pair[:1], truth, 0, RANDOM).left_out - truth) ** 2
+        (stack(pair[:1], truth, 0, RANDOM).left_out - truth) ** 2
     ).mean()
 
 
@@ -98,7 +100,7 @@ def test_weights_are_not_negative_and_make_the_predictions(seed: int, count: int
     rng = np.random.default_rng(seed)
     truth = rng.normal(size=50)
     made = [surrogate(rng.normal(size=50) + rng.normal() * truth, rng.normal(size=50)) for _ in range(count)]
-    found = combine(made, truth, 0, random_masks(50))
+    found = stack(made, truth, 0, random_masks(50))
     assert all(weight >= 0 for weight in found.weights.values())
     for name in ("left_out", "reused"):
         mixed = sum(weight * getattr(made[number], name)[:, 0] for number, weight in found.weights.items())
@@ -106,7 +108,7 @@ def test_weights_are_not_negative_and_make_the_predictions(seed: int, count: int
 
 
 def test_a_perfect_surrogate_is_taken_alone(truth: Floats) -> None:
-    assert combine([surrogate(truth), surrogate(truth), surrogate(-truth)], truth, 0, RANDOM).weights == {
+    assert stack([surrogate(truth), surrogate(truth), surrogate(-truth)], truth, 0, RANDOM).weights == {
         0: pytest.approx(1.0)
     }
 
@@ -119,7 +121,7 @@ def test_sizes_that_are_all_seen_do_not_decide_where_they_are_harder(rng: np.ran
     rest, small = values + 0.1 * rng.normal(size=120), values + 1.5 * rng.normal(size=120)
     rest[is_small], small[is_small] = 0.0, 0.8 * values[is_small]
     pair = [surrogate(small), surrogate(rest)]
-    weights, before = (combine(pair, values, 0, some).weights for some in (masks, random_masks(120)))
+    weights, before = (stack(pair, values, 0, some).weights for some in (masks, random_masks(120)))
     assert weights[1] > 2 * weights[0]
     assert before[1] < 0.9 * weights[1]
 
@@ -137,7 +139,7 @@ def test_quality_lies_above_its_bound(seed: int, size: float) -> None:
 
 
 def quality_of(truth: Floats, left_out: Floats, reused: Floats, weights: Floats, spread: float) -> Quality:
-    return quality(truth, Combination({}, left_out, reused), weights, np.zeros(len(truth)), spread)
+    return stacked_quality(truth, left_out, reused, weights=weights, noise=np.zeros(len(truth)), spread=spread)
 
 
 @pytest.mark.parametrize(("spread", "whole"), [(50.0, 16.0), (1.0, 1 + 0.5 * 2 / 3 + 0.25 * 3 + 0.25 * 3)])
@@ -278,11 +280,11 @@ def test_the_variance_of_the_noise_is_estimated(deviation: float) -> None:
     game, found = noisy_game(deviation, 1), []
     for seed in range(20):
         run = NOISY.start(Problem(10, 300, resolve_index("SII", 2, 10)), np.random.default_rng(seed))
-        assert isinstance(run, _Run)
+        assert isinstance(run, DenseRun)
         while (asked := run.ask()) is not None:
             masks = asked.masks if isinstance(asked, Again) else asked
             run.tell(game(masks)[:, None])
-        seen = run._evaluations()
+        seen = run.evaluations()
         assert len(seen.masks) == 270
         once, twice = seen.noise.max(), seen.noise.min()
         assert_allclose(twice, once / 2)
@@ -534,25 +536,32 @@ def test_units_do_not_matter(scale: float, tolerance: float) -> None:
 
 # --- bad input --------------------------------------------------------------------------------------------------------
 
+NAMES = "'auto', 'gaussian-process', 'boosted-trees'"
+KINDS = r"a name, `GaussianProcess\(\)`, `BoostedTrees\(\)`, an object with a method `surrogates`, or a tuple"
+
 
 @pytest.mark.parametrize(
     ("settings", "kind", "message"),
     [
+        ({"proxy": "tree"}, UnknownNameError, f"`proxy`: expected {NAMES}, got 'tree'"),
+        ({"proxy": ()}, ArgumentError, rf"`proxy`: expected {KINDS}, got \(\)"),
+        ({"proxy": ("auto",)}, ArgumentError, rf"`proxy`: expected {KINDS}, got \('auto',\)"),
+        ({"proxy": GaussianProcess}, ArgumentError, f"`proxy`: expected {KINDS}, got <class"),
+        ({"design": "grid"}, UnknownNameError, "`design`: expected 'auto', 'bernoulli', 'spread', got 'grid'"),
+        ({"design": None}, UnknownNameError, "`design`: expected 'auto', 'bernoulli', 'spread', got None"),
+        ({"rounds": 0}, ArgumentError, "`rounds`: expected an integer of at least 1, got 0"),
+        ({"rounds": 1.5}, ArgumentError, "`rounds`: expected an integer of at least 1, got 1.5"),
+        ({"rounds": "many"}, ArgumentError, "`rounds`: expected 'auto', got 'many'. Or a number of rounds."),
+        ({"rounds": 2, "proxy": "boosted-trees"}, ArgumentError, "`rounds`: expected 1, as none of these .*, got 2"),
+        ({"rounds": 2, "proxy": BoostedTrees()}, ArgumentError, "`rounds`: expected 1, as none of these .*, got 2"),
+        ({"noisy": 1}, ArgumentError, "`noisy`: expected True or False, got 1"),
+        ({"interpolate": "no"}, ArgumentError, "`interpolate`: expected True or False, got 'no'"),
+        ({"limits": {}}, ArgumentError, r"`limits`: expected `FitLimits\(...\)`, got {}"),
         (
-            {"proxy": "tree"},
-            UnknownNameError,
-            '`proxy`: expected "auto.*, got \'tree\'", "gaussian-process", "boosted-tr',
+            {"device": "cuda:7"},
+            ArgumentError,
+            "`device`: expected \"cpu\".*, got 'cuda:7'. This machine has no such dev",
         ),
-        ({"proxy": ()}, ArgumentError, r"`proxy`: expected a name, or `GaussianProcess`, `BoostedTrees`.*, got \(\)"),
-        ({"proxy": ("auto",)}, ArgumentError, r"`proxy`: expected a name.*, got \('auto',\)"),
-        ({"proxy": GaussianProcess}, ArgumentError, "`proxy`: expected a name.*, got <class .*"),
-        ({"design": "grid"}, UnknownNameError, '`design`: expected "auto.*, got \'grid\'", "bernoulli", "spread"'),
-        ({"design": None}, UnknownNameError, '`design`: expected "auto.*, got None", "bernoulli", "spread"'),
-        ({"rounds": 0}, ArgumentError, "`rounds`: expected an integer of at least 1.*, got 0"),
-        ({"rounds": 1.5}, ArgumentError, "`rounds`: expected an integer of at least 1.*, got 1.5"),
-        ({"rounds": 2, "proxy": "boosted-trees"}, ArgumentError, "`rounds`: expected 1.*, got 2"),
-        ({"rounds": 2, "proxy": BoostedTrees()}, ArgumentError, "`rounds`: expected 1.*, got 2"),
-        ({"device": "cuda:7"}, ArgumentError, "`device`: expected \"cpu\".* Here is no such device.*, got 'cuda:7'"),
         ({"device": "nonsense"}, ArgumentError, "`device`: expected \"cpu\".*, got 'nonsense'"),
         ({"device": "mps"}, ArgumentError, "`device`: expected \"cpu\".*, got 'mps'"),
         ({"device": 1.5}, ArgumentError, '`device`: expected "cpu".*, got 1.5'),
@@ -569,30 +578,46 @@ def test_settings_that_cannot_be_used(settings: dict[str, Any], kind: type[Argum
         (
             {"target_faithfulness": 0},
             ArgumentError,
-            "`target_faithfulness`: expected a number between 0 and 1.*, got 0",
+            "`target_faithfulness`: expected a number between 0 and 1, got 0",
         ),
         (
             {"target_faithfulness": 1},
             ArgumentError,
-            "`target_faithfulness`: expected a number between 0 and 1.*, got 1",
+            "`target_faithfulness`: expected a number between 0 and 1, got 1",
         ),
-        ({"target_faithfulness": "x"}, ArgumentError, "`target_faithfulness`: expected a number between.*, got 'x'"),
-        ({"target_faithfulness": float("nan")}, ArgumentError, "`target_faithfulness`: expected a number.*, got nan"),
-        ({"max_budget": 79}, BudgetError, "`max_budget`: expected at least 80, the size of the first round.*, got 79"),
-        ({"max_budget": 1}, BudgetError, "`max_budget`: expected an integer of at least 2.*, got 1"),
-        ({"max_budget": 100.0}, BudgetError, "`max_budget`: expected an integer of at least 2.*, got 100.0"),
+        (
+            {"target_faithfulness": "x"},
+            ArgumentError,
+            "`target_faithfulness`: expected a number between 0 and 1, got 'x'",
+        ),
+        (
+            {"target_faithfulness": float("nan")},
+            ArgumentError,
+            "`target_faithfulness`: expected a number between 0 and 1, got nan",
+        ),
+        ({"max_budget": 79}, BudgetError, "`max_budget`: expected at least 80, the size of the first round, got 79"),
+        ({"max_budget": 1}, BudgetError, "`max_budget`: expected an integer of at least 2, got 1"),
+        ({"max_budget": 100.0}, BudgetError, "`max_budget`: expected an integer of at least 2, got 100.0"),
         (
             {"budget": 100, "max_budget": 200},
             ArgumentError,
-            '`max_budget`: expected None, unless `budget="aut.*, got 200',
+            '`max_budget`: expected None, unless `budget="auto"`, got 200',
         ),
-        ({"budget": "AUTO"}, BudgetError, "`budget`: expected an integer of at least 2.*, got 'AUTO'"),
-        ({"approximator": Spex()}, ArgumentError, '`budget`: expected a number of evaluations, unless.*, got "auto"'),
-        ({"approximator": Exact()}, ArgumentError, '`budget`: expected a number of evaluations, unless.*, got "auto"'),
+        ({"budget": "AUTO"}, BudgetError, "`budget`: expected an integer of at least 2, got 'AUTO'"),
+        (
+            {"approximator": Spex()},
+            ArgumentError,
+            '`budget`: expected a number of evaluations, unless the approximator is `ProxySpex`, got "auto"',
+        ),
+        (
+            {"approximator": Exact()},
+            ArgumentError,
+            '`budget`: expected a number of evaluations, unless the approximator is `ProxySpex`, got "auto"',
+        ),
         (
             {"budget": 95, "approximator": ProxySpex(rounds=3)},
             BudgetError,
-            "`budget`: expected at least 96, 32.*, got 95",
+            "`budget`: expected at least 96, 32 for each of `rounds`, got 95. Use fewer `rounds`.",
         ),
     ],
 )

@@ -14,9 +14,9 @@ from sklearn.linear_model import RidgeCV
 import captum_spex
 from captum_spex.approximators import BoostedTrees, ProxySpex, Spex
 from captum_spex.approximators.spex.code import Code
-from captum_spex.approximators.validation import r_squared
 from captum_spex.errors import ArgumentError, BudgetError, GameError
 from captum_spex.model import Spectrum
+from captum_spex.statistics import r_squared
 
 
 def explain(game, n, budget, approximator=None, **arguments):

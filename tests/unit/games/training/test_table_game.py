@@ -14,7 +14,7 @@ from oracles import every_mask, shapley_by_permutations, sii
 from sampled import some
 
 import captum_spex
-from captum_spex.approximators import Exact, ProxySpex, Spex, ValueTable
+from captum_spex.approximators import Exact, FitLimits, ProxySpex, Spex, ValueTable
 from captum_spex.errors import ArgumentError, BudgetError, MaskError, UnknownNameError
 from captum_spex.games.training import from_table
 from captum_spex.games.training.table_game import StoredMasks
@@ -365,14 +365,14 @@ def test_any_game_may_have_a_table():
     assert_array_equal(ours.values, captum_spex.explain(from_table(SMALL, VALUES), random_state=0).values)
 
 
-def test_which_tables_are_regressed(monkeypatch):
-    def kind_of(n_rows, n_players):
+def test_which_tables_are_regressed():
+    def kind_of(n_rows, n_players, **limits):
         masks = random_masks(n_rows, n_players)
-        model = captum_spex.explain(from_table(masks, masks[:, 0] * 1.0), budget=n_rows, max_order=1)
+        table, approximator = from_table(masks, masks[:, 0] * 1.0), ProxySpex(limits=FitLimits(**limits))
+        model = captum_spex.explain(table, budget=n_rows, max_order=1, approximator=approximator)
         return str(model.diagnostics.get("proxy", "")).startswith("regression")
 
     assert kind_of(10_001, 12)
     assert not kind_of(30, 1001)
     assert not kind_of(30, 1000)
-    monkeypatch.setattr("captum_spex.approximators.proxyspex.proxyspex._MOST_MASKS", 40)
-    assert [kind_of(40, 3), kind_of(41, 3)] == [False, True]
+    assert [kind_of(40, 3, proxy_masks=40), kind_of(41, 3, proxy_masks=40)] == [False, True]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -14,19 +15,22 @@ from oracles import every_mask
 from sampled import some
 
 import captum_spex
-from captum_spex.approximators.proxyspex.many_players import mask_blocks as _rows
-from captum_spex.approximators.proxyspex.many_players import regression as _regression
-from captum_spex.approximators.proxyspex.many_players import screening as _screening
+from captum_spex.approximators import FitLimits, ProxySpex
+from captum_spex.approximators.proxyspex.many_players.blocked_table import BlockedTable
+from captum_spex.approximators.proxyspex.many_players.regression import LinearFit, fourier_of_products, regressed
 from captum_spex.games.training import from_table
 from captum_spex.games.training import table as table_module
 from captum_spex.masks import PackedMasks
 from captum_spex.player_sets import PlayerSets
+from captum_spex.statistics import Standardised, r_squared
 
 DENSITIES = some([0.5, 0.8, 0.2], 2)
 N_LARGE, N_ROWS = 600, 3000  # more players than interactions are sought among
 FEW_ROWS = 800
 EFFECTS = {(0,): 1.5, (4,): -1.0, (500,): 2.0, (599,): -2.5, (3,): 1.0, (8,): 1.0, (20,): -1.5, (30,): 1.0, (40,): 1.0}
 TOGETHER = {(3, 8): 3.0, (20, 30, 40): -6.0}
+LIMITS = FitLimits(proxy_masks=100)  # regress tables that are large enough for that, and small enough for a test
+STEPWISE = replace(LIMITS, direct_players=1)
 
 
 # --- made tables ------------------------------------------------------------------------------------------------------
@@ -52,15 +56,16 @@ def large_table(density, n_outputs=1, n_rows=N_ROWS):
 def learnt(request):
     """The density, and what the regression makes of a large table with it."""
     masks, values = large_table(request.param)
-    return request.param, captum_spex.explain(from_table(masks, values), budget=N_ROWS, index="Moebius", max_order=3)
+    return request.param, explain(from_table(masks, values), budget=N_ROWS, index="Moebius", max_order=3)
 
 
-def r_squared(truth, predicted):
-    return 1 - ((truth - predicted) ** 2).mean() / truth.var()
+def table_of(masks, values, limits=LIMITS):
+    table = from_table(masks, values).table
+    return BlockedTable(table.masks, table.values, limits)
 
 
-def table_of(masks, values):
-    return from_table(masks, values).table
+def explain(table, limits=LIMITS, **settings):
+    return captum_spex.explain(table, approximator=ProxySpex(limits=limits), **settings)
 
 
 def held_out(n_rows, seed):
@@ -68,14 +73,6 @@ def held_out(n_rows, seed):
     chosen = np.zeros(n_rows, bool)
     chosen[np.random.default_rng(seed).choice(n_rows, min(n_rows // 10, 5000), replace=False)] = True
     return chosen
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _from_a_hundred_masks_on():
-    """Regress tables that are large enough for that, and small enough for a test."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("captum_spex.approximators.proxyspex.proxyspex._MOST_MASKS", 100)
-        yield
 
 
 def test_main_effects_and_planted_groups_are_found(learnt):
@@ -114,7 +111,7 @@ def test_the_faithfulness_is_that_on_held_out_rows(density, noise):
     masks, values = large_table(density, n_outputs=2, n_rows=FEW_ROWS)
     values = values + noise * np.random.default_rng(0).normal(size=values.shape)
     rows = held_out(FEW_ROWS, seed=5)
-    recovered = _regression.regressed(table_of(masks, values), np.random.default_rng(5))
+    recovered = regressed(table_of(masks, values), np.random.default_rng(5))
     for output, one in enumerate(recovered):
         assert_allclose(one.faithfulness, r_squared(values[rows, output], one.model(masks[rows])), atol=1e-4)
 
@@ -124,7 +121,7 @@ def test_held_out_values_change_nothing_but_the_faithfulness():
     other = values.copy()
     out = held_out(FEW_ROWS, seed=5)
     other[out] += np.random.default_rng(1).normal(size=out.sum()) * values.std()
-    models = [_regression.regressed(table_of(masks, v), np.random.default_rng(5))[0] for v in (values, other)]
+    models = [regressed(table_of(masks, v), np.random.default_rng(5))[0] for v in (values, other)]
     one, noisy = (model.model(masks[:50]) for model in models)
     slope = np.ptp(noisy) / np.ptp(one)
     assert 0.5 < slope <= 1  # follows what was held out no farther than that bears it
@@ -134,7 +131,7 @@ def test_held_out_values_change_nothing_but_the_faithfulness():
 
 def test_noise_has_no_structure():
     masks = random_masks(3000, N_LARGE)
-    result = captum_spex.explain(from_table(masks, np.random.default_rng(3).normal(size=3000)), budget=3000)
+    result = explain(from_table(masks, np.random.default_rng(3).normal(size=3000)), budget=3000)
     assert abs(result.faithfulness) < 0.1
     assert np.abs(result.values).max() < 0.2
     assert len(result.top(100, order=2)) <= 2
@@ -154,14 +151,10 @@ def test_the_spectrum_is_the_polynomial(seed, n, n_terms):
     sets = [rng.choice(n, rng.integers(1, min(n, 4) + 1), replace=False).tolist() for _ in range(n_terms)]
     supports, coefficients = PlayerSets.from_sets(sets, n), rng.normal(size=n_terms)
     shares = rng.choice([0.0, 0.2, 0.5, 0.9, 1.0], n)
-    terms = list(_regression._fourier(supports, coefficients, shares))
+    terms = list(fourier_of_products(supports, coefficients, shares))
     masks = every_mask(n)
     found = np.sum([spectrum(masks) for spectrum in terms], axis=0)
     assert_allclose(found, slow_polynomial(supports, coefficients, shares, masks), atol=1e-9)
-
-
-def rows_of(masks, values):
-    return table_of(masks, values)
 
 
 @pytest.mark.parametrize("density", DENSITIES)
@@ -169,34 +162,30 @@ def test_main_effects_are_those_of_a_penalised_regression(density):
     """Of standardised presences, by the normal equations."""
     masks = random_masks(700, 30, density)
     values = polynomial({(0,): 1.0, (1, 2): 2.0}, masks)[:, None] * [1.0, 100.0] + random_masks(700, 2, 0.5, 1)
-    linear = _regression._Linear.of(rows_of(masks, values))
+    linear = LinearFit.of(table_of(masks, values))
     centered, spread = masks - masks.mean(axis=0), masks.std(axis=0)
     standard = centered / spread
     for output, column in enumerate(values.T):
-        target = (column - column.mean()) / column.std()
+        target = Standardised.of(column).values
         explained = ((standard.T @ target / 700) ** 2).sum() - 30 / 700
         penalty = (1 - explained) / explained * 30
         slopes = np.linalg.solve(standard.T @ standard + penalty * np.eye(30), standard.T @ target)
         assert_allclose(linear.slopes[:, output], slopes / spread * column.std(), rtol=1e-3, atol=1e-4 * column.std())
-    left = linear.residuals(rows_of(masks, values))
+    left = linear.residuals(table_of(masks, values))
     assert_allclose(left, values - values.mean(axis=0) - centered @ linear.slopes, atol=1e-3)
 
 
 @pytest.mark.parametrize("density", DENSITIES)
-def test_both_ways_to_solve_agree(density, monkeypatch):
+def test_both_ways_to_solve_agree(density):
     masks, values = large_table(density, n_outputs=2)
-    rows = rows_of(masks[:2000], values[:2000])
-    directly = _regression._Linear.of(rows)
-    monkeypatch.setattr(_regression, "_MOST_DIRECT", 100)
-    stepwise = _regression._Linear.of(rows)
+    directly, stepwise = (LinearFit.of(table_of(masks[:2000], values[:2000], way)) for way in (LIMITS, STEPWISE))
     assert_allclose(stepwise.slopes, directly.slopes, atol=3e-3 * np.abs(directly.slopes).max())
     assert_allclose(stepwise.shares, directly.shares)
 
 
-def test_a_large_table_is_learnt_step_by_step_too(monkeypatch):
-    monkeypatch.setattr(_regression, "_MOST_DIRECT", 100)
+def test_a_large_table_is_learnt_step_by_step_too():
     table = from_table(*large_table(0.5))
-    found = captum_spex.explain(table, budget=N_ROWS, max_order=3, index="Moebius")
+    found = explain(table, STEPWISE, budget=N_ROWS, max_order=3, index="Moebius")
     assert next(iter(found.top(1, order=3))) == (20, 30, 40)
     assert found.faithfulness > 0.9
 
@@ -205,7 +194,7 @@ def test_more_players_than_are_solved_directly():
     n = 4200
     masks = random_masks(2000, n)
     truth = {(7,): 3.0, (4199,): -2.0, (100,): 2.0, (200,): 2.0, (100, 200): 4.0}
-    result = captum_spex.explain(from_table(PackedMasks.of(masks), polynomial(truth, masks)), budget=2000)
+    result = explain(from_table(PackedMasks.of(masks), polynomial(truth, masks)), budget=2000)
     assert set(result.top(4, order=1)) == {(7,), (100,), (200,), (4199,)}
     assert next(iter(result.top(1, order=2))) == (100, 200)
     assert len(result.first_order()) == n
@@ -216,16 +205,16 @@ def test_packed_and_plain_tables_say_the_same():
     big = np.packbits(masks, axis=1)
     tables = [from_table(masks, values), from_table(big, values, n_players=N_LARGE, bitorder="big")]
     tables.append(from_table(PackedMasks.of(masks), values))
-    results = [captum_spex.explain(table, budget=N_ROWS, random_state=0) for table in tables]
+    results = [explain(table, budget=N_ROWS, random_state=0) for table in tables]
     for one, other in pairwise(results):
         assert_array_equal(one.values, other.values)
 
 
-def test_blocks_change_little(monkeypatch):
+def test_blocks_change_little():
     masks, values = large_table(0.5, n_rows=FEW_ROWS)
-    whole = captum_spex.explain(from_table(masks, values), budget=FEW_ROWS, random_state=0)
-    monkeypatch.setattr(_rows, "_BLOCK_CELLS", 300 * N_LARGE)
-    parts = captum_spex.explain(from_table(masks, values), budget=FEW_ROWS, random_state=0)
+    whole = explain(from_table(masks, values), budget=FEW_ROWS, random_state=0)
+    small = replace(LIMITS, block_cells=300 * N_LARGE)
+    parts = explain(from_table(masks, values), small, budget=FEW_ROWS, random_state=0)
     assert_allclose(parts.first_order(), whole.first_order(), atol=1e-4)
     assert list(parts.top(1, order=2)) == list(whole.top(1, order=2))
 
@@ -233,40 +222,38 @@ def test_blocks_change_little(monkeypatch):
 def test_several_outputs_of_a_large_table():
     masks, values = large_table(0.5, n_outputs=2, n_rows=1200)
     settings = {"budget": 1200, "index": "Moebius", "max_order": 3, "random_state": 0}
-    results = captum_spex.explain(from_table(masks, values), **settings)
+    results = explain(from_table(masks, values), **settings)
     assert [next(iter(result.top(1, order=2))) for result in results] == [(3, 8), (6, 7)]
-    alone = captum_spex.explain(from_table(masks, values[:, 1]), **settings)
+    alone = explain(from_table(masks, values[:, 1]), **settings)
     assert_allclose(results[1].first_order(), alone.first_order(), atol=1e-4)
 
 
 def test_a_large_table_is_reproducible():
     masks, values = large_table(0.5, n_rows=FEW_ROWS)
     values = values + np.random.default_rng(0).normal(size=FEW_ROWS)
-    results = [captum_spex.explain(from_table(masks, values), budget=600, random_state=seed) for seed in (1, 1, 2)]
+    results = [explain(from_table(masks, values), budget=600, random_state=seed) for seed in (1, 1, 2)]
     assert_array_equal(results[0].values, results[1].values)
     assert len(results[0].values) != len(results[2].values) or (results[0].values != results[2].values).any()
     assert [result.n_evaluations for result in results] == [600] * 3
 
 
-@pytest.mark.parametrize("directly", [True, False])
-def test_constant_values_of_a_large_table(directly, monkeypatch):
-    monkeypatch.setattr(_regression, "_MOST_DIRECT", 4096 if directly else 1)
+@pytest.mark.parametrize("limits", [LIMITS, STEPWISE])
+def test_constant_values_of_a_large_table(limits):
     masks = random_masks(200, N_LARGE)
     values = np.stack([np.full(200, 7.0), masks[:, 5] * 2.0], axis=1)
-    constant, other = captum_spex.explain(from_table(masks, values), budget=200)
+    constant, other = explain(from_table(masks, values), limits, budget=200)
     assert_allclose(constant.values, 0.0, atol=1e-12)
     assert_allclose(constant.baseline, 7.0)
     assert np.isnan(constant.faithfulness)
     assert next(iter(other.top(1, order=1))) == (5,)
 
 
-@pytest.mark.parametrize("directly", [True, False])
-def test_players_that_are_always_or_never_present(directly, monkeypatch):
-    monkeypatch.setattr(_regression, "_MOST_DIRECT", 4096 if directly else 1)
+@pytest.mark.parametrize("limits", [LIMITS, STEPWISE])
+def test_players_that_are_always_or_never_present(limits):
     masks, _ = large_table(0.5, n_rows=FEW_ROWS)
     masks[:, :10], masks[:, 10:15] = True, False
     values = polynomial({(20,): 1.0, (30, 40): 2.0, (2, 50): 3.0}, masks)
-    result = captum_spex.explain(from_table(masks, values), budget=FEW_ROWS, random_state=0)
+    result = explain(from_table(masks, values), limits, budget=FEW_ROWS, random_state=0)
     assert_array_equal(result.first_order()[:15], 0.0)
     assert next(iter(result.top(1, order=2))) == (30, 40)
     assert next(iter(result.top(1, order=1))) == (50,)
@@ -275,14 +262,14 @@ def test_players_that_are_always_or_never_present(directly, monkeypatch):
 
 def test_all_rows_alike():
     masks = np.tile(random_masks(1, N_LARGE), (50, 1))
-    result = captum_spex.explain(from_table(masks, np.random.default_rng(0).normal(size=50)), budget=50)
+    result = explain(from_table(masks, np.random.default_rng(0).normal(size=50)), budget=50)
     assert_allclose(result.values, 0.0, atol=1e-9)
 
 
 @pytest.mark.parametrize("n_rows", [1, 2, 5, 12])
 def test_few_rows_of_many_players(n_rows):
     masks = random_masks(n_rows, N_LARGE)
-    result = captum_spex.explain(from_table(masks, np.arange(n_rows) * 1.0), budget=max(2, n_rows))
+    result = explain(from_table(masks, np.arange(n_rows) * 1.0), budget=max(2, n_rows))
     assert result.n_evaluations == n_rows
     assert np.isfinite(result.values).all()
     if n_rows < 10:
@@ -292,7 +279,7 @@ def test_few_rows_of_many_players(n_rows):
 def test_very_many_rows_of_few_players():
     masks = random_masks(12_000, 6)
     values = polynomial({(0,): 1.0, (1, 2): 2.0, (3, 4, 5): 3.0}, masks)
-    result = captum_spex.explain(from_table(masks, values), budget=12_000, max_order=3, index="Moebius")
+    result = explain(from_table(masks, values), budget=12_000, max_order=3, index="Moebius")
     assert_allclose(result[(1, 2)], 2.0, atol=0.02)
     assert_allclose(result[(3, 4, 5)], 3.0, atol=0.02)
     assert result.faithfulness > 0.999
@@ -306,13 +293,12 @@ def test_a_file_is_never_unpacked_whole(tmp_path, monkeypatch):
     values = (packed[:, 0] & 1) * 2.0 + (packed[:, 100] & 1)
     np.save(tmp_path / "masks.npy", packed)
     del packed
-    for module in (table_module, _rows):
-        monkeypatch.setattr(module, "_BLOCK_CELLS", 1 << 20)
-    monkeypatch.setattr(_screening, "_PAIR_CELLS", 1 << 22)
+    monkeypatch.setattr(table_module, "_BLOCK_CELLS", 1 << 20)
+    small = replace(LIMITS, block_cells=1 << 20, pair_cells=1 << 22)
     table = from_table(np.load(tmp_path / "masks.npy", mmap_mode="r"), values, n_players=n, bitorder="little")
     tracemalloc.start()
     try:
-        result = captum_spex.explain(table, budget=n_rows, max_order=1, random_state=0)
+        result = explain(table, small, budget=n_rows, max_order=1, random_state=0)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -321,5 +307,5 @@ def test_a_file_is_never_unpacked_whole(tmp_path, monkeypatch):
 
 
 def test_default_blocks_are_bounded():
-    assert _rows._BLOCK_CELLS * 4 <= 1 << 27
+    assert FitLimits().block_cells * 4 <= 1 << 27
     assert table_module._BLOCK_CELLS <= 1 << 27

@@ -10,9 +10,10 @@ from numpy.testing import assert_allclose
 from sampled import some
 
 import captum_spex
-from captum_spex.approximators import BoostedTrees, GaussianProcess, ProxySpex, ValueTable
-from captum_spex.approximators.ard_regression import relevant_weights
-from captum_spex.approximators.proxyspex.many_players import screening as _screening
+from captum_spex.approximators import BoostedTrees, FitLimits, GaussianProcess, ProxySpex
+from captum_spex.approximators.proxyspex.ard_regression import ard_weights
+from captum_spex.approximators.proxyspex.many_players.blocked_table import BlockedTable
+from captum_spex.approximators.proxyspex.many_players.screening import Marginals, screen_players
 from captum_spex.arrays import Floats
 from captum_spex.errors import ArgumentError, BudgetError
 from captum_spex.interactions import Interactions
@@ -217,18 +218,18 @@ def test_weights_of_few_relevant_features() -> None:
     rng = np.random.default_rng(0)
     features = rng.normal(size=(300, 100)) * rng.uniform(0.1, 10, 100)
     targets = features[:, :3] @ np.array([1.0, -2.0, 0.5]) + rng.normal(size=300) * 0.1
-    weights, errors = relevant_weights(features, targets)
+    weights, errors = ard_weights(features, targets)
     ideal = np.linalg.lstsq(features[:, :3], targets, rcond=None)[0]
     assert_allclose(weights[:3], ideal, atol=4 * errors[:3].max())
     assert (np.abs(weights[3:]) * features[:, 3:].std(axis=0) < 0.03).all()
-    scaled, _ = relevant_weights(features * 1e6, targets * 1e-9)
+    scaled, _ = ard_weights(features * 1e6, targets * 1e-9)
     assert_allclose(scaled, weights * 1e-15, rtol=1e-6)
 
 
 def test_weights_of_nothing() -> None:
-    assert relevant_weights(np.zeros((5, 0)), np.ones(5))[0].shape == (0,)
-    assert not relevant_weights(np.ones((5, 2)), np.zeros(5))[0].any()
-    assert relevant_weights(np.zeros((5, 2)), np.arange(5.0))[0].tolist() == [0.0, 0.0]
+    assert ard_weights(np.zeros((5, 0)), np.ones(5))[0].shape == (0,)
+    assert not ard_weights(np.ones((5, 2)), np.zeros(5))[0].any()
+    assert ard_weights(np.zeros((5, 2)), np.arange(5.0))[0].tolist() == [0.0, 0.0]
 
 
 def test_screening_again_finds_players_that_did_not_show_at_first() -> None:
@@ -237,9 +238,8 @@ def test_screening_again_finds_players_that_did_not_show_at_first() -> None:
     masks = rng.random((2000, 4000)) < 0.5
     planted = rng.choice(4000, 200, replace=False)
     values = masks[:, planted] @ rng.choice([-1.0, 1.0], 200)
-    observed = ValueTable(PackedMasks.of(masks), values[:, None])
-    shares, correlations = _screening.marginals(observed)
-    first = np.argsort(-np.abs(correlations[:, 0]))[:512]
-    screened = _screening.Screened.of(observed, shares, correlations[:, 0], 0)
+    table = BlockedTable(PackedMasks.of(masks), values[:, None], FitLimits())
+    first = np.argsort(-np.abs(Marginals.of(table).correlations[:, 0]))[:512]
+    [screening] = screen_players(table)
     assert np.isin(planted, first).mean() < 0.95
-    assert np.isin(planted, screened.players).all()
+    assert np.isin(planted, screening.players).all()

@@ -1,0 +1,213 @@
+"""The Gaussian process on masks as a proxy: what is learnt, and its predictions out of sample."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from captum_spex import checks
+from captum_spex.approximators.proxyspex.gaussian_process.conditioning import (
+    Conditioned,
+    Process,
+    Solver,
+    TermPrior,
+    signs_of,
+)
+from captum_spex.approximators.proxyspex.gaussian_process.expansion import expansion, posterior
+from captum_spex.approximators.proxyspex.gaussian_process.hyperparameters import Hyperparameters, maximise_evidence
+from captum_spex.approximators.proxyspex.gaussian_process.link_learning import SETTINGS as LINK
+from captum_spex.approximators.proxyspex.gaussian_process.link_learning import LearnedLink
+from captum_spex.approximators.proxyspex.gaussian_process.sparse_terms import find_terms
+from captum_spex.approximators.proxyspex.proxy import FittedProxy, ProxyData
+from captum_spex.arrays import Floats, Rows
+from captum_spex.model import GameModel, Link, LinkedExpansion
+
+
+@dataclass(frozen=True)
+class Retuning:
+    """Constants of learning again from where an earlier search ended."""
+
+    n_steps: int = 10
+    learning_rate: float = 0.15
+    fewest_masks: int = 256  # below, found terms leave the kernel as it is: measured to be no better otherwise
+
+
+RETUNING = Retuning()
+
+
+@dataclass(frozen=True)
+class GaussianProcess:
+    """Settings of the Gaussian process on masks.
+
+    Two product kernels that share one learnt weight for each player, a linear kernel, a nugget; Fourier terms with
+    variances of their own where the evidence insists; and, beside it, a second process behind a learnt monotone link,
+    for values that are a squashed score. Which of the two is used, or both, is decided by predictions out of sample.
+
+    Attributes:
+        n_steps: steps up the evidence; few on purpose.
+        learning_rate: of these steps.
+        max_rows: masks that the hyper-parameters are learnt on, drawn at random.
+        terms: whether Fourier terms are sought.
+        links: whether a link is learnt.
+        most_exact: masks up to which the process is conditioned exactly; beyond, on ``n_inducing`` inducing masks.
+        n_inducing: number of inducing masks.
+    """
+
+    n_steps: int = 20
+    learning_rate: float = 0.25
+    max_rows: int = 768
+    terms: bool = True
+    links: bool = True
+    most_exact: int = 10_000
+    n_inducing: int = 4_096
+
+    def __post_init__(self) -> None:
+        for name in ("n_steps", "max_rows", "most_exact", "n_inducing"):
+            checks.integer(name, getattr(self, name))
+        for name in ("terms", "links"):
+            checks.flag(name, getattr(self, name))
+        checks.positive("learning_rate", self.learning_rate)
+
+    def surrogates(self, data: ProxyData, rivals: Sequence[FittedProxy]) -> list[FittedProxy]:
+        """Fit the process, and the process behind a link where there is a curve to learn."""
+        learner = Learner(self, data)
+        linked = learner.linked() if self.links else None
+        plain = learner.plain()
+        return [plain] if linked is None else [plain, linked]
+
+    def guide(self, data: ProxyData) -> GameModel:
+        """Return the process fitted to the values of the first output, without terms."""
+        conditioned = Learner(self, data).quick()
+        return GameModel(expansion(conditioned, 0), posterior(conditioned, data.masks, data.noise))
+
+
+@dataclass(frozen=True, eq=False)
+class Learner:
+    """Learns from data, and predicts them out of sample.
+
+    A mask's own value takes part in learning the hyper-parameters, so leaving it out of the conditioning alone is
+    optimistic. Masks that had no part in learning are predicted as they are; where all had, each half is predicted
+    with what the other half taught.
+    """
+
+    settings: GaussianProcess
+    data: ProxyData
+
+    def quick(self) -> Conditioned:
+        """Fit the process to the values themselves, without terms, to choose masks by."""
+        order = self._shuffled()
+        values = self.data.values
+        return self._conditioned(self._learned(order[: self.settings.max_rows], values), None, values)
+
+    def plain(self) -> FittedProxy:
+        """Fit the process to the values themselves."""
+        masks, values, order = self.data.masks, self.data.values, self._shuffled()
+        rows = order[: self.settings.max_rows]
+        hyper, terms = self._learned(rows, values), None
+        if self.settings.terms:
+            retune = (lambda h, t: self._retuned(h, t, rows)) if len(masks) >= RETUNING.fewest_masks else None
+            hyper, terms = find_terms(hyper, masks[order], values[order], retune=retune, like=self._solver.like)
+        fitted = self._conditioned(hyper, terms, values)
+        left_out = fitted.left_out.copy()
+        for held_out, learnt_on in self._halves(order):
+            # Learnt afresh without the terms, the kernel would have to tell what they tell: it is only retuned.
+            there = self._retuned(hyper, terms, learnt_on) if terms else self._learned(learnt_on, values)
+            left_out[held_out] = self._conditioned(there, terms, values).left_out[held_out]
+        parts = [expansion(fitted, column) for column in range(values.shape[1])]
+        name = "Gaussian process" + (f" with {len(terms.sets)} terms" if terms else "")
+        return FittedProxy(name, parts, left_out, fitted.left_out, posterior(fitted, masks, self.data.noise))
+
+    def linked(self) -> FittedProxy | None:
+        """Fit the process to latent scores of the values; ``None`` where there is no curve to learn."""
+        values = self.data.values
+        if _fewest_distinct(values) < LINK.fewest_values:
+            return None
+        order = self._shuffled()
+        hyper, learned = self._learned_links(order[: self.settings.max_rows])
+        fitted = self._conditioned(hyper, None, _latents(learned, values))
+        links = _links(learned, fitted)
+        reused = _through(links, fitted.left_out)
+        left_out = reused.copy()
+        for held_out, learnt_on in self._halves(order):
+            if _fewest_distinct(values[learnt_on]) < LINK.fewest_values // 2:
+                continue
+            hyper_there, learned_there = self._learned_links(learnt_on)
+            other = self._conditioned(hyper_there, None, _latents(learned_there, values))
+            left_out[held_out] = _through(_links(learned_there, other), other.left_out)[held_out]
+        parts = [(LinkedExpansion(*expansion(fitted, column), link),) for column, link in enumerate(links)]
+        return FittedProxy("Gaussian process behind a link", parts, left_out, reused)
+
+    def _shuffled(self) -> Rows:
+        return self.data.rng.permutation(len(self.data.masks))
+
+    def _halves(self, order: Rows) -> list[tuple[Rows, Rows]]:
+        """Return rows to predict anew, and the rows to learn from for them."""
+        most, rng = self.settings.max_rows, self.data.rng
+        if len(order) >= 2 * most:
+            return []  # enough masks had no part in learning; those that had keep their predictions
+        first, second = self.data.folds(2)
+        return [(first, rng.permutation(second)[:most]), (second, rng.permutation(first)[:most])]
+
+    def _learned(self, rows: Rows, targets: Floats) -> Hyperparameters:
+        signs, chosen = self._tensors(rows, targets)
+        start = Hyperparameters.initial(signs, chosen)
+        n_steps, learning_rate = self.settings.n_steps, self.settings.learning_rate
+        return maximise_evidence(start, signs, chosen, n_steps=n_steps, learning_rate=learning_rate)
+
+    def _retuned(self, hyper: Hyperparameters, terms: TermPrior | None, rows: Rows) -> Hyperparameters:
+        signs, chosen = self._tensors(rows, self.data.values)
+        masks = self.data.masks[rows]
+        return maximise_evidence(
+            hyper.to(signs),
+            signs,
+            chosen,
+            n_steps=RETUNING.n_steps,
+            learning_rate=RETUNING.learning_rate,
+            extra=None if terms is None else terms.covariance(masks, masks, signs),
+        )
+
+    def _learned_links(self, rows: Rows) -> tuple[Hyperparameters, list[LearnedLink]]:
+        """Learn kernel and link in turns: the link is what latent scores predicted out of sample make of the values."""
+        data = self.data
+        initial = [LearnedLink.initial(column) for column in data.values[rows].T]
+        latents = _latents(initial, data.values)
+        process = Process(self._learned(rows, latents), None)
+        predicted = self._solver(process, data.masks[rows], latents[rows], data.noise[rows]).left_out
+        learned = [
+            link.relearned(column, scores)
+            for link, column, scores in zip(initial, data.values[rows].T, predicted.T, strict=True)
+        ]
+        relinked = replace(self, data=replace(data, values=_latents(learned, data.values)))
+        return relinked._retuned(process.hyper, None, rows), learned
+
+    def _conditioned(self, hyper: Hyperparameters, terms: TermPrior | None, targets: Floats) -> Conditioned:
+        return self._solver(Process(hyper, terms), self.data.masks, targets, self.data.noise)
+
+    @property
+    def _solver(self) -> Solver:
+        return Solver(self.settings.most_exact, self.settings.n_inducing, self.data.device)
+
+    def _tensors(self, rows: Rows, targets: Floats) -> tuple[Tensor, Tensor]:
+        like = torch.zeros((), dtype=torch.float32, device=self.data.device)
+        return signs_of(self.data.masks[rows], like), torch.from_numpy(targets[rows]).to(like)
+
+
+def _fewest_distinct(values: Floats) -> int:
+    return min(len(np.unique(column)) for column in values.T)
+
+
+def _latents(learned: Sequence[LearnedLink], values: Floats) -> Floats:
+    return np.stack([link(column) for link, column in zip(learned, values.T, strict=True)], axis=1)
+
+
+def _links(learned: Sequence[LearnedLink], conditioned: Conditioned) -> list[Link]:
+    noise = float(np.sqrt(conditioned.variances.mean()))
+    return [link.link(noise) for link in learned]
+
+
+def _through(links: Sequence[Link], latents: Floats) -> Floats:
+    return np.stack([link(column) for link, column in zip(links, latents.T, strict=True)], axis=1)

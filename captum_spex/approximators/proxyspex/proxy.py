@@ -1,0 +1,91 @@
+"""What a proxy is: it learns from evaluations, and says how well it predicts values that it did not use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+
+from captum_spex.approximators.proxyspex.validation import folds
+from captum_spex.arrays import Floats, Rows
+from captum_spex.masks import Masks
+from captum_spex.model import GameModel, Part, Posterior
+
+N_FOLDS = 5
+"""Folds of proxies that predict out of sample by fitting again; the published number."""
+
+
+@dataclass(frozen=True, eq=False)
+class ProxyData:
+    """What proxies learn from.
+
+    Attributes:
+        masks: distinct masks, bool ``(n_masks, n_players)``.
+        values: outputs of mean 0 and variance 1 that go together, float64 ``(n_masks, n_outputs)``.
+        noise: variance of the values about the game's mean at a mask, in the same units, ``(n_masks,)``.
+        rng: where all randomness comes from.
+        device: where torch computes.
+    """
+
+    masks: Masks
+    values: Floats
+    noise: Floats
+    rng: np.random.Generator
+    device: torch.device
+
+    def folds(self, n_folds: int = N_FOLDS) -> list[Rows]:
+        """Return disjoint random folds of rows, a mask and its complement in the same one."""
+        return folds(self.masks, n_folds, self.rng)
+
+
+@dataclass(frozen=True, eq=False)
+class FittedProxy:
+    """A fitted proxy, or surrogate: a game for every output, and how well it predicts what it did not use.
+
+    Attributes:
+        name: for people.
+        parts: for every output, the parts whose sum is the surrogate.
+        left_out: predictions of every value by fits that did not use it, ``(n_masks, n_outputs)``: a little worse than
+            the surrogate's, as these had fewer values to learn from.
+        reused: the same where only the last step left the value out, but hyper-parameters were learnt from all: a
+            little better than the surrogate's. Without such a step: ``left_out`` again.
+        posterior: where error bars come from, in the units of the standardised values; ``None``: it has none.
+    """
+
+    name: str
+    parts: Sequence[tuple[Part, ...]]
+    left_out: Floats
+    reused: Floats
+    posterior: Posterior | None = None
+
+
+@runtime_checkable
+class Proxy(Protocol):
+    """An immutable description of something that stands in for a game.
+
+    ``ProxySpex(proxy=...)`` takes any object with this method; a tuple of several is stacked.
+    """
+
+    def surrogates(self, data: ProxyData, rivals: Sequence[FittedProxy]) -> list[FittedProxy]:
+        """Fit the data: none, one or several surrogates.
+
+        Args:
+            data: the evaluations, standardised.
+            rivals: what earlier proxies made of the same data; a proxy that is hopeless beside them may give up.
+        """
+
+
+@runtime_checkable
+class GuidingProxy(Proxy, Protocol):
+    """A proxy that can also choose masks, in runs of several rounds."""
+
+    def guide(self, data: ProxyData) -> GameModel:
+        """Return a quick fit of the first output, with the posterior by which masks are chosen."""
+
+
+def guide_among(proxies: Sequence[Proxy]) -> GuidingProxy | None:
+    """Return the first proxy that can choose masks, or ``None``."""
+    return next((proxy for proxy in proxies if isinstance(proxy, GuidingProxy)), None)
