@@ -42,8 +42,8 @@ import captum_spex
 from benchmarks.spine import Line
 from captum_spex.evaluation.evaluator import Evaluator
 from captum_spex.explainers import ProxySpexExplainer
-from captum_spex.explainers.masked_inputs import Table as MaskedTable
 from captum_spex.explainers.masked_inputs import masked_inputs
+from captum_spex.explainers.masked_tables import Table as MaskedTable
 from captum_spex.explainers.masker_game import MaskerGame
 from captum_spex.explaining import default_budget
 from captum_spex.games.text import ClassificationGame, embedded_model

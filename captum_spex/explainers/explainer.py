@@ -5,42 +5,50 @@ from __future__ import annotations
 import pickle
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar
 
 import cloudpickle
 import numpy as np
-import scipy.sparse
-import torch
 from tqdm.auto import tqdm
 
 from captum_spex import checks
 from captum_spex.approximators import Approximator, ProxySpex, Spex
-from captum_spex.arrays import Floats, Ints
-from captum_spex.compat.shap import Explainer, generating, links, maskers, models, sample
-from captum_spex.errors import ArgumentError, OrderError, in_words
-from captum_spex.explainers.explained_rows import ExplainedRow, Wanted, check_pairs, explanations
+from captum_spex.arrays import Floats, Ints, scalar
+from captum_spex.compat.shap import Explainer, generating, links, maskers, models
+from captum_spex.errors import ArgumentError, in_words
+from captum_spex.explainers.explanations import ExplainedRow, Wanted, check_pairs, explanations
 from captum_spex.explainers.links import checked_link
-from captum_spex.explainers.planning import PlannedRow, Question, planned_rows, with_budgets
-from captum_spex.explainers.row_arguments import rows_of
-from captum_spex.explainers.shap_models import Once, TorchModel, generates, with_tensors
+from captum_spex.explainers.masker_game import MaskerGame
+from captum_spex.explainers.planning import PlannedRow, Request, check_request, planned_rows
+from captum_spex.explainers.rows import rows_of
+from captum_spex.explainers.shap_maskers import as_masker, check_together, shown
+from captum_spex.explainers.shap_models import Once, generates, with_tensors
 from captum_spex.explaining import default_budget
 from captum_spex.interactions import MAX_TERMS
 
-_MOST_BACKGROUND = 100  # rows of a background, as in SHAP
-_MOST_CELLS = 1 << 28  # of all matrices of pairs together, 2 GiB
 _SHAPS_WORDS = {"budget": "max_evals", "random_state": "seed"}
-_TEXT_MODELS = (models.TransformersPipeline, models.TeacherForcing, models.TopKLM)
 _BY_DEFAULT = ".save"
-_SHOWN_AFTER = 10  # seconds, as in SHAP
-_MANY_EVALS = 4096
-_FEW_PLAYERS = 10  # of which all masks are evaluated unless told otherwise, as SHAP does
 _SAVED = ("link", "linearize_link", "feature_names", "output_names", "seed", "approximator")
 
 
+@dataclass(frozen=True)
+class Limits:
+    """Sizes from which on an explainer does less, or refuses."""
+
+    background_rows: int = 100  # as in SHAP
+    pair_cells: int = 1 << 28  # numbers in all matrices of pairs together, 2 GiB
+    enumerated_players: int = 10  # whose masks are all evaluated by default, as SHAP does
+    default_evals: int = 4096  # measured: a row of 1,000 inputs then takes half a minute to fit, not half an hour
+    progress_delay: float = 10  # seconds, as in SHAP
+
+
 class MaskingExplainer(Explainer):  # type: ignore[misc]
-    """Base of the explainers: a ``shap.Explainer`` that asks captum_spex."""
+    """Base of the explainers: a ``shap.Explainer`` whose values come from captum_spex."""
 
     model: Any
+    limits: ClassVar[Limits] = Limits()
     default_approximator: ClassVar[type[ProxySpex] | type[Spex]]
 
     def __init__(
@@ -60,7 +68,7 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
         # SHAP calls this method a second time, without the last two arguments, where it wraps a pipeline itself.
         super().__init__(
             model,
-            _masker(masker),
+            as_masker(masker, self.limits.background_rows),
             link=link,
             output_names=output_names,
             feature_names=feature_names,
@@ -71,21 +79,21 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
         if not isinstance(self.model, models.Model):
             if not callable(self.model):
                 hint = "Pass a method of it, such as `model.predict_proba`."
-                raise ArgumentError("model", f"a {type(self.model).__name__}", "a function of the masked rows", hint)
+                raise ArgumentError("model", checks.a(self.model), "a function of the masked rows", hint)
             self.model = models.Model(self.model)
-        self.seed = _checked_seed(seed)
+        self.seed = None if seed is None else checks.integer("seed", seed, 0)
         self.approximator = self.default_approximator() if approximator is None else approximator
-        _check_together(self.model, self.masker)
+        check_together(self.model, self.masker)
 
     def default_max_evals(self, n_players: int) -> int:
         """Return the number of evaluations for a row that is used when none is given.
 
-        All ``2**n`` masks of up to 10 inputs, which makes the result exact; else ``max(512, 4 n log2(n))``, but no more
-        than 4,096 or ``4 n``, so that a row of 1,000 inputs takes half a minute to fit and not half an hour.
+        All ``2**n`` masks of up to 10 inputs, which makes the result exact; else ``max(512, 4 n log2(n))``, but at most
+        ``max(4096, 4 n)``.
         """
-        if n_players <= _FEW_PLAYERS:
+        if n_players <= self.limits.enumerated_players:
             return 2**n_players
-        return min(default_budget(n_players), max(_MANY_EVALS, 4 * n_players))
+        return min(default_budget(n_players), max(self.limits.default_evals, 4 * n_players))
 
     def __call__(
         self,
@@ -100,12 +108,15 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
     ) -> Any:
         """Explain rows.
 
+        The arguments are those of ``shap.PermutationExplainer.__call__``, and ``interactions`` that of
+        ``shap.ExactExplainer``.
+
         Args:
             args: the rows; one argument for each argument of the model.
-            max_evals: evaluations for a row, at least 2: masks whose value is asked for, each of one row of the model
-                per background row. From ``2**n`` on, for n inputs that differ from the background, the result is exact.
-                ``"auto"``: `default_max_evals`.
-            main_effects: also return what each input does alone, ``f({i}) - f({})``, as recovered.
+            max_evals: evaluations for a row, at least 2: masks, each of which takes one row of the model per background
+                row. From ``2**n`` on, for n inputs that differ from the background, the result is exact. ``"auto"``:
+                `default_max_evals`.
+            main_effects: also return the effect of each input alone, ``f({i}) - f({})``, as estimated.
             error_bounds: also return standard errors, ``error_std``.
             batch_size: masks per call of the model. ``"auto"``: as many as make 16,384 rows of a table or of images,
                 32 else.
@@ -126,18 +137,14 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
             GameError: if the model returns the wrong number of rows, or the link of its outputs is not finite.
         """
         started = time.time()
-        pairs = _checked_interactions(interactions)
-        if pairs and (error_bounds or main_effects):
-            name = "error_bounds" if error_bounds else "main_effects"
-            hint = "`.interactions(...)` gives results that know both."
-            raise ArgumentError(name, "True beside `interactions`", "False", hint)
-        planned = self._planned(args, batch_size)
-        if pairs:
-            check_pairs(planned[0].shapes, len(planned), _MOST_CELLS)
+        wanted = Wanted.checked(interactions, error_bounds, main_effects)
+        planned = self._planned(args, max_evals)
+        if wanted.pairs:
+            check_pairs(planned[0].shapes, len(planned), self.limits.pair_cells)
         n_pairs = max(row.n_positions for row in planned) ** 2
-        question = self._question("SII" if pairs else "SV", 1 + pairs, max(MAX_TERMS, n_pairs), outputs)
-        wanted = Wanted("pairs" if pairs else "values", bool(error_bounds), main_effects is True)
-        explained = [row.reduced(wanted) for row in self._explained(planned, question, max_evals, silent)]
+        index, max_order = ("SII", None) if wanted.pairs else ("SV", 1)
+        request = self._request(index, max_order, max(MAX_TERMS, n_pairs), outputs=outputs, batch_size=batch_size)
+        explained = [row.reduced(wanted) for row in self._explained(planned, request, silent)]
         return explanations(explained, wanted, time.time() - started)
 
     def shap_values(self, *args: Any, **settings: Any) -> Any:
@@ -148,7 +155,7 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
         self,
         *args: Any,
         index: str = "SII",
-        max_order: int = 2,
+        max_order: int | None = None,
         max_evals: int | str = "auto",
         batch_size: int | str = "auto",
         outputs: Any = None,
@@ -160,7 +167,7 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
         Args:
             args: the rows, as for a call of the explainer.
             index: an interaction index, see `captum_spex.indices.NAMES`.
-            max_order: largest order of an interaction.
+            max_order: largest order of an interaction; default 2, or 1 for rows of a single input.
             max_evals: see `__call__`.
             batch_size: see `__call__`.
             outputs: see `__call__`.
@@ -174,16 +181,14 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
         Raises:
             ArgumentError: an argument that cannot be used, before the model is called.
         """
-        planned = self._planned(args, batch_size)
-        if isinstance(max_order, bool) or not isinstance(max_order, int | np.integer):
-            most = max(row.n_positions for row in planned)
-            raise OrderError("max_order", repr(max_order), f"an integer from 1 to {most}, the number of inputs")
-        question = self._question(index, int(max_order), checks.integer("max_terms", max_terms), outputs)
-        explained = self._explained(planned, question, max_evals, silent)
+        planned = self._planned(args, max_evals)
+        n_terms = checks.integer("max_terms", max_terms)
+        request = self._request(index, scalar(max_order), n_terms, outputs=outputs, batch_size=batch_size)
+        explained = self._explained(planned, request, silent)
         return [row.results[0] if row.outputs is None else list(row.results) for row in explained]
 
     def save(self, out_file: Any, model_saver: Any = ".save", masker_saver: Any = ".save") -> None:
-        """Write the explainer to a stream, with all its arguments.
+        """Write the explainer, with all its arguments, to a stream.
 
         Args:
             out_file: a stream of bytes.
@@ -194,7 +199,7 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
         for name, saver in (("model_saver", model_saver), ("masker_saver", masker_saver)):
             if not (saver in (_BY_DEFAULT, "auto", None, False) or callable(saver)):
                 raise ArgumentError(name, repr(saver), "a function `saver(value, stream)`, False, or nothing")
-        # SHAP's own way loses arguments, and cannot read pipelines and composite maskers again.
+        # SHAP's own format loses arguments, and its pipelines and composite maskers cannot be read again.
         savers = {"model": model_saver, "masker": masker_saver}
         pickle.dump(type(self), out_file)
         arguments = {name: getattr(self, name) for name in _SAVED}
@@ -210,7 +215,8 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
 
         Args:
             in_file: a stream of bytes.
-            model_loader: a function of the stream that returns the model, if it was written by another, or not at all.
+            model_loader: a function of the stream that returns the model; needed if ``model_saver`` was a function or
+                ``False``.
             masker_loader: the same for the masker.
             instantiate: whether to return an explainer, or its arguments.
         """
@@ -226,56 +232,74 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
         return arguments
 
     def explain_row(self, *row_args: Any, **settings: Any) -> dict[str, Any]:
-        """Not offered: an explainer is called with rows, and then shares between them what can be shared."""
+        """Not offered: a call of the explainer shares the background's outputs between its rows."""
         raise NotImplementedError("call the explainer with `[row]` instead")
 
-    def _planned(self, args: Sequence[Any], batch_size: int | str) -> list[PlannedRow]:
+    def _planned(self, args: Sequence[Any], max_evals: int | str) -> list[PlannedRow]:
         has_answers = isinstance(self.masker, maskers.OutputComposite) and len(args) == 2
         rows = rows_of(args[:1] if has_answers else args, self.masker)
         if has_answers and len(args[1]) != len(rows):
             raise ArgumentError("X", f"{len(rows)} texts and {len(args[1])} answers", "an answer for each text")
-        of_rows = [self._masker_of(args[1][row] if has_answers else None) for row in range(len(rows))]
-        size = None if batch_size == "auto" else checks.integer("batch_size", batch_size)
-        return planned_rows(self.model, of_rows, self.link, self.linearize_link, rows, size, self.feature_names)
+        row_maskers = [self._masker_of(args[1][row] if has_answers else None) for row in range(len(rows))]
+        return planned_rows(rows, row_maskers, self.feature_names, self._budgets(max_evals))
+
+    def _budgets(self, max_evals: int | str) -> Callable[[int], int]:
+        """Return the function from a number of players to a number of evaluations."""
+        plain = scalar(max_evals)
+        if isinstance(plain, str) and plain == "auto":
+            return cache(self.default_max_evals)
+        budget = checks.budget("max_evals", plain)
+        return lambda n_players: budget
 
     def _masker_of(self, answer: str | None) -> Any:
-        """Return the masker of a row; that of a language model also gives the answer, the model's own unless given."""
+        """Return the masker of a row; for a language model with the answer, generated by the model unless given."""
         if not isinstance(self.masker, maskers.OutputComposite):
             return self.masker
-        own = self.masker.model if answer is None else models.TextGeneration(target_sentences=[answer])
-        return maskers.OutputComposite(self.masker.masker, Once(own))
+        answering = self.masker.model if answer is None else models.TextGeneration(target_sentences=[answer])
+        return maskers.OutputComposite(self.masker.masker, Once(answering))
 
-    def _question(self, index: str, max_order: int, max_terms: int, outputs: Any) -> Question:
-        seed = int(np.random.default_rng().integers(2**63)) if self.seed is None else self.seed
-        return Question(index, max_order, max_terms, outputs, self.approximator, seed)
-
-    def _explained(
-        self, planned: Sequence[PlannedRow], question: Question, max_evals: int | str, silent: bool
-    ) -> Iterator[ExplainedRow]:
-        def budget_of(n_players: int) -> int:
-            return self.default_max_evals(n_players) if max_evals == "auto" else checks.budget("max_evals", max_evals)
-
-        with in_words(_SHAPS_WORDS):
-            rows = with_budgets(planned, question, budget_of)
-            backgrounds: dict[str | None, Floats | None] = {}
-            title = f"{type(self).__name__} explainer"
-            for row in tqdm(rows, desc=title, unit="row", disable=silent, delay=_SHOWN_AFTER, dynamic_ncols=True):
-                kind = row.game.background_kind
-                row.game.background = None if kind is None else backgrounds.get(kind)
-                yield self._explained_row(row, question)
-                backgrounds[kind] = row.game.background
-
-    def _explained_row(self, row: PlannedRow, question: Question) -> ExplainedRow:
-        results, outputs = row.explained(question)
-        return ExplainedRow(
-            results=results,
-            base_values=row.game.shown[0],
+    def _request(self, index: str, max_order: int | None, max_terms: int, *, outputs: Any, batch_size: Any) -> Request:
+        is_auto = isinstance(batch_size, str) and batch_size == "auto"
+        return Request(
+            index=index,
+            max_order=max_order,
+            max_terms=max_terms,
             outputs=outputs,
-            output_names=self._names_of(outputs, row),
+            approximator=self.approximator,
+            seed=int(np.random.default_rng().integers(2**63)) if self.seed is None else self.seed,
+            batch_size=None if is_auto else checks.integer("batch_size", batch_size),
+        )
+
+    def _explained(self, planned: Sequence[PlannedRow], request: Request, silent: bool) -> Iterator[ExplainedRow]:
+        with in_words(_SHAPS_WORDS):
+            check_request(planned, request)
+            backgrounds: dict[str, Floats] = {}
+            title, delay = f"{type(self).__name__} explainer", self.limits.progress_delay
+            for row in tqdm(planned, desc=title, unit="row", disable=bool(silent), delay=delay, dynamic_ncols=True):
+                kind = row.inputs.background_kind
+                game = MaskerGame(
+                    self.model,
+                    row.inputs,
+                    self.link,
+                    self.linearize_link,
+                    background=None if kind is None else backgrounds.get(kind),
+                    outputs=request.outputs,
+                    batch_size=request.batch_size,
+                )
+                if kind is not None:
+                    backgrounds[kind] = game.background
+                yield self._explained_row(row, game, request)
+
+    def _explained_row(self, row: PlannedRow, game: MaskerGame, request: Request) -> ExplainedRow:
+        return ExplainedRow(
+            results=row.explained(game, request),
+            base_values=game.without,
+            outputs=game.numbers,
+            output_names=self._names_of(game.numbers, row),
             shapes=row.shapes,
             feature_names=row.feature_names,
             own_names=callable(getattr(self.masker, "feature_names", None)),
-            data=_shown(self.masker, row.arguments),
+            data=shown(self.masker, row.arguments),
         )
 
     def _names_of(self, outputs: Ints | None, row: PlannedRow) -> list[str] | None:
@@ -286,65 +310,6 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
         if names is None:
             return [f"Output {number}" for number in outputs]
         if len(names) <= outputs.max():
-            came = f"{len(names)} names, for a model whose output {outputs.max()} is explained"
-            raise ArgumentError("output_names", came, "a name for every output")
+            got = f"{len(names)} names for a model whose output {outputs.max()} is explained"
+            raise ArgumentError("output_names", got, "a name for every output")
         return [str(names[number]) for number in outputs]
-
-
-def _checked_interactions(interactions: Any) -> bool:
-    is_number = isinstance(interactions, int | np.integer) and not isinstance(interactions, bool)
-    if isinstance(interactions, bool) or (is_number and interactions in (0, 1, 2)):
-        return interactions is True or interactions == 2  # 1 is order 1, as in `shap.TreeExplainer`
-    hint = (
-        f"Call `.interactions(X, max_order={interactions})`"
-        if isinstance(interactions, int)
-        else "Call `.interactions(X)`"
-    )
-    raise ArgumentError("interactions", repr(interactions), "False, True or 2", f"{hint}, for any order and index.")
-
-
-def _checked_seed(seed: Any) -> int | None:
-    if seed is None or (isinstance(seed, int | np.integer) and not isinstance(seed, bool) and seed >= 0):
-        return None if seed is None else int(seed)
-    raise ArgumentError("seed", repr(seed), "None, or an integer of at least 0")
-
-
-def _masker(masker: Any) -> Any:
-    """Return a masker as SHAP takes it; what its constructor leaves to do for some is done here."""
-    if isinstance(masker, torch.Tensor):
-        masker = masker.detach().cpu().numpy()
-    if isinstance(masker, list | tuple) and masker and all(isinstance(one, maskers.Masker) for one in masker):
-        return maskers.Composite(*masker)
-    if isinstance(masker, dict) and "mean" in masker:
-        return maskers.Independent(masker)
-    if scipy.sparse.issparse(masker):
-        rows = sample(masker, _MOST_BACKGROUND) if masker.shape[0] > _MOST_BACKGROUND else masker
-        return maskers.Independent(rows.toarray())
-    if masker is None or callable(masker):
-        return masker
-    if len(getattr(masker, "shape", ())) == 2 and masker.shape[0] > 0:
-        return masker
-    allowed = "a masker of `shap.maskers`, a table of background rows, a tokenizer, or a function `masker(mask, *row)`"
-    shape = f" of shape {masker.shape}" if hasattr(masker, "shape") else ""
-    raise ArgumentError("masker", f"a {type(masker).__name__}{shape}", allowed)
-
-
-def _check_together(model: Any, masker: Any) -> None:
-    """Raise for a model and a masker that cannot belong together."""
-    if masker is None:
-        allowed = "a masker of `shap.maskers`, a table of background rows, a tokenizer, or a function"
-        raise ArgumentError("masker", "None", allowed, "Only pipelines of the library transformers bring their own.")
-    if isinstance(model, TorchModel) and isinstance(masker, maskers.Text):
-        hint = 'Pass `transformers.pipeline("text-classification", model=model, tokenizer=tokenizer)`.'
-        raise ArgumentError("model", "a torch module, for texts", "a pipeline, or a function of texts", hint)
-    tables = (maskers.Independent, maskers.Partition)
-    if isinstance(model, _TEXT_MODELS) and isinstance(masker, tables):
-        came = f"a `{type(masker).__name__}` masker, of tables, for a model of texts"
-        raise ArgumentError("masker", came, "a tokenizer, or a `shap.maskers.Text`")
-
-
-def _shown(masker: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The arguments of a row as the masker shows them, texts as tokens."""
-    if hasattr(masker, "data_transform"):
-        return tuple(np.asarray(part) for part in masker.data_transform(*arguments))
-    return arguments

@@ -1,4 +1,4 @@
-"""Models and answers in the form that SHAP gives them to explainers and maskers."""
+"""Models in the form in which SHAP passes them to explainers and maskers."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from captum_spex.compat.shap import maskers, models
+from captum_spex.compat.shap import models
 from captum_spex.errors import ArgumentError
 
-__all__ = ["Once", "TorchModel", "generates", "with_tensors", "without_answers"]
+__all__ = ["Once", "TorchModel", "generates", "with_tensors"]
 
 
 class Once:
-    """A function that is called once, whatever it is called with later: the answer to a text that is then masked."""
+    """A function that keeps its first answer: the answer to the complete text, which is then masked."""
 
     def __init__(self, function: Any) -> None:
         self._function = function
@@ -29,7 +29,7 @@ class Once:
 
 
 class TorchModel(models.Model):  # type: ignore[misc]
-    """A torch module as SHAP wants its models: arrays in, arrays out."""
+    """A torch module with SHAP's interface of a model: arrays in, arrays out."""
 
     def __init__(self, model: Any = None) -> None:
         super().__init__(model)
@@ -47,7 +47,7 @@ class TorchModel(models.Model):  # type: ignore[misc]
 
     def _check_mode(self) -> None:
         if self.inner_model.training:
-            raise ArgumentError("model", "a model in training mode", "one in evaluation mode", "Call `model.eval()`.")
+            raise ArgumentError("model", "one in training mode", "a model in evaluation mode", "Call `model.eval()`.")
 
     def _tensor(self, array: Any, like: torch.Tensor) -> Any:
         array = np.asarray(array)
@@ -58,15 +58,10 @@ class TorchModel(models.Model):  # type: ignore[misc]
 
 
 def with_tensors(model: Any) -> Any:
-    """Return a torch module wrapped as a model of SHAP; language models, which SHAP wraps itself, as they are."""
+    """Return a torch module wrapped as a model of SHAP; language models, which SHAP wraps itself, unchanged."""
     return TorchModel(model) if isinstance(model, nn.Module) and not generates(model) else model
 
 
 def generates(model: Any) -> bool:
-    """Whether a model is a language model as such, not yet one of SHAP's models."""
+    """Whether a model is a language model that SHAP has not wrapped."""
     return isinstance(model, nn.Module) and hasattr(model, "generate")
-
-
-def without_answers(masker: Any) -> Any:
-    """Return the masker inside one that also gives the answers of a language model."""
-    return masker.masker if isinstance(masker, maskers.OutputComposite | maskers.FixedComposite) else masker

@@ -1,4 +1,4 @@
-"""The arguments of an explainer as rows, checked against the masker before anything is evaluated."""
+"""The rows to explain: the arguments of an explainer's call, checked against the masker before the first evaluation."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import pandas as pd
 import scipy.sparse
 import torch
 
+from captum_spex import checks
 from captum_spex.compat.shap import maskers
 from captum_spex.errors import ArgumentError, MaskError
-from captum_spex.explainers.shap_models import without_answers
+from captum_spex.explainers.shap_maskers import n_arguments, without_answers
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,13 +45,13 @@ def rows_of(arguments: Sequence[Any], masker: Any) -> Rows:
     """Check the arguments of an explainer's call.
 
     Raises:
-        ArgumentError: if there are none, or more or fewer than the masker takes, or of different lengths.
-        MaskError: if their columns are not those of the background, or a row is none that the masker takes.
+        ArgumentError: if their number is not what the masker takes, or their lengths differ.
+        MaskError: if their columns are not those of the background, or the masker cannot take a row.
     """
     expected = n_arguments(masker)
     if not arguments or (expected is not None and len(arguments) != expected):
-        allowed = "at least one" if expected is None else f"{expected}, as the masker takes"
-        raise ArgumentError("X", f"{len(arguments)} arguments", allowed)
+        wanted = "at least one argument" if expected is None else f"{expected}, as the masker takes"
+        raise ArgumentError("X", f"{len(arguments)} arguments", wanted)
     columns = tuple(_column(argument) for argument in arguments)
     frame = arguments[0] if isinstance(arguments[0], pd.DataFrame) else None
     names = tuple(
@@ -60,9 +61,9 @@ def rows_of(arguments: Sequence[Any], masker: Any) -> Rows:
     rows = Rows(columns, names, frame, _sparse_kind(arguments[0]))
     lengths = list(map(n_rows, columns))
     if len(set(lengths)) > 1:
-        raise ArgumentError("X", f"arguments of {' and '.join(map(str, lengths))} rows", "the same number in each")
+        raise ArgumentError("X", " and ".join(map(str, lengths)), "the same number of rows in each argument")
     if not lengths[0]:
-        raise ArgumentError("X", "no rows", "at least one")
+        raise ArgumentError("X", "no rows", "at least one row")
     _check_against(rows, masker)
     return rows
 
@@ -70,16 +71,6 @@ def rows_of(arguments: Sequence[Any], masker: Any) -> Rows:
 def n_rows(column: Any) -> int:
     """Return how many rows something holds."""
     return int(column.shape[0]) if hasattr(column, "shape") else len(column)
-
-
-def n_arguments(masker: Any) -> int | None:
-    """Return how many arguments of the model a masker takes; ``None`` if it does not tell."""
-    if isinstance(masker, maskers.Composite):
-        return int(masker.total_args)
-    is_single = isinstance(
-        without_answers(masker), maskers.Independent | maskers.Partition | maskers.Text | maskers.Image
-    )
-    return 1 if is_single else None
 
 
 def _sparse_kind(argument: Any) -> Callable[[Any], Any] | None:
@@ -106,8 +97,8 @@ def _column(argument: Any) -> Any:
     if scipy.sparse.issparse(argument):
         return argument.tocsr()
     if isinstance(argument, str) or not (hasattr(argument, "__len__") and hasattr(argument, "__getitem__")):
-        came = repr(argument) if isinstance(argument, str) else f"a {type(argument).__name__}"
-        raise ArgumentError("X", came, "rows: an array, a data frame, a list", "Put a single row into a list.")
+        got = repr(argument) if isinstance(argument, str) else checks.a(argument)
+        raise ArgumentError("X", got, "rows: an array, a data frame, a list", "Put a single row into a list.")
     return argument
 
 
@@ -119,8 +110,8 @@ def _check_against(rows: Rows, masker: Any) -> None:
             if isinstance(first[number], str) and not first[number].strip():
                 raise MaskError("X", f"an empty text in row {number}", "texts of at least one word")
             if not isinstance(first[number], str):
-                came = f"a {type(first[number]).__name__} in row {number}"
-                raise MaskError("X", came, "texts, as the masker is a `shap.maskers.Text`")
+                got = f"{checks.a(first[number])} in row {number}"
+                raise MaskError("X", got, "texts, as the masker is a `shap.maskers.Text`")
     if isinstance(inner, maskers.Independent | maskers.Partition):
         _check_columns(rows, inner)
 
@@ -130,21 +121,23 @@ def _check_columns(rows: Rows, masker: Any) -> None:
     try:
         shape = np.shape(rows.arguments[0])
     except ValueError:
-        allowed = f"{n_columns} values in each, the columns of the background"
-        raise MaskError("X", "rows of different lengths", allowed) from None
+        expected = f"{n_columns} values in each row, the columns of the background"
+        raise MaskError("X", "rows of different lengths", expected) from None
     if scipy.sparse.issparse(rows.arguments[0]):
         shape = rows.arguments[0].shape
     if len(shape) != 2 or shape[1] != n_columns:
-        hint = "Keep a single row a table: `X[:1]`, or `X.iloc[[0]]` of a data frame." if shape == (n_columns,) else ""
+        hint = (
+            "Pass a single row as a table: `X[:1]`, or `X.iloc[[0]]` of a data frame." if shape == (n_columns,) else ""
+        )
         raise MaskError("X", f"shape {shape}", f"(rows, {n_columns}), the columns of the background", hint)
     if rows.frame is None or not masker.output_dataframe:
         return
-    came, known = list(rows.frame.columns), list(masker.feature_names)
-    if came == known:
+    given, known = list(rows.frame.columns), list(masker.feature_names)
+    if given == known:
         return
-    if set(came) == set(known):
-        allowed = "those of the background in the same order"
-        raise MaskError("X", "columns in another order", allowed, "Use `X[background.columns]`.")
-    missing, more = [name for name in known if name not in came], [name for name in came if name not in known]
-    told = f"columns without {missing[:5]} and with {more[:5]}"
-    raise MaskError("X", told, f"the columns of the background, {known[:10]}{' ...' if len(known) > 10 else ''}")
+    if set(given) == set(known):
+        expected = "the columns of the background in the same order"
+        raise MaskError("X", "another order", expected, "Use `X[background.columns]`.")
+    missing, more = [name for name in known if name not in given], [name for name in given if name not in known]
+    got = f"columns without {missing[:5]} and with {more[:5]}"
+    raise MaskError("X", got, f"the columns of the background, {known[:10]}{' ...' if len(known) > 10 else ''}")

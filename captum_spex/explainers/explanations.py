@@ -5,35 +5,37 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from captum_spex.arrays import Floats, Ints
+from captum_spex import checks
+from captum_spex.arrays import Floats, Ints, scalar
 from captum_spex.compat.shap import Explanation
 from captum_spex.errors import ArgumentError
 from captum_spex.exports.shap import explanation, pair_explanation, pair_matrix, plain_name, shapley_values
 from captum_spex.indices import Index
 from captum_spex.interactions import Interactions
+from captum_spex.masks import ends
 from captum_spex.player_sets import PlayerSets
 
-Kind = Literal["values", "pairs"]
+_MASKED_CELLS = 1 << 24  # of a block of masks of single players, 16 MiB
 
 
 @dataclass(frozen=True, eq=False)
 class ExplainedRow:
-    """What is known of one row.
+    """The explanation of one row.
 
     Attributes:
-        results: for every output that is shown, the result among all positions.
+        results: for every chosen output, the result among all positions.
         base_values: value with nothing present, ``()`` or ``(n_outputs,)``.
-        outputs: numbers of the outputs, ``None`` for a model with one that is no array.
-        output_names: names of the outputs shown, if the model tells them.
+        outputs: numbers of the outputs, ``None`` for a model with one that is not an array.
+        output_names: names of the chosen outputs, if there are any.
         shapes: shape of the values of every argument.
         feature_names: for every argument the names of its positions, if there are any.
         own_names: whether every row has names of its own, as texts have.
         data: the arguments, as the masker shows them.
-        arrays: what is wanted of the results, by name.
+        arrays: what was asked of the results, by name.
     """
 
     results: Sequence[Interactions]
@@ -47,15 +49,15 @@ class ExplainedRow:
     arrays: Mapping[str, Floats] = field(default_factory=dict)
 
     def reduced(self, wanted: Wanted) -> ExplainedRow:
-        """Return the row with what is wanted as arrays in place of the results, which take far more memory."""
-        ways = {"values": self.values}  # also beside pairs, for arguments that are fixed
-        if wanted.kind == "pairs":
-            ways["pairs"] = self.pairs
+        """Return the row with arrays in place of the results, which take far more memory."""
+        arrays = {"values": self.values()}  # also beside pairs, for arguments that are fixed
+        if wanted.pairs:
+            arrays["pairs"] = self.pairs()
         if wanted.errors:
-            ways["errors"] = self.errors
+            arrays["errors"] = self.errors()
         if wanted.main_effects:
-            ways["main_effects"] = self.main_effects
-        return replace(self, results=(), arrays={name: way() for name, way in ways.items()})
+            arrays["main_effects"] = self.main_effects()
+        return replace(self, results=(), arrays=arrays)
 
     def values(self) -> Floats:
         """Shapley values ``(n_positions,)`` or ``(n_positions, n_outputs)``."""
@@ -70,7 +72,7 @@ class ExplainedRow:
         return self._over_outputs([_standard_errors(result) for result in self.results])
 
     def main_effects(self) -> Floats:
-        """The value with one position present minus that with none, as recovered."""
+        """The value with one position present minus that with none, as estimated."""
         return self._over_outputs([_alone(result) for result in self.results])
 
     def _over_outputs(self, columns: Sequence[Floats]) -> Floats:
@@ -79,11 +81,36 @@ class ExplainedRow:
 
 @dataclass(frozen=True, eq=False)
 class Wanted:
-    """What an explanation holds beside the values."""
+    """What an explanation holds: values or pairs, and beside values also standard errors and main effects.
 
-    kind: Kind = "values"
+    Raises:
+        ArgumentError: unless the arguments of the explainer are flags that go together.
+    """
+
+    pairs: bool
     errors: bool = False
     main_effects: bool = False
+
+    @classmethod
+    def checked(cls, interactions: Any, error_bounds: Any, main_effects: Any) -> Wanted:
+        """Check the arguments of an explainer."""
+        errors, alone = checks.flag("error_bounds", error_bounds), checks.flag("main_effects", main_effects)
+        pairs = _are_pairs(interactions)
+        if pairs and (errors or alone):
+            hint = "`.interactions(...)` gives results that know both."
+            raise ArgumentError("error_bounds" if errors else "main_effects", "True", "False with `interactions`", hint)
+        return cls(pairs, errors, alone)
+
+
+def _are_pairs(interactions: Any) -> bool:
+    plain = scalar(interactions)
+    if plain is True or plain is False:
+        return plain is True
+    is_order = checks.is_integer(plain)
+    if is_order and 0 <= plain <= 2:
+        return bool(plain == 2)  # 1 is order 1, as in `shap.TreeExplainer`
+    hint = f"Call `.interactions(X, max_order={plain})`" if is_order else "Call `.interactions(X)`"
+    raise ArgumentError("interactions", repr(plain), "False, True or 2", f"{hint}, for any order and index.")
 
 
 def explanations(explained: Sequence[ExplainedRow], wanted: Wanted, compute_time: float) -> Any:
@@ -96,8 +123,8 @@ def explanations(explained: Sequence[ExplainedRow], wanted: Wanted, compute_time
             "output_names": _output_names(explained),
             "compute_time": compute_time,
         }
-        has_pairs = wanted.kind == "pairs" and prod(explained[0].shapes[argument]) > 0
-        found.append(_of_pairs(explained, facts) if has_pairs else _of_values(explained, argument, wanted, facts))
+        has_pairs = wanted.pairs and prod(explained[0].shapes[argument]) > 0
+        found.append(_pairs(explained, facts) if has_pairs else _values(explained, argument, wanted, facts))
     return found[0] if len(found) == 1 else found
 
 
@@ -106,15 +133,15 @@ def check_pairs(shapes: Sequence[tuple[int, ...]], n_rows: int, most_cells: int)
     lengths = list(map(prod, shapes))
     hint = "Call `.interactions(...)`, which returns all interactions, of any order, as a list of terms."
     if sum(length > 0 for length in lengths) > 1:
-        raise ArgumentError("interactions", "True for a model with several inputs", "False", hint)
+        raise ArgumentError("interactions", "True", "False for a model with several inputs", hint)
     if n_rows * max(lengths) ** 2 > most_cells:
-        came = f"True for {n_rows} rows of {max(lengths)} features"
-        raise ArgumentError("interactions", came, f"at most {most_cells:,} numbers", hint)
+        got = f"True for {n_rows} rows of {max(lengths)} features"
+        raise ArgumentError("interactions", got, f"False for matrices of more than {most_cells:,} numbers", hint)
 
 
-def _of_values(explained: Sequence[ExplainedRow], argument: int, wanted: Wanted, facts: dict[str, Any]) -> Explanation:
+def _values(explained: Sequence[ExplainedRow], argument: int, wanted: Wanted, facts: dict[str, Any]) -> Explanation:
     def cut(arrays: Sequence[Floats]) -> Any:
-        """This argument's share of the values of all rows, in its shape."""
+        """The part of this argument in the values of all rows, in its shape."""
         pieces = []
         for row, array in zip(explained, arrays, strict=True):
             start, shape = sum(map(prod, row.shapes[:argument])), row.shapes[argument]
@@ -130,16 +157,13 @@ def _of_values(explained: Sequence[ExplainedRow], argument: int, wanted: Wanted,
     )
 
 
-def _of_pairs(explained: Sequence[ExplainedRow], facts: dict[str, Any]) -> Explanation:
+def _pairs(explained: Sequence[ExplainedRow], facts: dict[str, Any]) -> Explanation:
     """The pairs concern one argument: there is only one whose inputs can vary (`check_pairs`)."""
     data = facts["data"]
     if isinstance(data, np.ndarray) and data.ndim > 2:
-        facts = {**facts, "data": data.reshape(len(data), -1)}  # every pixel is a player, whatever its place
-    pairs, base_values = (
-        packed([row.arrays["pairs"] for row in explained]),
-        packed([row.base_values for row in explained]),
-    )
-    return pair_explanation(pairs, base_values, **facts)
+        facts = {**facts, "data": data.reshape(len(data), -1)}  # pairs have one axis of pixels
+    pairs = packed([row.arrays["pairs"] for row in explained])
+    return pair_explanation(pairs, packed([row.base_values for row in explained]), **facts)
 
 
 def packed(values: Sequence[Any]) -> Any:
@@ -181,9 +205,9 @@ def _standard_errors(result: Interactions) -> Floats:
 
 
 def _alone(result: Interactions) -> Floats:
-    """The value of every player alone, as far as the model knows it, minus that of none."""
+    """The model's value of every player alone minus that of none."""
     n = result.n_players
-    none = result.model(np.zeros((1, n), dtype=np.bool_))[0]
-    step = max(1, (1 << 24) // max(1, n))
+    none = result.model(ends(n)[1:])[0]
+    step = max(1, _MASKED_CELLS // max(1, n))
     parts = [result.model(np.eye(n, dtype=np.bool_)[start : start + step]) for start in range(0, n, step)]
     return np.concatenate(parts) - none
