@@ -21,10 +21,10 @@ import captum_spex
 from captum_spex.approximators import ProxySpex
 from captum_spex.errors import ArgumentError, GameError
 from captum_spex.evaluation import RayGame
-from captum_spex.evaluation.transport import pickled
 from captum_spex.evaluation.evaluator import Evaluator
 from captum_spex.evaluation.executors.ray_workers import WorkerPool
 from captum_spex.evaluation.store import Store
+from captum_spex.evaluation.transport import pickled
 
 ray = pytest.importorskip("ray")
 
@@ -177,7 +177,7 @@ def test_a_killed_worker_is_replaced_in_an_explanation(tmp_path):
     assert len(noted(log, "built")) == 2
 
 
-def test_a_run_goes_on_from_its_store_in_this_process_and_back(tmp_path):
+def test_a_run_resumes_from_its_store_in_this_process_and_back(tmp_path):
     masks, log = some_masks(), tmp_path / "log"
     with Store(tmp_path / "kept.db").open(Slow(), N_PLAYERS) as store:
         Evaluator(Slow(), N_PLAYERS, budget=N_MASKS, store=store)(masks[:100])
@@ -260,7 +260,7 @@ def test_an_error_of_the_game_is_raised_here_and_not_tried_again(tmp_path, raise
         assert "weights" in str(caught.value) or "this and that" in str(caught.value)
         notes = "\n".join(caught.value.__notes__)
         assert "in failing" in notes
-        assert "2 masks, the first with players [4], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] present" in notes
+        assert "2 masks, the first with players [4] present; all players present" in notes
         assert len(noted(log, "batch")) == 3
         assert_array_equal(game(masks[:5]), [1, 0, 0, 0, 0])  # the worker lives
 
@@ -326,21 +326,21 @@ def test_a_game_that_cannot_be_made():
     with pytest.raises(ArgumentError, match=r"`build_game`: .*FileNotFoundError: weights.pt") as caught:
         RayGame(build, 2)
     assert "in build" in "\n".join(caught.value.__notes__)
-    with pytest.raises(ArgumentError, match="one that returns a int"):
+    with pytest.raises(ArgumentError, match=r"`build_game\(\)`: expected a callable from masks to values, got an int"):
         RayGame(lambda: 3, 1)
     lock = threading.Lock()
     with pytest.raises(
-        ArgumentError, match=r"`build_game`: expected .*, got a function that cannot be pickled \(TypeError"
+        ArgumentError, match=r"`build_game`: expected one that can be sent .*cannot be pickled \(TypeError"
     ):
         RayGame(lambda: lock, 1)
 
 
 def test_what_the_cluster_does_not_have(cluster):
-    with pytest.raises(ArgumentError, match="`gpus_per_worker`: expected at most 0, got 1"):
+    with pytest.raises(ArgumentError, match=r"`gpus_per_worker`: expected at most 0, .*, got 1"):
         RayGame(builder(), 1, gpus_per_worker=1)
-    with pytest.raises(ArgumentError, match="`cpus_per_worker`: expected at most 2, got 64"):
+    with pytest.raises(ArgumentError, match=r"`cpus_per_worker`: expected at most 2, .*, got 64"):
         RayGame(builder(), 1, cpus_per_worker=64)
-    with pytest.raises(ArgumentError, match=r"`address`: expected .*part of.*, got '10.1.2.3:6379'"):
+    with pytest.raises(ArgumentError, match=r"`address`: expected '[\d.:]+', the cluster .*, got '10.1.2.3:6379'"):
         RayGame(builder(), 1, address="10.1.2.3:6379")
     with RayGame(builder(), 3, address=cluster) as game:  # the third has no room
         assert_array_equal(game(some_masks()), Slow()(some_masks()))
@@ -374,7 +374,7 @@ assert "ray" not in sys.modules
 try:
     RayGame(lambda: len, address="127.0.0.1:1")
 except ArgumentError as error:
-    assert "127.0.0.1:1', where no cluster is" in str(error) and "ray start --head" in str(error), error
+    assert "127.0.0.1:1', where no cluster runs" in str(error) and "ray start --head" in str(error), error
 import ray
 assert not ray.is_initialized()
 if __name__ == "__main__":

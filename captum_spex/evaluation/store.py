@@ -26,7 +26,7 @@ from captum_spex.masks import Keys, PackedMasks, mask_keys
 _APPLICATION = 0x53504558  # "SPEX", in the header of the file
 _FORMAT = 1
 _MAGIC = b"SQLite format 3\x00"
-_PATIENCE = 60.0  # seconds to wait for another process that writes
+_WAIT_SECONDS = 60.0  # for another process that writes
 _SHOWN = 60  # characters of a fingerprint in a message
 _SCHEMA = f"""
     PRAGMA application_id = {_APPLICATION};
@@ -275,7 +275,7 @@ def _tidy(path: Path) -> None:
     """Remove what a process left behind that was killed while it made the file."""
     for leftover in path.parent.glob(f".{_short_name(path)}-*.new*"):
         with suppress(OSError):
-            if time.time() - leftover.stat().st_mtime > _PATIENCE:
+            if time.time() - leftover.stat().st_mtime > _WAIT_SECONDS:
                 leftover.unlink()
 
 
@@ -317,7 +317,7 @@ def _connected(path: Path) -> sqlite3.Connection:
     connection = None
     try:
         uri = f"{path.absolute().as_uri()}?mode=rw"
-        connection = sqlite3.connect(uri, timeout=_PATIENCE, isolation_level=None, uri=True)
+        connection = sqlite3.connect(uri, timeout=_WAIT_SECONDS, isolation_level=None, uri=True)
         if connection.execute("PRAGMA quick_check").fetchone()[0] != "ok":
             raise sqlite3.DatabaseError("the file is damaged")
         connection.execute("PRAGMA synchronous = NORMAL")

@@ -80,7 +80,7 @@ class Processes:
             return
         replies = Parallel(n_jobs=_n_jobs(), return_as="generator_unordered", batch_size=1)(tasks)
         try:
-            yield from replies
+            yield from (reply for reply in replies)  # `yield from replies` would close them before warnings are off
         finally:
             with warnings.catch_warnings(action="ignore"):  # that some replies are not wanted any more
                 replies.close()

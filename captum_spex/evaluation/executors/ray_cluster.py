@@ -7,7 +7,7 @@ from typing import Any
 
 from captum_spex.errors import ArgumentError, with_page
 
-_PATIENCE = 5.0  # seconds that an address has to answer
+_CONNECTION_SECONDS = 5.0  # that an address has to answer
 
 
 def imported_ray() -> Any:
@@ -20,7 +20,7 @@ def imported_ray() -> Any:
 
 
 def joined(ray: Any, address: str | None) -> bool:
-    """Join a cluster, or start one on this machine; return whether it is to be left when the game is closed."""
+    """Join a cluster, or start one on this machine; return whether to leave it when the game is closed."""
     if ray.is_initialized():
         here = ray.get_runtime_context().gcs_address
         if address not in (None, "auto", here):
@@ -44,9 +44,9 @@ def check_fits(ray: Any, cpus: float, gpus: float) -> None:
     for argument, kind, wanted in (("gpus_per_worker", "GPU", gpus), ("cpus_per_worker", "CPU", cpus)):
         largest = max((node.get(kind, 0) for node in nodes), default=0)
         if wanted > largest:
-            raise ArgumentError(argument, f"{wanted:g}", f"at most {largest:g}, what a machine of the cluster has")
-    came = f"{gpus:g} with {cpus:g} CPUs"
-    raise ArgumentError("gpus_per_worker", came, "what a single machine of the cluster has")
+            raise ArgumentError(argument, f"{wanted:g}", f"at most {largest:g}, as no machine of the cluster has more")
+    got = f"{gpus:g} with {cpus:g} CPUs"
+    raise ArgumentError("gpus_per_worker", got, "no more than a single machine of the cluster has")
 
 
 def _check_answers(address: Any) -> None:
@@ -56,7 +56,7 @@ def _check_answers(address: Any) -> None:
     if kind not in ("", "ray") or not host or not port.isdecimal():
         raise ArgumentError("address", repr(address), 'an address such as "10.0.0.1:6379", "auto" or None')
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECTION_SECONDS).close()
     except (OSError, OverflowError) as error:
         raise _missing(repr(address), error) from error
 
@@ -65,4 +65,5 @@ def _missing(address: str, error: Exception) -> ArgumentError:
     hint = (
         "Start a cluster with `ray start --head`, which says its address, or leave `address` out to use this machine."
     )
-    return ArgumentError("address", f"{address}, where no cluster is ({error})", "that of a running Ray cluster", hint)
+    got = f"{address}, where no cluster runs ({error})"
+    return ArgumentError("address", got, "the address of a running Ray cluster", hint)

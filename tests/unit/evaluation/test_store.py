@@ -421,7 +421,7 @@ def test_the_files_hold_every_batch_at_any_moment(path, tmp_path):
 
 
 def test_a_file_that_another_program_locks_for_long(path, monkeypatch):
-    monkeypatch.setattr(stores, "_PATIENCE", 0.05)
+    monkeypatch.setattr(stores, "_WAIT_SECONDS", 0.05)
 
     def locking(masks):
         other.execute("BEGIN EXCLUSIVE")
