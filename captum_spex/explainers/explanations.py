@@ -13,7 +13,9 @@ from captum_spex import checks
 from captum_spex.arrays import Floats, Ints, scalar
 from captum_spex.compat.shap import Explanation
 from captum_spex.errors import ArgumentError
-from captum_spex.exports.shap import explanation, pair_explanation, pair_matrix, plain_name, shapley_values
+from captum_spex.exports.shap import explanation, pair_explanation
+from captum_spex.exports.shap.additive_values import pair_matrix, shapley_values
+from captum_spex.exports.shap.feature_names import plain_name
 from captum_spex.indices import Index
 from captum_spex.interactions import Interactions
 from captum_spex.masks import ends

@@ -18,6 +18,7 @@ from captum_spex.player_sets import PlayerSets
 
 _FORMAT = "captum_spex.interactions"
 _VERSION = 1
+_AS_THEY_ARE = ("index", "max_order", "n_players", "names", "baseline", "n_evaluations", "n_left_out")
 
 
 def to_json(result: Result, path: str | Path | None = None) -> str:
@@ -25,14 +26,8 @@ def to_json(result: Result, path: str | Path | None = None) -> str:
     content = {
         "format": _FORMAT,
         "version": _VERSION,
-        "index": result.index,
-        "max_order": result.max_order,
-        "n_players": result.n_players,
-        "names": result.names,
-        "baseline": result.baseline,
-        "n_evaluations": result.n_evaluations,
+        **{name: getattr(result, name) for name in _AS_THEY_ARE},
         "faithfulness": None if math.isnan(result.faithfulness) else result.faithfulness,
-        "n_left_out": result.n_left_out,
         "diagnostics": {key: _plain(value) for key, value in result.diagnostics.items()},
         "terms": [
             [list(term), value] for term, value in zip(result.sets.tuples(), result.values.tolist(), strict=True)

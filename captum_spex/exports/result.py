@@ -57,12 +57,7 @@ def is_result(value: object) -> bool:
 
 
 def counted(count: int, thing: str) -> str:
-    """Return a number of things in words.
-
-    Example:
-        >>> counted(1, "player"), counted(2000, "player")
-        ('1 player', '2,000 players')
-    """
+    """Return a number of things in words: "1 player", "2,000 players"."""
     return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
 
 

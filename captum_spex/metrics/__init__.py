@@ -12,19 +12,6 @@ from captum_spex.metrics.rankings import greedy_ranking, most_influential, ranki
 from captum_spex.metrics.scores import Score, data_modelling_score, faithfulness
 
 __all__ = [
-    "Agreement",
-    "Curve",
-    "Removal",
-    "Score",
-    "agreement",
-    "data_modelling_score",
-    "faithfulness",
-    "greedy_ranking",
-    "insertion_curve",
-    "most_influential",
-    "ranking",
-    "recovery",
-    "recovery_rate",
-    "removal",
-    "removal_curve",
-]
+    "Agreement", "Curve", "Removal", "Score", "agreement", "data_modelling_score", "faithfulness", "greedy_ranking",
+    "insertion_curve", "most_influential", "ranking", "recovery", "recovery_rate", "removal", "removal_curve",
+]  # fmt: skip

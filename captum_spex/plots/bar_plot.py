@@ -13,14 +13,12 @@ from captum_spex.plots.labels import lettering, term_labels
 from captum_spex.plots.style import (
     GREY,
     NORMAL,
-    SMALL,
     axes_or_new,
-    bare,
     colour_of,
     few_lines,
+    label_bar,
     note,
-    say,
-    signed,
+    say_empty,
     width_for,
 )
 
@@ -55,8 +53,7 @@ def bar(result: Interactions, *, order: int | None = None, max_display: int = 12
     labels = term_labels(result, shown.players)
     ax = axes_or_new(ax, width_for(labels), 1.1 + 0.32 * max(4, len(shown)))
     if not len(shown):
-        bare(ax)
-        say(ax, "no interactions" if order is not None and order > 1 else "no effects: all values are 0")
+        say_empty(ax, order)
         note(ax, result.index)
         return ax
     _draw(ax, shown, labels)
@@ -76,11 +73,7 @@ def _draw(ax: Axes, shown: Shown, labels: list[str]) -> None:
     ax.set_ylim(len(shown) - 0.4, -0.6)
     few_lines(ax)
     for row, (value, further) in enumerate(zip(shown.values.tolist(), reach.tolist(), strict=True)):
-        away = 1 if value >= 0 else -1
-        ax.annotate(
-            signed(value), (value + away * further, row), (4 * away, 0), textcoords="offset points",
-            ha="left" if value >= 0 else "right", va="center", fontsize=SMALL, color=colour_of(value),
-        )  # fmt: skip
+        label_bar(ax, value, value + (further if value >= 0 else -further), row)
     room_for_numbers(ax, shown.values, reach)
 
 

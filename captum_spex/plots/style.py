@@ -64,6 +64,15 @@ def _is_large(value: float) -> bool:
     return 1000 <= abs(value) < 1e9
 
 
+def label_bar(ax: Axes, value: float, end: float, row: int) -> None:
+    """Write a number beyond the end of a horizontal bar."""
+    side = 1 if value >= 0 else -1
+    ax.annotate(
+        signed(value), (end, row), (4 * side, 0), textcoords="offset points", ha="left" if value >= 0 else "right",
+        va="center", fontsize=SMALL, color=colour_of(value),
+    )  # fmt: skip
+
+
 def checked_axes(ax: Any) -> Axes:
     """Return the axes if they are."""
     if not isinstance(ax, Axes):
@@ -138,3 +147,9 @@ def say(ax: Axes, sentence: str, height: float = 0.5) -> None:
     box = {"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": PALE}
     place: dict[str, Any] = {"transform": ax.transAxes, "ha": "center", "va": "center", "zorder": 10}
     ax.text(0.5, height, sentence, fontsize=NORMAL + 1, color=GREY, bbox=box, **place)
+
+
+def say_empty(ax: Axes, order: int | None) -> None:
+    """Say that there are no terms of an order, or none at all."""
+    bare(ax)
+    say(ax, "no interactions" if order is not None and order > 1 else "no effects: all values are 0")

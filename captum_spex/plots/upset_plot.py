@@ -11,7 +11,7 @@ from captum_spex.interactions import Interactions
 from captum_spex.plots.arguments import checked_orders, checked_result
 from captum_spex.plots.chosen_terms import Shown, largest_terms
 from captum_spex.plots.labels import lettering, player_labels
-from captum_spex.plots.style import GREY, NORMAL, PALE, SMALL, axes_or_new, bare, colour_of, inset, note, say
+from captum_spex.plots.style import GREY, NORMAL, PALE, SMALL, axes_or_new, bare, colour_of, inset, note, say_empty
 
 _BARS, _ROW = 2.2, 0.24  # inches
 
@@ -61,8 +61,7 @@ def upset(
         dots.set_yticks(range(len(players)), names, fontsize=NORMAL - 0.5, **lettering(*names))
         dots.tick_params(length=0)
     else:
-        bare(bars)
-        say(ax, "no interactions" if order is not None and order > 1 else "no effects: all values are 0")
+        say_empty(bars, order)
     note(dots, shown.caption)
     bars.set_ylabel(result.index, fontsize=NORMAL)
     return np.array([bars, dots], dtype=np.object_)

@@ -7,24 +7,13 @@ from matplotlib.axes import Axes
 
 from captum_spex import checks
 from captum_spex.arrays import Floats
-from captum_spex.exports.shap import summing
+from captum_spex.exports.shap.additive_values import summing
 from captum_spex.interactions import Interactions
 from captum_spex.masks import ends
 from captum_spex.plots.arguments import checked_result
 from captum_spex.plots.chosen_terms import largest_terms, smallest
 from captum_spex.plots.labels import lettering, term_labels
-from captum_spex.plots.style import (
-    GREY,
-    NORMAL,
-    SMALL,
-    axes_or_new,
-    colour_of,
-    few_lines,
-    note,
-    plain,
-    signed,
-    width_for,
-)
+from captum_spex.plots.style import GREY, NORMAL, axes_or_new, colour_of, few_lines, label_bar, note, plain, width_for
 
 
 def waterfall(result: Interactions, *, max_display: int = 10, ax: Axes | None = None) -> Axes:
@@ -72,17 +61,12 @@ def _draw(ax: Axes, start: float, steps: Floats, labels: list[str]) -> None:
     rows = np.arange(len(steps))
     after = start + np.cumsum(steps)
     before = after - steps
-    colours = [colour_of(step) for step in steps]
-    ax.barh(rows, steps, left=before, height=0.66, color=colours)
+    ax.barh(rows, steps, left=before, height=0.66, color=[colour_of(step) for step in steps])
     ax.set_yticks(rows, labels, fontsize=NORMAL, **lettering(*labels))
     for row, (step, end) in enumerate(zip(steps.tolist(), after.tolist(), strict=True)):
         if row + 1 < len(steps):
             ax.plot([end, end], [row + 0.33, row + 0.67], color=GREY, linewidth=0.8)
-        right = step >= 0
-        ax.annotate(
-            signed(step), (end, row), (4 if right else -4, 0), textcoords="offset points",
-            ha="left" if right else "right", va="center", fontsize=SMALL, color=colours[row],
-        )  # fmt: skip
+        label_bar(ax, step, end, row)
 
 
 def _mark_ends(ax: Axes, with_none: float, with_all: float, n_steps: int) -> None:

@@ -24,14 +24,7 @@ def to_html(
     title: str | None = None,
     max_terms: int = PAGE_TERMS,
 ) -> str:
-    """Return a complete HTML document that shows a result; see `captum_spex.Interactions.to_html`.
-
-    Example:
-        >>> import captum_spex
-        >>> result = captum_spex.explain(lambda m: 1.0 * (m[:, 0] & m[:, 1]), 2, budget=4, names=["never", "fails"])
-        >>> to_html(result, title="A <small> game").count("A &lt;small&gt; game")
-        2
-    """
+    """Return a complete HTML document that shows a result; see `captum_spex.Interactions.to_html`."""
     if path is not None:
         check_writable("path", path)
     if title is not None and not isinstance(title, str):
@@ -46,14 +39,7 @@ def to_html(
 
 
 def fragment(result: Result, *, max_terms: int = _TERMS_IN_NOTEBOOK) -> str:
-    """Return the page in a frame, for notebooks: its style and script are isolated from theirs.
-
-    Example:
-        >>> import captum_spex
-        >>> result = captum_spex.explain(lambda m: 1.0 * (m[:, 0] & m[:, 1]), 2, budget=4)
-        >>> fragment(result)[:38]
-        '<iframe title="Interactions of 2 playe'
-    """
+    """Return the page in a frame, for notebooks: its style and script are isolated from theirs."""
     content = content_of(result, max_terms)
     return (
         f'<iframe title="{escape(content.title)}" sandbox="allow-scripts" width="100%" height="{_HEIGHT}" '
@@ -62,19 +48,7 @@ def fragment(result: Result, *, max_terms: int = _TERMS_IN_NOTEBOOK) -> str:
 
 
 def check_writable(argument: str, path: str | os.PathLike[str]) -> None:
-    """Refuse a path that cannot be written, and leave no file there.
-
-    Raises:
-        ArgumentError: if this is not a path, or no file can be written there.
-
-    Example:
-        >>> check_writable("path", "/no/such/folder/page.html")
-        Traceback (most recent call last):
-        ...
-        captum_spex.errors.ArgumentError: `path`: expected a path where a file can be written, got \
-/no/such/folder/page.html (No such file or directory).
-        See docs/index.md
-    """
+    """Raise an `ArgumentError` if this is not a path or no file can be written there; leave no file."""
     if not isinstance(path, str | os.PathLike):
         raise ArgumentError(argument, checks.a(path), "a path where a file can be written")
     try:

@@ -11,27 +11,12 @@ from captum_spex import checks
 from captum_spex.errors import ArgumentError
 from captum_spex.exports.result import Result, is_result
 from captum_spex.exports.row_checks import as_row, checked_data, checked_rows
-from captum_spex.exports.shap.additive_values import base_values, pair_matrix, shapley_values, summing
-from captum_spex.exports.shap.feature_names import distinct, names_of, plain_name
+from captum_spex.exports.shap.additive_values import base_values, pair_matrix, shapley_values
+from captum_spex.exports.shap.feature_names import names_of
 from captum_spex.exports.shap.term_features import TermTable
 
 if TYPE_CHECKING:
     from captum_spex.compat.shap import Explanation
-
-__all__ = [
-    "FORMS",
-    "MOST_TERMS",
-    "Form",
-    "distinct",
-    "explanation",
-    "pair_explanation",
-    "pair_matrix",
-    "plain_name",
-    "shapley_values",
-    "summing",
-    "to_shap",
-    "to_shap_row",
-]
 
 Form = Literal["values", "matrix", "terms"]
 FORMS = ("values", "matrix", "terms")

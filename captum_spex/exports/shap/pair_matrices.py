@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from inspect import currentframe
-from typing import Any
+from typing import Any, NamedTuple
 
 from captum_spex.compat.shap import Explanation, operations
 from captum_spex.errors import ArgumentError
@@ -66,8 +65,12 @@ class PairExplanation(Explanation):  # type: ignore[misc]
     def _given(self, name: str) -> Any:
         """Return what SHAP's property gives, unless a plot asks that does not know pairs."""
         plot = asking_plot()
-        if plot is not None and self._has_pairs() and not (plot.draws_matrices and len(self._own("shape")) == 3):
-            got = f"pairs of players, shape {tuple(self._own('shape'))}, in SHAP's `{plot.name}`"
+        if plot is not None and self._has_pairs():
+            of_rows, shape = plot.function == _TAKES_ROWS, tuple(self._own("shape"))
+            if of_rows and plot.plot_type != "bar" and len(shape) == 3:
+                return self._own(name)
+            call = f'{plot.function}(plot_type="{plot.plot_type}")' if of_rows and plot.plot_type else plot.function
+            got = f"pairs of players, shape {shape}, in SHAP's `{call}`"
             raise ArgumentError("shap_values", got, _INSTEAD.get(plot.module, _DEFAULT))
         return self._own(name)
 
@@ -87,24 +90,12 @@ class PairExplanation(Explanation):  # type: ignore[misc]
         )
 
 
-@dataclass(frozen=True)
-class Plot:
+class Plot(NamedTuple):
     """A plot of SHAP: its module below ``shap.plots``, its function, and its argument ``plot_type``."""
 
     module: str
     function: str
     plot_type: str | None
-
-    @property
-    def name(self) -> str:
-        """How a user calls it."""
-        shows_type = self.function == _TAKES_ROWS and self.plot_type
-        return f'{self.function}(plot_type="{self.plot_type}")' if shows_type else self.function
-
-    @property
-    def draws_matrices(self) -> bool:
-        """Whether it draws a matrix of pairs for every row."""
-        return self.function == _TAKES_ROWS and self.plot_type != "bar"
 
 
 def asking_plot() -> Plot | None:
