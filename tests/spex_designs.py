@@ -63,3 +63,12 @@ def some_terms(n, seed):
 def slow_signs(masks, terms):
     """``(n_terms, n_masks)``."""
     return np.array([[(-1.0) ** int(mask[list(players)].sum()) for mask in masks] for players in terms.tuples()])
+
+
+def values_at(design, game):
+    return game(design.block(np.arange(len(design))).unpack())
+
+
+def structured_signs(design, terms):
+    """Signs of every term at every mask of the groups, ``(n_terms, n_structured)``."""
+    return slow_signs(design.block(np.arange(design.n_structured)).unpack(), terms)

@@ -68,26 +68,6 @@ def test_values_do_not_depend_on_the_size_of_a_block() -> None:
     assert_allclose(part(masks), whole, rtol=1e-14)
 
 
-def test_a_mask_between_itself_has_the_amplitude() -> None:
-    masks = all_masks(4)
-    kernel = ProductKernel(1.7, np.array([0.1, 1.0, 3.0, 0.0]))
-    assert_allclose(kernel.between(masks, masks).diagonal(), 1.7)
-    assert_allclose(kernel.between(masks, masks), kernel.between(masks, masks).T)
-    assert_allclose(kernel.mean, kernel.between(masks, masks).mean())
-
-
-@pytest.mark.parametrize("p", [0.0, 0.3, 0.5, 1.0])
-def test_factors_are_the_mean_over_random_coalitions_and_its_derivatives(p: float) -> None:
-    kernel, masks = ProductKernel(1.3, np.array([0.2, 1.5, 0.7])), all_masks(3)
-    odds = np.prod(np.where(masks, p, 1 - p), axis=1)
-    factor, ratios = kernel.factors(masks, p)
-    assert_allclose(factor, odds @ kernel.between(masks, masks), rtol=1e-13)
-    for player in range(3):
-        rest = np.prod(np.where(masks, p, 1 - p)[:, [i for i in range(3) if i != player]], axis=1)
-        rise = (np.where(masks[:, player], 1.0, -1.0) * rest) @ kernel.between(masks, masks)
-        assert_allclose(factor * ratios[:, player], rise, rtol=1e-12, atol=1e-14)
-
-
 # --- indices ----------------------------------------------------------------------------------------------------------
 
 

@@ -81,7 +81,7 @@ def test_standard_errors_of_every_index(name: str, top: int) -> None:
 
 
 @given(count=st.integers(1, 40), seed=st.integers(0, 100), name=st.sampled_from(EVERY_NAME), noise=st.booleans())
-def test_standard_errors_after_any_observations(count: int, seed: int, name: str, noise: bool) -> None:
+def test_standard_errors_after_any_evaluations(count: int, seed: int, name: str, noise: bool) -> None:
     rows = some_rows(count, seed)
     process = random_posterior(rows, noise=0.5 * noise)
     index = resolve_index(name, 2, N)
@@ -93,7 +93,7 @@ def test_standard_errors_after_any_observations(count: int, seed: int, name: str
 @pytest.mark.sampled
 @pytest.mark.parametrize("top", [1, 2, 3])
 @pytest.mark.parametrize("name", EVERY_NAME)
-def test_variances_before_anything_was_observed(name: str, top: int) -> None:
+def test_variances_before_any_evaluation(name: str, top: int) -> None:
     process, index = random_posterior(some_rows(1)), resolve_index(name, top, N)
     masks = all_masks(N)
     for order in range(1, index.max_order + 1):
@@ -105,7 +105,7 @@ def test_variances_before_anything_was_observed(name: str, top: int) -> None:
 
 
 @pytest.mark.parametrize("name", EVERY_NAME)
-def test_more_observations_never_make_errors_larger(name: str) -> None:
+def test_more_evaluations_never_make_errors_larger(name: str) -> None:
     index = resolve_index(name, 2, N)
     sets, before = sets_up_to(index.max_order), np.inf
     for count in (1, 5, 20, 50, 64):
@@ -115,7 +115,7 @@ def test_more_observations_never_make_errors_larger(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", EVERY_NAME)
-def test_nothing_is_unknown_once_every_mask_was_observed(name: str) -> None:
+def test_nothing_is_unknown_once_every_mask_was_evaluated(name: str) -> None:
     index = resolve_index(name, 3, N)
     sets = sets_up_to(index.max_order)
     errors = random_posterior(EVERYTHING).std_errors(index, sets)
@@ -131,7 +131,7 @@ def test_a_model_of_every_mask_has_no_error_at_all() -> None:
     assert GameModel((Spectrum.from_terms({(): 1.0}, N),)).std_errors(resolve_index("SII", 2, N), sets_up_to(2)) is None
 
 
-def test_restricted_to_fewer_observations() -> None:
+def test_restricted_to_fewer_masks() -> None:
     process, index, sets = random_posterior(some_rows(30), noise=0.2), resolve_index("SII", 2, N), sets_up_to(2)
     fewer = process.restricted(np.arange(10))
     assert_array_equal(fewer.masks, process.masks[:10])
@@ -147,7 +147,7 @@ def test_noise_makes_errors_larger() -> None:
     assert (loud > quiet).all()
 
 
-def test_weak_sets_get_fewer_observations_when_there_are_too_many() -> None:
+def test_weak_sets_use_fewer_masks_when_there_are_too_many() -> None:
     rng = np.random.default_rng(0)
     n, masks = 20, np.unique(rng.random((300, 20)) < 0.5, axis=0)
     process = Posterior(
