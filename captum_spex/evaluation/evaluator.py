@@ -176,14 +176,11 @@ class Evaluator:
 
         def missing() -> Iterator[ChosenRows]:
             """Batches without the rows that the store holds by the time when the executor takes them."""
-            for rows in self._in_turn(batches):
-                found, stored = self._look_up(keys, rows, replicates)
-                if found.any():
-                    self._count(stored)
-                    keep(rows[found], stored)
-                if not found.all():
-                    pending.append(rows[~found])
-                    yield ChosenRows(masks, pending[-1])
+            for batch in self._in_turn(batches):
+                rows = self._not_stored(batch, keys, keep, replicates)
+                if len(rows):
+                    pending.append(rows)
+                    yield ChosenRows(masks, rows)
 
         with closing(self._executor.evaluate(missing())) as answers:  # a failure ends what is under way
             for answer in answers:
@@ -205,11 +202,15 @@ class Evaluator:
             is_shared = self._store is not None and self._store.is_shared
             yield remaining.pop(int(order.integers(len(remaining))) if is_shared else -1)
 
-    def _look_up(self, keys: Keys, rows: Rows, replicates: Ints | None) -> tuple[np.ndarray, Floats]:
-        """Return which rows the store holds, and their values."""
+    def _not_stored(self, rows: Rows, keys: Keys, keep: Keep, replicates: Ints | None) -> Rows:
+        """Keep the values of rows that the store holds, and return the other rows."""
         if self._store is None:
-            return np.zeros(len(rows), dtype=np.bool_), np.zeros((0, 0))
-        return self._store.find(keys[rows], None if replicates is None else replicates[rows])
+            return rows
+        found, values = self._store.find(keys[rows], None if replicates is None else replicates[rows])
+        if found.any():
+            self._count(values)
+            keep(rows[found], values)
+        return rows[~found]
 
     def _count(self, values: Floats) -> None:
         self._n_outputs = values.shape[1]
