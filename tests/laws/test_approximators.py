@@ -27,7 +27,7 @@ from captum_spex.approximators import (
     Spex,
 )
 from captum_spex.approximators.proxyspex.validation import folds
-from captum_spex.errors import ArgumentError, BudgetError, UnknownNameError
+from captum_spex.errors import ArgumentError, BudgetError
 from captum_spex.evaluation.store import Store
 from captum_spex.explaining import default_budget
 from captum_spex.model import Spectrum
@@ -442,79 +442,10 @@ def test_more_players_than_bits():
     assert_allclose(result.first_order().sum(), 4.0, rtol=1e-9)
 
 
-def test_the_published_settings():
-    published = ProxySpex.as_published()
-    assert published == ProxySpex(PublishedTrees(), design="bernoulli", interpolate=False)
-    assert {(trees.max_depth, trees.n_trees, trees.learning_rate) for trees in PublishedTrees().grid} == {
-        (depth, n_trees, rate) for depth in (3, 5) for n_trees in (500, 1000, 5000) for rate in (0.01, 0.1)
-    }
-
-
-def test_published_trees_keep_fewer_terms_than_were_fitted():
-    masks = np.random.default_rng(0).random((300, 10)) < 0.5
-    spectrum, left_out, chosen = FEW_PUBLISHED.fit(masks, smooth_game(masks), folds(masks, 5, np.random.default_rng(0)))
-    fitted = chosen.fit(masks, smooth_game(masks))
-    assert 3 < len(spectrum) < len(fitted)
-    assert set(spectrum) <= set(fitted)
-    assert 0.6 < r_squared(smooth_game(masks), left_out) < r_squared(smooth_game(masks), fitted(masks)) < 1.0
-    assert r_squared(smooth_game(masks), spectrum(masks)) > 0.8
-
-
 def test_without_interpolation_the_model_is_its_spectrum():
     result = explain(smooth_game, 10, 200, approximator=PUBLISHED)
     [part] = result.model.parts
     assert isinstance(part, Spectrum)
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"design": "latin"}, "`design`: expected 'auto', 'bernoulli', 'spread', got 'latin'"),
-        ({"proxy": "lasso"}, "`proxy`: expected 'auto', 'gaussian-process', 'boosted-trees', got 'lasso'"),
-    ],
-)
-def test_unknown_settings_list_the_known_ones(settings, message):
-    with pytest.raises(UnknownNameError, match=message):
-        ProxySpex(**settings)
-
-
-@pytest.mark.parametrize("proxy", [(), None, BoostedTrees, (FEW_TREES, 3), (FEW_TREES, "gaussian-process")])
-def test_proxies_of_another_kind(proxy):
-    expected = r"`proxy`: expected a name, `GaussianProcess\(\)`, `BoostedTrees\(\)`, an object with .*, got "
-    with pytest.raises(ArgumentError, match=expected):
-        ProxySpex(proxy)
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"rounds": 0}, "`rounds`: expected an integer of at least 1, got 0"),
-        (
-            {"rounds": 2, "proxy": "boosted-trees"},
-            "`rounds`: expected 1, as none of these proxies can choose masks, got 2",
-        ),
-        ({"device": "tpu"}, "`device`: expected \"cpu\".*, got 'tpu'"),
-        ({"device": "mps"}, "`device`: expected \"cpu\".*, got 'mps'"),
-        ({"device": "cuda:99"}, "`device`: expected \"cpu\".*, got 'cuda:99'. This machine has no such device."),
-    ],
-)
-def test_settings_that_cannot_be(settings, message):
-    with pytest.raises(ArgumentError, match=message):
-        ProxySpex(**settings)
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"n_steps": 0}, "`n_steps`: expected an integer of at least 1, got 0"),
-        ({"max_rows": 1.5}, "`max_rows`: expected an integer of at least 1, got 1.5"),
-        ({"learning_rate": 0.0}, "`learning_rate`: expected a positive number, got 0.0"),
-        ({"n_inducing": -1}, "`n_inducing`: expected an integer of at least 1, got -1"),
-    ],
-)
-def test_processes_that_cannot_be(settings, message):
-    with pytest.raises(ArgumentError, match=message):
-        GaussianProcess(**settings)
 
 
 def test_proxies_by_name_are_those_with_default_settings():

@@ -106,3 +106,15 @@ def test_the_ends_of_the_lattice(n):
     assert full.all()
     assert not empty.any()
     assert len(full) == len(empty) == n
+
+
+@pytest.mark.parametrize("n_players", [3, 64, 65, 1001, 5003])
+def test_keys_of_packed_masks_are_those_of_masks(n_players):
+    masks = np.random.default_rng(1).random((50, n_players)) < 0.5
+    assert_array_equal(PackedMasks.of(masks).keys(), mask_keys(masks))
+
+
+def test_keys_of_wide_masks_in_steps(monkeypatch):
+    monkeypatch.setattr("captum_spex.masks._BLOCK", 1 << 10)
+    masks = np.random.default_rng(1).random((50, 777)) < 0.5
+    assert_array_equal(PackedMasks.of(masks).keys(), mask_keys(masks))

@@ -486,3 +486,15 @@ def test_the_bar_ends_when_the_evaluator_is_closed(capsys):
     assert shown.endswith("\n")
     evaluate.close()
     assert capsys.readouterr().err == ""
+
+
+def test_evaluating_again_counts_and_keeps_what_was_known():
+    game = Counting(lambda masks: np.full(len(masks), float(len(game.batches))))
+    evaluator = Evaluator(game, 4, budget=10, batch_size=2)
+    masks = all_masks(4)[:6]
+    assert_array_equal(evaluator(masks).ravel(), [1, 1, 2, 2, 3, 3])
+    assert_array_equal(evaluator.again(masks[:3]).ravel(), [4, 4, 5])
+    assert evaluator.n_evaluations == 9
+    assert_array_equal(evaluator(masks).ravel(), [1, 1, 2, 2, 3, 3])
+    with pytest.raises(BudgetError, match="`masks`: expected at most 1, the rest of the budget of 10, got 2 masks"):
+        evaluator.again(masks[:2])

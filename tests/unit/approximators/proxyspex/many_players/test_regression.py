@@ -18,8 +18,7 @@ import captum_spex
 from captum_spex.approximators import FitLimits, ProxySpex
 from captum_spex.approximators.proxyspex.many_players.blocked_table import BlockedTable
 from captum_spex.approximators.proxyspex.many_players.regression import LinearFit, fourier_of_products, regressed
-from captum_spex.games.training import from_table
-from captum_spex.games.training import table as table_module
+from captum_spex.games.training import from_table, table_game
 from captum_spex.masks import PackedMasks
 from captum_spex.player_sets import PlayerSets
 from captum_spex.statistics import Standardised, r_squared
@@ -293,7 +292,7 @@ def test_a_file_is_never_unpacked_whole(tmp_path, monkeypatch):
     values = (packed[:, 0] & 1) * 2.0 + (packed[:, 100] & 1)
     np.save(tmp_path / "masks.npy", packed)
     del packed
-    monkeypatch.setattr(table_module, "_BLOCK_CELLS", 1 << 20)
+    monkeypatch.setattr(table_game, "_BLOCK", 1 << 20)
     small = replace(LIMITS, block_cells=1 << 20, pair_cells=1 << 22)
     table = from_table(np.load(tmp_path / "masks.npy", mmap_mode="r"), values, n_players=n, bitorder="little")
     tracemalloc.start()
@@ -308,4 +307,4 @@ def test_a_file_is_never_unpacked_whole(tmp_path, monkeypatch):
 
 def test_default_blocks_are_bounded():
     assert FitLimits().block_cells * 4 <= 1 << 27
-    assert table_module._BLOCK_CELLS <= 1 << 27
+    assert table_game._BLOCK <= 1 << 27

@@ -1,0 +1,164 @@
+"""From evaluations to estimates: convergence, kinds of games, error bars."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import oracles
+import pytest
+from games import Counting, Game, planted_spectrum, random_network, random_table, smooth_game
+from numpy.testing import assert_allclose
+from proxy_games import GAUSSIAN, error_of, r_squared_elsewhere
+
+import captum_spex
+from captum_spex.approximators import Exact, ProxySpex
+from captum_spex.approximators.proxyspex.gaussian_process.gaussian_process import GaussianProcess
+from captum_spex.interactions import Interactions
+from captum_spex.masks import all_masks
+from captum_spex.model import LinkedExpansion, Residuals, Spectrum
+
+
+@pytest.mark.parametrize(
+    ("game", "n", "approximator"),
+    [
+        (random_network(8, 1), 8, ProxySpex()),
+        (planted_spectrum(9, 12, 4, 2), 9, GAUSSIAN),
+        (oracles.as_game(random_table(8, 0)), 8, GAUSSIAN),
+    ],
+)
+def test_errors_of_every_order_shrink_to_nothing(game: Game, n: int, approximator: ProxySpex) -> None:
+    def explained(budget: int) -> Interactions:
+        return captum_spex.explain(game, n, budget=budget, max_order=3, approximator=approximator, random_state=0)
+
+    truth = captum_spex.explain(game, n, budget=2**n, max_order=3, approximator=Exact())
+    results = [explained(2**n // part) for part in (8, 4, 2, 1)]
+    errors = np.array([[error_of(result, truth, order) for order in (1, 2, 3)] for result in results])
+    assert (errors[0] < 1.1).all()
+    assert (errors[2] < 0.9 * errors[0]).all()
+    assert (errors[1:] < 1.15 * errors[:-1]).all()
+    assert (errors[3] == 0).all()
+
+
+def test_nothing_is_interpolate_where_that_was_not_wanted() -> None:
+    result = captum_spex.explain(smooth_game, 9, budget=60, approximator=ProxySpex(interpolate=False), random_state=0)
+    assert not any(isinstance(part, Residuals) for part in result.model.parts)
+    assert result.std_errors is not None  # those of the process
+    assert (result.std_errors > 0).all()
+
+
+def saturating(masks: np.ndarray) -> np.ndarray:
+    """A squashed sum of pairs."""
+    signs = 2.0 * masks - 1
+    return 1 / (1 + np.exp(-1.5 * ((signs[:, ::2] * signs[:, 1::2]) @ np.linspace(1, 2, masks.shape[1] // 2))))
+
+
+def test_a_saturating_game_takes_the_link() -> None:
+    linked, plain = (
+        captum_spex.explain(
+            saturating, 12, budget=300, index="FBII", approximator=ProxySpex(proxy=proxy, rounds=1), random_state=0
+        )
+        for proxy in ("gaussian-process", GaussianProcess(links=False))
+    )
+    assert any(isinstance(part, LinkedExpansion) for part in linked.model.parts)
+    assert not any(isinstance(part, LinkedExpansion) for part in plain.model.parts)
+    assert r_squared_elsewhere(linked, saturating) > 0.95
+    assert r_squared_elsewhere(plain, saturating) < 0.85
+
+
+def tree(masks: np.ndarray) -> np.ndarray:
+    m = masks
+    left = np.where(m[:, 1], np.where(m[:, 2], 3.0, -1.0), np.where(m[:, 3], 1.0, -2.0))
+    right = np.where(m[:, 4], np.where(m[:, 5], -3.0, 2.0), np.where(m[:, 6] & m[:, 7], 4.0, 0.0))
+    return np.where(m[:, 0], left, right)
+
+
+def test_a_tree_takes_the_trees() -> None:
+    result = captum_spex.explain(tree, 20, budget=150, index="FBII", random_state=0)
+    assert "boosted trees" in result.diagnostics["proxy"]
+    assert r_squared_elsewhere(result, tree) > 0.8
+
+
+def test_several_outputs_are_recovered_side_by_side() -> None:
+    def game(masks: np.ndarray) -> np.ndarray:
+        return np.stack(
+            [smooth_game(masks), -3 * smooth_game(masks) + 7, 1.0 * masks[:, 0], np.ones(len(masks))], axis=1
+        )
+
+    first, second, single, constant = captum_spex.explain(game, 10, budget=100, approximator=GAUSSIAN, random_state=0)
+    assert_allclose([second[players] for players in first], -3 * first.values, atol=0.02)
+    assert_allclose(single.first_order(), np.eye(10)[0], atol=1e-3)
+    assert not constant.values.any()
+    assert constant.baseline == 1
+
+
+@pytest.mark.parametrize("budget", [2, 15, 16, 60, "auto"])
+def test_constant_values(budget: Any) -> None:
+    result = captum_spex.explain(lambda masks: np.full(len(masks), 3.25), 10, budget=budget, random_state=0)
+    assert not result.values.any()
+    assert result.baseline == 3.25
+    assert result.faithfulness == 1 or budget in (2, 15)
+
+
+def test_players_that_do_the_same_get_the_same() -> None:
+    def game(masks: np.ndarray) -> np.ndarray:
+        return 1.0 * (masks[:, 2] | masks[:, 5]) + masks[:, 0]
+
+    result = captum_spex.explain(game, 10, budget=200, approximator=GAUSSIAN, random_state=0)
+    values = result.first_order()
+    assert_allclose(values[[2, 5, 0]], [0.5, 0.5, 1.0], atol=0.01)
+    assert_allclose(result[(2, 5)], -1.0, atol=0.02)
+    assert np.abs(np.delete(values, [0, 2, 5])).max() < 0.01
+
+
+@pytest.mark.parametrize("budget", [2, 3, 4, "auto"])
+def test_two_players(budget: Any) -> None:
+    game = Counting(lambda masks: masks[:, 0] + 2.0 * masks[:, 0] * masks[:, 1])
+    result = captum_spex.explain(game, 2, budget=budget, random_state=0)
+    assert game.n_rows == (4 if budget == "auto" else budget)
+    assert_allclose(result.first_order().sum(), 3.0)
+
+
+def test_three_hundred_players() -> None:
+    def game(masks: np.ndarray) -> np.ndarray:
+        return masks[:, 0] + 2.0 * masks[:, 250] * masks[:, 299] + 0.5 * masks[:, 100]
+
+    approximator = ProxySpex(proxy=GaussianProcess(links=False))
+    result = captum_spex.explain(game, 300, budget=500, approximator=approximator, random_state=0)
+    assert result.n_evaluations == 500
+    assert list(result.top(1, order=2)) == [(250, 299)]
+    assert r_squared_elsewhere(result, game) > 0.95
+
+
+def test_intervals_hold_about_nine_times_out_of_ten() -> None:
+    held = []
+    games = [random_network(8, seed) for seed in range(3)] + [planted_spectrum(8, 12, 3, seed) for seed in range(3)]
+    for seed, game in enumerate(games):
+        truth = captum_spex.explain(game, 8, budget=256)
+        result = captum_spex.explain(game, 8, budget=80, approximator=GAUSSIAN, random_state=seed)
+        assert result.std_errors is not None
+        wrong = np.abs([result[players] - truth[players] for players in result])
+        held.append((wrong <= 1.645 * result.std_errors).mean())
+    assert 0.8 <= np.mean(held) <= 1.0
+
+
+def test_the_spectrum_of_a_game_in_which_nothing_was_found() -> None:
+    game = oracles.as_game(random_table(10, 0))
+    result = captum_spex.explain(game, 10, budget=64, random_state=0)
+    assert len(result.spectrum) > 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_hopeless_game_has_no_faithfulness(seed: int) -> None:
+    game = oracles.as_game(random_table(8, seed))
+    result = captum_spex.explain(game, 8, budget=192, random_state=0)
+    assert r_squared_elsewhere(result, game) < 0.15
+    assert result.diagnostics["lower"] < 0.15
+
+
+def test_the_spectrum_of_a_recovered_game_predicts_it() -> None:
+    game = planted_spectrum(10, 6, 2, 0)
+    result = captum_spex.explain(game, 10, budget=150, approximator=GAUSSIAN, random_state=0)
+    found = result.model.spectrum(2**10)
+    assert isinstance(found, Spectrum)
+    assert_allclose(found(all_masks(10)), result.model(all_masks(10)), atol=0.02 * game(all_masks(10)).std())

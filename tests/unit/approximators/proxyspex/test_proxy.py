@@ -1,0 +1,127 @@
+"""Proxies of the user's own: one method is all that they need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from games import Counting, smooth_game
+from numpy.testing import assert_allclose
+
+import captum_spex
+from captum_spex.approximators import BoostedTrees, FittedProxy, GaussianProcess, Proxy, ProxyData, ProxySpex
+from captum_spex.approximators.proxyspex.proxy import guide_among
+from captum_spex.arrays import Floats
+from captum_spex.errors import ArgumentError
+from captum_spex.fourier import signs
+from captum_spex.masks import Masks
+from captum_spex.model import GameModel, Spectrum
+
+
+@dataclass(frozen=True)
+class MainEffects:
+    """Least squares on single players."""
+
+    def surrogates(self, data: ProxyData, rivals: Sequence[FittedProxy]) -> list[FittedProxy]:
+        left_out = np.zeros_like(data.values)
+        for held_out in data.folds():
+            rest = np.setdiff1d(np.arange(len(data.masks)), held_out)
+            for column in range(data.values.shape[1]):
+                fitted = self.fit(data.masks[rest], data.values[rest, column])
+                left_out[held_out, column] = fitted(data.masks[held_out])
+        parts = [(self.fit(data.masks, column),) for column in data.values.T]
+        return [FittedProxy("main effects", parts, left_out, left_out)]
+
+    def fit(self, masks: Masks, values: Floats) -> Spectrum:
+        n = masks.shape[1]
+        features = np.column_stack([np.ones(len(masks)), signs(masks)])
+        coefficients = np.linalg.lstsq(features, values, rcond=None)[0]
+        return Spectrum.from_terms(dict(zip([(), *((i,) for i in range(n))], coefficients, strict=True)), n)
+
+
+class Guiding(MainEffects):
+    """Chooses masks as the Gaussian process does."""
+
+    def guide(self, data: ProxyData) -> GameModel:
+        return GaussianProcess(n_steps=10).guide(data)
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """Answers what it is told to."""
+
+    answer: list[FittedProxy]
+
+    def surrogates(self, data: ProxyData, rivals: Sequence[FittedProxy]) -> list[FittedProxy]:
+        return self.answer
+
+
+def linear(masks: Masks) -> Floats:
+    return masks @ np.linspace(-1, 1, masks.shape[1])
+
+
+def explain(game: Any, n: int, budget: int, proxy: Any, **settings: Any) -> Any:
+    approximator = ProxySpex(proxy, **settings)
+    return captum_spex.explain(game, n, budget=budget, approximator=approximator, random_state=0)
+
+
+def test_a_proxy_of_ones_own_is_used() -> None:
+    result = explain(linear, 12, 100, MainEffects())
+    assert isinstance(MainEffects(), Proxy)
+    assert_allclose(result.first_order(), np.linspace(-1, 1, 12), atol=1e-9)
+    assert result.diagnostics["proxy"] == "1.00 x main effects"
+    assert result.faithfulness > 0.999
+
+
+def test_it_is_stacked_with_others() -> None:
+    def half_linear(masks: Masks) -> Floats:
+        return linear(masks) + 2.0 * (masks[:, 0] & masks[:, 1] & masks[:, 2])
+
+    result = explain(half_linear, 12, 100, (BoostedTrees(n_trees=30, learning_rate=0.3), MainEffects()))
+    assert "main effects" in result.diagnostics["proxy"]
+    assert "boosted trees" in result.diagnostics["proxy"]
+
+
+def test_it_is_fitted_to_several_outputs_that_go_together() -> None:
+    first, second = explain(lambda m: np.stack([linear(m), 1 - 2 * linear(m)], axis=1), 12, 100, MainEffects())
+    assert_allclose(second.first_order(), -2 * first.first_order(), atol=1e-9)
+
+
+def test_rivals_are_what_was_fitted_before() -> None:
+    told: list[list[str]] = []
+
+    class Listening(MainEffects):
+        def surrogates(self, data: ProxyData, rivals: Sequence[FittedProxy]) -> list[FittedProxy]:
+            told.append([one.name for one in rivals])
+            return super().surrogates(data, rivals)
+
+    explain(linear, 12, 100, (Listening(), MainEffects(), Listening()))
+    assert told == [[], ["main effects", "main effects"]]
+
+
+def test_one_that_guides_chooses_masks() -> None:
+    assert guide_among((MainEffects(), BoostedTrees())) is None
+    assert isinstance(guide_among((MainEffects(), Guiding())), Guiding)
+    game = Counting(smooth_game)
+    explain(game, 12, 130, Guiding(), rounds=2)
+    assert [len(batch) for batch in game.batches] == [64, 66]
+    with pytest.raises(ArgumentError, match="`rounds`: expected 1, as none of these proxies can choose masks, got 2"):
+        ProxySpex(MainEffects(), rounds=2)
+
+
+def test_without_any_surrogate_the_values_are_interpolated() -> None:
+    game = Counting(smooth_game)
+    result = explain(game, 12, 100, Fixed([]))
+    assert result.diagnostics["proxy"] == "no proxy was fitted"
+    assert np.isnan(result.faithfulness)
+    assert_allclose(result.model(game.masks), smooth_game(game.masks), atol=1e-9)
+
+
+def test_predictions_of_another_shape_are_refused() -> None:
+    wrong = FittedProxy("mine", [()], np.zeros(100), np.zeros((100, 1)))
+    message = r"`proxy`: expected predictions of shape \(100, 1\), .*, got \(100,\) and \(100, 1\) from 'mine'"
+    with pytest.raises(ArgumentError, match=message):
+        explain(smooth_game, 12, 100, Fixed([wrong]))
