@@ -34,7 +34,7 @@ SETTINGS = Settings()
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """Distinct masks, the first two full and empty, and how each came about.
+    """Distinct masks, the first two full and empty, and how each was chosen.
 
     ``odds`` ``(n_masks,)`` is 0 for a mask that was enumerated or chosen on purpose; for one that was drawn, how much
     likelier a uniformly random mask has its size than a mask of the design.
@@ -45,10 +45,10 @@ class Design:
 
     @property
     def weights(self) -> Floats:
-        """How much of all uniformly random masks each mask stands for: they sum to 1.
+        """The share of all uniformly random masks that each mask represents: they sum to 1.
 
         Faithfulness is defined on uniformly random masks, so it is measured as a mean with these weights. A mask that
-        was not drawn stands for itself, those that were drawn share the rest.
+        was not drawn represents itself, those that were drawn share the rest.
         """
         weights = np.full(len(self.masks), 0.5 ** self.masks.shape[1])
         if self.odds.any():
@@ -94,7 +94,7 @@ def enumerate_and_spread(
 
     The rest are complementary pairs, half of them of binomial size and half of a size drawn uniformly, each the most
     distant of ten draws from the masks already chosen. The smallest and largest coalitions carry nearly all the
-    weight of Shapley-type indices, the middle ones tell about interactions of high order. Masks that are ``taken``
+    weight of Shapley-type indices, the middle ones show interactions of high order. Masks that are ``taken``
     already, by an earlier design, come first and count.
 
     A pair gives one number about the single players and one about the interactions of even order. With fewer masks

@@ -107,9 +107,9 @@ class Functional:
         return total
 
     def rule(self, n_nodes: int) -> list[tuple[float, float]]:
-        """Return inclusion probabilities and weights that stand for the functional.
+        """Return the inclusion probabilities and weights of a quadrature for the functional.
 
-        Values at points stand for themselves; a density and derivatives are applied to the polynomial through
+        Values at points are taken as they are; a density and derivatives are applied to the polynomial through
         ``n_nodes`` Gauss-Lobatto nodes, 0 and 1 among them, so they are exact up to degree ``n_nodes - 1`` (a constant
         density up to ``2 n_nodes - 3``).
         """

@@ -82,7 +82,7 @@ class Terms(Mapping[tuple[int, ...], float]):
         return float(self.values[row])
 
     def _canonical(self, players: object) -> tuple[int, ...]:
-        """Sort the players that a caller named; a single player may stand without a tuple."""
+        """Sort the players that a caller named; a single player needs no tuple."""
         try:
             chosen = players if isinstance(players, (tuple, list, frozenset, set)) else (players,)
             return tuple(sorted({as_index(player) for player in chosen}))
@@ -110,7 +110,7 @@ class Terms(Mapping[tuple[int, ...], float]):
     def coo(self, order: int, *, symmetric: bool = False) -> sparse.COO:
         """Return the terms of one order as a ``sparse.COO`` of shape ``(n_players,) * order``.
 
-        Entries stand at ``i < j < ...``; with ``symmetric=True`` at every permutation of the players.
+        Entries are at ``i < j < ...``; with ``symmetric=True`` at every permutation of the players.
 
         Raises:
             OrderError: if ``order`` is below 1, or ``n_players**order`` does not fit a 64-bit index

@@ -24,7 +24,7 @@ class Limits:
 
     fewest_nodes: int = 8  # 11 digits for nearly all kernels (measured)
     most_nodes: int = 128  # where doubling stops: a decay is cut at 15
-    tolerance: float = 1e-11  # relative change of the single players' indices at which they stand still
+    tolerance: float = 1e-11  # relative change of the single players' indices at which they have converged
     all_pairs_share: float = 0.05  # of all pairs, from which one matrix product is faster than pair by pair (measured)
     beam: int = 500  # terms of one degree that are extended by a player
     highest_degree: int = 8  # of the Fourier terms for display
@@ -36,8 +36,8 @@ class KernelExpansion:
 
     For a set S and players outside S present with probability p, the polynomial :math:`g_S(p)` behind all
     interaction indices (see `captum_spex.indices`) is a product over players, divided by the factors of S.
-    Densities are integrated by Gauss-Legendre quadrature, with as many nodes as make the single players' indices
-    stand still to 11 digits (8 nearly always); Taylor coefficients are exact. All pairs cost one matrix product a
+    Densities are integrated by Gauss-Legendre quadrature, with as many nodes as the single players' indices need
+    to converge to 11 digits (8 nearly always); Taylor coefficients are exact. All pairs cost one matrix product a
     node.
 
     Example:

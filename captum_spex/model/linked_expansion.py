@@ -1,4 +1,4 @@
-"""Linked game: a kernel expansion seen through a monotone link, as when a score is squashed to a probability."""
+"""Linked game: a kernel expansion behind a monotone link, as when a score is squashed to a probability."""
 
 from __future__ import annotations
 

@@ -19,15 +19,12 @@ from captum_spex.player_sets import PlayerSets
 
 
 @dataclass(frozen=True)
-class _Limits:
+class Limits:
     """Where one way of computing gives way to another, all by memory."""
 
     players_of_matrix: int = 4096  # all pairs as one matrix product: 128 MiB
     players_of_table: int = 20  # the transform of a full table: 8 MiB
     cells: int = 1 << 22  # of a block of products: 32 MiB
-
-
-_LIMITS = _Limits()
 
 
 class Residuals:
@@ -41,6 +38,7 @@ class Residuals:
 
     kind: ClassVar[str] = "residuals"
     concerns_all: ClassVar[bool] = True
+    limits = Limits()
 
     def __init__(self, masks: Masks, values: Floats) -> None:
         self.masks = masks
@@ -69,10 +67,10 @@ class Residuals:
         weights = index.coalition_weights(0, self.n_players)[0]
         return float(self.values @ weights[self._sizes])
 
-    def index_at(self, index: Index, supports: PlayerSets) -> Floats:
-        """Return the index of every set in ``supports``."""
-        values = np.zeros(len(supports))
-        for order, rows, block in supports.by_order():
+    def index_at(self, index: Index, sets: PlayerSets) -> Floats:
+        """Return the index of every set."""
+        values = np.zeros(len(sets))
+        for order, rows, block in sets.by_order():
             differences = _forward_differences(index.coalition_weights(order, self.n_players))
             for size in range(order + 1):
                 weights = self.values * differences[size][self._sizes]
@@ -89,7 +87,7 @@ class Residuals:
 
         The residual of one mask contributes ``residual / 2**n_players`` to every term: with many players it vanishes.
         """
-        if self.n_players > _LIMITS.players_of_table:
+        if self.n_players > self.limits.players_of_table:
             return Spectrum.from_terms({}, self.n_players)
         table = np.zeros(1 << self.n_players)
         table[self.masks @ (1 << np.arange(self.n_players))] = self.values
@@ -117,10 +115,10 @@ class Residuals:
             return np.full(n_sets, weights.sum())
         if size == 1:
             return (weights @ self._presence)[block[:, 0]]
-        if size == 2 and self.n_players <= _LIMITS.players_of_matrix and n_sets > self.n_players:
+        if size == 2 and self.n_players <= self.limits.players_of_matrix and n_sets > self.n_players:
             return (self._presence.T @ (weights[:, None] * self._presence))[block[:, 0], block[:, 1]]
         counts = np.empty(n_sets)
-        step = max(1, _LIMITS.cells // max(1, len(weights)))
+        step = max(1, self.limits.cells // max(1, len(weights)))
         for start in range(0, n_sets, step):
             chosen = block[start : start + step]
             together = self._presence[:, chosen[:, 0]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -12,14 +13,14 @@ from captum_spex.masks import player_keys
 from captum_spex.model.spectrum import Spectrum
 from captum_spex.player_sets import PlayerSets
 
-_LARGEST_EXPANSION = 1 << 26  # subsets of paths that are worth holding at once: 1 GiB of keys and values
+_LARGEST_EXPANSION = 1 << 26  # subsets of paths in memory at once: 1 GiB of keys and values
 
 
 @dataclass(frozen=True, eq=False)
 class TreeEnsemble:
     """A sum of decision trees that test one player per node; node 0 of every tree is its root.
 
-    All nodes of all trees stand in one table: ``player`` is the tested player, or -1 in a leaf; ``absent`` and
+    One table holds the nodes of all trees: ``player`` is the tested player, or -1 in a leaf; ``absent`` and
     ``present`` the rows of the children taken when it is absent or present; ``value`` the leaf values; ``roots`` the
     rows of the roots.
     """
@@ -126,15 +127,12 @@ class _Expansion:
             weights = np.concatenate([weights, weights * signs[:, step, None]], axis=1)
         return cls(paths, keys, weights)
 
-    def supports(self, flat: Ints, n_players: int) -> PlayerSets:
+    def sets(self, flat: Ints, n_players: int) -> PlayerSets:
         """The sets at flat positions of the rows of subsets."""
         depth = self.paths.shape[1]
         leaf, subset = np.divmod(flat, 1 << depth)
-        chosen = ((subset[:, None] >> np.arange(depth)) & 1).astype(bool)
-        players = np.where(chosen, self.paths[leaf], n_players)  # n_players sorts behind every player
-        players.sort(axis=1)
-        indptr = np.concatenate([[0], np.cumsum(chosen.sum(axis=1))]).astype(np.int64)
-        return PlayerSets(n_players, indptr, players[players < n_players])
+        is_in = ((subset[:, None] >> np.arange(depth)) & 1).astype(np.bool_)
+        return PlayerSets.from_padded(np.where(is_in, self.paths[leaf], -1), n_players)
 
 
 def _merge(groups: list[_Expansion], n_players: int) -> Spectrum:
@@ -144,15 +142,9 @@ def _merge(groups: list[_Expansion], n_players: int) -> Spectrum:
     distinct, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
     sums = np.bincount(inverse.ravel(), weights=values, minlength=len(distinct)).astype(np.float64)
     bounds = np.concatenate([[0], np.cumsum([group.keys.size for group in groups])])
-    supports, rows = [], []
-    for group, start, stop in zip(groups, bounds[:-1], bounds[1:], strict=True):
-        mine = np.flatnonzero((first >= start) & (first < stop))
-        supports.append(group.supports(first[mine] - start, n_players))
-        rows.append(mine)
-    kept = sums[np.concatenate(rows)]
-    found = PlayerSets.concatenate(supports)
-    nonzero = np.flatnonzero(kept)
-    return Spectrum(found.take(nonzero), kept[nonzero])
+    rows = [np.flatnonzero((first >= a) & (first < b) & (sums != 0)) for a, b in pairwise(bounds)]
+    sets = [group.sets(first[own] - a, n_players) for group, own, a in zip(groups, rows, bounds, strict=False)]
+    return Spectrum(PlayerSets.concatenate(sets), sums[np.concatenate(rows)])
 
 
 def _stack_paths(done: list[tuple[Ints, Ints, Floats]]) -> tuple[Ints, Ints, Floats]:

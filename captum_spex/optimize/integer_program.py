@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -14,9 +14,7 @@ from captum_spex.arrays import Floats
 from captum_spex.fourier import signs
 from captum_spex.masks import all_masks
 from captum_spex.model import Spectrum
-from captum_spex.optimize.subset_problem import SETTINGS, SubsetProblem
-
-Matrix: TypeAlias = Any  # a sparse array of scipy
+from captum_spex.optimize.subset_problem import SETTINGS, Matrix, SubsetProblem
 
 
 @dataclass(frozen=True, eq=False)

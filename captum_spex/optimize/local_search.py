@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import Any, TypeAlias
 
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
 from captum_spex.arrays import Floats, Ints
-from captum_spex.optimize.subset_problem import SETTINGS, SubsetProblem
-
-Matrix: TypeAlias = Any  # a sparse array of scipy
+from captum_spex.optimize.subset_problem import SETTINGS, Matrix, SubsetProblem
 
 
 def improved_by_exchanges(problem: SubsetProblem, deadline: float) -> NDArray[np.bool_]:
@@ -25,8 +22,8 @@ def improved_by_exchanges(problem: SubsetProblem, deadline: float) -> NDArray[np
     for _ in range(SETTINGS.most_steps):
         if time.monotonic() > deadline:
             break
-        # Adding or removing a player turns the signs of its terms. Of a pair both turn the terms that hold both, which
-        # then keep their sign: hence the 4 in the gains of pairs.
+        # Adding or removing a player turns the signs of its terms. Terms that hold both
+        # players of a pair are turned twice and keep their sign: hence the 4 in the gains of pairs.
         signed = spectrum.values * np.where(members @ mask % 2, -1.0, 1.0)
         single = -2 * (members.T @ signed)
         absent, present = (_best(np.flatnonzero(side), single) for side in (~mask, mask))

@@ -15,6 +15,7 @@ from captum_spex.interactions import Interactions
 from captum_spex.model import RecoveredGame, Spectrum
 
 Explained: TypeAlias = Spectrum | RecoveredGame | Interactions
+Matrix: TypeAlias = Any  # a sparse array of scipy
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class SubsetProblem:
         return float(self.spectrum(mask[None])[0])
 
     def allows(self, mask: NDArray[np.bool_]) -> bool:
-        """Whether a subset keeps the limits."""
+        """Whether a subset is within the limits."""
         is_cheap = self.costs is None or float(self.costs[mask].sum()) <= SETTINGS.full
         return self.fewest <= int(mask.sum()) <= self.most and is_cheap
 

@@ -169,7 +169,7 @@ def _choose(errors: Floats) -> int:
     """Return the way with the smallest mean of squared errors ``(n_ways, n_extra)``.
 
     The first, careful way gives place only to one that is better by more than a standard error: with few extra masks
-    something richer often looks better than it is. Of ways that are all exact, the first is taken.
+    something richer often looks better than it is. Among exact ways the first is taken.
     """
     if errors.shape[1] < SETTINGS.fewest_extra:
         return 0

@@ -16,7 +16,7 @@ from captum_spex.player_sets import PlayerSets, extended_by_one
 
 
 def grow(bins: Bins, fit: Fit) -> Fit:
-    """Add terms that the decoder missed but the residual shows, until none is left.
+    """Add terms that the decoder missed but the residual shows, until there are no more.
 
     Candidates are single players, all pairs where players are few, and the sub- and supersets of the terms found.
     One is added if its squared correlation with the residual, in units of its variance, exceeds what the largest of
