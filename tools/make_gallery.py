@@ -24,10 +24,10 @@ LARGEST, LARGEST_TOTAL = 70_000, 1_000_000  # bytes
 INTRODUCTION = """\
 # Gallery
 
-`captum_spex.plots` draws results with matplotlib. **Red raises the value, blue lowers it**, as in SHAP; what a width
-or a colour is worth, and what was left out, is said below each picture. Every function returns the axes, takes `ax=`
-to draw into axes of yours, and changes no setting of matplotlib; without `ax` it draws into the current axes if they
-are empty, else into a new figure. Save with `ax.figure.savefig("picture.png")`.
+`captum_spex.plots` draws results with matplotlib. **Red raises the value, blue lowers it**, as in SHAP. A note below
+each picture explains its widths and colours, and what was left out. Every function returns the axes, draws into your
+own axes with `ax=`, and changes no setting of matplotlib; without `ax` it draws into the current axes if they are
+empty, else into a new figure. Save with `ax.figure.savefig("picture.png")`.
 
 | you want to see | function |
 |---|---|
@@ -35,11 +35,11 @@ are empty, else into a new figure. Save with `ax.figure.savefig("picture.png")`.
 | the largest terms, with error bars | [`bar`](#bar), [`upset`](#upset) |
 | how terms make up the prediction | [`waterfall`](#waterfall) |
 | words, pixels | [`text`](#text), [`image`](#image) |
-| how complicated the game is | [`spectrum`](#spectrum) |
+| how complex the game is | [`spectrum`](#spectrum) |
 | many rows | [`scatter`](#scatter) |
 
-This page is made by `python tools/make_gallery.py`. The first pictures are of one sentence, and of what a tiny
-classifier that comes with the package makes of it:
+This page is made by `python tools/make_gallery.py`. The first pictures explain what a tiny classifier, which comes with
+the package, says about one sentence:
 """
 
 
@@ -71,29 +71,29 @@ result.name_of(next(iter(result)))              # = never x fails
     Part(
         "network",
         "Players stand on a circle: the size and colour of a node is the main effect, the width and colour of a link "
-        "the interaction. Of more than 40 players those with the largest involvement are drawn; `order=3` draws "
-        "stars, and `positions=` puts players where you want them.",
+        "the interaction. Of more than 40 players, those with the largest involvement are drawn; `order=3` draws "
+        "stars, and `positions=` places the players.",
         "ax = plots.network(result)\n",
         "network",
     ),
     Part(
         "matrix",
-        "All pairs, with main effects on the diagonal; white is 0. Of more than 30 players those with the largest "
-        "involvement are drawn; `diagonal=False` leaves main effects out where they outshine the interactions.",
+        "All pairs, with main effects on the diagonal; white is 0. Of more than 30 players, those with the largest "
+        "involvement are drawn; `diagonal=False` leaves out main effects that outshine the interactions.",
         "ax = plots.matrix(result)\n",
         "matrix",
     ),
     Part(
         "bar",
-        "The largest terms of any order, or of one (`order=2`). Error bars, where the algorithm knows them, hold the "
+        "The largest terms of any order, or of one (`order=2`). Error bars, if the algorithm gives them, hold the "
         "true value nine times out of ten.",
         "ax = plots.bar(result, max_display=10)\n",
         "bar",
     ),
     Part(
         "upset",
-        "The same for groups of many: each bar's players are the dots below it. Here terms up to order 3, which cost "
-        "no further evaluation; the function returns two axes, that of the bars and that of the dots.",
+        "The same for larger groups: the players of each bar are the dots below it. Here are terms up to order 3, "
+        "which need no further evaluations; the function returns two axes, of the bars and of the dots.",
         """\
 bars, dots = plots.upset(result.to("FSII", max_order=3))
 """,
@@ -102,7 +102,7 @@ bars, dots = plots.upset(result.to("FSII", max_order=3))
     Part(
         "waterfall",
         "From the value without any player to the prediction, term by term; the bars always add up exactly. SII is "
-        "converted to k-SII, whose terms add up, so single words change their values: what they share is in the "
+        "converted to k-SII, whose terms add up, so single words change their values: what they share moves to the "
         "pairs.",
         """\
 ax = plots.waterfall(result, max_display=7)
@@ -139,7 +139,7 @@ from captum_spex.games.image import ImageGame
 
 pixels, digits = load_digits(return_X_y=True)
 images = torch.tensor(pixels / 16, dtype=torch.float32).reshape(-1, 1, 8, 8)
-with torch.random.fork_rng():                   # any classifier will do: put your own here
+with torch.random.fork_rng():                   # use your own classifier here
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(256, 10))
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
@@ -165,8 +165,8 @@ ax = plots.network(of_digit, positions=places, max_display=20)
     ),
     Part(
         "spectrum",
-        "How complicated the game is: which orders its variance comes from, and how many Fourier terms reach which "
-        "R². The dotted lines mark 0.9 and 0.99; the function returns two axes.",
+        "How complex the game is: which orders its variance comes from, and how many Fourier terms reach which R². "
+        "The dotted lines mark 0.9 and 0.99; the function returns two axes.",
         "energy, faithfulness = plots.spectrum(result)\n",
         "spectrum",
     ),
@@ -198,8 +198,8 @@ ax = plots.scatter(of_rows, ("bmi", "s5"), data=table[:120])
     ),
     Part(
         "A thousand players",
-        "Pictures stay readable: they show the largest and say what they leave out. Here SPEX finds five groups among "
-        "1,000 players.",
+        "Pictures stay readable: they show the largest terms and say what they leave out. Here SPEX finds five terms "
+        "among 1,000 players.",
         """\
 from captum_spex.approximators import Spex
 
@@ -216,7 +216,7 @@ ax = plots.network(of_many)
     ),
     Part(
         "Several pictures in one figure",
-        "Hand axes of yours to `ax`. `plt.close` frees the memory of the figures that this page opened.",
+        "Pass your own axes as `ax`. `plt.close` frees the memory of the figures opened on this page.",
         """\
 import matplotlib.pyplot as plt
 
