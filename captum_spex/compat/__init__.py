@@ -1,1 +1,1 @@
-"""What differs between versions of the libraries that we build on: one small module for each of them."""
+"""What differs between versions of the libraries below: one small module for each."""

@@ -1,6 +1,6 @@
-"""What the adapters need of Captum; its private helpers are here only, because they may move between its versions.
+"""What the adapters import from Captum. Its private helpers stand here only, as they may move between versions.
 
-Captum 0.8 and 0.9 do not differ in any of this; what else `SpexLLMAttribution` stands on is of 0.9.
+Captum 0.8 and 0.9 agree in all of this; `SpexLLMAttribution` also needs what is new in 0.9.
 """
 
 from __future__ import annotations

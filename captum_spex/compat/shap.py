@@ -1,4 +1,4 @@
-"""What the explainers and exports need of SHAP, and what differs between its versions, 0.46 to 0.54."""
+"""What the explainers and exports import from SHAP, and what differs between its versions 0.46 to 0.54."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ __all__ = [
 def is_identity(link: Any) -> bool:
     """Whether a link is ``shap.links.identity``, or a copy of it that was loaded from a file.
 
-    SHAP's links are compiled by numba up to 0.51 (a loaded copy then is another object), plain functions from 0.52 on.
+    SHAP's links are compiled by numba up to 0.51 (a loaded copy is then another object), plain functions from 0.52 on.
     """
-    function = getattr(link, "py_func", link)  # what numba compiled
+    function = getattr(link, "py_func", link)  # the function that numba compiled
     return link is links.identity or (
         getattr(function, "__module__", None) == links.__name__ and getattr(function, "__name__", None) == "identity"
     )
 
 
 class Operation(NamedTuple):
-    """Something that was done to an explanation.
+    """A method that was applied to an explanation.
 
     Attributes:
-        name: of the method.
+        name: the method.
         prev_shape: the shape of the values before.
-        args: what it was given.
-        collapsed_instances: whether rows were put together.
+        args: its arguments.
+        collapsed_instances: whether rows were aggregated.
     """
 
     name: str
@@ -53,16 +53,16 @@ class Operation(NamedTuple):
 
 
 def operations(explanation: Any) -> list[Operation]:
-    """Return what was done to an explanation; its history holds dictionaries in 0.46, records by 0.51."""
-    facts = [one if isinstance(one, dict) else vars(one) for one in explanation.op_history]
-    nothing = {"args": (), "collapsed_instances": False}
-    return [Operation(*({**nothing, **one}[name] for name in Operation._fields)) for one in facts]
+    """Return the history of an explanation, which holds dictionaries in 0.46 and records by 0.51."""
+    entries = [entry if isinstance(entry, dict) else vars(entry) for entry in explanation.op_history]
+    defaults = {"args": (), "collapsed_instances": False}
+    return [Operation(*({**defaults, **entry}[name] for name in Operation._fields)) for entry in entries]
 
 
 def generating(model: Any, masker: Any) -> tuple[Any, Any]:
-    """Return a language model, and its tokenizer or masker, as SHAP itself wraps those that it knows.
+    """Return a language model, and its tokenizer or masker, wrapped as SHAP wraps those that it recognises.
 
-    SHAP 0.46 knows those of a list of classes, 0.51 all.
+    SHAP 0.46 recognises a list of classes, 0.51 all.
     """
     is_masker = isinstance(masker, maskers.Text)
     text = masker if is_masker else maskers.Text(masker, mask_token="...", collapse_mask_token=True)

@@ -1,4 +1,4 @@
-"""What is needed of shapiq, 1.4 to 1.8; an optional library, imported when it is used."""
+"""What is imported from shapiq, 1.4 to 1.8; an optional library, imported when it is used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which versions of a library work, and what is said of one that does not."""
+"""Which versions of a library work, and the error for one that does not."""
 
 from __future__ import annotations
 
@@ -26,36 +26,34 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Library:
-    """A library, and its versions that are tested.
-
-    A newer version is used as long as it has what is needed of it.
+    """A library and its tested versions; newer ones are used as long as they have what is imported.
 
     Attributes:
-        package: what it is installed as.
+        package: its name on the package index.
         name: what people call it.
         oldest: the first version that works.
         newest: the last version that was tested, ``major.minor``.
-        face: what needs it.
+        used_by: what needs it.
     """
 
     package: str
     name: str
     oldest: str
     newest: str
-    face: str
+    used_by: str
 
     def installed(self) -> str | None:
-        """Return the version that is installed, if any."""
+        """Return the installed version, if any."""
         try:
             return version(self.package)
         except PackageNotFoundError:
             return None
 
     def error(self, reason: str) -> LibraryError:
-        """Return an error that says what is wrong and which versions work."""
+        """Return an error with the reason and the versions that work."""
         work = f"{self.oldest} to {self.newest} work" if self.oldest != self.newest else f"{self.newest} works"
         return LibraryError(
-            f"{self.face}: {reason}; {self.name} {work}. Install it, for instance "
+            f"{self.used_by}: {reason}; {self.name} {work}. Install it, for instance "
             f'by `pip install "{self.package}=={self.newest}.*"`. The other parts of captum_spex work without it.'
         )
 
@@ -78,7 +76,7 @@ def check_version(library: Library) -> None:
 
 @contextmanager
 def imported_for(library: Library) -> Iterator[None]:
-    """Import from a library; one that is missing, too old, or without what is needed of it, is a `LibraryError`."""
+    """Import from a library; raise a `LibraryError` if it is missing, too old, or lacks what is imported."""
     check_version(library)
     try:
         yield

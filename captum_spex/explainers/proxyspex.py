@@ -9,16 +9,17 @@ from captum_spex.explainers.explainer import MaskingExplainer
 class ProxySpexExplainer(MaskingExplainer):
     """Shapley values and interactions of any model and masker by ProxySPEX: a ``shap.Explainer``.
 
+    The arguments are those of ``shap.Explainer``, in the same order, then ``approximator``.
+
     Args:
-        model: function of the masked rows, a torch module, or a pipeline or language model of the library
-            transformers.
+        model: a function of the masked rows, a torch module, or a pipeline or language model of transformers.
         masker: a masker of ``shap.maskers`` or a list of them, a background table (array, data frame, sparse matrix), a
             tokenizer, or a function ``masker(mask, *row)``.
-        link: what of the model's outputs is explained, a function that takes each number of an array by itself, such as
-            ``shap.links.logit``.
-        algorithm: accepted as ``shap.Explainer`` passes it on; has no effect.
+        link: the function of the model's outputs that is explained, such as ``shap.links.logit``; it acts on each
+            number of an array by itself.
+        algorithm: has no effect; ``shap.Explainer`` passes it on.
         output_names: names of the model's outputs.
-        feature_names: names of the features, if the rows are no data frame.
+        feature_names: names of the features, if the rows are not a data frame.
         linearize_link: as in ``shap.Explainer``.
         seed: seed of the masks.
         approximator: the algorithm with its settings; default `captum_spex.approximators.ProxySpex()`.

@@ -7,15 +7,15 @@ from captum_spex.explainers.explainer import MaskingExplainer
 
 
 class SpexExplainer(MaskingExplainer):
-    """Shapley values and interactions of any model and masker by SPEX; the interface of `ProxySpexExplainer`.
+    """Shapley values and interactions of any model and masker by SPEX, with the interface of `ProxySpexExplainer`.
 
-    Needs more evaluations (`default_max_evals`), and also finds interactions no part of which shows by itself, such as
-    parities. Gives no standard errors.
+    Needs more evaluations (`default_max_evals`), and also finds interactions without visible effects of lower order,
+    such as parities. Gives no standard errors.
 
     Args:
-        model: see `ProxySpexExplainer`, as all but the last.
+        model: see `ProxySpexExplainer`, also for the other arguments.
         masker: what hides inputs.
-        link: see `ProxySpexExplainer`.
+        link: the function of the model's outputs that is explained.
         algorithm: has no effect.
         output_names: names of the model's outputs.
         feature_names: names of the features.

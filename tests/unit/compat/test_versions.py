@@ -99,8 +99,8 @@ def test_a_version_that_is_too_old_is_refused_in_a_sentence(library, tmp_path, m
         check_version(library)
     work = "0.9 works" if library is CAPTUM_LLM else f"{library.oldest} to {library.newest} work"
     assert str(error.value) == (
-        f"{library.face}: {library.name} 0.3.1 is installed, which is too old; {library.name} {work}. Install it, for"
-        f' instance by `pip install "{library.package}=={library.newest}.*"`. '
+        f"{library.used_by}: {library.name} 0.3.1 is installed, which is too old; {library.name} {work}. Install it,"
+        f' for instance by `pip install "{library.package}=={library.newest}.*"`. '
         "The other parts of captum_spex work without it."
     )
 
@@ -113,7 +113,7 @@ def test_a_newer_version_is_tried(library, tmp_path, monkeypatch):
 
 def test_a_piece_that_is_gone_is_told_with_the_versions_that_have_it():
     message = (
-        rf"{SHAP.face}: SHAP {re.escape(version('shap'))} cannot be used here \(cannot import name 'no_such_piece'"
+        rf"{SHAP.used_by}: SHAP {re.escape(version('shap'))} cannot be used here \(cannot import name 'no_such_piece'"
     )
     with pytest.raises(LibraryError, match=message), imported_for(SHAP):
         from shap import no_such_piece  # noqa: F401
@@ -144,7 +144,7 @@ def test_other_parts_work_beside_libraries_that_are_too_old(tmp_path):
         installed_as(tmp_path, library.package, "0.1")
     code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}){OTHERS_WORK}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=600)
-    faces = [CAPTUM.face, SHAP.face, TRANSFORMERS.face, SHAP.face]
+    faces = [CAPTUM.used_by, SHAP.used_by, TRANSFORMERS.used_by, SHAP.used_by]
     assert [line.partition(":")[0] for line in done.stdout.splitlines()] == [f"LibraryError {face}" for face in faces]
 
 
@@ -250,7 +250,7 @@ def test_keys_and_values_are_used_by_whatever_name(kind, name):
     asked = {"answer": " yes", "prefix": "Say: "}
     expected = AnswerGame(plain, byte_tokenizer(), "no no", **asked, prefix_cache=False)
     game = AnswerGame(model, byte_tokenizer(), "no no", **asked)
-    assert game._way.n_cached > 0, "the prefix would be encoded for every mask, in silence"
+    assert game._mode.n_cached > 0, "the prefix would be encoded for every mask silently"
     masks = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=bool)
     assert_allclose(game(masks), expected(masks), rtol=1e-5, atol=1e-5)
 
