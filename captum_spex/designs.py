@@ -112,8 +112,7 @@ def enumerate_and_spread(
         raise ValueError(f"`level`: {level} enumerates {len(start)} masks, more than `n_masks` = {n_masks}")
     is_scarce = n_masks - len(start) < SETTINGS.scarce
     share = SETTINGS.unpaired_binomial_share if not paired else 1.0 if is_scarce else SETTINGS.binomial_share
-    drawer = _PairDrawer(n_players, level, share, rng, paired=paired)
-    drawer.chosen = before.masks
+    drawer = _PairDrawer(before.masks, level, share, rng, paired)
     masks = _fill(start, n_masks, drawer, rng)
     sizes = masks.sum(axis=1)
     odds = drawer.odds()[sizes]
@@ -170,18 +169,23 @@ def _complete(masks: Masks, n_masks: int, rng: np.random.Generator) -> Masks:
     return np.concatenate([masks, codes_to_masks(chosen, n_players)])
 
 
+@dataclass
 class _PairDrawer:
     """Draws complementary pairs for `enumerate_and_spread`, or unpaired masks."""
 
-    def __init__(
-        self, n_players: int, level: int, binomial_share: float, rng: np.random.Generator, *, paired: bool = True
-    ) -> None:
-        self.n_players = n_players
-        self.smallest = min(level + 1, n_players // 2)
-        self.rng = rng
-        self.binomial_share = binomial_share
-        self.paired = paired
-        self.chosen: Masks = np.zeros((0, n_players), dtype=np.bool_)
+    chosen: Masks  # so far
+    level: int
+    binomial_share: float
+    rng: np.random.Generator
+    paired: bool
+
+    @property
+    def n_players(self) -> int:
+        return self.chosen.shape[1]
+
+    @property
+    def smallest(self) -> int:
+        return min(self.level + 1, self.n_players // 2)
 
     def __call__(self, count: int) -> Masks:
         n_pairs = -(-count // 2) if self.paired else count

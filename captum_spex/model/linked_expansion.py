@@ -159,7 +159,7 @@ class LinkedExpansion:
             return self.weight * estimate
         estimate = self._averaged(functional, block)
         if block.shape == (self.n_players, 1) and functional == Functional(density=(Fraction(1),)):
-            # Shapley values sum to f(all) - f(none): what is missing is shared out in proportion to their sizes, so
+            # Shapley values sum to f(all) - f(none): the difference is distributed in proportion to their sizes, so
             # that those of null players stay 0.
             full, empty = self._unweighted(ends(self.n_players))
             shares = np.abs(estimate) / max(np.abs(estimate).sum(), np.finfo(np.float64).tiny)
@@ -167,9 +167,9 @@ class LinkedExpansion:
         return self.weight * estimate
 
     def _averaged(self, functional: Functional, block: Ints) -> Floats:
-        """Average differences over coalitions; of very many sets, of those with the strongest latent index.
+        """Average differences over coalitions: if the sets are very many, of those with the strongest latent index.
 
-        The others get their latent index times the slope of the link that the strongest have in common.
+        The other sets get their latent index times the slope of the link that the strongest have in common.
         """
         exact = self.kernel.apply(functional, block) + self._linear_index(functional, block)
         if len(block) <= self.limits.most_sampled:
@@ -183,8 +183,6 @@ class LinkedExpansion:
     def _corrected(self, functional: Functional, block: Ints, exact: Floats) -> tuple[Floats, float]:
         """Return the averages, with the latent game as control variate, and the common slope."""
         estimate, control, both, squares = np.zeros((4, len(block)))
-        # The latent game's differences are subtracted with the slope that explains most of the differences, and come
-        # back as its exact index: that is the control variate.
         uniform = self._uniform(*block.shape)
         for p, weight in functional.rule(self.limits.nodes):
             coalitions = uniform < p if 0 < p < 1 else np.full((1, self.n_players), p == 1)
@@ -193,6 +191,8 @@ class LinkedExpansion:
                 control[rows] += weight * latents.mean(axis=0)
                 both[rows] += abs(weight) * (values * latents).mean(axis=0)
                 squares[rows] += abs(weight) * (latents**2).mean(axis=0)
+        # The mean of the latent differences is replaced by their exact index, times the slope with which they explain
+        # most of the differences: what remains to be averaged varies much less.
         slopes = np.divide(both, squares, out=np.zeros_like(both), where=squares > 0)
         return estimate + slopes * (exact - control), float(both.sum() / max(squares.sum(), np.finfo(np.float64).tiny))
 
@@ -220,26 +220,26 @@ class LinkedExpansion:
 
     def _differences(self, coalitions: Masks, block: Ints) -> Iterator[tuple[slice, Floats, Floats]]:
         r"""Yield :math:`\Delta_S` of the values and of the latents at coalitions, for runs of sets ``block``."""
-        signs_of, centers = signs(coalitions), signs(self.kernel.masks)
+        own_signs, centers = signs(coalitions), signs(self.kernel.masks)
         around = [kernel.between(coalitions, self.kernel.masks) * self.kernel.weights for kernel in self.kernel.kernels]
         base = self.linear(coalitions)
         order = block.shape[1]
         step = max(1, self.limits.cells // (max(len(coalitions), len(centers)) << order))
         for start in range(0, len(block), step):
             sets = block[start : start + step]
-            latents = _flipped_linear(base, self._slopes, signs_of, sets)
+            latents = _flipped_linear(base, self._slopes, own_signs, sets)
             for kernel, weights in zip(self.kernel.kernels, around, strict=True):
-                latents += kernel.flipped(weights, signs_of, centers, sets)
+                latents += kernel.flipped(weights, own_signs, centers, sets)
             # Signs of the values in the difference over S: every flip changes it, and so does a player absent before.
             sign = np.array([(-1.0) ** int(flips).bit_count() for flips in range(1 << order)])
-            present = (-signs_of[:, sets]).prod(axis=2)
+            present = (-own_signs[:, sets]).prod(axis=2)
             values = np.tensordot(sign, self.link(latents), axes=1) * present
             yield slice(start, start + len(sets)), values, np.tensordot(sign, latents, axes=1) * present
 
 
-def _flipped_linear(base: Floats, slopes: Floats, signs_of: Floats, sets: Ints) -> Floats:
+def _flipped_linear(base: Floats, slopes: Floats, own_signs: Floats, sets: Ints) -> Floats:
     """The linear part after every subset of flips, ``(2**order, n_coalitions, n_sets)``."""
     latents = np.repeat(base[None, :, None], len(sets), axis=2)
     for column in sets.T:
-        latents = np.concatenate([latents, latents - 2 * slopes[column] * signs_of[:, column]])
+        latents = np.concatenate([latents, latents - 2 * slopes[column] * own_signs[:, column]])
     return latents

@@ -39,7 +39,7 @@ class Posterior:
     The covariance is a sum of product kernels, ``linear`` variances :math:`l_i` of the players' signs, variances of
     single Fourier ``terms``, and a ``nugget`` :math:`s^2`, different in every mask. The nugget is a property of the
     game, not noise: it is known where the game was evaluated, up to the ``noise`` of evaluation. An index is a linear
-    functional of the game, so its variance given the observations is
+    functional of the game, so its variance given the values is
 
     .. math:: \operatorname{Var} I(S) - q_S^T (K + s^2 + \text{noise})^{-1} q_S, \qquad
               q_S(t) = \operatorname{Cov}(I(S), f(m_t)) = I_S[k(\cdot, m_t)] + s^2 c_S(m_t)

@@ -1,4 +1,4 @@
-"""Finding the terms of a sparse spectrum in SPEX's bins: decode, test, peel, refit, until nothing new shows."""
+"""Finding the terms of a sparse spectrum in SPEX's bins: decode, test, peel, refit, until there is nothing new."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from captum_spex.player_sets import PlayerSets
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """Terms with their coefficients, and what they leave of the bins."""
+    """Terms with their coefficients, and the residual of the bins."""
 
     terms: Signature
     coefficients: Floats
@@ -42,7 +42,7 @@ def decode(bins: Bins) -> Fit:
     """Decode the bins and peel until no bin gives a new term.
 
     Every round decodes the bins that changed, tests the candidates, and refits all accepted terms together, which
-    takes them out of the bins of all groups and uncovers the terms behind them. Terms that the refit finds to be
+    subtracts them from the bins of all groups and uncovers the terms behind them. Terms that the refit finds to be
     negligible are dropped.
     """
     constant = Signature.of(PlayerSets.from_sets([()], bins.design.n_players), bins.design)
@@ -71,7 +71,7 @@ def accepted(residual: Bins, terms: Signature) -> np.ndarray:
     A candidate may pass in a single bin, by the share of the bin's energy that it explains: for noise a
     Beta(1/2, (delays - 1) / 2) variable, times the number of sets of its order or less that hash into the bin, times
     the number of bins. Or over all masks, by its squared coefficient in units of its variance (chi square with one
-    degree of freedom), which does not mind sharing a bin with a larger term.
+    degree of freedom), which works even where a bin is shared with a larger term.
     """
     design = residual.design
     log_sets = _log_number_of_sets(design.n_players, terms.sets.orders) - design.bits * np.log(2.0)
@@ -100,7 +100,7 @@ def _candidates(residual: Bins, changed: np.ndarray) -> Signature:
 def _decode_bins(residual: Bins, groups: Ints, places: Ints) -> PlayerSets:
     design = residual.design
     measured = residual.amplitudes[groups, places]
-    # The sign of the bin without a delay is the sign of the coefficient. Where noise may have turned it, both are
+    # The sign of the bin without a delay is the sign of the coefficient. Where noise may have flipped it, both are
     # tried: then it is one wrong sign among many and not the reference of all.
     sign = signs(measured[:, 0] < 0)[:, None]
     doubtful = np.flatnonzero(np.abs(measured[:, 0]) < 0.5 * np.median(np.abs(measured[:, 1:]), axis=1))

@@ -34,7 +34,7 @@ class Spex:
         bits: logarithm of the number of bins of a group. Default: as many as the budget allows.
         n_groups: groups of masks, 2 or more. Default: 3 to 5, whichever uses most of the budget.
 
-    What the budget leaves is spent on uniformly random masks. They decide between the ways to answer (the decoded
+    The rest of the budget is spent on uniformly random masks. They decide between the ways to answer (the decoded
     terms, more terms that the residual shows, main effects only, the mean only), measure the faithfulness, and then
     join the final fit.
 
@@ -168,8 +168,8 @@ def _predict_extra(design: MaskDesign, spectrum: Spectrum) -> Floats:
 def _choose(errors: Floats) -> int:
     """Return the way with the smallest mean of squared errors ``(n_ways, n_extra)``.
 
-    The first, careful way gives place only to one that is better by more than a standard error: with few extra masks
-    something richer often looks better than it is. Among exact ways the first is taken.
+    The first, careful way is replaced only by one that is better by more than a standard error: with few extra masks
+    richer ones often look better than they are. Among exact ways the first is taken.
     """
     if errors.shape[1] < SETTINGS.fewest_extra:
         return 0

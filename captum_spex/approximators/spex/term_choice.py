@@ -20,7 +20,7 @@ def grow(bins: Bins, fit: Fit) -> Fit:
 
     Candidates are single players, all pairs where players are few, and the sub- and supersets of the terms found.
     One is added if its squared correlation with the residual, in units of its variance, exceeds what the largest of
-    as many pure noise candidates would reach.
+    as many candidates would reach in pure noise.
     """
     most = bins.n_samples // 4
     for _ in range(SETTINGS.growing_rounds):
@@ -29,9 +29,9 @@ def grow(bins: Bins, fit: Fit) -> Fit:
             return fit
         terms = Signature.of(pool, bins.design)
         squared = fit.residual.significance(fit.residual.correlations(terms))
-        shown = np.flatnonzero(squared > _threshold(len(pool)))
+        significant = np.flatnonzero(squared > _threshold(len(pool)))
         room = min(max(16, len(fit.terms)), most - len(fit.terms))
-        chosen = shown[np.argsort(-squared[shown])][: max(room, 0)]
+        chosen = significant[np.argsort(-squared[significant])][: max(room, 0)]
         if not len(chosen):
             return fit
         fit = Fit.of(bins, fit.terms.with_more(terms.take(chosen))).keep_significant(bins, _threshold(1))
@@ -39,7 +39,7 @@ def grow(bins: Bins, fit: Fit) -> Fit:
 
 
 def _threshold(n_candidates: int) -> float:
-    """Return what the largest of that many squared normal variables stays below, with something to spare."""
+    """Return a bound on the largest of that many squared normal variables, with a margin."""
     return 2.0 * np.log(max(n_candidates, 1)) + 4.0
 
 
@@ -59,7 +59,7 @@ def _pool(fit: Fit) -> PlayerSets:
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """A way to answer: terms and how strongly each is shrunk (0: not at all), with a name for people."""
+    """A way to answer: terms, how strongly each is shrunk (0: not at all), and a name for the diagnostics."""
 
     name: str
     terms: Signature
@@ -70,9 +70,9 @@ class Answer:
         gram = bins.gram(self.terms) * bins.n_samples
         right = bins.correlations(self.terms) * bins.n_samples
         if extra is not None and len(extra):
-            signs = bins.design.extra_signs(self.terms.sets)
-            gram += signs @ signs.T
-            right += signs @ extra
+            columns = bins.design.extra_signs(self.terms.sets)
+            gram += columns @ columns.T
+            right += columns @ extra
         return Spectrum(self.terms.sets, _solved(gram, right, self.penalties, bins.n_samples))
 
     def delay_error(self, bins: Bins) -> float:
