@@ -213,13 +213,13 @@ def test_standard_errors_are_shown(visit):
     assert view.locator("#rows td.doubt").count() == view.locator("#rows tr").count()
 
 
-def test_a_click_pins_and_escape_lets_go(visit, sentence):
+def test_a_click_pins_and_escape_unpins(visit, sentence):
     view = visit(sentence)
     word(view, "never").click()
     word(view, "impress").hover()
     assert panel_of(view) == "never"
     assert word(view, "never").get_attribute("aria-pressed") == "true"
-    assert view.locator("#said").inner_text() == "never is pinned"
+    assert view.locator("#status").inner_text() == "never is pinned"
     word(view, "fails").click()
     assert panel_of(view) == "fails"
     assert word(view, "never").get_attribute("aria-pressed") == "false"
@@ -228,7 +228,7 @@ def test_a_click_pins_and_escape_lets_go(visit, sentence):
     assert view.locator("#unpin").is_hidden()
 
 
-def test_a_tap_pins_on_a_phone_and_the_button_lets_go(visit, sentence):
+def test_a_tap_pins_on_a_phone_and_the_button_unpins(visit, sentence):
     view = visit(sentence, viewport=PHONE, has_touch=True, is_mobile=True)
     word(view, "never").tap()
     assert panel_of(view) == "never"
@@ -351,7 +351,7 @@ def test_order_and_text_filter(visit, sentence):
     assert column(view, 1) == [TIMES.join(("never", "fails"))]
     view.locator("#find").fill("no such word")
     assert view.locator("#count").inner_text() == "0 of 41 terms"
-    assert view.locator("#rows").inner_text() == "No term fits."
+    assert view.locator("#rows").inner_text() == "No matching terms."
 
 
 def test_a_name_of_several_words_is_found_as_a_whole(visit):

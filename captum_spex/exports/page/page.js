@@ -29,7 +29,7 @@
     return made;
   }
 
-  /** A name on its own: its direction does not turn what stands around it. */
+  /** A name, isolated: its direction does not affect the text around it. */
   const nameOf = (place) => element("bdi", isBlank(names[place]) ? "name-empty" : "", inWords[place]);
 
   function appendNames(parent, places) {
@@ -69,7 +69,7 @@
     return bar;
   }
 
-  // --- which terms concern whom: rows come from the largest to the smallest -------------------------------------------
+  // --- terms of each player: rows are sorted, the largest first -------------------------------------------
 
   const mainRow = new Map();
   const groupsOf = names.map(() => []);
@@ -187,7 +187,7 @@
     drawArcs();
   }
 
-  /** Above the words where both are in one line, else from the lower edge of one to the upper edge of the other. */
+  /** Above the words if both are in one line, else from the lower edge of one to the upper edge of the other. */
   function pathOf(one, other) {
     const [x0, x1] = [one, other].map((chip) => chip.offsetLeft + chip.offsetWidth / 2);
     if (Math.abs(one.offsetTop - other.offsetTop) < one.offsetHeight / 2) {
@@ -235,7 +235,7 @@
     panel.scrollTop = 0;
   }
 
-  /** The largest of these terms, without those that are 0 to all digits shown; and how many that leaves out. */
+  /** The largest of these terms, without those that are shown as 0, and the number of others. */
   function listOf(rows, most, placesOf) {
     const chosen = rows.slice(0, most).filter((row) => !isZero(row));
     const left = rows.length - chosen.length;
@@ -295,7 +295,7 @@
     panel.classList.toggle("pinned", what !== null);
     show(what);
     const name = what === null ? "" : what.place !== undefined ? inWords[what.place] : labels[what.row];
-    byId("said").textContent = what === null ? "Nothing is pinned" : `${name} is pinned`;
+    byId("status").textContent = what === null ? "Nothing is pinned" : `${name} is pinned`;
   }
 
   const pinOrLetGo = (what) => pin(isSame(what, pinned) ? null : what);
@@ -310,7 +310,7 @@
 
   // --- moving between the players -------------------------------------------------------------------------------------
 
-  /** The player in the next line (1) or the one before (-1) that stands nearest. */
+  /** The nearest player in the next line (1) or the previous one (-1). */
   function inOtherLine(place, step) {
     const middle = (chip) => chip.offsetLeft + chip.offsetWidth / 2;
     const from = chips[place];
@@ -435,7 +435,7 @@
     byId("more").textContent = `Show ${counted(Math.min(ROWS, found.length - nDrawn))} more of ${counted(found.length - nDrawn)}`;
   }
 
-  /** "mean radius" finds that name; "never fails", if it is none, both words; "never × fails" both in any case. */
+  /** "mean radius" finds that name; otherwise "never fails" finds both words, "never × fails" both in any case. */
   function finder(text) {
     const having = (parts) => (row) => parts.every((part) => searched[row].includes(part));
     const split = (separator) => text.split(separator).map((part) => part.trim()).filter(Boolean);
@@ -456,7 +456,7 @@
     nDrawn = 0;
     drawMore();
     if (!found.length) {
-      const nothing = cell("nothing", terms.length ? "No term fits." : "There are no terms.");
+      const nothing = cell("nothing", terms.length ? "No matching terms." : "There are no terms.");
       nothing.colSpan = COLUMNS.length;
       const line = element("tr");
       line.append(nothing);

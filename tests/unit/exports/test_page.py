@@ -148,7 +148,7 @@ def test_terms_that_the_result_left_out_are_counted():
     assert "smaller term" not in facts_of(to_html(a_result()))
 
 
-def test_of_very_many_players_those_of_the_largest_terms_are_shown():
+def test_very_many_players_are_shown_by_their_largest_terms():
     result = a_result(5000, terms={(7,): 1.0, (4000, 4999): -2.0, (8,): 1e-9}, index="BII", max_order=2)
     text = to_html(result)
     data = data_of(text)
@@ -206,7 +206,7 @@ def test_what_was_computed():
     assert f"The output is {everyone:.4g} with all players and {nobody:.4g} without any.".replace("-", "−") in facts  # noqa: RUF001
 
 
-def test_what_is_left_of_a_zero_is_a_zero():
+def test_rounding_errors_of_a_zero_are_shown_as_zero():
     facts = facts_of(to_html(a_result(terms={(): 0.5, (0,): -0.5 + 1e-17, (1,): 1e-15})))
     assert "The output is 1 with all players and 0 without any." in facts
 
@@ -235,12 +235,12 @@ def test_any_name_comes_back(names, title):
     assert {tag: Elements(text).seen.count(tag) for tag in ELEMENTS} == ELEMENTS
 
 
-def test_halves_of_characters_can_be_written(tmp_path):
+def test_lone_surrogates_can_be_written(tmp_path):
     to_html(a_result(names=("\ud83d", *"bcdef")), tmp_path / "page.html", title="\ud83d")
     assert data_of((tmp_path / "page.html").read_text(encoding="utf-8"))["names"][0] == "\ud83d"
 
 
-def test_numbers_that_json_does_not_know_are_unknown(measured):
+def test_numbers_without_json_are_unknown(measured):
     facts = ("index", "max_order", "baseline", "sets", "values", "names", "n_evaluations", "faithfulness")
     broken = SimpleNamespace(
         **{fact: getattr(measured, fact) for fact in (*facts, "n_left_out", "diagnostics", "model", "n_players")}
