@@ -194,9 +194,9 @@ class Interactions(IndexTerms):
         """Return a term's players in words, joined by ``x``."""
         return " x ".join(self.names[player] if self.names else str(player) for player in players)
 
-    def errors_of(self, supports: PlayerSets) -> Floats | None:
+    def errors_of(self, sets: PlayerSets) -> Floats | None:
         """Return the standard errors of a few sets; ``None`` where there are none, or all are 0."""
-        errors = self.model.std_errors(self.resolved_index, supports)
+        errors = self.model.std_errors(self.resolved_index, sets)
         return None if errors is None or not errors.any() else errors
 
     def to_dataframe(self) -> pandas.DataFrame:

@@ -116,8 +116,7 @@ class Terms(Mapping[tuple[int, ...], float]):
             OrderError: if ``order`` is below 1, or ``n_players**order`` does not fit a 64-bit index
                 (then ``supports`` and ``values`` still work).
         """
-        if order < 1:
-            raise OrderError("order", str(order), "an integer of at least 1")
+        order = checks.integer("order", order, error=OrderError)
         if self.n_players**order > _LARGEST_LINEAR_INDEX:
             fits = max(k for k in range(1, order) if self.n_players**k <= _LARGEST_LINEAR_INDEX)
             raise OrderError(

@@ -63,11 +63,11 @@ def from_json(source: str | Path) -> dict[str, Any]:
 
 
 def _arguments(content: dict[str, Any]) -> dict[str, Any]:
-    supports = PlayerSets.from_sets((term for term, _ in content["terms"]), content["n_players"])
+    sets = PlayerSets.from_sets((term for term, _ in content["terms"]), content["n_players"])
     values = np.array([value for _, value in content["terms"]], dtype=np.float64)
     index = Index(content["index"], content["max_order"])
     return {
-        "terms": IndexTerms(index, supports, values, content["baseline"]),
+        "terms": IndexTerms(index, sets, values, content["baseline"]),
         "model": recovered_game(content["model"]),
         "n_evaluations": content["n_evaluations"],
         "faithfulness": float("nan") if content["faithfulness"] is None else content["faithfulness"],

@@ -47,7 +47,7 @@ class Result(Protocol):
     def name_of(self, players: tuple[int, ...]) -> str:
         """Return a term's players in words."""
 
-    def errors_of(self, supports: PlayerSets) -> Floats | None:
+    def errors_of(self, sets: PlayerSets) -> Floats | None:
         """Return the standard errors of a few sets, or ``None``."""
 
 
