@@ -15,6 +15,9 @@ from captum_spex.errors import ArgumentError, UnknownNameError
 from captum_spex.games.text import AnswerGame, ClassificationGame, SimilarityGame
 from captum_spex.games.text.embedded import EMBEDDED_MODEL
 
+Loaded = tuple[Any, Any, str]
+"""A model, its tokenizer and the text."""
+
 _TASKS = {"classification": "SequenceClassification", "answer": "CausalLM", "similarity": ""}
 _TEXT_OPTIONS = ("replacement", "prefix", "suffix", "system", "chat")
 _MODELS = "the name of a model on the Hugging Face Hub, or the path of a folder with one"
@@ -51,7 +54,7 @@ def game_of(text: str, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]
     settings = {key: options[key] for key in shared} | {"compile": options["compile_model"]}
     if options["output"] is not None:
         settings["output"] = options["output"]
-    game, target = _GAMES[task](model, tokenizer, text, options, settings)
+    game, target = _GAMES[task]((model, tokenizer, text), options, settings)
     facts = {
         "model": "embedded" if options["model"] is None else name,
         "task": task,
@@ -64,34 +67,28 @@ def game_of(text: str, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]
     return game, facts
 
 
-def _classification(
-    model: Any, tokenizer: Any, text: str, options: Mapping[str, Any], settings: dict[str, Any]
-) -> tuple[Any, str]:
+def _classification(loaded: Loaded, options: Mapping[str, Any], settings: dict[str, Any]) -> tuple[Any, str]:
     _refuse(options, ("system", "chat"), "classification")
     target = options["target"]
-    if target is not None and target.isdecimal() and target not in model.config.label2id:
+    if target is not None and target.isdecimal() and target not in loaded[0].config.label2id:
         target = int(target)
-    game = ClassificationGame(model, tokenizer, text, target=target, **settings)
+    game = ClassificationGame(*loaded, target=target, **settings)
     return game, game.labels[0]
 
 
-def _answer(
-    model: Any, tokenizer: Any, text: str, options: Mapping[str, Any], settings: dict[str, Any]
-) -> tuple[Any, str]:
+def _answer(loaded: Loaded, options: Mapping[str, Any], settings: dict[str, Any]) -> tuple[Any, str]:
     if settings.get("output") == "tokens":
         raise UnknownNameError("output", "'tokens'", "'mean', 'sum'", "Use `AnswerGame` in Python for several outputs.")
-    chat = {"system": options["system"], "chat": options["chat"]}
-    game = AnswerGame(model, tokenizer, text, answer=options["target"], **chat, **settings)
+    settings = settings | {"system": options["system"], "chat": options["chat"], "answer": options["target"]}
+    game = AnswerGame(*loaded, **settings)
     return game, game.answer
 
 
-def _similarity(
-    model: Any, tokenizer: Any, text: str, options: Mapping[str, Any], settings: dict[str, Any]
-) -> tuple[Any, str]:
+def _similarity(loaded: Loaded, options: Mapping[str, Any], settings: dict[str, Any]) -> tuple[Any, str]:
     _refuse(options, ("system", "chat"), "similarity")
     if options["target"] is None:
         raise ArgumentError("target", "nothing", "the query to compare the text with")
-    return SimilarityGame(model, tokenizer, text, options["target"], **settings), options["target"]
+    return SimilarityGame(*loaded, options["target"], **settings), options["target"]
 
 
 _GAMES = {"classification": _classification, "answer": _answer, "similarity": _similarity}

@@ -37,6 +37,13 @@ def digest(*things: Any) -> str:
     return state.hexdigest()
 
 
+def game_identity(game: Any, parts: Mapping[str, str]) -> dict[str, str]:
+    """Return the fingerprint of a game that comes with the package: its version, the game's class, and other parts."""
+    from captum_spex import __version__
+
+    return {"captum_spex": __version__, "game": type(game).__name__, **parts}
+
+
 def digestible(value: Any) -> Any:
     """Return a value that `digest` knows, of any other its class and, of functions, the name."""
     try:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from captum_spex import checks
 from captum_spex.arrays import Floats
 from captum_spex.errors import ArgumentError, MaskError, UnknownNameError
-from captum_spex.evaluation.fingerprint import digest
+from captum_spex.evaluation.fingerprint import digest, game_identity
 from captum_spex.games.class_scores import OUTPUTS, class_numbers, class_values
 from captum_spex.masks import Masks, as_masks, ends, in_batches
 
@@ -23,7 +23,7 @@ _BLUR = 0.1  # standard deviation, as a share of the shorter side
 
 
 class ImageGame:
-    """The scores of a classifier for an image of which parts are removed.
+    """The scores of a classifier for an image with parts removed.
 
     Args:
         model: a module, or a function, from images ``(rows, channels, height, width)`` to scores ``(rows, classes)``
@@ -106,19 +106,16 @@ class ImageGame:
     @property
     def fingerprint(self) -> dict[str, str] | None:
         """The identity of this game, for a store; ``None`` if the model is not a torch module."""
-        from captum_spex import __version__
-
         if not isinstance(self._model, nn.Module):
             return None
-        return {
-            "captum_spex": __version__,
-            "game": type(self).__name__,
+        parts = {
             "model": f"{type(self._model).__name__} {digest(self._model)}",
             "image": digest(list(self._image.flatten(0, 1))),  # row by row: a large tensor would only be sampled
             "segments": digest(list(self.segments)),
             "fill": digest(list(self._fill.flatten(0, 1))),
             "question": f"{self.output} of {self.targets}",
         }
+        return game_identity(self, parts)
 
     def _scores(self, masks: Masks) -> Tensor:
         with torch.inference_mode():

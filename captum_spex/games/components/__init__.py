@@ -6,16 +6,6 @@ from captum_spex.games.components.find import heads, layers, mlps, modules, neur
 from captum_spex.games.components.value_functions import accuracy, log_prob, logit_difference, loss
 
 __all__ = [
-    "Component",
-    "ComponentGame",
-    "Place",
-    "accuracy",
-    "heads",
-    "layers",
-    "log_prob",
-    "logit_difference",
-    "loss",
-    "mlps",
-    "modules",
-    "neurons",
-]
+    "Component", "ComponentGame", "Place", "accuracy", "heads", "layers", "log_prob", "logit_difference", "loss",
+    "mlps", "modules", "neurons",
+]  # fmt: skip

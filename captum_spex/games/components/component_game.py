@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from captum_spex import checks
 from captum_spex.arrays import Floats
 from captum_spex.errors import ArgumentError, GameError
-from captum_spex.evaluation.fingerprint import digest
+from captum_spex.evaluation.fingerprint import digest, game_identity
 from captum_spex.games.components.component import Component, checked_components
 from captum_spex.games.components.hooks import Batch, Change, hooks, sites_of
 from captum_spex.games.components.model_inputs import ModelInputs
@@ -25,7 +25,7 @@ _ABLATIONS = ("zero", "mean", "mean by position", "resample")
 
 
 class ComponentGame:
-    """The scores of a model of which parts are ablated: heads, MLP blocks, neurons, layers, any modules.
+    """The scores of a model with parts ablated: heads, MLP blocks, neurons, layers, any modules.
 
     Every row of a batch has its own mask, so 64 masks of one example cost one batch of 64. The model itself is not
     changed: hooks exist during a call only.
@@ -139,8 +139,6 @@ class ComponentGame:
         Functions given as ``value`` or ``forward`` have none, nor have arguments of the model besides tensors, numbers
         and texts.
         """
-        from captum_spex import __version__
-
         value = getattr(self._value, "fingerprint", None)
         if value is None or self._has_forward:
             return None
@@ -148,15 +146,14 @@ class ComponentGame:
             inputs = digest(self._inputs.content)
         except TypeError:
             return None
-        return {
-            "captum_spex": __version__,
-            "game": type(self).__name__,
+        parts = {
             "model": f"{type(self._model).__name__} {digest(self._model)}",
             "inputs": inputs,
             "components": digest([[component.name, repr(component.places)] for component in self.components]),
             "ablation": f"{self._ablation}{', rescaled' if self._rescale else ''} {digest(self._replacements)}",
             "value": value,
         }
+        return game_identity(self, parts)
 
     def _check_sites(self) -> None:
         """Call the model on one row and on two: every site must be reached, by tensors with rows first."""

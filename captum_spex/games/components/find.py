@@ -20,26 +20,24 @@ from captum_spex.games.components.component import Component, Place, checked_mod
 Layers = int | Iterable[int] | None
 
 
+# fmt: off
 @dataclass(frozen=True)
-class _Conventions:
+class _Names:
     """How transformers, and models that follow it, name the parts of a network; the first name that is found counts."""
 
-    projections: tuple[str, ...]  # of an attention's output
-    head_counts: tuple[str, ...]  # attributes of modules and configurations
-    mlps: tuple[str, ...]
-    mlp_projections: tuple[str, ...]  # the last inside an MLP
-    loose_mlp_projections: tuple[str, ...]  # of an MLP without a module of its own (OPT, BERT, ALBERT)
+    projections: tuple[str, ...] = (  # of an attention's output
+        "o_proj", "out_proj", "c_proj", "out_lin", "dense", "output.dense", "attn_out", "o", "wo")
+    head_counts: tuple[str, ...] = (  # attributes of modules and configurations
+        "num_attention_heads", "num_heads", "n_heads", "n_head", "num_query_heads", "encoder_attention_heads")
+    mlps: tuple[str, ...] = ("mlp", "ffn", "feed_forward", "block_sparse_moe", "DenseReluDense")
+    mlp_projections: tuple[str, ...] = (  # the last inside an MLP
+        "c_proj", "down_proj", "fc2", "dense_4h_to_h", "fc_out", "lin2", "w2", "wo", "Wo")
+    loose_mlp_projections: tuple[str, ...] = (  # of an MLP without a module of its own (OPT, BERT, ALBERT)
+        "fc2", "output.dense", "ffn_output")
+# fmt: on
 
 
-_NAMES = _Conventions(
-    projections=("o_proj", "out_proj", "c_proj", "out_lin", "dense", "output.dense", "attn_out", "o", "wo"),
-    head_counts=(
-        "num_attention_heads", "num_heads", "n_heads", "n_head", "num_query_heads", "encoder_attention_heads",
-    ),
-    mlps=("mlp", "ffn", "feed_forward", "block_sparse_moe", "DenseReluDense"),
-    mlp_projections=("c_proj", "down_proj", "fc2", "dense_4h_to_h", "fc_out", "lin2", "w2", "wo", "Wo"),
-    loose_mlp_projections=("fc2", "output.dense", "ffn_output"),
-)  # fmt: skip
+_NAMES = _Names()
 
 
 def heads(model: nn.Module, layers: Layers = None, *, n_heads: int | None = None) -> list[Component]:

@@ -73,10 +73,8 @@ class Site:
         return self.channel_dim if self.channel_dim < 0 else self.channel_dim + 1
 
     def _owners(self, like: Tensor, device: torch.device) -> Tensor:
-        return self._owners_of_channels(like.shape[self._dim] if len(self.starts) > 1 else 1, device)
-
-    def _owners_of_channels(self, width: int, device: torch.device) -> Tensor:
         """Return the owners of every channel, ``(width,)`` or ``(width, most_owners)``."""
+        width = like.shape[self._dim] if len(self.starts) > 1 else 1
         if (width, device) not in self._owners_by_width:
             lengths = torch.tensor(np.diff([*self.starts, width]))
             owners = self.owners[:, 0] if self.owners.shape[1] == 1 else self.owners

@@ -39,7 +39,7 @@ class Scored:
         if self.position is not None:
             if scores.dim() < 4 or not -scores.shape[2] <= self.position < scores.shape[2]:
                 got = f"{self.position} for scores of shape {tuple(scores.shape[1:])}"
-                raise ArgumentError("position", got, "an index into their second dimension")
+                raise ArgumentError("position", got, "an index into the scores' second dimension")
             scores = scores[:, :, self.position]
         counts = self._checked("labels", self.labels, scores, self.labels != IGNORED)
         known = torch.where(counts, self.labels.to(scores.device)[None], 0)

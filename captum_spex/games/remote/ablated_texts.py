@@ -1,4 +1,4 @@
-"""Texts of which parts are removed, without a tokenizer."""
+"""Texts with parts removed, without a tokenizer."""
 
 from __future__ import annotations
 

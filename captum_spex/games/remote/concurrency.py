@@ -1,4 +1,4 @@
-"""Many requests at a time."""
+"""Many requests in parallel."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def answers_in_flight(
     Args:
         value: called in threads with a row and an event that is set when all calls should stop.
         n_rows: number of rows.
-        max_in_flight: number of calls at a time.
+        max_in_flight: number of calls in parallel.
 
     Example:
         >>> sorted(answers_in_flight(lambda row, stopped: row / 2, 3, 2))

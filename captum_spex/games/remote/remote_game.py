@@ -11,6 +11,7 @@ import numpy as np
 from captum_spex import checks
 from captum_spex.arrays import Floats
 from captum_spex.errors import ArgumentError
+from captum_spex.evaluation.fingerprint import game_identity
 from captum_spex.games.remote.ablated_texts import AblatedTexts
 from captum_spex.games.remote.client import Client
 from captum_spex.games.remote.concurrency import answers_in_flight
@@ -41,14 +42,14 @@ class RemoteAnswerGame:
         replacement: what replaces absent players; default: nothing, and the text closes up.
         prefix, suffix: texts before and after, never removed.
         system: a system prompt, for chat.
-        max_in_flight: number of requests at a time.
+        max_in_flight: number of requests in parallel.
         timeout: seconds that a request may take.
         max_tries: how often a request is tried.
         max_requests, max_tokens: the most requests to send, retries included, and the most tokens to use (requests in
             flight when the limit is reached are still paid for).
 
     Attributes:
-        n_players, names, spans, answer, fingerprint: as in `captum_spex.games.text.AnswerGame`.
+        text, n_players, names, spans, answer, fingerprint: as in `captum_spex.games.text.AnswerGame`.
         n_requests, n_tokens: requests sent and tokens used so far.
 
     Raises:
@@ -90,6 +91,8 @@ class RemoteAnswerGame:
         if answer is not None and (not isinstance(answer, str) or not answer.strip()):
             raise ArgumentError("answer", repr(answer), "a text, or None for a generated one")
         self._texts = AblatedTexts(text, unit, replacement)
+        self.text, self.names, self.spans = self._texts.text, self._texts.names, self._texts.spans
+        self.n_players = len(self.names)
         self._around = (prefix, suffix)
         self._replacement = replacement
         self._max_in_flight = checks.integer("max_in_flight", max_in_flight)
@@ -113,26 +116,6 @@ class RemoteAnswerGame:
         self._question = question_of(endpoint, log_probs, name, answer, system)
 
     @property
-    def n_players(self) -> int:
-        """Number of players."""
-        return len(self.spans)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The players as text."""
-        return self._texts.names
-
-    @property
-    def spans(self) -> tuple[Span, ...]:
-        """Where the players are in the text."""
-        return self._texts.spans
-
-    @property
-    def text(self) -> str:
-        """The text to explain."""
-        return self._texts.text
-
-    @property
     def n_requests(self) -> int:
         """Requests sent so far, retries included."""
         return self._client.n_requests
@@ -145,11 +128,7 @@ class RemoteAnswerGame:
     @property
     def fingerprint(self) -> dict[str, str]:
         """The identity of this game, for a store; the key is not part of it."""
-        from captum_spex import __version__
-
-        return {
-            "captum_spex": __version__,
-            "game": type(self).__name__,
+        parts = {
             "server": self._client.shown_url,
             "question": f"{type(self._question).__name__} {self.output}",
             "model": self._question.model,
@@ -160,6 +139,7 @@ class RemoteAnswerGame:
             "replacement": repr(self._replacement),
             "answer": self.answer,
         }
+        return game_identity(self, parts)
 
     def __call__(self, masks: Masks) -> Floats:
         """Return the values, float64 ``(n_masks,)``."""

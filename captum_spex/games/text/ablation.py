@@ -102,7 +102,8 @@ def template_of(tokenizer: Any, tokens: Tokens, ablation: str, replacement: str 
             works = [name for name in _TOKENS if _token(tokenizer, name) is not None]
             expected = f"{', '.join(map(repr, [*works, 'string']))} with a `replacement`, or a `prefix`"
             hint = "The text has no fixed token: without players the model would read nothing."
-            raise ArgumentError("ablation", repr(ablation), expected, hint)
+            got = repr(ablation) if replacement is None else f"{ablation!r} with {replacement!r}"
+            raise ArgumentError("ablation", got, expected, hint)
         return Template(tokens.ids, tokens.types, tokens.players, np.zeros_like(removable), ablation == "hide")
     if ablation == "string":
         new = tokenizer(replacement, add_special_tokens=False)["input_ids"]

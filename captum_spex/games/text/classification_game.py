@@ -22,7 +22,7 @@ from captum_spex.masks import Masks, ends
 
 
 class ClassificationGame(TextGame):
-    """The scores of a classifier for a text of which parts are removed.
+    """The scores of a classifier for a text with parts removed.
 
     Args:
         model: a transformers model for sequence classification in evaluation mode, on any device and in any precision.

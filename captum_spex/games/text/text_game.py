@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from captum_spex import checks
 from captum_spex.errors import ArgumentError
-from captum_spex.evaluation.fingerprint import digest
+from captum_spex.evaluation.fingerprint import digest, game_identity
 from captum_spex.games.text.ablation import checked_ablation, template_of
 from captum_spex.games.text.length_limit import check_length
 from captum_spex.games.text.prompt import Prompt
@@ -72,20 +72,17 @@ class TextGame(BatchedGame):
     @property
     def fingerprint(self) -> dict[str, str]:
         """The identity of this game: the model's weights, the text, the ablation and the output."""
-        from captum_spex import __version__
-
         template, prompt = self._template, self._prompt
-        parts = (template.ids, template.types, template.players, template.if_absent, template.hides)
-        return {
-            "captum_spex": __version__,
-            "game": type(self).__name__,
+        tokens = (template.ids, template.types, template.players, template.if_absent, template.hides)
+        parts = {
             "model": f"{type(self._model).__name__} {digest(self._model, _configuration(self._model))}",
             "text": prompt.text,
             "around it": "\n".join([prompt.before, prompt.after, prompt.second or ""]),
             "ablation": self.ablation,
-            "tokens": digest(*parts),
+            "tokens": digest(*tokens),
             **self._question(),
         }
+        return game_identity(self, parts)
 
     def _question(self) -> Mapping[str, str]:
         """Return what is read from the model's output, for the fingerprint."""

@@ -21,6 +21,7 @@ from captum_spex.games.training.subsystems import LEAST_PIVOT, Subsystems
 from captum_spex.games.training.training_data import dense_array
 from captum_spex.masks import Masks
 
+Array = NDArray[Any]
 Block = Callable[[Masks], tuple[Floats, NDArray[np.bool_]]]
 ClosedForm = Callable[[Masks], tuple[Predictions, NDArray[np.bool_]]]
 """From points ``(n_masks, n_points)`` to predictions, and for which masks they are known."""
@@ -42,7 +43,7 @@ def closed_form_of(
     estimator: Any, columns: tuple[Any, ...], on_test: OnTest, limits: Limits = LIMITS
 ) -> ClosedForm | None:
     """Return how to retrain an estimator in closed form, or ``None`` if that may not give the same predictions."""
-    makers: dict[type, Callable[[Any, NDArray[Any], NDArray[Any], NDArray[Any], Limits], ClosedForm | None]] = {
+    makers: dict[type, Callable[[Any, Array, Array, Array, Limits], ClosedForm | None]] = {
         Ridge: _ridge,
         KernelRidge: _kernel_ridge,
         KNeighborsClassifier: _neighbors,
@@ -60,9 +61,7 @@ def closed_form_of(
     return makers[type(estimator)](estimator, X, y, points, limits) if is_numeric else None
 
 
-def _ridge(
-    estimator: Ridge, X: NDArray[Any], y: NDArray[Any], points: NDArray[Any], limits: Limits
-) -> ClosedForm | None:
+def _ridge(estimator: Ridge, X: Array, y: Array, points: Array, limits: Limits) -> ClosedForm | None:
     r"""Ridge from sums over the present points: :math:`(\sum x x^T - s s^T / |S| + \alpha) w = \sum x y - ...`."""
     size = (X.shape[1] + 1 + (1 if y.ndim == 1 else y.shape[1])) ** 2
     if (
@@ -101,9 +100,7 @@ def _ridge(
     return _in_blocks(block, step, y.ndim == 1)
 
 
-def _kernel_ridge(
-    estimator: KernelRidge, X: NDArray[Any], y: NDArray[Any], points: NDArray[Any], limits: Limits
-) -> ClosedForm | None:
+def _kernel_ridge(estimator: KernelRidge, X: Array, y: Array, points: Array, limits: Limits) -> ClosedForm | None:
     r"""Kernel ridge: :math:`(K_{SS} + \alpha) a = y_S`, the kernel computed once for all subsets."""
     if (
         np.ndim(estimator.alpha)
@@ -130,9 +127,7 @@ def _kernel_ridge(
     return _in_blocks(block, max(1, limits.block // targets.size), y.ndim == 1)
 
 
-def _neighbors(
-    estimator: Any, X: NDArray[Any], y: NDArray[Any], points: NDArray[Any], limits: Limits
-) -> ClosedForm | None:
+def _neighbors(estimator: Any, X: Array, y: Array, points: Array, limits: Limits) -> ClosedForm | None:
     """Nearest neighbours: the first k present points in the order of distance from each test point."""
     is_classifier = isinstance(estimator, KNeighborsClassifier)
     if (
@@ -162,7 +157,7 @@ def _neighbors(
     return _in_blocks(block, step, not is_classifier, classes)
 
 
-def _in_blocks(block: Block, step: int, is_flat: bool, classes: NDArray[Any] | None = None) -> ClosedForm:
+def _in_blocks(block: Block, step: int, is_flat: bool, classes: Array | None = None) -> ClosedForm:
     """Return the closed form that retrains ``step`` masks at a time."""
 
     def retrained(masks: Masks) -> tuple[Predictions, NDArray[np.bool_]]:

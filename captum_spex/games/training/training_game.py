@@ -17,7 +17,7 @@ from torch import Tensor
 from captum_spex import checks
 from captum_spex.arrays import Floats, Ints, real_numbers, scalar
 from captum_spex.errors import ArgumentError, GameError
-from captum_spex.evaluation.fingerprint import digest
+from captum_spex.evaluation.fingerprint import digest, game_identity
 from captum_spex.games.training.closed_form import ClosedForm, closed_form_of
 from captum_spex.games.training.on_test import OnTest
 from captum_spex.games.training.training_data import Players, TrainingData, content_of, dense_array, described
@@ -137,8 +137,6 @@ class TrainingGame:
     @property
     def fingerprint(self) -> dict[str, str] | None:
         """The identity of this game, for a store; ``None`` for functions, and for data without an identity."""
-        from captum_spex import __version__
-
         if not self._is_estimator or not isinstance(self._evaluate, OnTest):
             return None
         try:
@@ -146,9 +144,7 @@ class TrainingGame:
             settings = _settings_of(self._fit)
         except TypeError:
             return None
-        return {
-            "captum_spex": __version__,
-            "game": type(self).__name__,
+        parts = {
             "model": f"{type(self._fit).__name__} {settings}",
             "data": data,
             "groups": digest(self._players.of_point),
@@ -156,6 +152,7 @@ class TrainingGame:
             "untrainable": repr(self._untrainable),
             "value": value,
         }
+        return game_identity(self, parts)
 
     def _trained(self, points: Masks) -> list[Floats]:
         rows = [np.flatnonzero(mask) for mask in points]
