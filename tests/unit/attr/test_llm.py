@@ -812,7 +812,7 @@ BAD = {
         r"`max_order`: expected an integer from 1 to the number of players, 5, got 9\.",
     ),
     "random_state": (tokens_input, {"random_state": "one"}, "`random_state`: expected .*, got 'one'"),
-    "store": (tokens_input, {"store": 3}, "`store`: expected .*, got a int"),
+    "store": (tokens_input, {"store": 3}, "`store`: expected a path or a .*, got an int"),
 }
 
 

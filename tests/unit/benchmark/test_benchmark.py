@@ -545,7 +545,7 @@ def test_the_command_runs_and_goes_on(tmp_path, capsys):
     assert "all budgets exceed the number of masks" in capsys.readouterr().out
     assert main([*arguments, "--quick"]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("Error: --out: got ")
+    assert error.startswith("Error: --out: expected ")
     assert error.count("\n") == 1
 
 

@@ -380,7 +380,7 @@ text = {"é": [1, 2.5, None, True, b"x"], "b": ("a", torch.arange(5), torch.ones
 
 TOLD = """
 from captum_spex.evaluation.fingerprint import digest
-from unit.games.text.test_text_games import answer_game, classes
+from text_games import answer_game, classes
 print(digest(model), digest(text))
 print(classes().fingerprint)
 print(answer_game("gpt2").fingerprint)

@@ -14,6 +14,7 @@ from text_models import Asked, byte_tokenizer, roberta_tokenizer, slow_players, 
 from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast
 
+from captum_spex import checks
 from captum_spex.errors import ArgumentError
 from captum_spex.games.text.prompt import Prompt, prompt_of
 from captum_spex.games.text.tokens import FIXED, tokens_of
@@ -188,27 +189,22 @@ def test_a_token_that_begins_in_the_prefix_stays_as_a_whole():
 
 @pytest.mark.parametrize("text", ["", " ", "\n\t \u3000"])
 def test_an_empty_text_is_refused(text):
-    with pytest.raises(
-        ArgumentError, match=re.escape("`text`: expected a text with at least two.*, got an empty text")
-    ):
+    message = "`text`: expected a text with at least two players, got an empty text."
+    with pytest.raises(ArgumentError, match=re.escape(message)):
         tokens(word_tokenizer, text)
 
 
 @pytest.mark.parametrize("text", [None, 3, b"bytes", ["a", "list"]])
 def test_what_is_no_text_is_refused(text):
-    with pytest.raises(ArgumentError, match=rf"`text`: expected a text, got a {type(text).__name__}\."):
+    with pytest.raises(ArgumentError, match=rf"`text`: expected a text, got {checks.a(text)}\."):
         tokens(word_tokenizer, text)
 
 
 @pytest.mark.parametrize(
     ("text", "unit", "message"),
     [
-        ("impress", "word", "expected at least two players, here words.*, got one word ('impress'). `unit=\"token\"`"),
-        (
-            "So good. so",
-            "sentence",
-            "expected at least two players, here sentences.*, got one sentence ('So good. so')",
-        ),
+        ("impress", "word", "expected at least two players, here words, got one word ('impress'). `unit=\"token\"`"),
+        ("So good. so", "sentence", "expected at least two players, here sentences, got one sentence ('So good. so')"),
         ("good", "token", "expected at least two players, here tokens, got one token ('good')."),
         ("good film", [(0, 4)], "expected at least two players, here spans, got one span ('good')."),
         ("good film", [], "expected at least two players, here spans, got no span."),
@@ -221,7 +217,7 @@ def test_fewer_than_two_players_are_refused(text, unit, message):
 
 
 def test_a_finer_unit_is_offered():
-    with pytest.raises(ArgumentError, match=re.escape('`unit="word"` divides it further, if it has several.')):
+    with pytest.raises(ArgumentError, match=re.escape('`unit="word"` may divide it further.')):
         tokens(word_tokenizer, "good film", "sentence")
     assert tokens(word_tokenizer, "impress", "token").n_players == 2
 
@@ -229,7 +225,7 @@ def test_a_finer_unit_is_offered():
 def test_a_span_in_which_no_token_begins_is_refused():
     with pytest.raises(ArgumentError) as error:
         tokens(word_tokenizer, "never good", [(0, 2), (2, 5)])
-    wanted = "`unit`: expected spans that begin where a token does, got (2, 5), in which no token begins."
+    wanted = "`unit`: expected spans in each of which a token begins, got (2, 5), in which no token begins."
     assert str(error.value) == wanted
 
 
@@ -237,7 +233,7 @@ def test_a_tokenizer_that_does_not_say_where_its_tokens_are_is_refused():
     class Slow:
         is_fast = False
 
-    message = "`tokenizer`: expected a fast tokenizer, got Slow, which does not say where its tokens are in the text."
+    message = "`tokenizer`: expected a fast tokenizer, which returns offsets, got a Slow."
     with pytest.raises(ArgumentError, match=re.escape(message)):
         tokens_of(Slow(), Prompt("", "good film", ""), "word")
 
@@ -246,22 +242,22 @@ def test_a_chat_without_a_template_is_refused():
     with pytest.raises(ArgumentError) as error:
         prompt_of(byte_tokenizer(), "good film", chat=True)
     wanted = (
-        "`chat`: expected False.*, got chat=True for a tokenizer without a chat template. Give `prefix` and `suffix`"
+        "`chat`: expected False for a tokenizer without a chat template, got True. Use `prefix` and `suffix` instead."
     )
-    assert str(error.value) == f"{wanted} instead."
+    assert str(error.value) == wanted
 
 
 def test_a_system_prompt_without_a_template_is_refused():
-    with pytest.raises(
-        ArgumentError, match=re.escape("`system`: expected .*, got a system prompt for a tokenizer without a chat")
-    ):
+    message = "`system`: expected None for a tokenizer without a chat template, got a system prompt"
+    with pytest.raises(ArgumentError, match=message):
         prompt_of(byte_tokenizer(), "good film", system="Be kind.")
 
 
 @pytest.mark.parametrize(("template", "times"), [("nothing", 0), ("{{ messages[-1]['content'] * 2 }}", 2)])
 def test_a_template_that_does_not_show_the_text_once_is_refused(template, times):
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.BPE()), chat_template=template)
-    with pytest.raises(
-        ArgumentError, match=f"`chat`: expected .*, got a template that shows the user's text {times} times; allowed"
-    ):
+    message = (
+        f"`chat`: expected a chat template that contains the user's text once, got one that contains it {times} times"
+    )
+    with pytest.raises(ArgumentError, match=message):
         prompt_of(tokenizer, "good film", chat=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -132,7 +130,7 @@ def test_spans_may_come_in_any_sequence(kind):
 
 
 @pytest.mark.parametrize(
-    ("spans", "position", "came"),
+    ("spans", "position", "got"),
     [
         ([(0, 9)], 0, "(0, 9)"),
         ([(0, 2), (-1, 2)], 1, "(-1, 2)"),
@@ -144,23 +142,21 @@ def test_spans_may_come_in_any_sequence(kind):
         ([3], 0, "3"),
     ],
 )
-def test_bad_spans_are_refused(spans, position, came):
+def test_bad_spans_are_refused(spans, position, got):
     with pytest.raises(ArgumentError) as error:
         spans_of("abcdefgh", spans)
-    wanted = f"`unit[{position}]`: expected pairs (start, end) of characters, 0 <= start < end <= 8.*, got {came}"
-    assert str(error.value) == f"{wanted}, that do not overlap."
+    expected = "pairs (start, end) of characters, 0 <= start < end <= 8, that do not overlap"
+    assert str(error.value) == f"`unit[{position}]`: expected {expected}, got {got}."
 
 
 def test_overlapping_spans_are_refused():
-    with pytest.raises(
-        ArgumentError, match=re.escape("`unit`: expected pairs.*, got (0, 4) and (3, 6), which overlap")
-    ):
+    with pytest.raises(ArgumentError, match=r"`unit`: expected pairs .*, got \(0, 4\) and \(3, 6\), which overlap"):
         spans_of("abcdefgh", [(3, 6), (0, 4)])
 
 
 @pytest.mark.parametrize("unit", [None, 3, 1.5])
 def test_what_is_no_unit_is_refused(unit):
-    with pytest.raises(ArgumentError, match=rf"`unit`: expected 'word.*, got {unit}', 'token', 'sentence'"):
+    with pytest.raises(ArgumentError, match=f"`unit`: expected 'word', 'token', 'sentence', or a list .*, got {unit}"):
         spans_of("abcdefgh", unit)
 
 
