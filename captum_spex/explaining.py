@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from captum_spex import checks
 from captum_spex.approximators import Again, Approximator, Estimate, Exact, Problem, ProxySpex, Run, TableApproximator
 from captum_spex.checks import RandomState, a
-from captum_spex.errors import ArgumentError
+from captum_spex.errors import ArgumentError, BudgetError
 from captum_spex.evaluation.evaluator import Evaluator
 from captum_spex.evaluation.executors import Backend, check_backend
 from captum_spex.evaluation.game_adapter import GameAdapter
@@ -190,9 +190,10 @@ def explain_table(
     question = _Question.about(game, found.masks.n_players, **settings)
     algorithm = _checked_algorithm(approximator)
     if not isinstance(algorithm, TableApproximator):
-        raise ArgumentError("approximator", repr(algorithm), "`ProxySpex()` for a table: it cannot be asked for masks")
+        expected = "`ProxySpex()`, or another one with a method `fit`, as a table cannot be asked for masks"
+        raise ArgumentError("approximator", repr(algorithm), expected)
     n_rows, rng = len(found.masks), checks.generator(random_state)
-    n_used = n_rows if budget is None else min(checks.budget("budget", budget), n_rows)
+    n_used = n_rows if budget is None else min(checks.integer("budget", budget, 2, error=BudgetError), n_rows)
     if n_used < n_rows:
         found = found.at(np.sort(rng.choice(n_rows, n_used, replace=False)))
     with threadpool_limits(1) if n_used <= _LIMITS.single_thread else nullcontext():

@@ -227,7 +227,7 @@ def _description(fingerprint: str | Mapping[str, str] | None, game: Any) -> Mapp
         hint = (
             "Give `store=captum_spex.evaluation.Store(path, fingerprint=...)` with a text that changes with the game."
         )
-        raise StoreError("store", "a game without a fingerprint", "a game with an attribute `fingerprint`", hint)
+        raise StoreError("store", "a game without one", "a game with an attribute `fingerprint`", hint)
     if isinstance(given, Mapping):
         return {str(key): str(value) for key, value in given.items()}
     if not isinstance(given, str):

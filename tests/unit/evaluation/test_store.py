@@ -494,7 +494,7 @@ def test_fingerprints_that_look_alike_are_different(path, one, two):
 
 def test_a_function_needs_a_fingerprint_given(path):
     game = Counting(smooth_game)
-    advice = r"got a game without a fingerprint\. Give `store=captum_spex.evaluation.Store\(path, fingerprint=...\)`"
+    advice = r"got a game without one\. Give `store=captum_spex.evaluation.Store\(path, fingerprint=...\)`"
     with pytest.raises(StoreError, match=advice):
         explain(game, store=path)
     assert game.n_rows == 0
