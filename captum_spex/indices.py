@@ -28,6 +28,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, lru_cache
+from itertools import zip_longest
 from math import comb, factorial
 
 import numpy as np
@@ -220,8 +221,7 @@ def _taylor(s: int, top: int) -> Functional:
     """STII: Moebius below the top order, density ``l (1-p)^(l-1)`` at the top."""
     if s < top:
         return _point(_ABSENT)
-    one_minus_p = (Fraction(1, 2), Fraction(1, 2))
-    return Functional(density=tuple(top * c for c in _power(one_minus_p, top - 1)))
+    return Functional(density=tuple(abs(top * c) for c in _power_of_p(top - 1)))  # 1 - p = (1 + x) / 2
 
 
 def _faithful_banzhaf(s: int, top: int) -> Functional:
@@ -325,28 +325,12 @@ def _falling_binomial(n: Floats, k: int) -> Floats:
 
 
 def _add(a: Polynomial, b: Polynomial) -> Polynomial:
-    size = max(len(a), len(b))
-    padded = [p + (Fraction(0),) * (size - len(p)) for p in (a, b)]
-    return tuple(x + y for x, y in zip(*padded, strict=True))
-
-
-def _multiply(a: Polynomial, b: Polynomial) -> Polynomial:
-    product = [Fraction(0)] * (len(a) + len(b) - 1)
-    for i, x in enumerate(a):
-        for j, y in enumerate(b):
-            product[i + j] += x * y
-    return tuple(product)
-
-
-def _power(a: Polynomial, k: int) -> Polynomial:
-    result: Polynomial = (Fraction(1),)
-    for _ in range(k):
-        result = _multiply(result, a)
-    return result
+    return tuple(x + y for x, y in zip_longest(a, b, fillvalue=Fraction(0)))
 
 
 def _power_of_p(k: int) -> Polynomial:
-    return _power((Fraction(1, 2), Fraction(-1, 2)), k)
+    """``p^k = ((1 - x) / 2)^k``."""
+    return tuple(Fraction((-1) ** i * comb(k, i), 2**k) for i in range(k + 1))
 
 
 def _value(a: Polynomial, x: Fraction) -> Fraction:

@@ -129,29 +129,19 @@ class Posterior:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the process as plain lists and numbers, for JSON."""
-        return {
-            "n_players": self.n_players,
-            "masks": masks_to_hex(self.masks),
-            "kernels": [kernel.to_dict() for kernel in self.kernels],
-            "linear": self.linear.tolist(),
-            "terms": self.terms.to_dict(),
-            "nugget": self.nugget,
-            "noise": self.noise.tolist(),
-            "scale": self.scale,
-        }
+        masks, kernels = masks_to_hex(self.masks), [kernel.to_dict() for kernel in self.kernels]
+        prior = {"kernels": kernels, "linear": self.linear.tolist(), "terms": self.terms.to_dict()}
+        noise = {"nugget": self.nugget, "noise": self.noise.tolist(), "scale": self.scale}
+        return {"n_players": self.n_players, "masks": masks, **prior, **noise}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Posterior:
         """Read what `to_dict` returned."""
+        masks = masks_from_hex(content["masks"], content["n_players"])
         kernels = tuple(ProductKernel.from_dict(kernel) for kernel in content["kernels"])
+        linear, noise = (np.array(content[name], dtype=np.float64) for name in ("linear", "noise"))
         return cls(
-            masks_from_hex(content["masks"], content["n_players"]),
-            kernels,
-            np.array(content["linear"], dtype=np.float64),
-            Spectrum.from_dict(content["terms"]),
-            content["nugget"],
-            np.array(content["noise"], dtype=np.float64),
-            content["scale"],
+            masks, kernels, linear, Spectrum.from_dict(content["terms"]), content["nugget"], noise, content["scale"]
         )
 
     @cached_property
