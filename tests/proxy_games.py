@@ -27,8 +27,8 @@ def r_squared_elsewhere(result: Interactions, game: Game) -> float:
     """R² on uniformly random masks that were not evaluated."""
     n = result.n_players
     masks = np.random.default_rng(99).random((3000, n)) < 0.5
-    observed = next(part for part in result.model.parts if isinstance(part, Residuals))
-    masks = masks[~np.isin(mask_keys(masks), mask_keys(observed.masks))]
+    residuals = next(part for part in result.model.parts if isinstance(part, Residuals))
+    masks = masks[~np.isin(mask_keys(masks), mask_keys(residuals.masks))]
     return r_squared(game(masks), result.model(masks))
 
 

@@ -16,7 +16,7 @@ from captum_spex.model import GameModel, Residuals
 
 @dataclass(frozen=True)
 class Exact:
-    """Evaluate all ``2**n_players`` coalitions; `captum_spex.explain` does so by itself when the budget allows it.
+    """Evaluate all ``2**n_players`` coalitions, as `captum_spex.explain` does by itself when the budget allows it.
 
     Example:
         >>> import captum_spex
@@ -43,6 +43,6 @@ class Exact:
 
 
 def _recover(masks: Masks, values: Floats) -> Estimate:
-    # Every value was seen: the game is its own observations, and nothing is left to be unfaithful to.
+    # Every value is known, so they are the game, and there is nothing to measure a faithfulness on.
     model = GameModel((Residuals(masks, values),))
     return Estimate(model, faithfulness=1.0, diagnostics={"method": "enumeration"})

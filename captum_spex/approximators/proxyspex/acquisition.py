@@ -1,4 +1,4 @@
-"""Choosing the next masks by how much they reduce the variance of the index that was asked for."""
+"""Choosing the next masks by how much they reduce the variance of the index to explain by."""
 
 from __future__ import annotations
 

@@ -87,9 +87,8 @@ class BoostedTrees:
         if not labels.values.any() or len(masks) < 2 * self.min_child_samples:
             return constant
         data = lightgbm.Dataset(masks.astype(np.float32), labels.values, params={"verbosity": -1})
-        booster = lightgbm.train(
-            self._parameters(), data, num_boost_round=self.n_trees, keep_training_booster=True
-        )  # else LightGBM writes and reads the whole model once more
+        # Unless it keeps the training booster, LightGBM writes the model to text and reads it back.
+        booster = lightgbm.train(self._parameters(), data, num_boost_round=self.n_trees, keep_training_booster=True)
         trees = TreeEnsemble.from_lightgbm(booster.model_to_string(), masks.shape[1]).spectrum()
         return Spectrum.sum([trees.scaled(float(labels.scale)), constant], masks.shape[1])
 

@@ -54,7 +54,7 @@ class DenseRun:
         return self.design.masks[n_before:]
 
     def tell(self, values: Floats) -> None:
-        """Receive the values of the masks asked for last."""
+        """Receive the values of the last masks."""
         if self.replicated is not None:
             self.second_values = values
             self.rounds.forget()
@@ -68,7 +68,7 @@ class DenseRun:
     def evaluations(self) -> Evaluations:
         """Return all values so far, and what second evaluations tell of their noise."""
         if self.design is None or self.values is None:
-            raise RuntimeError("`result` was called before the values were told")
+            raise RuntimeError("`result` was called before `tell`")
         values, noise = self.values, np.zeros_like(self.values)
         if self.replicated is not None and self.second_values is not None:
             values = values.copy()

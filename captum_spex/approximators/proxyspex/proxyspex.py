@@ -48,7 +48,7 @@ class ProxySpex:
             coalitions, the rest spread in complementary pairs), or ``"auto"``: Bernoulli for the indices that weigh
             all masks alike (Banzhaf, Fourier), spread for the others.
         rounds: 1 plans all masks at once. With more, half of the budget follows the design, and the surrogate chooses
-            most masks of the further rounds: those that reduce the variance of the index asked for most. ``"auto"``
+            most masks of the further rounds: those that most reduce the variance of the index. ``"auto"``
             is 3 where that was measured to win: spread masks of at most 20 players, from a budget too small to
             enumerate all pairs; else 1.
         noisy: whether evaluating a mask again may give another value. Then a tenth of the budget is spent on second
@@ -129,9 +129,9 @@ class ProxySpex:
     def fit(self, table: ValueTable, rng: np.random.Generator) -> list[Estimate]:
         """Learn from given masks: a table of past evaluations.
 
-        Up to 1,000 players and 10,000 masks by the proxies, as if these masks had been asked for; values of a mask
-        that stands there several times are averaged, and their variance is taken for noise. With more players, by the
-        proxies among those that pass a screening; with more masks, by regression: main effects of all players,
+        Up to 1,000 players and 10,000 masks by the proxies, as in a run; values of a mask that occurs several times
+        are averaged, and their variance is taken for noise. With more players, by the proxies among those that pass a
+        screening; with more masks, by regression: main effects of all players,
         products of strong ones.
         """
         seed, (n_masks, n_players) = int(rng.integers(2**63)), (len(table.masks), table.masks.n_players)
@@ -167,7 +167,7 @@ class ProxySpex:
         return fixed_sizes(self.n_rounds(problem), budget)
 
     def _packed_run(self, problem: Problem, rng: np.random.Generator, seed: int) -> Run:
-        """Plan a run among more players than there is room for masks that are not packed."""
+        """Plan a run among so many players that only packed masks fit into memory."""
         for name, usual in (("design", ("auto", "bernoulli")), ("rounds", ("auto", 1))):
             if getattr(self, name) not in usual:
                 allowed = f"{usual[0]!r} or {usual[1]!r} for more than {self.limits.dense_players:,} players"

@@ -94,7 +94,7 @@ class Rounds:
         return self.size
 
     def forget(self) -> None:
-        """Estimate anew when asked next time, as there are other values."""
+        """Drop the estimates: there are new values."""
         self._estimates = None
 
     def result(self) -> list[Estimate]:

@@ -39,8 +39,8 @@ class Stack:
 def stack(surrogates: Sequence[FittedProxy], truth: Floats, column: int, masks: Masks) -> Stack:
     """Return the non-negative least-squares combination, of as few surrogates as predict nearly as well as all.
 
-    It is about masks that were not evaluated. There are none of a size all of whose masks were: where those are harder
-    to predict than the others, as the smallest coalitions often are, they count less, so that they do not decide alone.
+    What counts is the prediction of masks that were not evaluated. If all masks of a size were, and are harder to
+    predict than the others, as the smallest coalitions often are, they count less, so that they do not decide alone.
 
     References:
         Wolpert, "Stacked generalization", 1992; Breiman, "Stacked regressions", 1996 (non-negative weights).

@@ -31,7 +31,7 @@ class Hyperparameters:
     .. math:: k(x, x') = a_1 e^{-d} + a_2 e^{-g d} + \sum_i l_i x_i x'_i + s^2 [x = x'],
               \qquad d = \sum_i w_i [x_i \ne x'_i]
 
-    on masks as signs :math:`x_i = \pm 1`. All are kept as logarithms: ``shared`` holds :math:`a_1, a_2, g, s^2`,
+    on masks as signs :math:`x_i = \pm 1`. All are stored as logarithms: ``shared`` holds :math:`a_1, a_2, g, s^2`,
     ``decays`` the :math:`w_i`, ``linear`` the :math:`l_i`.
     """
 

@@ -62,7 +62,7 @@ class BlockedTable:
 
     def columns(self, players: Ints) -> Singles:
         """Return the presences of some players, ``(n_rows, len(players))``."""
-        runs = self._runs(max(len(players), self.n_players // 8))  # whole rows are read
+        runs = self._runs(max(len(players), self.n_players // 8))  # a file is read row by row
         blocks = [self.masks.block(np.arange(start, stop)).columns(players) for start, stop in runs]
         return np.concatenate([np.zeros((0, len(players)), dtype=np.bool_), *blocks]).astype(np.float32)
 

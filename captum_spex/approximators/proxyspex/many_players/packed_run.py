@@ -57,7 +57,7 @@ class PackedRun:
         return masks
 
     def tell(self, values: Floats) -> None:
-        """Receive the values of the masks asked for last."""
+        """Receive the values of the last masks."""
         self.values.append(values)
 
     def result(self) -> list[Estimate]:
@@ -76,7 +76,7 @@ class PackedRun:
 
     def _estimates(self) -> list[Estimate]:
         if not self.values:
-            raise RuntimeError("`result` was called before the values were told")
+            raise RuntimeError("`result` was called before `tell`")
         if len(self.values) > 1:  # joined for good: two copies of all masks may not fit into memory
             self.packed, self.values = [np.concatenate(self.packed)], [np.concatenate(self.values)]
         n, values = self.problem.n_players, self.values[0]

@@ -12,7 +12,7 @@ from captum_spex.arrays import Floats, Ints
 from captum_spex.player_sets import PlayerSets
 
 STRICTNESS = 4.0
-"""Squared z-score that is asked for beyond what the largest of all candidates reaches by chance."""
+"""Squared z-score that is required beyond what the largest of all candidates reaches by chance."""
 
 _MOST_TERMS = 400  # of a degree: bounds the time of a regression on them
 _HIGHEST_DEGREE = 4  # a product of five presences varies too little to be found among thousands of masks
@@ -21,7 +21,7 @@ _HIGHEST_DEGREE = 4  # a product of five presences varies too little to be found
 def find_products(centered: Singles, targets: Floats) -> tuple[list[tuple[int, ...]], Floats]:
     """Return sets of the given columns that explain the targets, every single column among them, and their weights.
 
-    Products are sought in the residuals of single columns, then in those of these and pairs, and so on.
+    Products are sought in the residuals of single columns, then of single columns and pairs, and so on.
     """
     n_rows, n_columns = centered.shape
     sets: list[tuple[int, ...]] = [(column,) for column in range(n_columns)]

@@ -23,7 +23,7 @@ TWO_SIDED_95 = 1.96
 def estimate_among_many(table: BlockedTable, estimator: Estimator | None, rng: np.random.Generator) -> list[Estimate]:
     """Estimate every output from masks of many players: by proxies among those that are screened, or by regression.
 
-    Either way a tenth of the masks takes no part, in the screening neither; there the faithfulness is measured.
+    Either way a tenth of the masks takes no part, not even in the screening: the faithfulness is measured on it.
     """
     if estimator is None:
         return regressed(table, rng)
@@ -62,7 +62,7 @@ def _estimate(rows: BlockedTable, held_out: BlockedTable, screening: Screening, 
 
 
 def _shrunk(model: RecoveredGame, masks: Masks, truth: Floats) -> tuple[RecoveredGame, Floats]:
-    """Return the model, as far as it surely follows values that it did not use, and what it predicts there."""
+    """Return the model, shrunk to what held-out values bear out, and its predictions of them."""
     predicted = model(masks)
     slope, mean = trusted_slope(predicted, truth), float(predicted.sum()) / max(len(truth), 1)
     if slope == 1:

@@ -132,7 +132,7 @@ def _partners(residuals: BlockedTable, shares: Floats, paired: Ints, strong: Int
     step = max(1, residuals.limits.pair_cells // n_players)
     for chosen in np.split(paired, range(step, len(paired), step)) if deviation > 0 else ():
         scores = _pair_scores(residuals, shares, deviations, chosen)
-        scores[np.ix_(is_strong[chosen], is_strong)] = 0  # sought later anyway
+        scores[np.ix_(is_strong[chosen], is_strong)] = 0  # pairs of strong players are candidates of the fit anyway
         one, other = np.nonzero(scores > limit)
         found.append((scores[one, other], np.stack([chosen[one], other], axis=1)))
     smallest = deviation * (np.sqrt(limit) + ONE_SIDED_95) / np.sqrt(n_rows)

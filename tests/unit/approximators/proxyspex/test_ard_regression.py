@@ -9,7 +9,7 @@ from captum_spex.approximators.proxyspex.ard_regression import ard_weights
 
 
 def test_weights_of_few_relevant_features() -> None:
-    """Against least squares on the features that are known to matter; the others go to nought."""
+    """Against least squares on the features that are known to matter; the others shrink to zero."""
     rng = np.random.default_rng(0)
     features = rng.normal(size=(300, 100)) * rng.uniform(0.1, 10, 100)
     targets = features[:, :3] @ np.array([1.0, -2.0, 0.5]) + rng.normal(size=300) * 0.1

@@ -67,22 +67,22 @@ def test_the_variance_of_the_noise_is_estimated(deviation: float) -> None:
         while (asked := run.ask()) is not None:
             masks = asked.masks if isinstance(asked, Again) else asked
             run.tell(game(masks)[:, None])
-        seen = run.evaluations()
-        assert len(seen.masks) == 270
-        once, twice = seen.noise.max(), seen.noise.min()
+        evaluations = run.evaluations()
+        assert len(evaluations.masks) == 270
+        once, twice = evaluations.noise.max(), evaluations.noise.min()
         assert_allclose(twice, once / 2)
-        assert (seen.noise == twice).sum() == (30 if deviation else 270)
+        assert (evaluations.noise == twice).sum() == (30 if deviation else 270)
         found.append(once)
     assert_allclose(np.mean(found), deviation**2, rtol=0.15)
 
 
-def test_corrections_shrink_under_noise() -> None:
+def test_residuals_shrink_under_noise() -> None:
     sizes = []
     for approximator in (GAUSSIAN, NOISY):
         result = captum_spex.explain(noisy_game(0.7, 2), 10, budget=200, approximator=approximator, random_state=0)
-        observed = result.model.parts[-1]
-        assert isinstance(observed, Residuals)
-        sizes.append(np.abs(observed.values).mean())
+        residuals = result.model.parts[-1]
+        assert isinstance(residuals, Residuals)
+        sizes.append(np.abs(residuals.values).mean())
     assert sizes[1] < 0.7 * sizes[0]
 
 
@@ -98,7 +98,7 @@ def test_knowing_of_the_noise_brings_results_nearer_to_the_truth() -> None:
     assert np.mean(errors, axis=0)[1] < 0.9 * np.mean(errors, axis=0)[0]
 
 
-def test_trees_do_not_put_the_noise_back() -> None:
+def test_trees_do_not_interpolate_the_noise() -> None:
     game = Counting(noisy_game(1.0, 3))
     approximator = ProxySpex(proxy="boosted-trees", rounds=1, noisy=True)
     result = captum_spex.explain(game, 10, budget=150, approximator=approximator, random_state=0)
@@ -123,16 +123,21 @@ def test_the_worst_output_decides_when_to_stop() -> None:
     def game(masks: np.ndarray) -> np.ndarray:
         return np.stack([easy_game(masks), random_network(9, 0)(masks), np.ones(len(masks))], axis=1)
 
-    sought: dict[str, Any] = {"budget": "auto", "target_faithfulness": 0.9, "approximator": GAUSSIAN, "random_state": 0}
-    easy, hard, constant = captum_spex.explain(game, 9, **sought)
-    alone = captum_spex.explain(easy_game, 9, **sought)
+    settings: dict[str, Any] = {
+        "budget": "auto",
+        "target_faithfulness": 0.9,
+        "approximator": GAUSSIAN,
+        "random_state": 0,
+    }
+    easy, hard, constant = captum_spex.explain(game, 9, **settings)
+    alone = captum_spex.explain(easy_game, 9, **settings)
     assert easy.n_evaluations == hard.n_evaluations == constant.n_evaluations > alone.n_evaluations
     assert hard.diagnostics["lower"] >= 0.9
     assert easy.faithfulness > hard.faithfulness
     assert constant.faithfulness == 1
 
 
-def test_a_sought_budget_under_noise_is_kept() -> None:
+def test_an_automatic_budget_under_noise_is_not_exceeded() -> None:
     game = Counting(noisy_game(2.0, 0))
     result = captum_spex.explain(game, 10, budget="auto", max_budget=100, approximator=NOISY, random_state=0)
     assert game.n_rows == result.n_evaluations == 100
@@ -140,7 +145,7 @@ def test_a_sought_budget_under_noise_is_kept() -> None:
 
 
 @pytest.mark.parametrize("n", [3, 7])
-def test_a_sought_budget_that_takes_every_mask_is_exact(n: int) -> None:
+def test_an_automatic_budget_that_takes_every_mask_is_exact(n: int) -> None:
     game = oracles.as_game(random_table(n, 0))
     result = captum_spex.explain(game, n, budget="auto", approximator=GAUSSIAN, random_state=0)
     assert result.n_evaluations == 2**n

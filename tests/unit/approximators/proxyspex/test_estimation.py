@@ -40,7 +40,7 @@ def test_errors_of_every_order_shrink_to_nothing(game: Game, n: int, approximato
     assert (errors[3] == 0).all()
 
 
-def test_nothing_is_interpolate_where_that_was_not_wanted() -> None:
+def test_nothing_is_interpolated_on_request() -> None:
     result = captum_spex.explain(smooth_game, 9, budget=60, approximator=ProxySpex(interpolate=False), random_state=0)
     assert not any(isinstance(part, Residuals) for part in result.model.parts)
     assert result.std_errors is not None  # those of the process

@@ -51,7 +51,7 @@ class Guiding(MainEffects):
 
 @dataclass(frozen=True)
 class Fixed:
-    """Answers what it is told to."""
+    """Returns given surrogates."""
 
     answer: list[FittedProxy]
 
@@ -91,15 +91,15 @@ def test_it_is_fitted_to_several_outputs_that_go_together() -> None:
 
 
 def test_rivals_are_what_was_fitted_before() -> None:
-    told: list[list[str]] = []
+    names: list[list[str]] = []
 
     class Listening(MainEffects):
         def surrogates(self, data: ProxyData, rivals: Sequence[FittedProxy]) -> list[FittedProxy]:
-            told.append([one.name for one in rivals])
+            names.append([one.name for one in rivals])
             return super().surrogates(data, rivals)
 
     explain(linear, 12, 100, (Listening(), MainEffects(), Listening()))
-    assert told == [[], ["main effects", "main effects"]]
+    assert names == [[], ["main effects", "main effects"]]
 
 
 def test_one_that_guides_chooses_masks() -> None:

@@ -73,7 +73,7 @@ def test_a_perfect_surrogate_is_taken_alone(truth: Floats) -> None:
     }
 
 
-def test_sizes_that_are_all_seen_do_not_decide_where_they_are_harder(rng: np.random.Generator) -> None:
+def test_sizes_that_were_all_evaluated_do_not_decide_where_they_are_harder(rng: np.random.Generator) -> None:
     """Of two surrogates the one counts that predicts masks of sizes which were not all evaluated."""
     masks = enumerate_and_spread(12, 120, rng, level=1).masks
     is_small = masks.sum(axis=1) <= 1

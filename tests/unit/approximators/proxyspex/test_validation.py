@@ -27,14 +27,16 @@ def quality_of(truth: Floats, left_out: Floats, reused: Floats, weights: Floats,
     return stacked_quality(truth, left_out, reused, weights=weights, noise=np.zeros(len(truth)), spread=spread)
 
 
-@pytest.mark.parametrize(("spread", "whole"), [(50.0, 16.0), (1.0, 1 + 0.5 * 2 / 3 + 0.25 * 3 + 0.25 * 3)])
-def test_quality_by_hand(spread: float, whole: float) -> None:
+@pytest.mark.parametrize(("spread", "variance"), [(50.0, 16.0), (1.0, 1 + 0.5 * 2 / 3 + 0.25 * 3 + 0.25 * 3)])
+def test_quality_by_hand(spread: float, variance: float) -> None:
     truth, weights = np.array([4.0, -4.0, -4.0]), np.array([0.5, 0.25, 0.25])
     measured = quality_of(truth, truth + np.array([1.0, 2, 0]), truth + np.array([0.0, 1, 3]), weights, spread)
-    assert_allclose(measured.r_squared, 1 - (0.5 * 2 / 3 + 0.25 * 3 + 0.25 * 3) / whole)
-    dark = np.array([1.0, 4.0, 0.0])
-    doubt = 1.645 * np.sqrt(sum((w * (e - dark @ weights)) ** 2 for w, e in zip(weights, dark, strict=True)))
-    assert_allclose(measured.lower, 1 - (dark @ weights + doubt) / whole)
+    assert_allclose(measured.r_squared, 1 - (0.5 * 2 / 3 + 0.25 * 3 + 0.25 * 3) / variance)
+    pessimistic = np.array([1.0, 4.0, 0.0])
+    doubt = 1.645 * np.sqrt(
+        sum((w * (e - pessimistic @ weights)) ** 2 for w, e in zip(weights, pessimistic, strict=True))
+    )
+    assert_allclose(measured.lower, 1 - (pessimistic @ weights + doubt) / variance)
 
 
 def test_quality_without_errors_or_without_anything() -> None:

@@ -41,13 +41,13 @@ def slow_mean(process: Process, masks: Masks, y: Floats, noise: Floats, at: Mask
 
 
 @pytest.fixture
-def seen(rng: np.random.Generator) -> tuple[Masks, Floats, Floats]:
+def evaluated(rng: np.random.Generator) -> tuple[Masks, Floats, Floats]:
     masks = random_masks(40, 7, 1)[:37]  # the last complement is missing
     return masks, rng.normal(size=(37, 2)), rng.random(37)
 
 
-def test_the_exact_mean_is_a_linear_solve(seen: tuple[Masks, Floats, Floats]) -> None:
-    masks, y, noise = seen
+def test_the_exact_mean_is_a_linear_solve(evaluated: tuple[Masks, Floats, Floats]) -> None:
+    masks, y, noise = evaluated
     process, other = process_on(7), random_masks(15, 7, 2)
     for there in (noise, np.zeros(37)):
         found = Solver(1000, 10, CPU)(process, masks, y, there)
@@ -55,8 +55,8 @@ def test_the_exact_mean_is_a_linear_solve(seen: tuple[Masks, Floats, Floats]) ->
         assert_allclose(mean_at(found, other), slow_mean(process, masks, y, there, other), rtol=1e-7, atol=1e-9)
 
 
-def test_left_out_is_what_remains_without_the_mask_and_its_complement(seen: tuple[Masks, Floats, Floats]) -> None:
-    masks, y, noise = seen
+def test_left_out_is_what_remains_without_the_mask_and_its_complement(evaluated: tuple[Masks, Floats, Floats]) -> None:
+    masks, y, noise = evaluated
     process = process_on(7)
     found = Solver(1000, 10, CPU)(process, masks, y, noise)
     for row, mask in enumerate(masks):
@@ -70,8 +70,8 @@ def test_left_out_is_what_remains_without_the_mask_and_its_complement(seen: tupl
         assert_allclose(found.variances[row], own - cross @ np.linalg.solve(total, cross), rtol=1e-6)
 
 
-def test_inducing_on_all_masks_is_the_exact_mean(seen: tuple[Masks, Floats, Floats]) -> None:
-    masks, y, noise = seen
+def test_inducing_on_all_masks_is_the_exact_mean(evaluated: tuple[Masks, Floats, Floats]) -> None:
+    masks, y, noise = evaluated
     process, other = process_on(7), random_masks(15, 7, 2)
     found = Solver(10, 37, CPU)(process, masks, y, noise)
     assert_allclose(mean_at(found, other), slow_mean(process, masks, y, noise, other), rtol=1e-4, atol=1e-5)

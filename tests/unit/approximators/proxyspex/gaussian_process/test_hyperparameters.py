@@ -127,12 +127,12 @@ def test_awkward_masks_and_values_are_safe(kind: str) -> None:
         assert flattened(found).isfinite().all()
 
 
-def test_a_covariance_that_rounding_spoilt_is_factorised_all_the_same() -> None:
+def test_a_covariance_spoilt_by_rounding_is_factorised() -> None:
     column = torch.linspace(-1, 1, 30, dtype=torch.float32)[:, None]
     factor = factorised(column @ column.T)
     assert_allclose(factor @ factor.T, column @ column.T, atol=1e-3)
 
 
-def test_what_is_no_covariance_is_said_so() -> None:
+def test_a_matrix_that_is_not_a_covariance_is_refused() -> None:
     with pytest.raises(FloatingPointError, match="could not be factorised"):
         factorised(torch.tensor([[1.0, 50.0], [50.0, 1.0]]))

@@ -99,16 +99,16 @@ def test_few_players_have_few_candidates(n: int) -> None:
 def test_terms_are_retuned_with_the_kernel() -> None:
     masks = random_masks(300, 20, 0)
     hyper, y = started(masks, Spectrum.from_terms({(0, 1, 2): 1.0, (4, 7): 1.0}, 20)(masks))
-    seen: list[int] = []
+    n_terms: list[int] = []
 
     def retune(kernel: Hyperparameters, terms: TermPrior) -> Hyperparameters:
-        seen.append(len(terms.sets))
+        n_terms.append(len(terms.sets))
         return Hyperparameters(kernel.shared - 0.1, kernel.decays, kernel.linear)
 
     found, terms = find_terms(hyper, masks, y, retune=retune, like=DOUBLE)
     assert terms is not None
-    assert 1 <= len(seen) <= 4
-    assert_allclose(found.shared, hyper.shared - 0.1 * len(seen))
+    assert 1 <= len(n_terms) <= 4
+    assert_allclose(found.shared, hyper.shared - 0.1 * len(n_terms))
 
 
 def test_candidates_of_a_beam_are_listed_once() -> None:

@@ -36,7 +36,7 @@ class Packed:
         self.weights = rng.choice([-1.0, 1.0], n_single)
         others = np.setdiff1d(np.arange(n_players), self.single)
         self.hidden = rng.choice(others, 5, replace=False)  # each with one of the single players
-        self.n_seen: list[int] = []
+        self.n_evaluated: list[int] = []
 
     def __call__(self, masks: Masks) -> Floats:
         """Refuse bool masks of so many players."""
@@ -44,7 +44,7 @@ class Packed:
 
     def evaluate_packed(self, masks: PackedMasks) -> Floats:
         """Return the values."""
-        self.n_seen.append(len(masks))
+        self.n_evaluated.append(len(masks))
         present = masks.columns(self.single)
         signs = 1.0 - 2.0 * masks.columns(self.hidden)
         return present @ self.weights + (1.0 - 2.0 * present[:, :5]) @ np.zeros(5) + self.pairs(present, signs)
@@ -59,7 +59,7 @@ def explained(n: int, budget: int, **settings: Any) -> tuple[Packed, Interaction
     own = Packed(n)
     result = captum_spex.explain(own, n, budget=budget, random_state=0, **settings)
     assert isinstance(result, Interactions)
-    assert sum(own.n_seen) == result.n_evaluations == budget
+    assert sum(own.n_evaluated) == result.n_evaluations == budget
     return own, result
 
 
@@ -118,11 +118,11 @@ def test_errors_of_players_that_were_screened_out_are_their_bound() -> None:
     assert result.model.std_errors(_sii(), _one(5))[0] != bound / 1.96
     again = Interactions.from_json(result.to_json())
     assert_allclose(again.model.std_errors(_sii(), _one(out[0])), bound / 1.96)
-    told = f"{len(out):,} players screened out: main effects below {bound:.2g} (95 %), interactions not sought"
+    message = f"{len(out):,} players screened out: main effects below {bound:.2g} (95 %), interactions not sought"
     assert again.diagnostics == result.diagnostics
-    assert told in str(result)
-    assert told in str(again)
-    assert told in again.to_html()
+    assert message in str(result)
+    assert message in str(again)
+    assert message in again.to_html()
 
 
 def _sii() -> Any:
@@ -196,4 +196,4 @@ def test_what_cannot_be_is_refused_before_the_first_evaluation(
     own = Packed(N)
     with pytest.raises(error, match=message):
         captum_spex.explain(own, N, budget=budget, approximator=ProxySpex(**settings))
-    assert not own.n_seen
+    assert not own.n_evaluated

@@ -89,7 +89,7 @@ def test_main_effects_and_planted_groups_are_found(learnt):
     assert result[20, 30, 40] < 0.6 * TOGETHER[20, 30, 40]
 
 
-def test_planted_groups_have_their_whole_weight(learnt):
+def test_planted_groups_have_their_full_weight(learnt):
     """What the main effects of a thousand players took by chance is given back."""
     _, result = learnt
     assert_allclose(result[(3, 8)], TOGETHER[3, 8], rtol=0.06)
@@ -211,11 +211,11 @@ def test_packed_and_plain_tables_say_the_same():
 
 def test_blocks_change_little():
     masks, values = large_table(0.5, n_rows=FEW_ROWS)
-    whole = explain(from_table(masks, values), budget=FEW_ROWS, random_state=0)
+    together = explain(from_table(masks, values), budget=FEW_ROWS, random_state=0)
     small = replace(LIMITS, block_cells=300 * N_LARGE)
     parts = explain(from_table(masks, values), small, budget=FEW_ROWS, random_state=0)
-    assert_allclose(parts.first_order(), whole.first_order(), atol=1e-4)
-    assert list(parts.top(1, order=2)) == list(whole.top(1, order=2))
+    assert_allclose(parts.first_order(), together.first_order(), atol=1e-4)
+    assert list(parts.top(1, order=2)) == list(together.top(1, order=2))
 
 
 def test_several_outputs_of_a_large_table():
