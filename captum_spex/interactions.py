@@ -85,10 +85,10 @@ class Interactions(IndexTerms):
         """Compute the index of a recovered game and keep its largest ``max_terms`` terms of order 2 and more."""
         terms = model.index_terms(index)
         higher = np.flatnonzero(terms.orders > 1)
-        kept = np.sort(np.concatenate([np.flatnonzero(terms.orders == 1), higher[:max_terms]]))
-        chosen = IndexTerms(index, terms.sets.take(kept), terms.values[kept], terms.baseline, is_sorted=True)
+        rows = np.sort(np.concatenate([np.flatnonzero(terms.orders == 1), higher[:max_terms]]))
+        chosen = IndexTerms(index, terms.sets.take(rows), terms.values[rows], terms.baseline, is_sorted=True)
         n_sets = model.n_sets(index.max_order)
-        n_left_out = (len(terms) if n_sets is None else n_sets) - len(kept)
+        n_left_out = (len(terms) if n_sets is None else n_sets) - len(rows)
         return cls(chosen, model, n_left_out=n_left_out, **facts)
 
     @cached_property
@@ -123,7 +123,7 @@ class Interactions(IndexTerms):
         return 0.0
 
     def _canonical(self, players: object) -> tuple[int, ...]:
-        """Players may be named, if the result has names."""
+        """Sort the players that a caller named, by numbers or by the names that the result has."""
         if self.names is None:
             return super()._canonical(players)
         chosen = players if isinstance(players, (tuple, list, frozenset, set)) else (players,)
@@ -195,7 +195,7 @@ class Interactions(IndexTerms):
         return " x ".join(self.names[player] if self.names else str(player) for player in players)
 
     def errors_of(self, sets: PlayerSets) -> Floats | None:
-        """Return the standard errors of a few sets; ``None`` where there are none, or all are 0."""
+        """Return the standard errors of a few sets; ``None`` if there are none or all are 0."""
         errors = self.model.std_errors(self.resolved_index, sets)
         return None if errors is None or not errors.any() else errors
 

@@ -1,4 +1,4 @@
-"""Packages whose names are imported when they are used, as the libraries behind some of them take seconds."""
+"""Packages whose names are imported on first use, as the libraries behind some of them take seconds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def lazily(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any]
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         value = getattr(import_module(f"{package}.{homes[name]}"), name)
-        setattr(sys.modules[package], name, value)  # so that it is looked up once
+        setattr(sys.modules[package], name, value)  # looked up once
         return value
 
     def dir_() -> list[str]:

@@ -1,4 +1,4 @@
-"""What exports need of a result, and what several of them say about it."""
+"""The part of a result that exports need, and facts that several of them report."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SUMMING = ("SV", "k-SII", "STII", "FSII", "Moebius")
 
 
 class Result(Protocol):
-    """A `captum_spex.Interactions`, which stands above its exports."""
+    """A `captum_spex.Interactions`, in whose module the exports are imported."""
 
     index: str
     max_order: int

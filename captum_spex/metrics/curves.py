@@ -12,9 +12,9 @@ from captum_spex import checks
 from captum_spex.arrays import Floats
 from captum_spex.errors import ArgumentError
 from captum_spex.game import Game
-from captum_spex.metrics.explanations import Explained, canonical, width_of
-from captum_spex.metrics.predictions import evaluated_of
-from captum_spex.metrics.rankings import Kind, ranking, without_of
+from captum_spex.metrics.explanations import Explained, canonical, n_players_of
+from captum_spex.metrics.predictions import evaluated
+from captum_spex.metrics.rankings import Kind, masks_without, ranking
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,9 +131,9 @@ def removal(removed: Iterable[Iterable[int]], game: Game, *, n_players: int | No
     References:
         Kang et al., "SPEX", ICML 2025; Butler et al., "ProxySPEX", NeurIPS 2025, section 4.2.
     """
-    n, sets = width_of(n_players, None, game), [canonical(players, "removed") for players in removed]
+    n, sets = n_players_of(n_players, None, game), [canonical(players, "removed") for players in removed]
     checks.player("removed", max((players[-1] for players in sets if players), default=0), n)
-    values, n_evaluations, single = evaluated_of(game, without_of([(), *sets], n))
+    values, n_evaluations, single = evaluated(game, masks_without([(), *sets], n))
     shaped = values[:, 0] if single else values
     with np.errstate(divide="ignore", invalid="ignore"):  # as `Removal` says
         shares = np.abs(shaped[1:] - shaped[0]) / np.abs(shaped[0])
@@ -142,13 +142,13 @@ def removal(removed: Iterable[Iterable[int]], game: Game, *, n_players: int | No
 
 
 def _curve(kind: Kind, ranked: Any, game: Game, n_steps: int | None, n_players: int | None) -> Curve:
-    n = width_of(n_players, ranked, game)
+    n = n_players_of(n_players, ranked, game)
     steps = n if n_steps is None else min(checks.integer("n_steps", n_steps), n)
     order = _order(ranked, n)
     counts = np.round(np.linspace(0, n, steps + 1)).astype(np.int64)
     place = np.argsort(order)
     reached = place < counts[:, None]
-    values, n_evaluations, single = evaluated_of(game, reached if kind == "insertion" else ~reached)
+    values, n_evaluations, single = evaluated(game, reached if kind == "insertion" else ~reached)
     return Curve(kind, order, counts / n, values[:, 0] if single else values, n_evaluations)
 
 

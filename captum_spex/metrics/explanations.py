@@ -25,7 +25,7 @@ ROUNDING = 1e-12
 """Share of the largest value below which a value is a rounding error of 0."""
 
 
-def width_of(n_players: int | None, explained: Explained, game: Any = None, masks: Any = None) -> int:
+def n_players_of(n_players: int | None, explained: Explained, game: Any = None, masks: Any = None) -> int:
     """Return the number of players, if all arguments that have one agree."""
     if game is not None and not callable(game) and masks is None:
         raise ArgumentError("game", checks.a(game), "a callable, or the values of given `masks`")
@@ -34,7 +34,7 @@ def width_of(n_players: int | None, explained: Explained, game: Any = None, mask
     given = {
         "n_players": n_players,
         "masks": None if masks is None else np.shape(masks)[1],
-        "explained": _own_width(explained),
+        "explained": _own_n_players(explained),
         "game": GameAdapter.of(game).n_players if callable(game) else None,
     }
     known = {name: checks.integer(name, value) for name, value in given.items() if value is not None}
@@ -47,13 +47,13 @@ def width_of(n_players: int | None, explained: Explained, game: Any = None, mask
     return n
 
 
-def _own_width(explained: Explained) -> int | None:
+def _own_n_players(explained: Explained) -> int | None:
     own = getattr(explained, "n_players", None)
     vector = None if own is not None else vector_of(explained)
     if vector is not None:
         return len(vector)
     if own is None and is_list(explained):
-        return next((width for width in map(_own_width, explained) if width is not None), None)
+        return next((width for width in map(_own_n_players, explained) if width is not None), None)
     return own
 
 

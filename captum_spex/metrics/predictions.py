@@ -58,7 +58,7 @@ def one_output(explained: Explained, masks: Masks) -> Floats:
     return predicted[:, 0]
 
 
-def evaluated_of(game: Game | ArrayLike, masks: Masks) -> tuple[Floats, int, bool]:
+def evaluated(game: Game | ArrayLike, masks: Masks) -> tuple[Floats, int, bool]:
     """Return values ``(n_masks, n_outputs)``, the number of evaluations, and whether there is a single output."""
     if callable(game):
         budget = len(first_rows(mask_keys(masks))[0])

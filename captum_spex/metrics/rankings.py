@@ -13,7 +13,7 @@ from captum_spex import checks
 from captum_spex.arrays import Floats
 from captum_spex.errors import ArgumentError
 from captum_spex.masks import Masks
-from captum_spex.metrics.explanations import ROUNDING, Explained, first_order_of, width_of
+from captum_spex.metrics.explanations import ROUNDING, Explained, first_order_of, n_players_of
 from captum_spex.metrics.predictions import one_output
 from captum_spex.player_sets import PlayerSets
 
@@ -33,7 +33,7 @@ def ranking(explained: Explained, n_players: int | None = None) -> tuple[int, ..
         >>> ranking({(2,): 0.5, (0,): -1.0, (0, 1): 9.0}, n_players=3)
         (2, 1, 0)
     """
-    values = first_order_of(explained, width_of(n_players, explained))
+    values = first_order_of(explained, n_players_of(n_players, explained))
     return tuple(np.argsort(-values, kind="stable").tolist())
 
 
@@ -61,7 +61,7 @@ def greedy_ranking(
         ((0, 3, 2, 1), (2, 0, 3, 1))
     """
     checks.choice("kind", kind, ("insertion", "removal"))
-    n = width_of(n_players, explained)
+    n = n_players_of(n_players, explained)
     n_steps = n if n_greedy is None else min(checks.integer("n_greedy", n_greedy), n)
     return _greedy(explained, n, n_steps, insert=kind == "insertion", sign=1.0 if kind == "insertion" else -1.0)
 
@@ -87,7 +87,7 @@ def most_influential(
     References:
         Butler et al., "ProxySPEX", NeurIPS 2025, equation 4.
     """
-    n, wanted = width_of(n_players, explained), [checks.integer("sizes", size) for size in sizes]
+    n, wanted = n_players_of(n_players, explained), [checks.integer("sizes", size) for size in sizes]
     if max(wanted, default=0) > n:
         raise ArgumentError("sizes", str(max(wanted)), f"1 to {n}, the number of players")
     deepest = max((size for size in wanted if comb(n, size) > _ENUMERATED), default=0)
@@ -96,12 +96,12 @@ def most_influential(
     for size in wanted:
         tries_all = comb(n, size) <= _ENUMERATED
         sets = list(combinations(range(n), size)) if tries_all else [tuple(sorted(path[:size])) for path in paths]
-        predicted = one_output(explained, without_of([(), *sets], n))
+        predicted = one_output(explained, masks_without([(), *sets], n))
         found.append(sets[_first_largest(np.abs(predicted[1:] - predicted[0]))])
     return tuple(found)
 
 
-def without_of(sets: Sequence[tuple[int, ...]], n_players: int) -> Masks:
+def masks_without(sets: Sequence[tuple[int, ...]], n_players: int) -> Masks:
     """Return one mask for each set: all other players."""
     supports = PlayerSets.from_sets(sets, n_players)
     masks = np.ones((len(sets), n_players), dtype=np.bool_)

@@ -15,8 +15,8 @@ from captum_spex.checks import RandomState
 from captum_spex.errors import ArgumentError, MaskError
 from captum_spex.game import Game
 from captum_spex.masks import Masks, all_masks, as_masks
-from captum_spex.metrics.explanations import Explained, width_of
-from captum_spex.metrics.predictions import evaluated_of, predictions_of
+from captum_spex.metrics.explanations import Explained, n_players_of
+from captum_spex.metrics.predictions import evaluated, predictions_of
 from captum_spex.statistics import r_squared
 
 
@@ -68,7 +68,7 @@ def faithfulness(
     References:
         Kang et al., "SPEX", ICML 2025, section 5.
     """
-    n = width_of(n_players, explained, game, masks)
+    n = n_players_of(n_players, explained, game, masks)
     n_drawn, rng = checks.integer("n_masks", n_masks), checks.generator(random_state)
     if masks is not None:
         chosen = as_masks(masks, n)
@@ -114,7 +114,7 @@ def data_modelling_score(
     References:
         Park et al., "TRAK: Attributing Model Behavior at Scale", ICML 2023, section 2.
     """
-    n = width_of(n_players, explained, game, masks)
+    n = n_players_of(n_players, explained, game, masks)
     n_drawn, rng = checks.integer("n_masks", n_masks), checks.generator(random_state)
     share = checks.number("share", share, "a number between 0 and 1", above=0, below=1)
     if masks is not None:
@@ -129,7 +129,7 @@ def _scored(
     if len(masks) < 2:
         raise MaskError("masks", f"{len(masks)} masks", "at least 2 masks")
     predicted = predictions_of(explained, masks)  # before the game is evaluated, as this may be refused
-    values, n_evaluations, single = evaluated_of(game, masks)
+    values, n_evaluations, single = evaluated(game, masks)
     if predicted.shape != values.shape:
         expected = f"predictions of {values.shape[1]} outputs, as the game has"
         raise ArgumentError("explained", f"predictions of {predicted.shape[1]}", expected)

@@ -1,4 +1,4 @@
-"""What all pictures share: colours, numbers as text, where to draw, and what is said below."""
+"""Style of all pictures: colours, numbers as text, axes, and notes."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def bare(ax: Axes) -> None:
 
 
 def width_for(labels: Sequence[str], rest: float = 4.8) -> float:
-    """Return how many inches a picture needs beside its labels at the left."""
+    """Return the width of a picture in inches, with labels at the left."""
     return rest + 0.078 * max(map(len, labels), default=0)
 
 

@@ -50,7 +50,7 @@ SIZES = Sizes()
 
 @dataclass(frozen=True, eq=False)
 class _Layout:
-    """Where words are, in points from the upper left corner, y downwards."""
+    """Positions of words, in points from the upper left corner, y downwards."""
 
     places: Floats  # x of the middles of words
     lines: Ints

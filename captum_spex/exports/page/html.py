@@ -18,7 +18,7 @@ _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 
 
 def document(content: Content, title: str | None) -> str:
-    """Return the whole document."""
+    """Return the complete document."""
     style, script = _part("page.css"), _part("page.js")
     shown = content.title if title is None else title
     fill = {

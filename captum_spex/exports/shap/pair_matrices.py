@@ -1,4 +1,4 @@
-"""Matrices of pairs, which most plots of SHAP would misread: they refuse to be drawn there."""
+"""Matrices of pairs, which most plots of SHAP would misread: those plots are refused."""
 
 from __future__ import annotations
 
@@ -18,6 +18,12 @@ _INSTEAD = {
 _DEFAULT = '`to_shap("terms")`, which has pairs as features, or `explanation[:, :, j]` for the pairs of player j'
 
 
+def _guarded(name: str) -> property:
+    """Return SHAP's property, whose value plots get only if they know pairs."""
+    own = getattr(Explanation, name)
+    return property(lambda explanation: explanation._given(name), own.fset, doc=own.__doc__)
+
+
 class PairExplanation(Explanation):  # type: ignore[misc]
     """A ``shap.Explanation`` of pairs ``(rows, n, n)``, in SHAP's convention.
 
@@ -26,33 +32,14 @@ class PairExplanation(Explanation):  # type: ignore[misc]
     are drawn by every plot.
     """
 
+    values = _guarded("values")
+    base_values = _guarded("base_values")
+    shape = _guarded("shape")
+
     def __copy__(self) -> PairExplanation:
         copied: PairExplanation = super().__copy__()
         copied.__class__ = type(self)
         return copied
-
-    @property
-    def values(self) -> Any:
-        """The values."""
-        return self._given("values")
-
-    @values.setter
-    def values(self, new: Any) -> None:
-        Explanation.values.fset(self, new)
-
-    @property
-    def base_values(self) -> Any:
-        """The base values."""
-        return self._given("base_values")
-
-    @base_values.setter
-    def base_values(self, new: Any) -> None:
-        Explanation.base_values.fset(self, new)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of the values."""
-        return tuple(self._given("shape"))
 
     def sum(self, axis: int | None = None, grouping: Any = None) -> Explanation:
         """Return the sums; over one axis of players these are the Shapley values, with base values and data."""
@@ -79,7 +66,7 @@ class PairExplanation(Explanation):  # type: ignore[misc]
         return getattr(Explanation, name).fget(self)
 
     def _has_pairs(self) -> bool:
-        """Whether both axes of players are still there, or would be taken for rows and players."""
+        """Whether there are still two axes of players, which may look like rows and players."""
         shape = tuple(self._own("shape"))
         if len(shape) != 2 or shape[0] != shape[1]:
             return len(shape) > 2
