@@ -149,8 +149,9 @@ class _Side:
             calls.append([tensor.detach().clone() for _, tensor in _floating(value)])  # before in-place changes
             return value
 
+        copies = [argument.clone() if isinstance(argument, Tensor) else argument for argument in arguments]
         with torch.no_grad(), self.hooked(record):
-            forward_func(*arguments)
+            forward_func(*copies)  # the model may change them in place
         kind = checks.a(self.layer)
         if not calls:
             raise ArgumentError("layer", f"{kind} that the model does not call", "a layer that the model calls")
