@@ -111,9 +111,9 @@ def test_two_thousand_masks_through_every_fault_and_a_restart(tmp_path):
         server.control(latency=0.01, faults=FAULTS)
 
         def restart():
-            while len(server.told()["answered"]) < N_MASKS // 2:
+            while len(server.report()["answered"]) < N_MASKS // 2:
                 time.sleep(0.02)
-            seen.update(server.told()["statuses"])
+            seen.update(server.report()["statuses"])
             server.restart(after=0.5)
             server.control(latency=0.01, faults=[SLOW, *FAULTS])
 
@@ -122,13 +122,13 @@ def test_two_thousand_masks_through_every_fault_and_a_restart(tmp_path):
         restarting.start()
         values = game(masks)
         restarting.join()
-        told = server.told()
+        report = server.report()
     finally:
         server.stop()
     assert_allclose(values, wanted, rtol=1e-12)
-    assert told["answered"] == dict.fromkeys(wholes, 1)
-    assert seen | set(told["statuses"]) >= {fault["kind"] for fault in (SLOW, *FAULTS)}
-    assert told["statuses"]["slow"] == N_SLOW
+    assert report["answered"] == dict.fromkeys(wholes, 1)
+    assert seen | set(report["statuses"]) >= {fault["kind"] for fault in (SLOW, *FAULTS)}
+    assert report["statuses"]["slow"] == N_SLOW
     assert N_MASKS * 1.05 < game.n_requests < N_MASKS * 1.5
     assert set(threading.enumerate()) <= set(before)
 
@@ -140,7 +140,7 @@ def test_an_explanation_through_every_fault_is_the_undisturbed_one(tmp_path):
         undisturbed = captum_spex.explain(game, budget=1000, random_state=0)
         server.control(forget=True, faults=[SLOW, *FAULTS])
         disturbed = captum_spex.explain(game, budget=1000, random_state=0, store=tmp_path / "a.db")
-        answered = server.told()["answered"]
+        answered = server.report()["answered"]
     assert dict(disturbed) == dict(undisturbed)
     assert len(answered) == 1000
     assert set(answered.values()) == {1}

@@ -43,12 +43,12 @@ def some_masks(n_masks=40, n_players=N_PLAYERS, seed=0):
     return masks[np.random.default_rng(seed).permutation(len(masks))[:n_masks]]
 
 
-def kept(mask, text=TEXT):
+def present_words(mask, text=TEXT):
     return " ".join(word for word, present in zip(text.split(), mask, strict=True) if present)
 
 
 def prompt_of(mask, text=TEXT):
-    return AROUND["prefix"] + kept(mask, text) + AROUND["suffix"]
+    return AROUND["prefix"] + present_words(mask, text) + AROUND["suffix"]
 
 
 def expected(masks, answer=" yes", text=TEXT, output="mean"):
@@ -62,7 +62,7 @@ def once_each(masks, answer=" yes"):
     return {prompt_of(mask) + answer: 1 for mask in masks}
 
 
-def told(tokens, values, chat=False):
+def in_prompt(tokens, values, chat=False):
     entries = [
         None if value is None else {str(i): {"logprob": value, "decoded_token": token}}
         for i, (token, value) in enumerate(zip(tokens, values, strict=True))

@@ -173,7 +173,7 @@ class State:
             with open(self.journal, "a", encoding="utf-8") as file:
                 file.write(json.dumps(prompt) + "\n")
 
-    def told(self) -> dict[str, Any]:
+    def report(self) -> dict[str, Any]:
         with self.lock:
             return {
                 "answered": dict(self.answered),
@@ -197,7 +197,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path == "/control":
-            self._send(200, self.state.told())
+            self._send(200, self.state.report())
         elif self.path.endswith("/models") and (told := self.state.settings.get("models")):
             self._send(told.get("status", 200), {"data": told.get("models")})
         elif self.path.endswith("/models") and self.state.settings["key"] in (None, self._key()):
@@ -376,7 +376,7 @@ class Running:
         """Change settings; ``forget=True`` forgets what happened."""
         self._call(json.dumps(settings).encode())
 
-    def told(self) -> dict[str, Any]:
+    def report(self) -> dict[str, Any]:
         """Return ``answered`` (how often each prompt was), ``statuses``, ``times`` of requests..."""
         return self._call(None)
 

@@ -64,4 +64,4 @@ def test_sentences_and_a_replacement_reach_the_server(server):
         "Note: It is here. Ask again. Is it safe? yes",
         "Note: It ... here. Nobody knows! Ask again. Is it safe? yes",
     ]
-    assert server.told()["answered"] == dict.fromkeys(asked, 1)
+    assert server.report()["answered"] == dict.fromkeys(asked, 1)

@@ -43,19 +43,19 @@ def test_a_fault_is_tried_again(server, fault):
     is_slow = fault["kind"] == "slow"
     game = game_of(server, timeout=1.0 if is_slow else PATIENCE)
     assert_allclose(game(masks), expected(masks), rtol=1e-12)
-    told = server.told()
-    assert told["statuses"][fault["kind"]] == 5
+    report = server.report()
+    assert report["statuses"][fault["kind"]] == 5
     n_tried = 1 + 16 + 5  # the names of models, the masks, and what was tried again
     if is_slow:  # on a busy machine other answers may come too late, too
-        assert set(told["answered"]) == set(once_each(masks))
+        assert set(report["answered"]) == set(once_each(masks))
         assert game.n_requests >= n_tried
     else:
-        assert told["answered"] == once_each(masks)
+        assert report["answered"] == once_each(masks)
         assert game.n_requests == n_tried
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "message"),
     [
         ({"kind": "status", "status": 500, "message": "out of memory"}, r"responded with 500 \(out of memory\)"),
         ({"kind": "truncated"}, "sends responses that are not JSON"),
@@ -63,12 +63,12 @@ def test_a_fault_is_tried_again(server, fault):
         ({"kind": "slow"}, "did not respond within `timeout`"),
     ],
 )
-def test_a_fault_that_stays_is_an_error(server, fault, said):
+def test_a_fault_that_stays_is_an_error(server, fault, message):
     server.control(faults=[{**fault, "share": 1.0}])
     is_slow = fault["kind"] == "slow"
     game = game_of(server, max_tries=2, timeout=1.0 if is_slow else PATIENCE, max_in_flight=1)
     n_before = game.n_requests
-    with pytest.raises(GameError, match=f"^`base_url`: {server.url} .*{said}"):
+    with pytest.raises(GameError, match=f"^`base_url`: {server.url} .*{message}"):
         game(some_masks(1))
     assert game.n_requests == n_before + 2
 
@@ -88,7 +88,7 @@ def test_a_refusal_says_when_to_come_back(server, headers, least):
     server.control(faults=[{"kind": "status", "status": 429, "headers": headers, "times": 1}])
     game, masks = game_of(server, max_in_flight=1), some_masks(4)
     assert_allclose(game(masks), expected(masks), rtol=1e-12)
-    longest_silence = np.diff(server.told()["times"]).max()
+    longest_silence = np.diff(server.report()["times"]).max()
     assert least - 0.05 <= longest_silence < 25  # not the 30 seconds, nor 400 of them
 
 
@@ -96,7 +96,7 @@ def test_a_refusal_says_when_to_come_back(server, headers, least):
 def test_an_answer_may_say_that_nothing_is_left_for_now(server, what):
     server.control(headers={f"x-ratelimit-remaining-{what}": "0", f"x-ratelimit-reset-{what}": "0.15s"})
     game_of(server, max_in_flight=1)(some_masks(4))
-    assert np.diff(server.told()["times"]).min() >= 0.14
+    assert np.diff(server.report()["times"]).min() >= 0.14
 
 
 def test_a_strict_rate_ends_no_run(server):
@@ -104,7 +104,7 @@ def test_a_strict_rate_ends_no_run(server):
     masks = some_masks(32)
     game = game_of(server, max_tries=5)
     assert_allclose(game(masks), expected(masks), rtol=1e-12)
-    assert server.told()["answered"] == once_each(masks)
+    assert server.report()["answered"] == once_each(masks)
 
 
 def test_what_headers_tell():
@@ -138,21 +138,21 @@ def test_a_wrong_key_is_not_tried_again(server, monkeypatch):
     server.control(key="another by now")
     with pytest.raises(ArgumentError, match="refuses"):
         game(some_masks(1))
-    assert server.told()["keys"] == {KEY: 3}
+    assert server.report()["keys"] == {KEY: 3}
     monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-environment")
     server.control(key=KEY)
     assert np.isfinite(game_of(server, api_key=f"{KEY}\n")(some_masks(1)))  # an argument comes first
 
 
 @pytest.mark.parametrize(
-    ("status", "said"), [(400, "responded with 400"), (404, "does not know"), (422, "responded with 422")]
+    ("status", "message"), [(400, "responded with 400"), (404, "does not know"), (422, "responded with 422")]
 )
-def test_what_the_server_rejects_is_not_tried_again(server, status, said):
+def test_what_the_server_rejects_is_not_tried_again(server, status, message):
     server.control(faults=[{"kind": "status", "status": status, "message": "too long a text", "share": 1.0}])
     game = game_of(server)
-    with pytest.raises(GameError, match=rf"{said}.*too long a text"):
+    with pytest.raises(GameError, match=rf"{message}.*too long a text"):
         game(some_masks(1))
-    assert len(server.told()["times"]) == 1
+    assert len(server.report()["times"]) == 1
 
 
 def test_a_used_up_account_is_not_asked_again(server):
@@ -160,7 +160,7 @@ def test_a_used_up_account_is_not_asked_again(server):
     server.control(faults=[fault])
     with pytest.raises(GameError, match="please pay"):
         game_of(server)(some_masks(1))
-    assert len(server.told()["times"]) == 1
+    assert len(server.report()["times"]) == 1
 
 
 def test_an_unknown_model_is_told_the_known_ones(server):
@@ -216,7 +216,7 @@ def test_a_certificate_that_does_not_hold(certificate, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("error", "settings", "said"),
+    ("error", "settings", "message"),
     [
         (
             ArgumentError,
@@ -247,8 +247,8 @@ def test_a_certificate_that_does_not_hold(certificate, monkeypatch):
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
-def test_bad_input_is_refused_before_the_server_is_asked(server, error, settings, said):
+def test_bad_input_is_refused_before_the_server_is_asked(server, error, settings, message):
     settings = {"text": TEXT, "answer": " yes", "base_url": "http://127.0.0.1:9/v1", "max_tries": 1, **settings}
     with pytest.raises(error) as refused:
         RemoteAnswerGame(settings.pop("text"), settings.pop("answer"), **settings)
-    assert re.search(said, str(refused.value))
+    assert re.search(message, str(refused.value))

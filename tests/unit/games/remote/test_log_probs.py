@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from remote_games import told
+from remote_games import in_prompt
 
 from captum_spex.errors import GameError
 from captum_spex.games.remote.log_probs import question_of, read_log_probs
@@ -31,8 +31,11 @@ def test_an_echo_is_read_between_the_prompt_and_what_is_generated():
 def test_a_token_across_the_border_belongs_to_the_answer():
     values = [None, -1.0, -2.0, -9.0]
     assert read("echo", "s open", echoed(["The", " keys", " open", "."], values), "The key") == [-1.0, -2.0]
-    assert read("prompt", "s open", told(["The", " keys", " open"], values[:3])) == [-1.0, -2.0]
-    assert read("prompt", "s open", told(["The", " keys", " open"], values[:3], True), endpoint="chat") == [-1.0, -2.0]
+    assert read("prompt", "s open", in_prompt(["The", " keys", " open"], values[:3])) == [-1.0, -2.0]
+    assert read("prompt", "s open", in_prompt(["The", " keys", " open"], values[:3], True), endpoint="chat") == [
+        -1.0,
+        -2.0,
+    ]
 
 
 def test_an_echo_that_begins_with_a_token_of_its_own_is_shifted():
@@ -50,11 +53,11 @@ def test_an_echo_of_parts_of_characters_is_placed_by_its_offsets():
 
 def test_an_answer_may_end_in_white_space():
     assert read("echo", " ok\n", echoed(["So", " ok", "\n", "."], [None, -1.0, -2.0, -9.0]), "So") == [-1.0, -2.0]
-    assert read("prompt", " ok\n", told(["So", " ok", "\n"], [None, -1.0, -2.0])) == [-1.0, -2.0]
+    assert read("prompt", " ok\n", in_prompt(["So", " ok", "\n"], [None, -1.0, -2.0])) == [-1.0, -2.0]
 
 
 def test_chat_templates_trim_the_answer():
-    response = told(["<a>", "\n\n", "ok"], [None, -1.0, -2.0], chat=True)
+    response = in_prompt(["<a>", "\n\n", "ok"], [None, -1.0, -2.0], chat=True)
     assert read("prompt", " ok ", response, endpoint="chat") == [-2.0]
     request = question_of("chat", "prompt", "m", " ok ", "Be brief.").request("So?")
     assert [message["content"] for message in request["messages"]] == ["Be brief.", "So?", "ok"]
@@ -70,7 +73,7 @@ def test_the_most_probable_tokens_hold_the_answer_or_bound_it():
 
 
 @pytest.mark.parametrize(
-    ("way", "endpoint", "response", "said"),
+    ("way", "endpoint", "response", "message"),
     [
         (
             "echo",
@@ -96,8 +99,13 @@ def test_the_most_probable_tokens_hold_the_answer_or_bound_it():
             "cannot read the server's response",
         ),
         ("prompt", "completions", {"choices": [{}]}, "expected a server that returns `prompt_logprobs`, got none"),
-        ("prompt", "completions", told([" key"], [-1.0]), "expected the prompt to end with ' yes', got ' key'"),
-        ("prompt", "completions", told([" yes"], [None]), "give a `prefix`"),
+        (
+            "prompt",
+            "completions",
+            in_prompt([" key"], [-1.0]),
+            "expected the prompt to end with ' yes', got ' key'",
+        ),
+        ("prompt", "completions", in_prompt([" yes"], [None]), "give a `prefix`"),
         (
             "prompt",
             "chat",
@@ -113,11 +121,11 @@ def test_the_most_probable_tokens_hold_the_answer_or_bound_it():
         ),
     ],
 )
-def test_an_answer_without_log_probabilities_says_what_is_needed(way, endpoint, response, said):
-    if said is None:
+def test_an_answer_without_log_probabilities_says_what_is_needed(way, endpoint, response, message):
+    if message is None:
         assert read(way, " yes", response, "", endpoint) == [-1.0]
         return
-    with pytest.raises(GameError, match=said):
+    with pytest.raises(GameError, match=message):
         read(way, " yes", response, "key", endpoint)
 
 

@@ -41,8 +41,8 @@ pytest.importorskip("tenacity")
 
 def stored_masks(server, path):
     masks = all_masks(N_PLAYERS)
-    with Store(path).open(game_of(server), N_PLAYERS) as kept:
-        return masks[kept.find(mask_keys(masks))[0]]
+    with Store(path).open(game_of(server), N_PLAYERS) as store:
+        return masks[store.find(mask_keys(masks))[0]]
 
 
 def wait_until(condition):
@@ -57,8 +57,8 @@ def wait_until_held(server, n_answered):
     """Until a run has had so many answers, and all further ones are waited for in vain."""
 
     def is_held():
-        told = server.told()
-        return len(told["answered"]) >= n_answered and told["in_flight"] == 16
+        report = server.report()
+        return len(report["answered"]) >= n_answered and report["in_flight"] == 16
 
     wait_until(is_held)
 
@@ -76,7 +76,7 @@ def test_values_are_those_of_the_formula(server, way, output):
     masks = some_masks()
     game = game_of(server, " yes it is", log_probs=way, output=output)
     assert_allclose(game(masks), expected(masks, " yes it is", output=output), rtol=1e-12)
-    assert server.told()["answered"] == once_each(masks, " yes it is")
+    assert server.report()["answered"] == once_each(masks, " yes it is")
 
 
 @pytest.mark.parametrize("way", ["echo", "prompt"])
@@ -92,7 +92,7 @@ def test_a_chat_server_reads_system_prompt_text_and_answer(server):
     wholes = [f"<system> Be brief.\n<user> {prompt_of(mask)}\n<assistant> yes indeed" for mask in masks]
     wanted = [np.mean([value for _, value in FORMULA.tokens(whole)[-2:]]) for whole in wholes]
     assert_allclose(game(masks), wanted, rtol=1e-12)
-    assert server.told()["answered"] == dict.fromkeys(wholes, 1)
+    assert server.report()["answered"] == dict.fromkeys(wholes, 1)
 
 
 def test_the_first_tokens_of_a_chat_server(server):
@@ -148,7 +148,7 @@ def test_two_threads_may_use_one_game_and_one_may_end_early(server):
 def test_no_more_requests_are_in_flight_than_allowed(server):
     server.control(gather=5, latency=0.01)
     game_of(server, max_in_flight=5)(some_masks(40))
-    assert server.told()["most_in_flight"] == 5
+    assert server.report()["most_in_flight"] == 5
 
 
 # --- budgets, stores, interruptions -----------------------------------------------------------------------------------
@@ -159,19 +159,19 @@ def test_a_budget_of_requests_holds_and_keeps_what_was_answered(server, tmp_path
     game = game_of(server, max_requests=101)
     with pytest.raises(BudgetError, match="`max_requests`: expected at most 101 requests, got 101 sent"):
         captum_spex.explain(game, budget=300, random_state=0, store=tmp_path / "a.db")
-    answered = server.told()["answered"]
+    answered = server.report()["answered"]
     assert game.n_requests == 101
-    assert len(server.told()["times"]) == 100
+    assert len(server.report()["times"]) == 100
     assert len(answered) == len(stored_masks(server, tmp_path / "a.db")) >= 94 - 16
     captum_spex.explain(game_of(server), budget=300, random_state=0, store=tmp_path / "a.db")
-    assert set(server.told()["answered"].values()) == {1}
+    assert set(server.report()["answered"].values()) == {1}
 
 
 def test_a_budget_of_tokens_holds(server, tmp_path):
     game = game_of(server, max_tokens=500, max_in_flight=1)
     with pytest.raises(BudgetError, match=r"`max_tokens`: expected at most 500 tokens, got 5\d\d used"):
         captum_spex.explain(game, budget=300, random_state=0, store=tmp_path / "a.db")
-    answered = server.told()["answered"]
+    answered = server.report()["answered"]
     assert game.n_tokens == sum(len(FORMULA.tokens(prompt)) + 1 for prompt in answered)
     assert len(answered) == len(stored_masks(server, tmp_path / "a.db"))
 
@@ -181,10 +181,10 @@ def test_what_was_under_way_when_one_failed_is_in_the_store(server, tmp_path):
     masks = some_masks(200)
     with (
         pytest.raises(GameError, match="responded with 400"),
-        Store(tmp_path / "a.db").open(game_of(server), N_PLAYERS) as kept,
+        Store(tmp_path / "a.db").open(game_of(server), N_PLAYERS) as store,
     ):
-        Evaluator(game_of(server), N_PLAYERS, budget=200, store=kept)(masks)
-    answered = server.told()["answered"]
+        Evaluator(game_of(server), N_PLAYERS, budget=200, store=store)(masks)
+    answered = server.report()["answered"]
     assert 15 <= len(answered) < 200  # those of the first sixteen, and what was asked before the failure was known
     assert once_each(stored_masks(server, tmp_path / "a.db")) == answered
 
@@ -199,26 +199,26 @@ def test_a_server_that_goes_away_for_good_leaves_the_answers_in_the_store(tmp_pa
             captum_spex.explain(game, budget=1500, random_state=0, store=tmp_path / "a.db")
         stopping.join()
     answered = [json.loads(line) for line in (tmp_path / "journal").read_text().splitlines()]
-    with Store(tmp_path / "a.db").open(game, N_PLAYERS) as kept:
-        found = all_masks(N_PLAYERS)[kept.find(mask_keys(all_masks(N_PLAYERS)))[0]]
+    with Store(tmp_path / "a.db").open(game, N_PLAYERS) as store:
+        found = all_masks(N_PLAYERS)[store.find(mask_keys(all_masks(N_PLAYERS)))[0]]
     assert len(answered) >= 100
     assert once_each(found) == dict.fromkeys(answered, 1)
 
 
 def test_no_mask_is_no_request(server):
     assert_array_equal(game_of(server)(np.zeros((0, N_PLAYERS), dtype=bool)), [])
-    assert server.told()["times"] == []
+    assert server.report()["times"] == []
 
 
 def test_nothing_is_sent_after_a_failure(server):
-    """Those that the server told to come back in a minute end at once."""
+    """Those that the server asked to come back in a minute end at once."""
     held = {"kind": "status", "status": 429, "headers": {"retry-after": "60"}, "times": 4}
     server.control(gather=5, faults=[{"kind": "status", "status": 400, "times": 1}, held])
     start = time.monotonic()
     with pytest.raises(GameError, match="responded with 400"):
         game_of(server, max_in_flight=5)(some_masks(40))
     assert time.monotonic() - start < 60
-    assert len(server.told()["times"]) == 5
+    assert len(server.report()["times"]) == 5
 
 
 def test_the_first_failure_is_the_one_that_is_told():
@@ -244,7 +244,7 @@ def test_no_thread_is_left_behind(server):
     next(answers)
     answers.close()
     assert remaining_threads(before) == []
-    asked = len(server.told()["times"])
+    asked = len(server.report()["times"])
     assert asked <= 33
     server.control(faults=[{"kind": "status", "status": 400, "times": 3}])
     with pytest.raises(GameError):
@@ -256,19 +256,19 @@ def test_no_thread_is_left_behind(server):
 def test_a_store_that_fails_ends_what_is_under_way(server, tmp_path):
     before = threading.enumerate()
     server.control(latency=0.02)
-    with Store(tmp_path / "a.db").open(game_of(server), N_PLAYERS) as kept:
-        add = kept.add
+    with Store(tmp_path / "a.db").open(game_of(server), N_PLAYERS) as store:
+        add = store.add
 
         def full(*arguments, **settings):
-            if kept.n_added == 20:
+            if store.n_added == 20:
                 raise OSError("the disk is full")
             add(*arguments, **settings)
 
-        kept.add = full
+        store.add = full
         with pytest.raises(OSError, match="disk is full"):
-            Evaluator(game_of(server), N_PLAYERS, budget=500, store=kept)(some_masks(300))
+            Evaluator(game_of(server), N_PLAYERS, budget=500, store=store)(some_masks(300))
     assert remaining_threads(before) == []
-    assert len(server.told()["answered"]) < 80
+    assert len(server.report()["answered"]) < 80
 
 
 def test_a_killed_run_goes_on_with_the_masks_that_were_not_answered(server, tmp_path):
@@ -279,12 +279,12 @@ def test_a_killed_run_goes_on_with_the_masks_that_were_not_answered(server, tmp_
     process.kill()
     process.wait()
     known = stored_masks(server, path)
-    wait_until(lambda: server.told()["in_flight"] == 0)
-    answered = server.told()["answered"]
+    wait_until(lambda: server.report()["in_flight"] == 0)
+    answered = server.report()["answered"]
     assert len(answered) - 32 <= len(known) < 400
     server.control(**QUIET)
     captum_spex.explain(game_of(server), budget=400, random_state=0, store=path)
-    after = server.told()["answered"]
+    after = server.report()["answered"]
     assert {after[prompt] for prompt in once_each(known)} == {1}
     assert len(after) == 400
     lost = set(answered) - set(once_each(known))  # on their way when the process ended
@@ -308,7 +308,7 @@ def test_an_interrupted_run_ends_at_once_and_keeps_every_answer(server, tmp_path
     finally:
         interrupting.join()
         signal.signal(signal.SIGINT, before)
-    answered = server.told()["answered"]
+    answered = server.report()["answered"]
     assert 60 <= len(answered) < 300
     assert len(stored_masks(server, tmp_path / "a.db")) == len(answered)
 
@@ -397,15 +397,15 @@ class OneByOne:
 
 def test_answers_in_any_order_are_put_into_place(tmp_path):
     game = OneByOne(lambda n: reversed(range(n)))
-    with Store(tmp_path / "a.db").open(game, 4) as kept:
+    with Store(tmp_path / "a.db").open(game, 4) as store:
         masks = np.concatenate([all_masks(4), all_masks(4)[:3]])
-        values = Evaluator(game, 4, budget=16, store=kept)(masks)
-        assert kept.n_added == 16
+        values = Evaluator(game, 4, budget=16, store=store)(masks)
+        assert store.n_added == 16
     assert_array_equal(values.ravel(), masks @ [1.0, 2.0, 4.0, 8.0])
 
 
 @pytest.mark.parametrize(
-    ("order", "said"),
+    ("order", "message"),
     [
         (lambda n: [*range(n), 0], "expected one answer for each row, got a second for row 0"),
         (lambda n: range(n - 2), "got none for 2 of 16 rows"),
@@ -413,11 +413,11 @@ def test_answers_in_any_order_are_put_into_place(tmp_path):
         (lambda n: [-1], "`game.answer_each`: expected rows from 0 to 15, got row -1"),
     ],
 )
-def test_a_game_that_answers_wrongly_is_noticed(order, said):
+def test_a_game_that_answers_wrongly_is_noticed(order, message):
     class Wrong(OneByOne):
         def answer_each(self, masks):
             for row in self.order(len(masks)):
                 yield row, 1.0
 
-    with pytest.raises(GameError, match=said):
+    with pytest.raises(GameError, match=message):
         Evaluator(Wrong(order), 4, budget=16)(all_masks(4))
