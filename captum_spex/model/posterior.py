@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -59,7 +59,7 @@ class Posterior:
     nugget: float
     noise: Floats
     scale: float = 1.0
-    limits: Limits = field(default=Limits(), repr=False)
+    limits = Limits()
 
     @property
     def n_players(self) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,6 +38,13 @@ def random_posterior(
         noise=noise * rng.random(len(rows)),
         scale=scale,
     )
+
+
+def limited(process: Posterior, **changes: Any) -> Posterior:
+    class Limited(Posterior):
+        limits = replace(Posterior.limits, **changes)
+
+    return Limited(*(getattr(process, one.name) for one in fields(process)))
 
 
 def some_rows(count: int, seed: int = 0) -> np.ndarray:
@@ -155,7 +163,7 @@ def test_weak_sets_use_fewer_masks_when_there_are_too_many() -> None:
     )
     index, sets = resolve_index("SII", 2, n), PlayerSets.all_of_order(2, n)
     whole = process.std_errors(index, sets)
-    cheap = replace(process, limits=replace(process.limits, work=1e6, strongest=30)).std_errors(index, sets)
+    cheap = limited(process, work=1e6, strongest=30).std_errors(index, sets)
     assert_allclose(cheap[:30], whole[:30], rtol=1e-12)
     assert (cheap[30:] >= whole[30:]).all()
     assert (cheap[30:] > whole[30:]).any()
@@ -164,8 +172,7 @@ def test_weak_sets_use_fewer_masks_when_there_are_too_many() -> None:
 def test_errors_do_not_depend_on_the_size_of_a_block() -> None:
     process, index, sets = random_posterior(some_rows(20)), resolve_index("SII", 3, N), sets_up_to(3)
     whole = process.std_errors(index, sets)
-    in_blocks = replace(process, limits=replace(process.limits, cells=20))
-    assert_allclose(in_blocks.std_errors(index, sets), whole, rtol=1e-10)
+    assert_allclose(limited(process, cells=20).std_errors(index, sets), whole, rtol=1e-10)
 
 
 @pytest.mark.parametrize("terms", [True, False])
