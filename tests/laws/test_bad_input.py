@@ -54,7 +54,7 @@ def three_sums(x):
     return x.sum(dim=1, keepdim=True).expand(-1, 3)
 
 
-# --- the doors: each calls what it is given -----------------------------------------------------------------------------
+# --- doors: each calls what it is given ---------------------------------------------------------------------
 
 
 def explain(counting, game=smooth_game, n_players=9, **arguments):

@@ -11,7 +11,7 @@ from captum_spex.evaluation.batching import Batching
 from captum_spex.evaluation.executors.base import Answer, Executor
 from captum_spex.evaluation.game_adapter import GameAdapter
 
-__all__ = ["Answer", "Backend", "Executor", "check_backend", "executor_of"]
+__all__ = ["Answer", "Executor", "check_backend", "executor_of"]
 
 Backend = Literal["joblib"] | None
 
