@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from captum_spex.approximators import ProxySpex
 from captum_spex.approximators.proxyspex.estimation import Evaluations
 from captum_spex.benchmark import Case, catalogue
-from captum_spex.benchmark._measure import Examiner
-from captum_spex.benchmark.methods._adapter import shapley_of
+from captum_spex.benchmark.measure import Examiner
+from captum_spex.benchmark.methods.adapter import shapley_of
 from captum_spex.designs import affordable_level, enumerate_and_spread
 from captum_spex.masks import mask_keys
 from captum_spex.model import GameModel

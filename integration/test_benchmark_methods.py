@@ -11,9 +11,8 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sampled import crossed, either
 
-from captum_spex.benchmark._protocol import Request
-from captum_spex.benchmark.methods import all_methods, method_named
-from captum_spex.errors import UnknownNameError
+from captum_spex.benchmark.methods import all_methods
+from captum_spex.benchmark.protocol import Request
 from captum_spex.indices import NAMES, resolve_index
 from captum_spex.masks import all_masks
 from captum_spex.model import GameModel, Spectrum
@@ -23,7 +22,8 @@ WEIGHTS = np.array([1.0, -2.0, 0.5, 3.0, 0.25, -1.5])
 PAIR = (1, 4)
 SLOW = ("shapiq SPEX", "sparse-transform SPEX")  # they need more masks than six players have, and take long
 SIZES = [(6, 31), (6, 64), (8, 51)]  # players, and evaluations
-NAMED = [method.name for method in all_methods() if method.name not in SLOW]
+METHODS = {method.name: method for method in all_methods()}
+NAMED = [name for name in METHODS if name not in SLOW]
 # Single precision, or a large weight in place of a constraint, or trees that cut and shrink.
 TOLERANCE = {"Captum KernelShap": 1e-4, "Captum ShapleyValueSampling": 1e-5, "shapiq ProxySPEX": 0.5}
 
@@ -45,7 +45,7 @@ class Counted:
 
 
 def usable(name, request):
-    method = method_named(name)
+    method = METHODS[name]
     reason = method.missing() or method.refusal(request)
     if reason:
         pytest.skip(reason)
@@ -93,13 +93,13 @@ def test_a_planted_pair_is_the_largest_interaction(name):
 
 
 def test_who_gives_interactions_and_of_which_index():
-    found = {name: answered(name, Counted(pair=8.0)) for name in NAMED if not method_named(name).missing()}
+    found = {name: answered(name, Counted(pair=8.0)) for name in NAMED if not METHODS[name].missing()}
     indices = {name: answer.index for name, answer in found.items() if answer.interactions}
     ours = {method.name: "SII" for method in all_methods() if method.package == "captum-spex"}
     assert indices.items() >= ours.items()
     others = {name: index for name, index in indices.items() if name not in ours}
     others.pop("shapiq ProxySPEX", None)  # it cuts its terms: none may be left
-    newer = {name: "SII" for name in ("shapiq ProxySHAP",) if not method_named(name).missing()}  # from shapiq 1.5 on
+    newer = {name: "SII" for name in ("shapiq ProxySHAP",) if not METHODS[name].missing()}  # from shapiq 1.5 on
     assert others == {
         **newer,
         "SHAP ExactExplainer": "STII",
@@ -179,14 +179,14 @@ def test_global_random_states_are_put_back_after_a_failure():
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        method_named("SHAP PermutationExplainer")(failing, Request(N, 40, 0))
+        METHODS["SHAP PermutationExplainer"](failing, Request(N, 40, 0))
     assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
 
 
 def named_sizes():
     """Every method with a size that it does not refuse, the next one each time, or with all of them."""
     for place, name in enumerate(NAMED):
-        method = method_named(name)
+        method = METHODS[name]
         sizes = [size for size in SIZES if method.missing() or not method.refusal(Request(*size, 0))]
         yield from ((name, size) for size in either([sizes[place % len(sizes)]], sizes))
 
@@ -210,12 +210,8 @@ def test_a_game_may_keep_the_array_that_it_returns():
         assert_array_equal(values, np.frombuffer(masks, dtype=np.bool_).reshape(-1, N) @ WEIGHTS)
 
 
-def test_names_are_unique_and_known():
-    names = [method.name for method in all_methods()]
-    assert len(set(names)) == len(names)
-    assert [method_named(name).name for name in names] == names
-    with pytest.raises(UnknownNameError, match="'Captum KernelShap'"):
-        method_named("KernelShap")
+def test_names_are_unique():
+    assert len(METHODS) == len(all_methods())
 
 
 @pytest.mark.parametrize(
@@ -225,13 +221,13 @@ def test_names_are_unique_and_known():
 def test_a_package_that_cannot_be_imported_is_missing(monkeypatch, name, module):
     for part in (module.split(".")[0], module):
         monkeypatch.setitem(sys.modules, part, None)
-    assert method_named(name).missing().startswith(name.split()[0])
+    assert METHODS[name].missing().startswith(name.split()[0])
 
 
 def test_a_class_that_the_version_lacks_is_missing(monkeypatch):
     approximators = pytest.importorskip("shapiq.approximator")
     monkeypatch.delattr(approximators, "SPEX")
-    assert method_named("shapiq SPEX").missing().startswith("not in shapiq 1")
+    assert METHODS["shapiq SPEX"].missing().startswith("not in shapiq 1")
 
 
 def test_own_methods_are_never_missing():
@@ -257,12 +253,12 @@ def test_own_methods_are_never_missing():
     ],
 )
 def test_a_refusal_says_why(name, request_, said):
-    assert said in method_named(name).refusal(request_)
+    assert said in METHODS[name].refusal(request_)
 
 
 def test_the_smallest_budget_of_each_method_is_enough():
     for name in ("Spex", "Captum FeatureAblation", "Captum ShapleyValueSampling", "SHAP PermutationExplainer"):
-        method = method_named(name)
+        method = METHODS[name]
         smallest = next(budget for budget in range(2, 2**10) if method.refusal(Request(10, budget, 0)) is None)
         game = Counted(n_players=10)
         method(game, Request(10, smallest, 0))

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from benchmarks import spex
-from captum_spex.benchmark._protocol import Request
-from captum_spex.benchmark.methods import method_named
+from captum_spex.benchmark.methods import all_methods
+from captum_spex.benchmark.protocol import Request
 
 
 @pytest.fixture
@@ -22,9 +22,12 @@ def printed(capfd):
     return run
 
 
+METHODS = {method.name: method for method in all_methods()}
+
+
 @pytest.mark.parametrize("name", ["shapiq SPEX", "sparse-transform SPEX"])
 def test_too_few_bins_are_refused(name):
-    method = method_named(name)
+    method = METHODS[name]
     if method.missing():
         pytest.skip(method.missing())
     assert "three groups of eight bins" in method.refusal(Request(60, 256, 0))

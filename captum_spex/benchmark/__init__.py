@@ -4,12 +4,12 @@
 `Method` what an explainer of one's own must be.
 """
 
-from captum_spex.benchmark._protocol import Answer, Case, Method, Request
-from captum_spex.benchmark._results import read_results
-from captum_spex.benchmark._row import Row
-from captum_spex.benchmark._runner import run_benchmark
 from captum_spex.benchmark.cases import catalogue, from_folder
 from captum_spex.benchmark.methods import all_methods
+from captum_spex.benchmark.protocol import Answer, Case, Method, Request
+from captum_spex.benchmark.results import read_results
+from captum_spex.benchmark.row import Row
+from captum_spex.benchmark.runner import run_benchmark
 
 __all__ = [
     "Answer",

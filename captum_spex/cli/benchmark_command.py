@@ -71,7 +71,7 @@ def _numbers(text: str | None) -> list[int] | None:
 
 def _list(options: Mapping[str, Any]) -> int:
     """Print the cases and methods that would run, and what is missing."""
-    from captum_spex.benchmark._plan import plan_of
+    from captum_spex.benchmark.plan import plan_of
 
     chosen = {name: options[name] for name in ("quick", "games", "cases", "methods", "seeds")}
     plan = plan_of(**chosen, budgets=_numbers(options["budgets"]))

@@ -105,7 +105,7 @@ def test_captum_and_shap_are_imported_where_they_are_adapted(library):
 
 def test_the_global_random_state_is_not_used():
     def random_functions(path):
-        if path == PACKAGE / "benchmark" / "methods" / "_global_state.py":
+        if path == PACKAGE / "benchmark" / "methods" / "global_state.py":
             return set()  # seeds it for other libraries, and puts it back
         names = [dotted(node) for node in ast.walk(tree_of(path)) if isinstance(node, ast.Attribute)]
         functions = {name.split(".")[2] for name in names if name.startswith(("np.random.", "numpy.random."))}

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from captum_spex.benchmark._protocol import Method
-from captum_spex.benchmark.methods import _captum, _ours, _shap, _shapiq, _sparse_transform
-from captum_spex.errors import UnknownNameError
+from captum_spex.benchmark.methods import (
+    captum_methods,
+    own_methods,
+    shap_methods,
+    shapiq_methods,
+    sparse_transform_method,
+)
+from captum_spex.benchmark.protocol import Method
 
-__all__ = ["all_methods", "method_named"]
+__all__ = ["all_methods"]
 
 
 def all_methods() -> list[Method]:
@@ -19,27 +24,5 @@ def all_methods() -> list[Method]:
         >>> [method.name for method in all_methods() if method.package == "captum-spex"][:2]
         ['Spex', 'ProxySpex']
     """
-    packages = (_ours, _captum, _shap, _shapiq, _sparse_transform)
+    packages = own_methods, captum_methods, shap_methods, shapiq_methods, sparse_transform_method
     return [method for package in packages for method in package.METHODS]
-
-
-def method_named(name: str) -> Method:
-    """Return the method of a name.
-
-    Args:
-        name: what the method is called in results.
-
-    Returns:
-        The method.
-
-    Raises:
-        UnknownNameError: if no method is called so.
-
-    Example:
-        >>> method_named("Captum KernelShap").package
-        'captum'
-    """
-    methods = {method.name: method for method in all_methods()}
-    if name not in methods:
-        raise UnknownNameError("name", repr(name), ", ".join(map(repr, methods)))
-    return methods[name]

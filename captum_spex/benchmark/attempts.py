@@ -1,0 +1,123 @@
+"""One run: a method explains a case; the quality and the costs of its answer are measured."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import replace
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from captum_spex.arrays import Floats
+from captum_spex.benchmark.counted import Counted, PeakMemory
+from captum_spex.benchmark.measure import Examiner
+from captum_spex.benchmark.plan import Run
+from captum_spex.benchmark.protocol import Case, Method, Request
+from captum_spex.benchmark.row import PUBLISHED, Row, described, row_of
+from captum_spex.masks import Masks
+from captum_spex.model import RecoveredGame
+
+_PATIENCE = {True: 2.5, False: 120.0}  # seconds, after which a method gets no larger budget; by whether it is quick
+_TOO_SLOW = (PUBLISHED, "shapiq SPEX", "sparse-transform SPEX")  # for a quick benchmark: 10 s and more a run
+_WARM_UP = Request(n_players=8, budget=256, seed=0, max_order=2)
+
+
+class Attempts:
+    """Runs methods on cases; remembers which are slow, from the rows of an earlier run too."""
+
+    def __init__(self, rows: Sequence[Row], *, is_quick: bool) -> None:
+        self._is_quick = is_quick
+        self._slow: dict[tuple[str, str], Row] = {}  # the smallest budget that took too long, by case and method
+        self._warmed: dict[str, bool | None] = {}
+        for row in rows:
+            self._note(row)
+
+    def row(self, run: Run, case: Case, examiner: Examiner) -> Row:
+        """Run a method, whatever it raises, and return its row."""
+        request = run.request(is_exact_known=case.truth is not None)
+        place = run.source, run.method, run.budget, run.seed
+        try:
+            reason = self._too_slow(run) or run.method.refusal(request)
+            if reason is not None:
+                return row_of("refused", reason, *place)
+            numbers, message = self._measured(run.method, request, case, examiner)
+        except Exception as error:  # a refusal that fails is a failure of the method
+            return row_of("failed", described(error), *place)
+        row = replace(row_of("failed" if message else "done", message, *place), **numbers)
+        self._note(row)
+        return row
+
+    def _measured(self, method: Method, request: Request, case: Case, examiner: Examiner) -> tuple[dict[str, Any], str]:
+        """Return the numbers of a run, and what went wrong."""
+        gives_groups = self._warm_up(method)
+        game, found, message = Counted(case.game, case.n_players), {}, ""
+        with quiet():
+            memory, start = PeakMemory(), perf_counter()
+            try:
+                answer = method(game, request)
+            except (Exception, SystemExit) as error:  # whatever a library raises
+                message = described(error)
+            costs = {"own_seconds": perf_counter() - start - game.seconds, "peak_mib": memory.mib}
+            try:
+                if not message:
+                    groups = isinstance(answer.predict, RecoveredGame) if gives_groups is None else gives_groups
+                    found = examiner.numbers(answer, game.evaluated, request.max_order, gives_groups=groups)
+            except Exception as error:  # an invalid answer
+                message = described(error)
+        counts = {"n_evaluations": float(game.n_evaluations), "n_calls": float(game.n_calls)}
+        return {**counts, **costs, **found}, message
+
+    def _warm_up(self, method: Method) -> bool | None:
+        """Let a method compile its parts at a first call; return whether it estimates interactions, if known."""
+        if method.name not in self._warmed:
+            self._warmed[method.name] = None
+            try:
+                if method.refusal(_WARM_UP) is None:
+                    with quiet():
+                        self._warmed[method.name] = bool(method(_warm_up_game, _WARM_UP).interactions)
+            except (Exception, SystemExit):  # it fails in the run itself too, and is recorded there
+                return None
+        return self._warmed[method.name]
+
+    def _too_slow(self, run: Run) -> str | None:
+        if self._is_quick and run.method.name in _TOO_SLOW:
+            return "takes too long for a quick benchmark"
+        slow = self._slow.get((run.source.name, run.method.name))
+        return f"the budget before took {slow.own_seconds:.0f} s" if slow and slow.budget < run.budget else None
+
+    def _note(self, row: Row) -> None:
+        if row.own_seconds > _PATIENCE[self._is_quick]:
+            slow = self._slow.setdefault((row.case, row.method), row)
+            self._slow[row.case, row.method] = min(slow, row, key=lambda one: one.budget)
+
+
+def _warm_up_game(masks: Masks) -> Floats:
+    """Return a sum and a strong pair."""
+    return 1.0 + masks @ np.linspace(-1.0, 1.0, masks.shape[1]) + 8.0 * (masks[:, 1] & masks[:, 4])
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the prints and warnings of other libraries from the terminal."""
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Run everything on one core, so that times are comparable."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(threads)

@@ -1,0 +1,145 @@
+"""Pictures of a benchmark: wins and losses, and evaluations needed; blue is a win, red a loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from captum_spex.benchmark.curves import METRICS, R2
+from captum_spex.benchmark.needed import REFERENCES, Needed, evaluations_needed
+from captum_spex.benchmark.row import OURS, Row
+from captum_spex.benchmark.standings import LOST, TIED, UNANSWERED, WON, Standing, standings
+from captum_spex.benchmark.summary import NEEDED, reference_name, tally
+from captum_spex.plots.labels import TIMES, lettering, short
+from captum_spex.plots.style import BLUE, GREY, NORMAL, RED, SMALL, plain
+
+_COLOURS = {LOST: RED, UNANSWERED: RED, TIED: GREY, WON: BLUE}
+_STANDINGS = (
+    f"{OURS} against the best other method of each case, at equal evaluations; the largest losses first. Bars: mean "
+    "over budgets; dots: each budget. Red: lost, blue: won, grey: within noise over seeds. At the right, the best "
+    "other method where most is lost."
+)
+
+
+def figures(rows: Sequence[Row]) -> dict[str, tuple[Figure, str]]:
+    """Draw the pictures that the results have numbers for; by name, with a caption.
+
+    Example:
+        >>> rows = [Row("c", "f", 9, method, package, "1", 100, 0, "done", n_evaluations=100, r2=r2)
+        ...         for method, package, r2 in (("ProxySpex", "captum-spex", 0.7), ("rival", "other", 0.8))]
+        >>> list(figures(rows))
+        ['standings', 'needed']
+    """
+    found: dict[str, tuple[Figure, str]] = {}
+    every = standings(rows)
+    ours = [needed for needed in evaluations_needed(rows) if needed.method == OURS and needed.n_cases]
+    if every:
+        found["standings"] = _standings_figure(every), _STANDINGS
+    if ours:
+        caption = f"{OURS}. {NEEDED} In brackets the number of cases; grey: neither more nor fewer, or open."
+        found["needed"] = _needed_figure(ours), caption
+    return found
+
+
+def _standings_figure(every: Sequence[Standing]) -> Figure:
+    """Draw a bar for each case: the difference to the best other method, the largest losses on top."""
+    metrics = dict.fromkeys(standing.metric for standing in every)
+    panels = [[standing for standing in every if standing.metric == metric] for metric in metrics]
+    n_bars = max(4, *map(len, panels))
+    figure = Figure(figsize=(6.4 * len(panels), 1.5 + 0.27 * n_bars), layout="constrained")
+    for ax, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        _draw_standings(ax, panel, n_bars)
+    return figure
+
+
+def _draw_standings(ax: Axes, panel: list[Standing], n_bars: int) -> None:
+    metric, limit = panel[0].metric, _limit(panel)
+    ax.axvline(0, color=GREY, linewidth=0.8, zorder=1)
+    means = np.clip(np.nan_to_num([standing.difference for standing in panel]), -limit, limit)
+    ax.barh(range(len(panel)), means, height=0.62, color=[_COLOURS[one.outcome] for one in panel], alpha=0.55)
+    for place, standing in enumerate(panel):
+        colours = [_COLOURS[verdict.outcome] for verdict in standing.verdicts]
+        values = np.clip([verdict.difference for verdict in standing.verdicts], -limit, limit)
+        ax.scatter(values, [place] * len(values), s=13, c=colours, linewidths=0, zorder=3)
+        text = f"{metric.difference_text(standing.worst.difference)}  {short(standing.worst.rival, 26)}"
+        ax.text(1.02, place, text, transform=ax.get_yaxis_transform(), va="center", fontsize=SMALL - 1,
+                color=RED if standing.n_lost else GREY, parse_math=False)  # fmt: skip
+    labels = [short(standing.case, 30) for standing in panel]
+    ax.set_yticks(range(len(panel)), labels, fontsize=SMALL, **lettering(*labels))
+    ax.set_ylim(n_bars - 0.4, -0.6)
+    ax.set_xlim(-1.06 * limit, 1.06 * limit)
+    ax.set_title(f"{metric.label}: {tally(panel)}", fontsize=NORMAL, loc="left", fontweight="bold")
+    ax.annotate("at the worst budget", (1.02, 0), (0, -18), xycoords="axes fraction", textcoords="offset points",
+                fontsize=SMALL - 1, color=GREY)  # fmt: skip
+    unit = f"difference in {metric.label}" if metric == R2 else "factor of the error"
+    ax.set_xlabel(f"← lost    {unit}    won →", fontsize=SMALL, color=GREY)
+    if metric != R2:
+        ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        ax.xaxis.set_major_formatter(lambda value, _: f"{TIMES.strip()}{plain(10 ** abs(value))}")
+    _finish(ax)
+
+
+def _limit(panel: list[Standing]) -> float:
+    """Return the largest difference shown; larger ones end at the edge: R² may be arbitrarily bad."""
+    gaps = [abs(verdict.difference) for one in panel for verdict in one.verdicts if np.isfinite(verdict.difference)]
+    most = 1.0 if panel[0].metric == R2 else 4.0
+    return float(min(max(gaps, default=most), most)) or most
+
+
+def _needed_figure(ours: Sequence[Needed]) -> Figure:
+    """Draw the evaluations needed by the default method with their intervals, of all cases and of each family."""
+    families = sorted(dict.fromkeys(needed.family for needed in ours), key=bool)
+    references = [name for name in REFERENCES if any(needed.reference == name for needed in ours)]
+    figure = Figure(figsize=(1.6 + 4.6 * len(references), 1.5 + 0.5 * len(families)), layout="constrained")
+    axes = figure.subplots(1, len(references), squeeze=False, sharex=True, sharey=True)[0]
+    for ax, reference in zip(axes, references, strict=True):
+        _draw_needed(ax, [needed for needed in ours if needed.reference == reference], families)
+        ax.set_title(f"relative to {reference_name(reference)}", fontsize=NORMAL, loc="left", fontweight="bold")
+    names = ["all cases", *(short(family, 22) for family in families[1:])]
+    axes[0].set_yticks(range(len(families)), names, fontsize=NORMAL, **lettering(*names))
+    axes[0].set_ylim(len(families) - 0.4, -0.6)
+    known = [value for one in ours for value in (one.low, one.ratio, one.high) if np.isfinite(value)]
+    low, high = min([*known, 0.5]), max([*known, 1.5])
+    axes[0].set_xlim(low / 1.2, high * (high / low) ** 0.35)  # with room for numbers at the right
+    figure.legend(
+        *axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=2, frameon=False, fontsize=SMALL
+    )
+    return figure
+
+
+def _draw_needed(ax: Axes, chosen: list[Needed], families: list[str]) -> None:
+    ax.axvline(1, color=GREY, linewidth=1.0, zorder=1)
+    for metric, marker, shift in zip(METRICS, "oD", (-0.17, 0.17), strict=True):
+        filled = BLUE if metric == R2 else "white"
+        ax.plot([], [], marker, color=BLUE, markerfacecolor=filled, label=metric.label)
+        for needed in (one for one in chosen if one.metric == metric.label):
+            place, colour = families.index(needed.family) + shift, _COLOURS[leaning(needed)]
+            ends = [needed.low, needed.high] if np.isfinite(needed.low) else [needed.ratio] * 2
+            ax.plot(ends, [place] * 2, color=colour, linewidth=1.6, solid_capstyle="butt")
+            ax.plot(needed.ratio, place, marker, color=colour, markerfacecolor=colour if metric == R2 else filled)
+            ax.annotate(f"{needed.bound}{needed.ratio:.2f} ({needed.n_cases})", (ends[1], place), (6, 0),
+                        textcoords="offset points", va="center", fontsize=SMALL - 1, color=colour)  # fmt: skip
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.set_xlabel("← fewer    evaluations needed    more →", fontsize=SMALL, color=GREY)
+    _finish(ax)
+
+
+def leaning(needed: Needed) -> str:
+    """Say whether a ratio is `WON`, `LOST`, or neither: 1, or a bound that leaves it open."""
+    is_open = needed.bound == ("≥ " if needed.ratio < 1 else "≤ ")
+    if round(needed.ratio, 2) == 1 or is_open:
+        return TIED
+    return WON if needed.ratio < 1 else LOST
+
+
+def _finish(ax: Axes) -> None:
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[["left", "bottom"]].set_color(GREY)
+    ax.tick_params(color=GREY, labelsize=SMALL - 0.5)

@@ -1,0 +1,134 @@
+"""What all adapters share: the method itself, a game that other libraries can call, additive explanations."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from captum_spex.arrays import Floats
+from captum_spex.benchmark.methods.global_state import seeded
+from captum_spex.benchmark.protocol import Answer, Request
+from captum_spex.game import Game
+from captum_spex.indices import resolve_index
+from captum_spex.masks import Masks, ends
+from captum_spex.model import RecoveredGame
+from captum_spex.terms import Terms
+
+MOST_BYTES = 4 << 30  # that a method may need
+
+
+class RowsGame:
+    """A game that takes rows of 0 and 1 of any type, as other libraries ask for them."""
+
+    def __init__(self, game: Game, n_players: int) -> None:
+        self._game = game
+        self._n_players = n_players
+
+    def __call__(self, rows: Any) -> Floats:
+        """Evaluate rows ``(n_rows, n_players)``, float64 ``(n_rows,)``."""
+        return np.array(self._game(np.asarray(rows) > 0.5), dtype=np.float64)  # a copy: some change it
+
+    def ends(self) -> tuple[float, float]:
+        """Return the values with all players and with none."""
+        everyone, nobody = self(ends(self._n_players)).tolist()
+        return everyone, nobody
+
+
+@dataclass(frozen=True, eq=False)
+class Additive:
+    """The game of additive attributions: a base, and the values of the players that are present."""
+
+    base: float
+    values: Floats
+
+    def __call__(self, masks: Masks) -> Floats:
+        """Predict masks ``(n_masks, n_players)``, float64 ``(n_masks,)``."""
+        return self.base + np.asarray(masks, dtype=np.float64) @ self.values
+
+
+Explain = Callable[[RowsGame, Request], Answer]
+Limit = Callable[[Request], str | None]
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A method of another library.
+
+    Attributes:
+        name: in results: unique.
+        package: the distribution it comes from.
+        needs: the class behind it, with its module: ``"shapiq.approximator.SPEX"``.
+        explain: explains a game, drawing from the global random states, which are seeded meanwhile.
+        limit: why it cannot answer a request; None if it can.
+    """
+
+    name: str
+    package: str
+    needs: str
+    explain: Explain
+    limit: Limit = lambda request: None
+
+    def missing(self) -> str | None:
+        """Say why it cannot be used here: not installed, or not in the installed version; None if it can."""
+        module, _, attribute = self.needs.rpartition(".")
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # libraries that warn about themselves
+                is_there = hasattr(import_module(module), attribute)
+        except ImportError as error:
+            try:
+                return f"{self.package} {version(self.package)} cannot be imported: {error}"
+            except PackageNotFoundError:
+                return f"{self.package} is not installed"
+        return None if is_there else f"not in {self.package} {version(self.package)}"
+
+    def refusal(self, request: Request) -> str | None:
+        """Say why it cannot answer this request: too many players, too small a budget; None if it can."""
+        return self.limit(request)
+
+    def __call__(self, game: Game, request: Request) -> Answer:
+        """Explain a game."""
+        with seeded(request.seed), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # singular regressions and the like
+            return self.explain(RowsGame(game, request.n_players), request)
+
+
+def needs(evaluations: int, request: Request) -> str | None:
+    """Say that a budget is too small; None if it is not."""
+    if evaluations <= request.budget:
+        return None
+    count = f"{evaluations:,}" if evaluations < 1 << 60 else f"2**{request.n_players}"
+    return f"needs {count} evaluations"
+
+
+def needs_memory(n_bytes: int) -> str | None:
+    """Say that a method needs too much memory; None if it does not."""
+    return f"needs {n_bytes / 2**30:.1f} GiB" if n_bytes > MOST_BYTES else None
+
+
+def of_groups(terms: Terms) -> dict[tuple[int, ...], float]:
+    """Return the terms of two and more players."""
+    rows = np.flatnonzero(terms.orders > 1)
+    return dict(zip(terms.sets.take(rows).tuples(), terms.values[rows].tolist(), strict=True))
+
+
+def shapley_of(model: RecoveredGame) -> Floats:
+    """Return the Shapley values of a recovered game, ``(n_players,)``."""
+    terms = model.index_terms(resolve_index("SV", 1, model.n_players))
+    values = np.zeros(model.n_players)
+    values[terms.sets.players] = terms.values
+    return values
+
+
+def of_recovered(model: RecoveredGame, request: Request) -> Answer:
+    """Answer with a recovered game, its Shapley values and its SII."""
+    if request.order == 1:
+        return Answer(model, shapley_of(model))
+    terms = model.index_terms(resolve_index("SII", request.order, model.n_players))
+    return Answer(model, shapley_of(model), of_groups(terms))

@@ -1,0 +1,219 @@
+"""The folder of a benchmark: ``results.csv``, a line for each run when it is done, and ``run.json``, its settings."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import platform
+from collections.abc import Iterable, Mapping
+from dataclasses import astuple, fields
+from datetime import UTC, datetime
+from math import isnan, nan
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from captum_spex import __version__
+from captum_spex.benchmark.row import STATUSES, Row
+from captum_spex.errors import ArgumentError
+
+FORMAT, SCHEMA = "captum_spex.benchmark", 1
+_COLUMNS = [field.name for field in fields(Row)]
+_TYPES = [{"str": str, "int": int, "float": float}[str(field.type)] for field in fields(Row)]
+_HEADER = ",".join(_COLUMNS) + "\n"
+_HINT = "Use another --out, or --restart to begin anew."
+
+
+def read_results(folder: str | os.PathLike[str]) -> list[Row]:
+    """Read the rows that a benchmark has written, finished or not.
+
+    Args:
+        folder: its output folder.
+
+    Returns:
+        The rows in the order of the runs; an incomplete last line is left out.
+
+    Raises:
+        ArgumentError: if there is no ``results.csv``, or it is not of this version.
+
+    Example:
+        >>> import tempfile
+        >>> from captum_spex.benchmark import run_benchmark
+        >>> folder = tempfile.mkdtemp()
+        >>> rows = run_benchmark(folder, quick=True, cases=["planted-10"], methods=["SHAP Perm*"], budgets=[64])
+        >>> [(row.method, row.r2) for row in read_results(folder)] == [(row.method, row.r2) for row in rows]
+        True
+    """
+    path = Path(folder) / "results.csv"
+    try:
+        octets = path.read_bytes()
+    except OSError as error:
+        raise ArgumentError("out", f"{path} ({error.strerror})", "the folder of a benchmark") from error
+    return _rows_of(octets[: octets.rfind(b"\n") + 1], path)
+
+
+class Results:
+    """The rows of a folder, to which others are added.
+
+    Args:
+        folder: made if it does not exist.
+        settings: what the rows depend on, as JSON has it; those of the folder must be the same.
+        facts: about this run, for people.
+        restart: discard the results in the folder.
+
+    Attributes:
+        rows: all rows so far.
+        note: what was repaired; empty if nothing.
+        held_out: how many masks were held out, by case.
+
+    Raises:
+        ArgumentError: if the folder holds something else, or cannot be written.
+    """
+
+    def __init__(
+        self, folder: Path, settings: Mapping[str, Any], facts: Mapping[str, Any], *, restart: bool = False
+    ) -> None:
+        self.folder = folder
+        self.note = ""
+        self._path, self._about = folder / "results.csv", folder / "run.json"
+        content = {"format": FORMAT, "schema": SCHEMA, "captum_spex": __version__, "settings": dict(settings)}
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if restart:
+                self._path.unlink(missing_ok=True)
+                self._about.unlink(missing_ok=True)
+            before = self._checked(content)
+            self.held_out: dict[str, int] = dict(before.get("held_out", {}))
+            self.about = {**content, "begun": before.get("begun", _now()), **facts, "held_out": self.held_out}
+            self.rows = self._resumed() if self._path.exists() else []
+            self._write_about()
+            if not self._path.exists():
+                _write(self._path, _HEADER)
+        except OSError as error:
+            raise ArgumentError("out", f"{folder} ({error.strerror})", "a folder that can be written") from error
+
+    def add(self, row: Row) -> None:
+        """Append a row: it is on the disk when this returns."""
+        self.rows.append(row)
+        with self._path.open("a", encoding="utf-8", newline="") as file:
+            file.write(_line(row))
+            file.flush()
+            os.fsync(file.fileno())
+
+    def drop(self, unwanted: Iterable[Row]) -> None:
+        """Remove rows."""
+        keys = {row.key for row in unwanted}
+        if keys:
+            self.rows = [row for row in self.rows if row.key not in keys]
+            _write(self._path, _HEADER + "".join(map(_line, self.rows)))
+
+    def hold_out(self, case: str, n_masks: int) -> None:
+        """Record how many masks were held out for a case: a resumed run holds out the same."""
+        if self.held_out.get(case) != n_masks:
+            self.held_out[case] = n_masks
+            self._write_about()
+
+    def _checked(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        """Return the content of ``run.json`` if the folder is of the same version and settings, or new."""
+        if not self._about.exists():
+            if self._path.exists():
+                raise _refused(f"{self.folder}, with a results.csv but no run.json", "a new folder")
+            return {}
+        try:
+            before = json.loads(self._about.read_text(encoding="utf-8"))
+        except (ValueError, OSError) as error:
+            raise _refused(f"{self._about}, which cannot be read ({error})", "a new folder") from None
+        if not isinstance(before, dict) or before.get("format") != FORMAT:
+            raise _refused(f"{self._about} of something else", "a new folder")
+        for name in ("schema", "captum_spex"):
+            if before.get(name) != wanted[name]:
+                got = f"{self.folder}, written by {name} {before.get(name)}"
+                raise _refused(got, f"one written by {name} {wanted[name]}")
+        known, given = before.get("settings") or {}, json.loads(json.dumps(wanted["settings"]))
+        names = [name for name in sorted(known.keys() | given.keys()) if known.get(name) != given.get(name)]
+        if names:
+            raise _refused(f"{self.folder}, of a run with {_shown(known, names)}", f"one with {_shown(given, names)}")
+        return before
+
+    def _resumed(self) -> list[Row]:
+        octets = self._path.read_bytes()
+        complete = octets[: octets.rfind(b"\n") + 1]
+        if len(complete) < len(octets):
+            self.note = "The last line of results.csv is incomplete: that run is repeated."
+            with self._path.open("r+b") as file:
+                file.truncate(len(complete))
+        if not complete:
+            self._path.unlink()
+            return []
+        return _rows_of(complete, self._path)
+
+    def _write_about(self) -> None:
+        _write(self._about, json.dumps(self.about, indent=1, ensure_ascii=False) + "\n")
+
+
+def facts_of(command: Iterable[str], packages: Mapping[str, str]) -> dict[str, Any]:
+    """Return the facts about a run that ``run.json`` has for people: versions, machine, command, date."""
+    return {
+        "command": list(command),
+        "date": _now(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": platform.processor() or platform.machine(),
+        "cpu_count": os.cpu_count(),
+        "versions": {"captum-spex": __version__, "numpy": np.__version__, **packages},
+    }
+
+
+def _refused(got: str, expected: str) -> ArgumentError:
+    return ArgumentError("out", got, expected, _HINT)
+
+
+def _shown(settings: Mapping[str, Any], names: Iterable[str]) -> str:
+    texts = {name: json.dumps(settings.get(name)) for name in names}
+    return ", ".join(f"{name}={text if len(text) <= 60 else f'{text[:57]}...'}" for name, text in texts.items())
+
+
+def _rows_of(octets: bytes, path: Path) -> list[Row]:
+    try:
+        lines = list(csv.reader(io.StringIO(octets.decode("utf-8"), newline="")))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise _refused(f"{path}, which cannot be read ({error})", "results of a benchmark") from None
+    if lines and lines[0] != _COLUMNS:
+        raise _refused(f"{path} with other columns", ", ".join(_COLUMNS))
+    rows = []
+    for number, line in enumerate(lines[1:], start=2):
+        try:
+            typed = zip(_TYPES, line, strict=True)
+            cells: list[Any] = [nan if kind is float and not cell else kind(cell) for kind, cell in typed]
+            rows.append(Row(*cells))
+            if rows[-1].status not in STATUSES:
+                raise ValueError(f"the status {rows[-1].status!r} is not one of {', '.join(STATUSES)}")
+        except ValueError as error:
+            raise _refused(f"{path}, whose line {number} is damaged ({error})", "results of a benchmark") from None
+    return rows
+
+
+def _line(row: Row) -> str:
+    text = io.StringIO()
+    cells = [
+        "" if isinstance(value, float) and isnan(value) else " ".join(str(value).split()) for value in astuple(row)
+    ]
+    csv.writer(text, lineterminator="\n").writerow(cells)  # a row is one line: a cut file is cut between two rows
+    return text.getvalue()
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file that has either its old or its new content, whenever this process is killed."""
+    beside = path.with_name(f"{path.name}.new")
+    with beside.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:  # JSON's own escapes
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,200 @@
+"""Exact games in a folder: damaged files are named, and the others load."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from games import random_table
+from numpy.testing import assert_allclose, assert_array_equal
+
+from captum_spex.benchmark.cases import catalogue, from_folder
+from captum_spex.errors import ArgumentError
+from captum_spex.masks import all_masks
+
+
+def save_table(path, size=3, **content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, **({"n_players": size, "values": random_table(size, 1)} | content))
+
+
+def save_spectrum(path, **content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"n_players": 4, "terms": [[[], 1.0], [[0, 2], -0.5], [[3], 2.0]]} | content))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A good table at the top, a good table and a good spectrum below."""
+    save_table(tmp_path / "top.npz")
+    save_table(tmp_path / "some" / "deeper" / "01.npz", 4)
+    save_spectrum(tmp_path / "spectra" / "one.json")
+    (tmp_path / "README.md").write_text("not a game")
+    return tmp_path
+
+
+def test_all_files_below_a_folder_are_games(folder):
+    sources, problems = from_folder(folder)
+    assert problems == []
+    found = {source.name: (source.family, source.n_players) for source in sources}
+    assert found == {
+        f"{folder.name}/top": ("tables", 3),
+        "some/deeper/01": ("tables", 4),
+        "spectra/one": ("spectra", 4),
+    }
+    assert set(found).isdisjoint(source.name for source in catalogue())
+
+
+def test_values_are_those_of_the_file(folder):
+    cases = {source.name: source.load() for source in from_folder(str(folder))[0]}
+    table = cases["some/deeper/01"]
+    masks = all_masks(4)
+    codes = masks @ (1 << np.arange(4))
+    assert_array_equal(table.game(masks), random_table(4, 1)[codes])
+    spectrum = cases["spectra/one"].game
+    expected = [1.0 - 0.5 * (-1) ** (mask[0] + mask[2]) + 2.0 * (-1) ** mask[3] for mask in masks.astype(int)]
+    assert_allclose(spectrum(masks), expected, rtol=1e-12)
+    for case in cases.values():
+        every = all_masks(case.n_players)
+        assert_allclose(case.truth(every), case.game(every), rtol=1e-9)
+
+
+def test_names_that_would_be_the_same_keep_their_suffixes(folder):
+    save_table(folder / "spectra" / "one.npz")
+    names = [source.name for source in from_folder(folder)[0]]
+    assert {"spectra/one.json", "spectra/one.npz"} < set(names)
+    assert len(set(names)) == len(names) == 4
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are texts there")
+def test_names_are_text_whatever_the_files_are_called(folder):
+    save_table(Path(os.fsdecode(os.fsencode(folder) + b"/two  blanks \xff.npz")))
+    Path(os.fsdecode(os.fsencode(folder) + b"/torn\xff.npz")).write_text("torn")
+    sources, problems = from_folder(folder)
+    assert f"{folder.name}/two blanks \\udcff" in {source.name for source in sources}
+    assert [line.partition(":")[0] for line in problems] == ["torn\\udcff.npz"]
+
+
+def with_nan(n_players, wrong):
+    values = random_table(n_players, 1)
+    values[5] = wrong
+    return values
+
+
+DAMAGED_TABLES = {
+    "wrong length": ({"values": np.arange(7.0)}, "7 values for 3 players, must be 2**3 = 8"),
+    "not a number": ({"values": with_nan(3, np.nan)}, "value 5 is nan"),
+    "infinite": ({"values": with_nan(3, -np.inf)}, "value 5 is -inf"),
+    "two columns": ({"values": np.ones((8, 2))}, "values of shape (8, 2)"),
+    "texts": ({"values": np.array(["a"] * 8)}, "must be one row of real numbers"),
+    "complex": ({"values": np.arange(8) * 1j}, "must be one row of real numbers"),
+    "objects": ({"values": np.array([None] * 8)}, "cannot be read (ValueError"),
+    "constant": ({"values": np.full(8, 0.3)}, "nothing to explain"),
+    "no player": ({"n_players": 0, "values": np.ones(1)}, "n_players 0, must be an integer from 2 to 24"),
+    "half a player": ({"n_players": 2.5}, "n_players 2.5"),
+    "many players": ({"n_players": 60}, "n_players 60"),
+    "many numbers of players": ({"n_players": [3, 3]}, "n_players [3 3]"),
+}
+DAMAGED_SPECTRA = {
+    "unknown player": ({"terms": [[[0, 4], 1.0]]}, "the term [[0, 4], 1.0], must be players 0 to 3"),
+    "half a player": ({"terms": [[[0.5], 1.0]]}, "must be [players, coefficient]"),
+    "no coefficient": ({"terms": [[[0]]]}, "must be [players, coefficient]"),
+    "text": ({"terms": [[[0], "1.0"]]}, "must be [players, coefficient]"),
+    "not a number": ({"terms": [[[0], float("nan")]]}, "the coefficient nan"),
+    "no list": ({"terms": 3}, "the term 3"),
+    "mean alone": ({"terms": [[[], 2.0]]}, "nothing to explain"),
+    "players as text": ({"n_players": "4"}, "n_players 4"),
+}
+BYTES = {
+    "empty.npz": b"",
+    "text.npz": b"values",
+    "empty.json": b"",
+    "torn.json": b'{"n_players": 4, "ter',
+    "binary.json": b"\xff\xfe\x00",
+    "list.json": b"[1, 2]",
+    "deep.json": b"[" * 200_000,
+}
+
+
+def check_one_damaged(folder, name, reason):
+    sources, problems = from_folder(folder)
+    assert len(problems) == 1
+    assert problems[0].startswith(f"{name}: ")
+    assert reason in problems[0]
+    assert len(sources) == 3
+    for source in sources:
+        source.load()
+
+
+@pytest.mark.parametrize("kind", DAMAGED_TABLES)
+def test_a_damaged_table_is_named_and_the_others_load(folder, kind):
+    content, reason = DAMAGED_TABLES[kind]
+    save_table(folder / "some" / "bad.npz", **content)
+    check_one_damaged(folder, "some/bad.npz", reason)
+
+
+@pytest.mark.parametrize("kind", DAMAGED_SPECTRA)
+def test_a_damaged_spectrum_is_named_and_the_others_load(folder, kind):
+    content, reason = DAMAGED_SPECTRA[kind]
+    save_spectrum(folder / "some" / "bad.json", **content)
+    check_one_damaged(folder, "some/bad.json", reason)
+
+
+@pytest.mark.parametrize("name", BYTES)
+def test_an_unreadable_file_is_named_and_the_others_load(folder, name):
+    (folder / name).write_bytes(BYTES[name])
+    check_one_damaged(folder, name, "must be an object" if name == "list.json" else "cannot be read")
+
+
+@pytest.mark.parametrize("key", ["n_players", "values", "terms"])
+def test_a_file_without_a_key_is_named(folder, key):
+    if key == "terms":
+        (folder / "bad.json").write_text('{"n_players": 3}')
+    else:
+        both = {"n_players": 3, "values": random_table(3, 1)}
+        np.savez(folder / "bad.npz", **{name: content for name, content in both.items() if name != key})
+    check_one_damaged(folder, f"bad.{'json' if key == 'terms' else 'npz'}", f"no {key!r} in it")
+
+
+def test_a_torn_archive_and_a_lone_array_are_named(folder):
+    whole = (folder / "top.npz").read_bytes()
+    (folder / "half.npz").write_bytes(whole[: len(whole) // 2])
+    flipped = bytearray(whole)
+    flipped[whole.index(random_table(3, 1).tobytes()) + 3] ^= 0xFF  # a bit of a value: the checksum is another
+    (folder / "flipped.npz").write_bytes(bytes(flipped))
+    with (folder / "lone.npz").open("wb") as file:
+        np.save(file, np.ones(8))
+    (folder / "folder.npz").mkdir()
+    sources, problems = from_folder(folder)
+    assert len(sources) == 3
+    assert [problem.partition(":")[0] for problem in problems] == [
+        "flipped.npz",
+        "folder.npz",
+        "half.npz",
+        "lone.npz",
+    ]
+
+
+@pytest.mark.parametrize("change", ["gone", "torn", "larger"])
+def test_a_file_that_is_damaged_later_is_named_when_it_is_loaded(folder, change):
+    source = next(source for source in from_folder(folder)[0] if source.name.endswith("top"))
+    file = folder / "top.npz"
+    if change == "gone":
+        file.unlink()
+    elif change == "torn":
+        file.write_bytes(file.read_bytes()[:100])
+    else:
+        save_table(file, 5)
+    with pytest.raises(ArgumentError, match=r"top\.npz"):
+        source.load()
+
+
+def test_a_folder_without_games_is_refused(tmp_path):
+    with pytest.raises(ArgumentError, match="without a table"):
+        from_folder(tmp_path)
+    with pytest.raises(ArgumentError, match="a folder that exists"):
+        from_folder(tmp_path / "nowhere")

@@ -1,0 +1,121 @@
+"""The folder of a benchmark: it is resumed, or refused if it is of something else."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from benchmark_parts import MEAN, OWN, RAISING, TINY, without_costs
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+from sampled import examples
+
+from captum_spex.benchmark import read_results, run_benchmark
+from captum_spex.errors import ArgumentError
+
+SMALL = {"cases": [OWN, TINY], "methods": ["Captum Feat*", MEAN, RAISING], "budgets": [20, 30], "seeds": 1}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finished")
+    return folder, run_benchmark(folder, **SMALL)
+
+
+def test_a_finished_run_is_not_done_again(finished):
+    folder, rows = finished
+    assert [str(row) for row in run_benchmark(folder, **SMALL)] == [str(row) for row in rows]
+
+
+@given(st.data())
+@examples(0.5)
+def test_a_run_that_was_killed_goes_on(finished, tmp_path_factory, data):
+    folder, rows = finished
+    octets = (folder / "results.csv").read_bytes()
+    kept = data.draw(st.integers(0, len(octets)))
+    copy = tmp_path_factory.mktemp("killed")
+    (copy / "results.csv").write_bytes(octets[:kept])
+    (copy / "run.json").write_bytes((folder / "run.json").read_bytes())
+    again = run_benchmark(copy, **SMALL)
+    assert without_costs(again) == without_costs(rows)
+    assert without_costs(read_results(copy)) == without_costs(rows)
+    whole = octets[:kept].count(b"\n") - 1
+    assert [str(row) for row in again[: max(whole, 0)]] == [str(row) for row in rows[: max(whole, 0)]]  # not done again
+
+
+def test_a_line_that_was_not_written_to_its_end_is_said(finished, tmp_path, capsys):
+    folder, _ = finished
+    for name in ("results.csv", "run.json"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes()[: -5 if name == "results.csv" else None])
+    run_benchmark(tmp_path, **SMALL, console=Console(width=300))
+    assert "is incomplete: that run is repeated" in capsys.readouterr().out
+
+
+def refused(folder, match, **changes):
+    def never(masks):
+        raise AssertionError("evaluated")
+
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    arguments = {**SMALL, "cases": [replace(OWN, game=never), replace(TINY, game=never)], **changes}
+    with pytest.raises(ArgumentError, match=match) as caught:
+        run_benchmark(folder, **arguments)
+    assert "--restart" in str(caught.value)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def copied(finished, tmp_path, **changes):
+    folder, _ = finished
+    about = json.loads((folder / "run.json").read_text(encoding="utf-8")) | changes
+    (tmp_path / "run.json").write_text(json.dumps(about), encoding="utf-8")
+    (tmp_path / "results.csv").write_bytes((folder / "results.csv").read_bytes())
+    return tmp_path
+
+
+def test_a_folder_of_another_version_is_refused(finished, tmp_path):
+    refused(copied(finished, tmp_path, captum_spex="0.0.1"), "written by captum_spex 0.0.1")
+
+
+def test_a_folder_of_another_schema_is_refused(finished, tmp_path):
+    refused(copied(finished, tmp_path, schema=99), "written by schema 99")
+
+
+def test_a_folder_of_other_settings_is_refused(finished, tmp_path):
+    refused(copied(finished, tmp_path), "quick=true, got .* quick=false", quick=True)
+    refused(tmp_path, "seeds=2, got .* seeds=1", seeds=2)
+
+
+def test_a_folder_of_something_else_is_refused(finished, tmp_path):
+    (tmp_path / "results.csv").write_text("name,age\n", encoding="utf-8")
+    refused(tmp_path, "a results.csv but no run.json")
+    (tmp_path / "run.json").write_text("[1", encoding="utf-8")
+    refused(tmp_path, "cannot be read")
+    (tmp_path / "run.json").write_text("{}", encoding="utf-8")
+    refused(tmp_path, "of something else")
+
+
+def test_a_damaged_line_is_named(finished, tmp_path):
+    folder = copied(finished, tmp_path)
+    lines = (folder / "results.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    (folder / "results.csv").write_text("".join([lines[0], lines[1][:9] + "\n", *lines[2:]]), encoding="utf-8")
+    refused(folder, "line 2 is damaged")
+    (folder / "results.csv").write_text("".join(lines).replace(",done,", ",gone,", 1), encoding="utf-8")
+    refused(folder, "the status 'gone' is not one of done")
+
+
+def test_restart_begins_anew(finished, tmp_path):
+    folder = copied(finished, tmp_path, captum_spex="0.0.1")
+    rows = run_benchmark(folder, **SMALL, restart=True)
+    assert without_costs(rows) == without_costs(finished[1])
+
+
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(ArgumentError, match="a folder that can be written"):
+        run_benchmark(tmp_path / "file", **SMALL)
+
+
+def test_no_results_to_read(tmp_path):
+    with pytest.raises(ArgumentError, match="expected the folder of a benchmark, got "):
+        read_results(tmp_path)
