@@ -42,7 +42,7 @@ class Reporter:
 
     def case(self, source: CaseSource, rows: Sequence[Row]) -> None:
         """Show the table of a case that is done."""
-        self._console.print(case_table(rows, f"\n{source.name}: {source.about}"))
+        self._console.print("", *case_table(rows, f"{source.name}: {source.about}"), sep="\n")
 
     def skip(self, n_runs: int, why: str) -> None:
         """Say that a case cannot be run."""
@@ -51,8 +51,7 @@ class Reporter:
 
     def end(self, rows: Sequence[Row], paths: Sequence[Path]) -> None:
         """Show the summary and say where the results are."""
-        for part in summary_of(rows):
-            self._console.print("", part, sep="\n")
+        self._console.print("", *summary_of(rows), sep="\n")
         self.say("", "Written: " + ", ".join(map(str, paths)))
 
     def say(self, *lines: str) -> None:

@@ -9,6 +9,7 @@ from html import escape
 from pathlib import Path
 
 from rich.console import Console
+from rich.text import Text
 
 from captum_spex.benchmark.row import Row
 from captum_spex.benchmark.summary import summary_of
@@ -63,18 +64,8 @@ def write_report(rows: Sequence[Row], folder: str | Path, *, header: Mapping[str
 
 
 def _text(rows: Sequence[Row], header: Mapping[str, str]) -> str:
-    console = Console(
-        record=True,
-        width=_WIDTH,
-        file=io.StringIO(),
-        highlight=False,
-        force_terminal=True,
-        color_system="truecolor",
-        legacy_windows=False,
-    )
+    console = Console(record=True, width=_WIDTH, file=io.StringIO(), force_terminal=True, color_system="standard")
     for name, value in header.items():
-        console.print(f"{name}: {value}", markup=False, soft_wrap=True)
-    for part in summary_of(rows, is_full=True):
-        console.print()
-        console.print(part)
+        console.print(Text(f"{name}: {value}"), soft_wrap=True)
+    console.print("", *summary_of(rows, is_full=True), sep="\n")
     return console.export_html(inline_styles=True, code_format="{code}")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from rich.console import RenderableType
+from rich.console import JustifyMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -36,8 +36,9 @@ def summary_of(rows: Sequence[Row], *, is_full: bool = False) -> Iterator[Render
         is_full: all methods instead of the default one alone, wins too, and a table of every case.
     """
     if any(row.status == "done" for row in rows):
-        ratios = [one for one in evaluations_needed(rows) if one.n_cases or one.n_unanswered]
-        yield from _needed_tables([one for one in ratios if is_full or (one.method == OURS and not one.family)])
+        yield from _needed_table(
+            [one for one in evaluations_needed(rows) if is_full or not one.family], is_full=is_full
+        )
         every = standings(rows)
         for metric in dict.fromkeys(standing.metric for standing in every):
             yield from _standings_table([one for one in every if one.metric == metric], metric, is_full=is_full)
@@ -46,37 +47,33 @@ def summary_of(rows: Sequence[Row], *, is_full: bool = False) -> Iterator[Render
     else:
         yield Text(NOTHING)
     yield from _undone_table(rows)
-    if is_full:
-        for case, of_case in frame_of(rows).groupby("case", sort=False):
-            yield case_table(
-                [row for row in rows if row.case == case and row.method], f"{case}, {of_case['family'].iloc[0]}"
-            )
+    for case in dict.fromkeys(row.case for row in rows if row.case and row.method) if is_full else ():
+        own = [row for row in rows if row.case == case and row.method]
+        yield from case_table(own, f"{case}: {own[0].family}, {own[0].n_players:,} players")
 
 
-def _needed_tables(every: Sequence[Needed]) -> Iterator[RenderableType]:
-    if every:
-        table = _table("Evaluations needed", "method", "to reach", "metric", "ratio", "over")
-        for one in every:
+def _needed_table(every: Sequence[Needed], *, is_full: bool) -> Iterator[RenderableType]:
+    shown = [one for one in every if (one.n_cases or one.n_unanswered) and (is_full or one.method == OURS)]
+    if shown:
+        table = _table("method", "to reach", "metric", "ratio", "over")
+        for one in shown:
             name = f"{one.method}, {one.family}" if one.family else one.method
-            cells = name, reference_name(one.reference), one.metric, ratio_text(one)
-            table.add_row(*cells, _coverage(one), style="bold" if one.method == OURS and not one.family else "")
-        yield from (table, Text(NEEDED, style="dim"))
+            cells = name, reference_name(one.reference), one.metric, ratio_text(one), _coverage(one)
+            table.add_row(*map(Text, cells), style="bold" if name == OURS else "")
+        yield from (Text("Evaluations needed", "bold"), table, Text(NEEDED, "dim"))
 
 
 def _standings_table(every: Sequence[Standing], metric: Metric, *, is_full: bool) -> Iterator[RenderableType]:
-    title = f"{OURS} against the best other method at equal evaluations, {metric.label}: {tally(every)}"
+    yield Text(f"{OURS} against the best other method at equal evaluations, {metric.label}: {tally(every)}", "bold")
     shown = [one for one in every if is_full or one.n_lost]
-    if not shown:
-        yield Text(title, style="bold")
-        return
-    table = _table(title, "case", "mean", "worst budget", "difference there", "to", "lost at")
+    table = _table("case", "mean", "worst budget", "difference there", "to", "lost at")
     for one in shown:
-        worst = metric.difference_text(one.worst.difference)
-        lost = f"{one.n_lost} of {len(one.verdicts)} budgets" if one.n_lost else ""
-        mean = metric.difference_text(one.difference)
-        evaluations = f"{one.worst.evaluations:,.0f}"
-        table.add_row(one.case, Text(mean, _STYLES[one.outcome]), evaluations, worst, one.worst.rival, lost)
-    yield table
+        worst, lost = one.worst, f"{one.n_lost} of {len(one.verdicts)} budgets" if one.n_lost else ""
+        mean = Text(metric.difference_text(one.difference), _STYLES[one.outcome])
+        cells = f"{worst.evaluations:,.0f}", metric.difference_text(worst.difference), worst.rival, lost
+        table.add_row(Text(one.case), mean, *map(Text, cells))
+    if shown:
+        yield table
 
 
 def _undone_table(rows: Sequence[Row]) -> Iterator[RenderableType]:
@@ -87,44 +84,40 @@ def _undone_table(rows: Sequence[Row]) -> Iterator[RenderableType]:
             order = ("failed", "missing", "refused").index(row.status)
             groups.setdefault((order, row.method, _NUMBER.sub("0", row.message)), []).append(row)
     if groups:
-        table = _table("Without a result", "", "method", "cases", "runs", "why")
+        table = _table("", "method", "cases", "runs", "why")
         for (_, method, _), group in sorted(groups.items(), key=lambda pair: pair[0][0]):
             cases = few(list(dict.fromkeys(row.case for row in group if row.case)))
             n_runs = f"{len(group):,}" if method and cases else ""
             cells = group[0].status, method or "all", cases or "all", n_runs, group[0].message
             table.add_row(*map(Text, cells), style="red" if group[0].status == "failed" else "")
-        yield table
+        yield from (Text("Without a result", "bold"), table)
 
 
-def case_table(rows: Sequence[Row], title: str) -> Table:
-    """Return methods by budgets: means over seeds of R², the evaluations, and the Shapley error if it is known."""
-    table = _table(f"{title}\nR² on unseen masks (evaluations, Shapley error)", "")
+def case_table(rows: Sequence[Row], title: str) -> Iterator[RenderableType]:
+    """Show methods by budgets: means over seeds of R², the evaluations, and the Shapley error if it is known."""
     frame = frame_of(rows)
-    means = (
-        frame[frame["status"] == "done"].groupby(["method", "budget"])[["r2", "n_evaluations", "shapley_error"]].mean()
-    )
     budgets = sorted(frame["budget"].unique())
-    best = means["r2"].astype(float).groupby("budget").max()
-    for budget in budgets:
-        table.add_column(f"{budget:,}", justify="right", no_wrap=True)
+    done = frame[frame["status"] == "done"]
+    means = done.groupby(["method", "budget"])[["r2", "n_evaluations", "shapley_error"]].mean()
+    best = means["r2"].groupby("budget").max()
+    table = _table("", *(f"{budget:,}" for budget in budgets), justify="right")
     for (method, package), own in frame.groupby(["method", "package"], sort=False):
-        status = dict(zip(own["budget"], own["status"], strict=True))
-        cells = [Text(status.get(budget, ""), "red" if status.get(budget) == "failed" else "dim") for budget in budgets]
-        for place, budget in enumerate(budgets):
+        cells = {row.budget: Text(row.status, "red" if row.status == "failed" else "dim") for row in own.itertuples()}
+        for budget in budgets if method in means.index else ():
             if (method, budget) in means.index:
                 r2, count, error = means.loc[(method, budget)]
-                more = "" if np.isnan(error) else f", {error:.2g}"
-                cells[place] = Text(
-                    f"{r2_text(r2)} ({count:,.0f}{more})", "green" if r2 > best[budget] - _EQUAL else ""
-                )
-        table.add_row(Text(method, "bold" if package == PACKAGE else ""), *cells)
-    return table
+                text = f"{r2_text(r2)} ({count:,.0f}{'' if np.isnan(error) else f', {error:.2g}'})"
+                cells[budget] = Text(text, "green" if r2 > best[budget] - _EQUAL else "")
+        name = Text(method, "bold" if package == PACKAGE else "")
+        table.add_row(name, *(cells.get(budget, Text("")) for budget in budgets))
+    yield from (Text(title, "bold"), Text("R² on unseen masks (evaluations, Shapley error)", "dim"), table)
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
+def _table(first: str, *others: str, justify: JustifyMethod = "left") -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column(first, overflow="fold")
+    for column in others:
+        table.add_column(column, overflow="fold", justify=justify)
     return table
 
 

@@ -24,17 +24,20 @@ def test_the_command_runs_and_goes_on(tmp_path, capsys):
     assert "all budgets exceed the number of masks" in capsys.readouterr().out
     assert main([*arguments, "--quick"]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("Error: --out: got ")
+    assert error.startswith("Error: --out: expected one with quick=true, got ")
     assert error.count("\n") == 1
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "--out: got nothing"),
-        (["--out", "x", "--cases", "nonsense"], "--cases: got 'nonsense'"),
-        (["--out", "x", "--budgets", "1,2,x"], "--budgets: got '1,2,x'"),
-        (["--out", "x", "--games", "nowhere"], "--games: got 'nowhere'"),
+        ([], "--out: expected a folder for the results, got nothing."),
+        (["--out", "x", "--cases", "nonsense"], "got 'nonsense'"),
+        (
+            ["--out", "x", "--budgets", "1,2,x"],
+            "--budgets: expected numbers separated by commas, such as",
+        ),
+        (["--out", "x", "--games", "nowhere"], "--games: expected a folder that exists, got 'nowhere'."),
         (["--out", "x", "--seeds", "0"], "--seeds"),
     ],
 )
