@@ -34,10 +34,13 @@ class RowsGame:
         """Evaluate rows ``(n_rows, n_players)``, float64 ``(n_rows,)``."""
         return np.array(self._game(np.asarray(rows) > 0.5), dtype=np.float64)  # a copy: some change it
 
-    def ends(self) -> tuple[float, float]:
-        """Return the values with all players and with none."""
-        everyone, nobody = self(ends(self._n_players)).tolist()
-        return everyone, nobody
+    def of_all(self) -> float:
+        """Return the value with all players."""
+        return float(self(ends(self._n_players)[:1])[0])
+
+    def of_none(self) -> float:
+        """Return the value with no player."""
+        return float(self(ends(self._n_players)[1:])[0])
 
 
 @dataclass(frozen=True, eq=False)

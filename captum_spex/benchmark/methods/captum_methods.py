@@ -27,7 +27,7 @@ def _kernel_shap(game: RowsGame, request: Request) -> Answer:
     from captum.attr import KernelShap
 
     values = _attributed(KernelShap, game, request, n_samples=request.budget, return_input_shape=False)
-    return Answer(Additive(game.ends()[1], values), values)
+    return Answer(Additive(game.of_none(), values), values)
 
 
 def _lime(game: RowsGame, request: Request) -> Answer:
@@ -51,7 +51,7 @@ def _sampling(game: RowsGame, request: Request) -> Answer:
 
     n_permutations = (request.budget - 2) // max(1, request.n_players - 1)
     values = _attributed(ShapleyValueSampling, game, request, n_samples=max(1, n_permutations))
-    return Answer(Additive(game.ends()[1], values), values)
+    return Answer(Additive(game.of_none(), values), values)
 
 
 def _ablation(game: RowsGame, request: Request) -> Answer:
@@ -59,7 +59,7 @@ def _ablation(game: RowsGame, request: Request) -> Answer:
     from captum.attr import FeatureAblation
 
     values = _attributed(FeatureAblation, game, request)
-    return Answer(Additive(game.ends()[0] - float(values.sum()), values))
+    return Answer(Additive(game.of_all() - float(values.sum()), values))
 
 
 def _from_two_players(request: Request) -> str | None:

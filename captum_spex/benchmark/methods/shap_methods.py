@@ -20,7 +20,7 @@ def _rows(n_players: int) -> tuple[Floats, Floats]:
 
 def _additive(game: RowsGame, values: Any) -> Answer:
     shapley = np.asarray(values, dtype=np.float64).reshape(-1)
-    return Answer(Additive(game.ends()[1], shapley), shapley)
+    return Answer(Additive(game.of_none(), shapley), shapley)
 
 
 def _permutation(game: RowsGame, request: Request) -> Answer:
