@@ -84,6 +84,7 @@ class Interactions(IndexTerms):
     ) -> Interactions:
         """Compute the index of a recovered game and keep its largest ``max_terms`` terms of order 2 and more."""
         terms = model.index_terms(index)
+        # Terms are sorted, so the first of higher order are the largest; increasing rows keep them sorted.
         higher = np.flatnonzero(terms.orders > 1)
         rows = np.sort(np.concatenate([np.flatnonzero(terms.orders == 1), higher[:max_terms]]))
         chosen = IndexTerms(index, terms.sets.take(rows), terms.values[rows], terms.baseline, is_sorted=True)
@@ -292,14 +293,14 @@ class Interactions(IndexTerms):
     def coo(self, order: int, *, symmetric: bool = False) -> Any:
         """Return the terms of one order as a ``sparse.COO`` of shape ``(n_players,) * order``.
 
-        Entries stand at ``i < j < ...``; with ``symmetric=True`` at every permutation of the players.
+        Entries are at ``i < j < ...``; with ``symmetric=True`` at every permutation of the players.
 
         Raises:
             OrderError: if the result holds no such order, or the array would not fit a 64-bit index.
         """
-        if order > self.max_order:
+        if checks.is_integer(order) and order > self.max_order:
             hint = f'Use `.to("{self.index}", max_order={order})` first.'
-            raise OrderError("order", str(order), f"1 to {self.max_order}, the orders of this result", hint)
+            raise OrderError("order", str(order), f"an order of this result, 1 to {self.max_order}", hint)
         return super().coo(order, symmetric=symmetric)
 
     def __str__(self) -> str:

@@ -67,6 +67,7 @@ def from_shapiq(values: InteractionValues) -> tuple[IndexTerms, GameModel]:
 def _lowest(index: Index, sets: PlayerSets, values: Floats, empty: float) -> Spectrum:
     """The game of lowest degree whose index has these values, and whose value without players is ``empty``."""
     spectrum = Spectrum.from_terms({}, sets.n_players)
+    # From the highest order down: the index of a set depends on its supersets, so later terms leave it as it is.
     for order in sorted(set(sets.orders.tolist()), reverse=True):
         rows, _ = sets.of_order(order)
         chosen = sets.take(rows)

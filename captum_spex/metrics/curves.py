@@ -146,8 +146,8 @@ def _curve(kind: Kind, ranked: Any, game: Game, n_steps: int | None, n_players: 
     steps = n if n_steps is None else min(checks.integer("n_steps", n_steps), n)
     order = _order(ranked, n)
     counts = np.round(np.linspace(0, n, steps + 1)).astype(np.int64)
-    place = np.argsort(order)
-    reached = place < counts[:, None]
+    step_of = np.argsort(order)  # the inverse permutation: when each player is reached
+    reached = step_of < counts[:, None]
     values, n_evaluations, single = evaluated(game, reached if kind == "insertion" else ~reached)
     return Curve(kind, order, counts / n, values[:, 0] if single else values, n_evaluations)
 

@@ -52,6 +52,7 @@ def spectrum(result: Interactions, *, max_terms: int = 1 << 14, ax: Axes | None 
     terms = _largest(result, checks.integer("max_terms", max_terms))
     ax = axes_or_new(ax, 8.0, 3.4)
     energy, faithfulness = inset(ax, (0, 0, 0.43, 1)), inset(ax, (0.57, 0, 0.43, 1))
+    # By Parseval the variance over uniform masks is the sum of squared coefficients.
     shares = terms.values**2
     total = float(shares.sum())
     if len(terms):

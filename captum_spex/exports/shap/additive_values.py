@@ -36,6 +36,7 @@ def pair_matrix(result: Result) -> Floats:
         rows, players = pairs.sets.of_order(2)
         first, second = players.T
         matrix[first, second] = matrix[second, first] = pairs.values[rows] / 2
+    # SHAP splits every pair between (i, j) and (j, i); the diagonal completes every line to the Shapley value.
     matrix[np.diag_indices(n)] = values - matrix.sum(axis=1)
     return matrix
 
