@@ -96,8 +96,8 @@ def test_the_same_explanation_from_here_and_there(local, of_network, tmp_path):
 
 def formula_values(game, masks):
     answer = len(Formula().tokens(game.answer))
-    wholes = [game._whole(text) + game.answer for text in game._prompts.under(masks)]
-    return wholes, np.array([np.mean([value for _, value in Formula().tokens(one)[-answer:]]) for one in wholes])
+    prompts = [game._prompt(text) + game.answer for text in game._texts.under(masks)]
+    return prompts, np.array([np.mean([value for _, value in Formula().tokens(one)[-answer:]]) for one in prompts])
 
 
 def test_two_thousand_masks_through_every_fault_and_a_restart(tmp_path):
@@ -107,7 +107,7 @@ def test_two_thousand_masks_through_every_fault_and_a_restart(tmp_path):
     try:
         game = RemoteAnswerGame(TEXT, ANSWER, base_url=server.url, timeout=TIMEOUT, max_tries=12, **AROUND)
         masks = some_masks(game.n_players)
-        wholes, wanted = formula_values(game, masks)
+        prompts, wanted = formula_values(game, masks)
         server.control(latency=0.01, faults=FAULTS)
 
         def restart():
@@ -126,7 +126,7 @@ def test_two_thousand_masks_through_every_fault_and_a_restart(tmp_path):
     finally:
         server.stop()
     assert_allclose(values, wanted, rtol=1e-12)
-    assert report["answered"] == dict.fromkeys(wholes, 1)
+    assert report["answered"] == dict.fromkeys(prompts, 1)
     assert seen | set(report["statuses"]) >= {fault["kind"] for fault in (SLOW, *FAULTS)}
     assert report["statuses"]["slow"] == N_SLOW
     assert N_MASKS * 1.05 < game.n_requests < N_MASKS * 1.5
