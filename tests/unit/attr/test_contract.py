@@ -386,10 +386,7 @@ def test_a_model_must_return_numbers(method, output):
     ids=["a lambda", "a function", "a partial function"],
 )
 def test_functions_need_a_fingerprint(method, tmp_path, forward, arguments):
-    with pytest.raises(
-        StoreError,
-        match=r"`store`: expected a game with an attribute `fingerprint`, got a game without a fingerprint\.",
-    ):
+    with pytest.raises(StoreError, match="`store`: expected a game with an attribute `fingerprint`, got "):
         method(forward).attribute(X, store=tmp_path / "masks.db", **arguments)
     expected = method(forward).attribute(X, **arguments)
     store = Store(tmp_path / "masks.db", fingerprint="written by hand")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import random
-import re
 from functools import cache
 
 import numpy as np
@@ -14,13 +13,33 @@ import scipy.sparse
 import torch
 from captum.influence import DataInfluence, TracInCP
 from captum.influence._utils.common import KMostInfluentialResults
+from influence_cases import (
+    CLASSES,
+    N_TEST,
+    QUICK,
+    SAME,
+    TESTS,
+    TRUTH,
+    Counted,
+    CountedClassifier,
+    N,
+    X,
+    Y,
+    asked,
+    by_hand,
+    classes_of,
+    made,
+    shapley,
+    tables,
+    trainings,
+)
 from numpy.testing import assert_allclose, assert_array_equal
-from oracles import every_mask, sii, stii
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone, is_classifier
-from sklearn.dummy import DummyClassifier, DummyRegressor
+from oracles import sii, stii
+from sklearn.base import clone
+from sklearn.dummy import DummyClassifier
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.kernel_ridge import KernelRidge
-from sklearn.linear_model import LinearRegression, LogisticRegression, Perceptron, Ridge
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.naive_bayes import BernoulliNB, MultinomialNB
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
@@ -31,119 +50,15 @@ from torch.utils.data import Dataset, TensorDataset
 
 import captum_spex
 from captum_spex import Interactions
-from captum_spex import approximators as algorithms
 from captum_spex.attr import ProxySpexInfluence
-from captum_spex.errors import ArgumentError, BudgetError, GameError, MaskError, OrderError, UnknownNameError
+from captum_spex.errors import ArgumentError
 from captum_spex.games.training import OnTest, TrainingGame
-
-QUICK = algorithms.ProxySpex(algorithms.GaussianProcess(n_steps=10, links=False))
-SAME = {"rtol": 1e-7, "atol": 1e-8}
-N, N_TEST = 6, 3
-
-
-# --- made data, and the slow twin -------------------------------------------------------------------------------------
-
-
-def made(n=N, seed=0):
-    rng = np.random.default_rng(seed)
-    x, tests = rng.normal(size=(n, 2)), rng.normal(size=(N_TEST, 2))
-    return x, np.round(x @ [1.0, -2.0] + rng.normal(size=n), 3), tests
-
-
-def classes_of(x):
-    return (x[:, 0] > np.median(x[:, 0])).astype(int)
-
-
-X, Y, TESTS = made()
-CLASSES, TRUTH = classes_of(X), np.array([1, 0, 1])
-
-
-def tables(train_and_ask, n_players, groups=None):
-    """Values of all coalitions ``(n_test, 2**n)``; the function gets the rows to train on."""
-    of_point = np.arange(n_players) if groups is None else np.asarray(groups)
-    return np.stack([train_and_ask(np.flatnonzero(mask[of_point])) for mask in every_mask(n_players)], axis=1)
-
-
-def shapley(values, n_players):
-    return np.array([[sii(table, n_players, 1)[(player,)] for player in range(n_players)] for table in values])
-
-
-def asked(model, tests, truth, value):
-    if value == "prediction":
-        return model.predict(tests)
-    if value == "correct":
-        return (model.predict(tests) == truth).astype(float)
-    if value == "margin" and not is_classifier(model):
-        return truth * model.predict(tests)
-    known, table = list(model.classes_), model.predict_proba(tests)
-    own = np.array(
-        [row[known.index(label)] if label in known else 0.0 for row, label in zip(table, truth, strict=True)]
-    )
-    if value == "probability":
-        return own
-    own = np.clip(own, 1e-9, 1 - 1e-9)
-    return np.log(own / (1 - own))
-
-
-def by_hand(estimator, columns, tests, *, truth=None, value="prediction", groups=None):
-    """Values of all coalitions; where an estimator cannot be trained, a dummy that saw all answers stands in."""
-    prior = (DummyClassifier(strategy="prior") if is_classifier(estimator) else DummyRegressor()).fit(*columns)
-
-    def train_and_ask(rows):
-        try:
-            model = clone(estimator).fit(*(column[rows] for column in columns)) if len(rows) else prior
-            return asked(model, tests, truth, value)
-        except ValueError:
-            return asked(prior, tests, truth, value)
-
-    return tables(train_and_ask, len(columns[0]) if groups is None else max(groups) + 1, groups)
-
-
-class Counted(RegressorMixin, BaseEstimator):
-    """Predicts the square of the sum of the targets; counts the trainings of all its clones."""
-
-    trainings = 0
-
-    def fit(self, x, y):
-        type(self).trainings += 1
-        self.sum_ = np.sum(y)
-        return self
-
-    def predict(self, x):
-        return np.asarray(x)[:, 0] * self.sum_**2
-
-
-class CountedClassifier(ClassifierMixin, Counted):
-    """A classifier that gives no probabilities."""
-
-    def fit(self, x, y):
-        self.classes_ = np.unique(y)
-        return super().fit(x, y)
-
-    def predict(self, x):
-        return np.full(len(x), self.classes_[0])
-
-
-class CountedBayes(BernoulliNB):
-    """A classifier that counts."""
-
-    def fit(self, x, y):
-        Counted.trainings += 1
-        return super().fit(x, y)
 
 
 @pytest.fixture(autouse=True)
 def no_trainings():
     Counted.trainings = CountedClassifier.trainings = 0
 
-
-def trainings():
-    count = Counted.trainings + CountedClassifier.trainings
-    Counted.trainings = CountedClassifier.trainings = 0
-    return count
-
-
-# --- equal to the definition ------------------------------------------------------------------------------------------
 
 REGRESSORS = {
     "ridge": Ridge(alpha=0.3),
@@ -152,6 +67,8 @@ REGRESSORS = {
     "tree": DecisionTreeRegressor(max_depth=2, random_state=0),
     "least squares": LinearRegression(fit_intercept=False),
 }
+
+
 CLASSIFIERS = {
     "logistic": LogisticRegression(),
     "bayes": BernoulliNB(alpha=0.5),
@@ -352,9 +269,6 @@ def test_a_single_player_and_a_single_test_point():
     assert [one.max_order for one in influence.interactions(TESTS[:1])] == [1]
 
 
-# --- the most influential ---------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("proponents", [True, False])
 @pytest.mark.parametrize("k", [1, 3, N, np.int64(2)])
 def test_the_k_most_influential(k, proponents):
@@ -394,9 +308,6 @@ def test_progress_is_shown_on_standard_error(capsys):
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "64/64" in shown.err
-
-
-# --- interactions -----------------------------------------------------------------------------------------------------
 
 
 def test_interactions_are_those_of_the_trainings():
@@ -458,9 +369,6 @@ def test_duplicates_of_the_nearest_neighbor():
     wanted = sii(by_hand(KNeighborsClassifier(1), (x, y), [[0.1]], truth=[1], value="probability")[0], 4, 2)
     assert_allclose([found[players] for players in wanted], list(wanted.values()), **SAME)
     assert found[0, 1] < -0.3
-
-
-# --- what is remembered -----------------------------------------------------------------------------------------------
 
 
 def test_test_points_that_are_changed_in_place_are_trained_for_again():
@@ -540,9 +448,6 @@ def test_points_without_a_content_are_trained_for_every_time():
     assert trainings() == n_trained >= 2**N - 1
 
 
-# --- seeds ------------------------------------------------------------------------------------------------------------
-
-
 def estimated(random_state, seed=0):
     x, y, tests = made(14, seed)
     arguments = {"approximator": QUICK, "n_samples": 80, "random_state": random_state}
@@ -577,269 +482,6 @@ def test_the_data_stay_as_they_were():
     assert_array_equal(np.column_stack([x, y]), np.column_stack([X, Y]))
     assert_array_equal(tests, TESTS)
     assert not hasattr(model, "coef_")
-
-
-# --- bad input --------------------------------------------------------------------------------------------------------
-
-
-def never(*columns):
-    raise AssertionError("trained")
-
-
-def observed(model, *columns):
-    return np.zeros(len(columns[0]))
-
-
-REFUSED = {
-    "lengths": (
-        Counted(),
-        (X, Y[:4]),
-        {},
-        "`train_dataset`: expected columns of the same length, got columns of 6, 4 rows.",
-    ),
-    "no rows": (
-        Counted(),
-        (X[:0], Y[:0]),
-        {},
-        "`train_dataset`: expected a tuple of columns, such as (X, y), with at least one row, got no rows.",
-    ),
-    "no data": (
-        Counted(),
-        None,
-        {},
-        "`train_dataset`: expected arrays, tensors, data frames, sparse matrices or lists, got None.",
-    ),
-    "no data set": (
-        Counted(),
-        "data",
-        {},
-        "`train_dataset`: expected arrays, tensors, data frames, sparse matrices or lists, got a str.",
-    ),
-    "empty data set": (
-        Counted(),
-        TensorDataset(torch.zeros(0, 2), torch.zeros(0)),
-        {},
-        "`train_dataset`: expected a data set with at least one row, got no rows.",
-    ),
-    "groups": (
-        Counted(),
-        (X, Y),
-        {"groups": [0, 1]},
-        "`groups`: expected (6,): a label for each training point, got shape (2,).",
-    ),
-    "settings": (
-        Counted(),
-        (X, Y),
-        {"settings": {"seed": 1}},
-        "`settings`: expected 'seeds', 'untrainable', 'n_jobs', got 'seed'.",
-    ),
-    "seeds": (
-        Counted(),
-        (X, Y),
-        {"settings": {"seeds": "1"}},
-        "`seeds`: expected a sequence of integers, such as `range(5)`, got '1'.",
-    ),
-    "untrainable": (
-        Counted(),
-        (X, Y),
-        {"settings": {"untrainable": "zero"}},
-        "`untrainable`: expected 'prior', 'raise', a number, or one for each output, got 'zero'.",
-    ),
-    "samples": (Counted(), (X, Y), {"n_samples": 1}, "`n_samples`: expected an integer of at least 2, got 1."),
-    "samples, a number": (
-        Counted(),
-        (X, Y),
-        {"n_samples": 10.5},
-        "`n_samples`: expected an integer of at least 2, got 10.5.",
-    ),
-    "value": (
-        Counted(),
-        (X, Y),
-        {"value": 3},
-        "`value`: expected a function of the trained model and the test inputs, or a name, got 3.",
-    ),
-    "name of a value": (Counted(), (X, Y), {"value": "loss"}, "`value`: expected 'prediction', 'margin', got 'loss'."),
-    "score": (Counted(), (X, Y), {"value": "score"}, "`value`: expected 'prediction', 'margin', got 'score'."),
-    "no value": (never, (X, Y), {}, "`value`: expected a function of the trained model and the test inputs, got None."),
-    "name for a function": (
-        never,
-        (X, Y),
-        {"value": "margin"},
-        "`value`: expected a function of the trained model and the test inputs, got 'margin'.",
-    ),
-    "model": (
-        3,
-        (X, Y),
-        {"value": observed},
-        "`model`: expected a scikit-learn estimator, or a function of the data, got an int.",
-    ),
-    "class": (
-        Ridge,
-        (X, Y),
-        {"value": observed},
-        "`model`: expected a scikit-learn estimator, or a function of the data, got the class Ridge.",
-    ),
-    "probability of a regressor": (
-        Counted(),
-        (X, Y),
-        {"value": "probability"},
-        "`value`: expected 'prediction', 'margin', got 'probability'.",
-    ),
-    "prediction of a classifier": (
-        CountedBayes(),
-        (X, CLASSES),
-        {"value": "prediction"},
-        "`value`: expected 'margin', 'probability', 'correct', got 'prediction'.",
-    ),
-    "no probabilities": (
-        CountedClassifier(),
-        (X, CLASSES),
-        {"value": "margin"},
-        "`value`: expected 'correct', got 'margin'.",
-    ),
-    "algorithm": (
-        Counted(),
-        (X, Y),
-        {"approximator": 3},
-        "`approximator`: expected an approximator such as `ProxySpex()` or `Exact()`, got 3.",
-    ),
-    "seed": (
-        Counted(),
-        (X, Y),
-        {"random_state": -1},
-        "`random_state`: expected None, an integer of at least 0, or a NumPy `Generator` or `SeedSequence`, got -1.",
-    ),
-}
-
-
-@pytest.mark.parametrize(("model", "data", "keywords", "said"), REFUSED.values(), ids=REFUSED)
-def test_bad_input_is_refused_before_anything_is_trained(model, data, keywords, said):
-    tests = (TESTS, TRUTH)
-    with pytest.raises(ArgumentError, match=re.escape(said)):
-        ProxySpexInfluence(model, data, **keywords).influence(tests)
-    assert trainings() == 0
-
-
-AT_ONCE = ["lengths", "no rows", "groups", "settings", "seeds", "samples", "value", "score", "no value"]
-
-
-@pytest.mark.parametrize("name", AT_ONCE)
-def test_what_the_test_points_do_not_matter_for_is_refused_at_once(name):
-    model, data, keywords, _ = REFUSED[name]
-    with pytest.raises(ArgumentError):
-        ProxySpexInfluence(model, data, **keywords)
-
-
-@pytest.mark.parametrize(
-    ("k", "said"),
-    [
-        (0, "`k`: expected an integer from 1 to 6, got 0."),
-        (-1, "`k`: expected an integer from 1 to 6, got -1."),
-        (N + 1, f"`k`: expected an integer from 1 to {N}, got 7."),
-        (1.5, "`k`: expected an integer from 1 to 6, got 1.5."),
-        (True, "`k`: expected an integer from 1 to 6, got True."),
-        ("all", "`k`: expected an integer from 1 to 6, got 'all'."),
-    ],
-)
-def test_wrong_numbers_of_points(k, said):
-    with pytest.raises(ArgumentError, match=re.escape(said)):
-        ProxySpexInfluence(Counted(), (X, Y)).influence(TESTS, k=k)
-    assert trainings() == 0
-
-
-def test_groups_limit_how_many_are_returned():
-    influence = ProxySpexInfluence(Counted(), (X, Y), groups=[0, 0, 0, 1, 1, 1])
-    with pytest.raises(ArgumentError, match=r"`k`: expected an integer from 1 to 2, got 3\."):
-        influence.influence(TESTS, k=3)
-
-
-@pytest.mark.parametrize(
-    ("value", "inputs", "said"),
-    [
-        ("margin", TESTS, "`inputs`: expected the true labels, for the value 'margin', got None."),
-        ("margin", (TESTS, TRUTH[:2]), "`inputs`: expected (3,): one for each test point, got shape (2,)."),
-        ("margin", (TESTS[:0], TRUTH[:0]), "`inputs`: expected at least one test point, got none."),
-        ("correct", TESTS, "`inputs`: expected the true labels, for the value 'correct', got None."),
-    ],
-    ids=["missing labels", "too few labels", "no points", "missing labels for a share"],
-)
-def test_wrong_test_points(value, inputs, said):
-    influence = ProxySpexInfluence(CountedBayes(), (X, CLASSES), value=value)
-    for method in (influence.influence, influence.interactions):
-        with pytest.raises(ArgumentError, match=re.escape(said)):
-            method(inputs)
-    assert trainings() == 0
-
-
-@pytest.mark.parametrize(
-    ("arguments", "kind", "said"),
-    [
-        ({"index": "foo"}, UnknownNameError, "`index`: expected "),
-        ({"max_order": 0}, OrderError, "`max_order`: expected an integer from 1 to the number of players, 6, got 0."),
-        (
-            {"max_order": N + 1},
-            OrderError,
-            "`max_order`: expected an integer from 1 to the number of players, 6, got 7.",
-        ),
-    ],
-)
-def test_wrong_interactions_are_refused_before_anything_is_trained(arguments, kind, said):
-    with pytest.raises(kind, match=re.escape(said)):
-        ProxySpexInfluence(Counted(), (X, Y)).interactions(TESTS, **arguments)
-    assert trainings() == 0
-
-
-def test_kinds_of_errors():
-    with pytest.raises(MaskError):
-        ProxySpexInfluence(Counted(), (X, Y), groups=[[0] * N])
-    with pytest.raises(BudgetError):
-        ProxySpexInfluence(Counted(), (X, Y), n_samples=True)
-    with pytest.raises(BudgetError, match=r"`n_samples`: expected .*, got 10"):
-        ProxySpexInfluence(Counted(), (X, Y), n_samples=10, approximator=algorithms.Exact()).influence(TESTS)
-    assert trainings() == 0
-
-
-def test_a_function_that_cannot_be_trained_on_nothing_says_what_to_do():
-    influence = ProxySpexInfluence(lambda x, y: y.sum(), (X, Y), value=lambda total, x: total * x[:, 0])
-    with pytest.raises(GameError, match=r"cannot train on 0 training points\. Give `untrainable`"):
-        influence.influence(TESTS)
-
-
-@pytest.mark.parametrize(
-    "value", [lambda model, x: np.full(len(x), np.nan), lambda model, x: torch.full((len(x),), np.inf)]
-)
-def test_values_must_be_finite(value):
-    influence = ProxySpexInfluence(Counted(), (X, Y), value=value, settings={"untrainable": 0.0})
-    with pytest.raises(GameError, match="expected finite values"):
-        influence.influence(TESTS)
-
-
-@pytest.mark.parametrize("value", [lambda model, x: model.sum_, lambda model, x: np.append(x[:, 0], model.sum_)])
-def test_values_must_be_one_for_each_test_point(value):
-    influence = ProxySpexInfluence(Counted(), (X, Y), value=value, settings={"untrainable": 0.0})
-    with pytest.raises(GameError, match="`value`: returned"):
-        influence.influence(TESTS)
-
-
-def test_a_training_that_failed_leaves_nothing_behind():
-    influence = ProxySpexInfluence(Counted(), (X, Y))
-    before = influence.influence(TESTS)
-    with pytest.raises(IndexError):
-        influence.influence(np.zeros(3))
-    assert_close(influence.influence(TESTS), before, atol=0, rtol=0)
-
-
-def test_a_perceptron_needs_a_value_that_it_has():
-    wanted = by_hand(Perceptron(random_state=0), (X, CLASSES), TESTS, truth=TRUTH, value="correct")
-    found = ProxySpexInfluence(Perceptron(random_state=0), (X, CLASSES), value="correct").influence((TESTS, TRUTH))
-    assert_allclose(found, shapley(wanted, N), **SAME)
-
-
-def test_unknown_arguments_are_refused():
-    with pytest.raises(TypeError, match="seeds"):
-        ProxySpexInfluence(Counted(), (X, Y), seeds=[1])
-    with pytest.raises(TypeError, match="top"):
-        ProxySpexInfluence(Counted(), (X, Y)).influence(TESTS, top=1)
 
 
 def test_banzhaf_values_are_those_of_uniform_subsets():

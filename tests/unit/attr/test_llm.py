@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from functools import cache
 from importlib.metadata import version
 
-import matplotlib as mpl
-import numpy as np
-import PIL.Image
 import pytest
-import torch
 from packaging.version import Version
 
 if Version(version("captum")) < Version("0.9"):
     pytest.skip("`SpexLLMAttribution` needs Captum 0.9", allow_module_level=True)
 
+import numpy as np
+import torch
 from captum.attr import (
-    ImageMaskInput,
-    KernelShap,
     LLMAttribution,
     LLMAttributionResult,
     RemoteLLMAttribution,
@@ -26,132 +21,33 @@ from captum.attr import (
     TextTokenInput,
 )
 from captum.attr._core.remote_provider import RemoteLLMProvider
+from language_cases import (
+    BOTH_KINDS,
+    BOTH_TARGETS,
+    EXACT,
+    TARGET,
+    WORDS,
+    assert_same,
+    every_input,
+    of_dictionary,
+    ours,
+    slow_shapley,
+    slow_values,
+    template_input,
+    tokens_input,
+    tokens_of,
+    unbatched,
+    words_tokenizer,
+)
 from numpy.testing import assert_allclose, assert_array_equal
-from oracles import every_mask, of_every_set, sii_weight
-from text_models import bert_classifier, byte_tokenizer, causal_model, varied
-from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
-from transformers.modeling_outputs import CausalLMOutput
+from oracles import of_every_set, sii_weight
+from text_models import byte_tokenizer, causal_model, varied
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from captum_spex import Interactions
 from captum_spex.approximators import ProxySpex as ProxySpexApproximator
 from captum_spex.attr import ProxySpex, Spex, SpexLLMAttribution, SpexLLMAttributionResult
 from captum_spex.errors import ArgumentError, StoreError
-
-mpl.use("Agg")
-
-WORDS = ("a", "good", "film", "with", "bad", "actors", "is", "not", "my", "story", "never", "fails", "$x", "of")
-TARGET = "never fails my"
-EXACT = 1e-5  # relative to the largest number
-IMAGE_SIZE = 8
-BOTH_KINDS = pytest.mark.parametrize("kind", ["gpt2", "llama"])
-BOTH_TARGETS = pytest.mark.parametrize("attr_target", ["log_prob", "prob"])
-
-
-@cache
-def words_tokenizer():
-    vocabulary = {word: number for number, word in enumerate(["<pad>", "<unk>", "</s>", *WORDS])}
-    words = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-    words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    return PreTrainedTokenizerFast(tokenizer_object=words, pad_token="<pad>", unk_token="<unk>", eos_token="</s>")
-
-
-def tokens_of(words):
-    return torch.tensor(words_tokenizer().encode(words, add_special_tokens=False))
-
-
-def tokens_input(text="a good film not bad", **settings):
-    return TextTokenInput(text, words_tokenizer(), **settings)
-
-
-def template_input(n=4, **settings):
-    values = ["good", "bad actors", "film", "is", "not", "story", "of", "with", "my", "never", "fails"][:n]
-    return TextTemplateInput("a " + "{} " * n + "film", values, **settings)
-
-
-def of_dictionary(**settings):
-    values = {"what": "good film", "who": "actors", "how": "never"}
-    return TextTemplateInput("a {what} with {who} is {how} bad", values, **settings)
-
-
-def of_a_function():
-    def longer(first, second, third):
-        return f"a {first} {third}" if second else f"not {third} film film {first}"
-
-    return TextTemplateInput(longer, ["good", "bad", "story"])
-
-
-INPUTS = {
-    "tokens": tokens_input,
-    "tokens, another baseline": lambda: tokens_input(baselines="film"),
-    "tokens, some skipped": lambda: tokens_input("a good film with bad actors", skip_tokens=["a", "with"]),
-    "tokens, skipped by number": lambda: tokens_input(skip_tokens=tokens_of("film not").tolist(), baselines=2),
-    "template": template_input,
-    "template, baselines": lambda: template_input(3, baselines=["bad", "my good film", ""]),
-    "template, callable baselines": lambda: template_input(3, baselines=lambda: ["bad", "is", "my"]),
-    "template, groups": lambda: template_input(5, mask=[7, 3, 7, 0, 3]),
-    "template, dictionary": of_dictionary,
-    "template, dictionaries": lambda: of_dictionary(
-        baselines={"how": "not", "what": "story", "who": ""}, mask={"how": 1, "who": 5, "what": 1}
-    ),
-    "template, callable dictionary": lambda: of_dictionary(baselines=lambda: {"what": "x", "who": "my", "how": ""}),
-    "template, function": of_a_function,
-    "one token": lambda: tokens_input("film"),
-    "one value": lambda: template_input(1),
-}
-every_input = pytest.mark.parametrize("given", INPUTS.values(), ids=INPUTS)
-
-
-def ours(given, target=TARGET, *, kind="gpt2", attr_target="log_prob", method=ProxySpex, **options):
-    return SpexLLMAttribution(method(causal_model(kind)), words_tokenizer(), attr_target).attribute(
-        given, target, **options
-    )
-
-
-def unbatched(given, target=TARGET, *, kind="gpt2", attr_target="log_prob", **options):
-    options = {"forward_in_tokens": False, **options}
-    return LLMAttribution(ProxySpex(causal_model(kind)), words_tokenizer(), attr_target).attribute(
-        given, target, **options
-    )
-
-
-def assert_same(result, expected):
-    """All attributions agree, relative to the largest."""
-    for name in ("seq_attr", "token_attr"):
-        wanted = getattr(expected, name).numpy()
-        assert_allclose(getattr(result, name).numpy(), wanted, rtol=0, atol=EXACT * np.abs(wanted).max(), err_msg=name)
-
-
-def slow_values(model, given, target, formatted=None):
-    """Log-probabilities of the answer and its tokens, a forward pass for each token under each mask, float64."""
-    answer = tokens_of(target).tolist()
-    rows = []
-    for mask in every_mask(given.n_itp_features):
-        made = given.to_model_input(torch.tensor(mask[None]).to(given.to_tensor().dtype))
-        inputs = {"input_ids": words_tokenizer().encode(made, return_tensors="pt")} if isinstance(made, str) else made
-        inputs = inputs if isinstance(inputs, dict) else {"input_ids": inputs}
-        ids, each = inputs["input_ids"], []
-        for token in answer:
-            with torch.inference_mode():
-                logits = model(**{**inputs, "input_ids": ids, "attention_mask": torch.ones_like(ids)}).logits
-            each.append(float(logits[0, -1].double().log_softmax(dim=0)[token]))
-            ids = torch.cat([ids, torch.tensor([[token]])], dim=1)
-        rows.append([sum(each), *each])
-    return np.array(rows)
-
-
-def slow_shapley(values, n):
-    return np.array([[of_every_set(sii_weight)(column, n, 1)[(player,)] for player in range(n)] for column in values.T])
-
-
-def counted(model):
-    """A list that grows by the number of rows with every call of a model, and what ends that."""
-    rows = []
-
-    def count(_, __, given):
-        rows.append(len(given["input_ids"]))
-
-    return rows, model.register_forward_pre_hook(count, with_kwargs=True)
 
 
 @every_input
@@ -161,16 +57,6 @@ def test_an_answer_as_a_whole_is_what_it_is_beside_its_tokens(given):
     torch.testing.assert_close(whole.seq_attr, with_tokens.seq_attr, rtol=0, atol=1e-6)
     assert_allclose(whole.interactions.values, with_tokens.interactions.values, rtol=0, atol=1e-6)
     assert_array_equal(whole.seq_attr.shape, with_tokens.seq_attr.shape)
-
-
-@pytest.fixture
-def rows_seen():
-    rows, hook = counted(causal_model("gpt2"))
-    yield rows
-    hook.remove()
-
-
-# --- the values ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.sampled
@@ -257,9 +143,6 @@ def test_double_and_half_precision_are_taken():
         assert_allclose(result.seq_attr, exact.seq_attr, atol=tolerance)
 
 
-# --- batches ---------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("given", [tokens_input, lambda: template_input(5)], ids=["tokens", "template"])
 def test_batches_of_any_size_give_the_same(given, rows_seen):
     given = given()
@@ -313,9 +196,6 @@ def test_baselines_that_are_drawn_are_drawn_once_for_every_mask():
         with torch.inference_mode():
             log_probs = causal_model("gpt2")(input_ids=row).logits[0, -4:-1].double().log_softmax(dim=1)
         assert_allclose(values[1:], log_probs.gather(1, tokens_of(TARGET)[:, None])[:, 0].exp(), rtol=1e-3)
-
-
-# --- arguments --------------------------------------------------------------------------------------------------------
 
 
 def test_trials_are_more_evaluations_of_one_result():
@@ -413,9 +293,6 @@ def test_nothing_that_was_given_is_changed():
     assert given.values == template_input(4).values
 
 
-# --- the result -------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("given", "names"),
     [
@@ -453,14 +330,6 @@ def test_the_result_is_captums_with_interactions():
     assert_allclose(result.interactions.first_order(), result.seq_attr, atol=1e-5)
     assert list(result.seq_attr_dict) == ["a", "good", "film", "not", "bad"]
     assert_allclose(result.token_attr.sum(dim=0), result.seq_attr, atol=1e-4)
-
-
-@pytest.fixture
-def closing():
-    import matplotlib.pyplot as plt
-
-    yield plt
-    plt.close("all")
 
 
 def test_captums_pictures_can_be_drawn(closing):
@@ -520,9 +389,6 @@ def test_orders_and_tokens_that_are_not_there_cannot_be_drawn():
         ours(tokens_input("film")).plot_interactions()
 
 
-# --- stores -----------------------------------------------------------------------------------------------------------
-
-
 def test_a_stored_run_is_not_repeated(tmp_path, rows_seen):
     first = ours(template_input(6), store=tmp_path / "film.db")
     rows_seen.clear()
@@ -569,127 +435,6 @@ def test_a_store_of_another_question_is_refused(given, options, tmp_path):
         ours(given(), store=tmp_path / "film.db", **options)
 
 
-# --- images -----------------------------------------------------------------------------------------------------------
-
-
-class Seeing(torch.nn.Module):
-    """A language model that adds what it sees to its words, as many rows as there are images."""
-
-    def __init__(self):
-        super().__init__()
-        self.language = causal_model("gpt2")
-        with torch.random.fork_rng():
-            torch.manual_seed(1)
-            self.eye = torch.nn.Linear(3 * (IMAGE_SIZE // 4) ** 2, 16)
-        self.config = self.language.config
-
-    def seen(self, pixel_values):
-        small = torch.nn.functional.avg_pool2d(pixel_values, 4)
-        return self.eye(small.flatten(1))[:, None]
-
-    def forward(self, input_ids, pixel_values, attention_mask=None):
-        states = self.language.transformer.wte(input_ids) + 3 * self.seen(pixel_values)
-        return CausalLMOutput(logits=self.language(inputs_embeds=states, attention_mask=attention_mask).logits)
-
-
-class SeeingPatches(Seeing):
-    """The same, which takes the patches of all images in one long row, and looks at their mean."""
-
-    def seen(self, pixel_values):
-        return self.eye(pixel_values.mean(dim=0))[None, None]
-
-
-class SeveralRows(Seeing):
-    """The same, with a dimension more in its answers."""
-
-    def forward(self, input_ids, pixel_values, attention_mask=None):
-        output = super().forward(input_ids, pixel_values, attention_mask)
-        return CausalLMOutput(logits=output.logits[:, None])
-
-
-def picture():
-    rng = np.random.default_rng(0)
-    return PIL.Image.fromarray(rng.integers(0, 200, (IMAGE_SIZE, IMAGE_SIZE, 3), dtype=np.uint8))
-
-
-def quarters():
-    place = torch.arange(IMAGE_SIZE) // (IMAGE_SIZE // 2)
-    return 2 * place[:, None] + place
-
-
-def as_pixels(image):
-    return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None] / 255
-
-
-def processed(image):
-    return {"input_ids": tokens_of("a good film")[None], "pixel_values": as_pixels(image)}
-
-
-def processed_by_content(image):
-    """More words for brighter images."""
-    n_words = 2 + int(as_pixels(image).mean() * 6)
-    return {**processed(image), "input_ids": torch.full((1, n_words), 4)}
-
-
-def processed_to_patches(image):
-    pixels = as_pixels(image).reshape(3, 4, 2, 4, 2).permute(1, 3, 0, 2, 4)
-    return {**processed(image), "pixel_values": pixels.reshape(16, 12)}
-
-
-def halves_that_overlap():
-    left, lower = torch.zeros(2, IMAGE_SIZE, IMAGE_SIZE, dtype=torch.bool)
-    left[:, :5], lower[3:] = True, True
-    return [left, lower]
-
-
-def of_image(model, given, *, method=SpexLLMAttribution, **options):
-    return method(ProxySpex(model.eval()), words_tokenizer()).attribute(
-        given, TARGET, forward_in_tokens=False, **options
-    )
-
-
-IMAGES = {
-    "one shape": (Seeing, processed, {"mask": quarters()}),
-    "several shapes": (Seeing, processed_by_content, {"mask": quarters()}),
-    "no row for each image": (SeeingPatches, processed_to_patches, {"mask": quarters()}),
-    "four dimensions": (SeveralRows, processed, {"mask": quarters()}),
-    "overlapping segments": (Seeing, processed, {"mask_list": halves_that_overlap(), "baseline": (0, 9, 0)}),
-    "one segment": (Seeing, processed, {}),
-}
-
-
-@pytest.mark.parametrize("case", IMAGES.values(), ids=IMAGES)
-def test_segments_of_images_get_captums_numbers(case):
-    model, processor, settings = case
-    given = ImageMaskInput(picture(), processor_fn=processor, **settings)
-    exact = of_image(model(), given, method=LLMAttribution)
-    result = of_image(model(), given)
-    assert exact.seq_attr.abs().max() > 0.1
-    assert_same(result, exact)
-    assert result.interactions.names == tuple(given.values)
-    assert_same(of_image(model(), given, tokens_per_batch=1), exact)
-
-
-def test_images_of_one_shape_reach_the_model_together():
-    model = Seeing()
-    rows, _ = counted(model)
-    of_image(model, ImageMaskInput(picture(), mask=quarters(), processor_fn=processed))
-    assert max(rows) == 16
-
-
-def test_evaluations_of_images_are_shown_and_drawn(closing):
-    seen = []
-    given = ImageMaskInput(picture(), mask=quarters(), processor_fn=processed)
-    result = of_image(Seeing(), given, _inspect_forward=lambda *told: seen.append(told))
-    assert {(prompt, answer) for prompt, answer, _ in seen} == {("a good film", TARGET)}
-    assert len(seen) == 16
-    figure, _ = result.plot_image_heatmap()
-    figure.canvas.draw()
-
-
-# --- remote models ----------------------------------------------------------------------------------------------------
-
-
 class Provider(RemoteLLMProvider):
     """Answers as a server does, with a network of its own."""
 
@@ -724,168 +469,3 @@ def test_models_behind_a_provider_get_the_same_numbers(given, method, attr_targe
     assert_same(result, ours(given, attr_target=attr_target))
     assert provider.n_requests == 2**given.n_itp_features
     assert_same(remote.attribute(given), result)  # the target that the provider generates
-
-
-# --- bad input --------------------------------------------------------------------------------------------------------
-
-LONG = "film " * 70
-
-BAD = {
-    "inp": (tokens_input, {"inp": "a good film"}, "`inp`: expected TextTemplateInput, TextTokenInput.*, got a str"),
-    "no features": (
-        tokens_input,
-        {"inp": tokens_input("film", skip_tokens=["film"])},
-        r"`inp`: expected an input with at least one feature, got 0\.",
-    ),
-    "empty prompt": (
-        tokens_input,
-        {"inp": TextTemplateInput("{}", ["film"])},
-        r"`inp`: expected prompts of at least one token, got one whose prompt may be empty\.",
-    ),
-    "long prompt": (
-        tokens_input,
-        {"inp": tokens_input(LONG)},
-        r"`inp`: expected at most 64 tokens together, the model's limit, "
-        r"got a prompt of up to 70 tokens and an answer of 3\.",
-    ),
-    "long template": (tokens_input, {"inp": TextTemplateInput("a {}", [LONG])}, "up to 71 tokens.*A prompt of 61 tok"),
-    "long baseline": (
-        tokens_input,
-        {"inp": template_input(2, baselines=["film " * 30, "my " * 40])},
-        "`inp`: expected .*, got a prompt of up to 72 tokens",
-    ),
-    "one long baseline of two": (
-        tokens_input,
-        {"inp": TextTemplateInput("a {} {}", ["film", "my " * 40], baselines=["film " * 30, "my"])},
-        "`inp`: expected .*, got a prompt of up to 71 tokens",
-    ),
-    "target": (tokens_input, {"target": 3}, r"`target`: expected a text, its tokens, or None, got an int\."),
-    "empty target": (tokens_input, {"target": ""}, "`target`: expected .*, got '', which has no tokens"),
-    "no tokens": (tokens_input, {"target": tokens_of("")[:0].long()}, "which has no tokens"),
-    "unknown word": (
-        tokens_input,
-        {"target": "never xyz"},
-        r"`target`: expected a text that the tokenizer can encode, got 'never xyz'",
-    ),
-    "rows of tokens": (
-        tokens_input,
-        {"target": tokens_of(TARGET)[None]},
-        r"`target`: expected the answer's tokens as integers of shape \(n_tokens,\), "
-        r"got a tensor of torch\.int64 of shape \(1, 3\)\.",
-    ),
-    "no integers": (tokens_input, {"target": torch.ones(2)}, "`target`: expected .*, got a tensor of torch.float32"),
-    "truth values": (tokens_input, {"target": torch.ones(2) > 0}, "`target`: expected .*, got a tensor of torch.bool"),
-    "large token": (
-        tokens_input,
-        {"target": torch.tensor([4, 320])},
-        r"`target`: expected tokens of the model, from 0 to 319, got the tokens \[4, 320\]\.",
-    ),
-    "negative token": (tokens_input, {"target": torch.tensor([-1])}, r"the tokens \[-1\]"),
-    "long target": (
-        tokens_input,
-        {"target": LONG},
-        r"`inp`: expected at most 64 tokens together, the model's limit, "
-        r"got a prompt of up to 5 tokens and an answer of 70\.",
-    ),
-    "gen_args": (tokens_input, {"gen_args": {}}, "`gen_args`: expected None where `target` is given.*, got {}"),
-    "kind of gen_args": (tokens_input, {"target": None, "gen_args": [3]}, "`gen_args`: expected .*, got a list"),
-    "much to generate": (
-        tokens_input,
-        {"target": None, "gen_args": {"max_new_tokens": 60}},
-        r"`gen_args`: expected at most 64 tokens together, the model's limit, "
-        r"got a prompt of 5 tokens and up to 60 to generate\.",
-    ),
-    "no room": (
-        tokens_input,
-        {"inp": tokens_input(LONG), "target": None},
-        r"`inp`: expected at most 64 tokens together, the model's limit, "
-        r"got a prompt of 70 tokens and up to 25 to generate\.",
-    ),
-    "n_samples": (tokens_input, {"n_samples": 1}, "`n_samples`: expected an integer of at least 2.*, got 1"),
-    "kind of n_samples": (tokens_input, {"n_samples": "many"}, "`n_samples`: expected .*, got 'many'"),
-    "num_trials": (tokens_input, {"num_trials": 0}, "`num_trials`: expected .*, got 0"),
-    "tokens_per_batch": (tokens_input, {"tokens_per_batch": 0}, "`tokens_per_batch`: expected .*, got 0"),
-    "interaction_index": (tokens_input, {"interaction_index": "XII"}, "`interaction_index`: expected .*, got 'XII'"),
-    "max_order": (
-        tokens_input,
-        {"max_order": 9},
-        r"`max_order`: expected an integer from 1 to the number of players, 5, got 9\.",
-    ),
-    "random_state": (tokens_input, {"random_state": "one"}, "`random_state`: expected .*, got 'one'"),
-    "store": (tokens_input, {"store": 3}, "`store`: expected a path or a .*, got an int"),
-}
-
-
-@pytest.mark.parametrize("case", BAD.values(), ids=BAD)
-def test_bad_arguments_are_named_before_the_model_is_asked(case, rows_seen):
-    given, arguments, message = case
-    arguments = {"inp": given(), "target": TARGET, **arguments}
-    with pytest.raises(ArgumentError, match=message):
-        SpexLLMAttribution(ProxySpex(causal_model("gpt2")), words_tokenizer()).attribute(**arguments)
-    assert rows_seen == []
-
-
-def test_all_words_that_fit_are_taken():
-    result = ours(tokens_input("film " * 61), n_samples=8, random_state=0)
-    assert result.seq_attr.shape == (61,)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (
-            (KernelShap(causal_model("gpt2")), words_tokenizer()),
-            r"`attr_method`: expected `captum_spex\.attr\.ProxySpex\(model\)` or `captum_spex\.attr\.Spex\(model\)`, "
-            r"got a KernelShap\.",
-        ),
-        (
-            (ProxySpex(causal_model("gpt2")), words_tokenizer(), "logit"),
-            r"`attr_target`: expected 'log_prob', 'prob', got 'logit'\.",
-        ),
-        ((ProxySpex(causal_model("gpt2")), None), r"`tokenizer`: expected the model's tokenizer, got None\."),
-        (
-            (ProxySpex(lambda ids: ids), words_tokenizer()),
-            r"`attr_method`: expected a method of a causal language model of transformers, got one of a function\.",
-        ),
-        ((ProxySpex(RemoteLLMAttribution.placeholder_model), words_tokenizer()), "RemoteLLMAttribution`, or"),
-        ((ProxySpex(bert_classifier()), words_tokenizer()), "got one of a BertForSequenceClassification"),
-    ],
-    ids=["method", "attr_target", "tokenizer", "function", "placeholder", "classifier"],
-)
-def test_what_cannot_be_explained_is_refused_at_once(arguments, message):
-    with pytest.raises(ArgumentError, match=message):
-        SpexLLMAttribution(*arguments)
-
-
-def test_models_that_read_a_text_apart_are_refused():
-    shape = {"d_model": 8, "d_kv": 4, "d_ff": 8, "num_layers": 1, "num_heads": 2}
-    model = T5ForConditionalGeneration(T5Config(vocab_size=20, **shape, decoder_start_token_id=0))
-    with pytest.raises(
-        ArgumentError,
-        match=r"`attr_method`: expected a method of a causal language model of transformers, "
-        r"got one of a T5ForConditionalGeneration\.",
-    ):
-        SpexLLMAttribution(ProxySpex(model.eval()), words_tokenizer())
-
-
-def test_models_in_training_mode_are_refused():
-    model = varied(GPT2LMHeadModel, GPT2Config(vocab_size=20, n_positions=16, n_embd=8, n_layer=1, n_head=2))
-    attribution = SpexLLMAttribution(ProxySpex(model), words_tokenizer())
-    model.train()
-    with pytest.raises(ArgumentError, match=r"training mode.*Call `model\.eval\(\)`"):
-        attribution.attribute(tokens_input(), TARGET)
-    model.eval()
-    assert attribution.attribute(tokens_input(), TARGET).seq_attr.shape == (5,)
-
-
-def test_models_that_do_not_generate_need_a_target():
-    attribution = SpexLLMAttribution(ProxySpex(Seeing().eval()), words_tokenizer())
-    with pytest.raises(
-        ArgumentError, match=r"`target`: expected an answer, as a Seeing cannot generate one, " r"got None\."
-    ):
-        attribution.attribute(ImageMaskInput(picture(), processor_fn=processed))
-
-
-def test_misspelt_arguments_are_refused():
-    with pytest.raises(TypeError, match="n_sample"):
-        ours(tokens_input(), n_sample=3)
