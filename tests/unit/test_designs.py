@@ -111,7 +111,7 @@ def test_uniformly_random_masks_hold_every_player_half_of_the_time():
     assert_allclose(np.cov(design.masks[2:].T), np.eye(50) / 4, atol=0.03)
 
 
-# --- what a mask stands for -------------------------------------------------------------------------------------------
+# --- what a mask represents -------------------------------------------------------------------------------------------
 
 
 def assert_sizes_are_binomial(masks, weights, tolerance):
@@ -125,7 +125,7 @@ def assert_sizes_are_binomial(masks, weights, tolerance):
 
 @pytest.mark.parametrize("n", [3, 10])
 @pytest.mark.parametrize("n_masks", [3, 5, 8])
-def test_uniformly_random_masks_stand_for_as_much_each(n, n_masks):
+def test_uniformly_random_masks_represent_equal_shares(n, n_masks):
     weights = bernoulli(n, n_masks, np.random.default_rng(0)).weights
     assert_allclose(weights[:2], 0.5**n)
     assert_allclose(weights[2:], (1 - 2 * 0.5**n) / (n_masks - 2))
@@ -134,7 +134,7 @@ def test_uniformly_random_masks_stand_for_as_much_each(n, n_masks):
 @pytest.mark.parametrize(
     ("n", "n_masks", "level"), [(10, 200, 1), (10, 300, 2), (30, 200, 1), (6, 20, 1), (300, 70, 0)]
 )
-def test_masks_that_were_enumerated_stand_for_themselves(n, n_masks, level):
+def test_masks_that_were_enumerated_represent_themselves(n, n_masks, level):
     design = enumerate_and_spread(n, n_masks, np.random.default_rng(0), level=level)
     sizes = design.masks.sum(axis=1)
     enumerated = np.minimum(sizes, n - sizes) <= level
@@ -177,7 +177,7 @@ def test_a_design_that_is_continued(name, n):
     assert_array_equal(second.odds[2:40], first.odds[2:])
 
 
-def test_what_was_drawn_before_and_is_enumerated_now_stands_for_itself():
+def test_what_was_drawn_before_and_is_enumerated_now_represents_itself():
     n = 8
     first = bernoulli(n, 60, np.random.default_rng(0))
     design = enumerate_and_spread(n, 150, np.random.default_rng(1), level=2, taken=first)
@@ -190,7 +190,7 @@ def test_what_was_drawn_before_and_is_enumerated_now_stands_for_itself():
     assert_array_equal(design.odds[:60][~small[:60]], 1.0)
 
 
-def test_masks_chosen_on_purpose_stand_for_themselves():
+def test_masks_chosen_on_purpose_represent_themselves():
     first = bernoulli(10, 40, np.random.default_rng(0))
     masks = all_masks(10)
     chosen = masks[~np.isin(codes(masks), codes(first.masks))][:5]
@@ -209,7 +209,7 @@ def test_levels_that_pay():
 
 
 @pytest.mark.parametrize("paired", [True, False])
-def test_masks_come_with_their_complements_or_alone(paired):
+def test_masks_are_paired_with_their_complements_or_unpaired(paired):
     masks = enumerate_and_spread(100, 120, np.random.default_rng(0), level=0, paired=paired).masks
     assert len(np.unique(masks, axis=0)) == 120
     known = {mask.tobytes() for mask in masks}
@@ -218,8 +218,8 @@ def test_masks_come_with_their_complements_or_alone(paired):
 
 
 @pytest.mark.parametrize(("n_masks", "paired"), [(40, False), (120, False), (201, False), (300, True)])
-def test_masks_stand_alone_until_single_players_are_enumerated(n_masks, paired):
-    """Measured: a pair tells only one number about single players."""
+def test_masks_are_unpaired_until_single_players_are_enumerated(n_masks, paired):
+    """Measured: a pair gives only one number about single players."""
     game = Counting(lambda masks: masks @ np.arange(100.0))
     captum_spex.explain(game, 100, budget=n_masks, random_state=0)
     drawn = game.masks[2:]

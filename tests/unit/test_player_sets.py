@@ -88,11 +88,11 @@ def test_joining_collections(case):
 @given(collections())
 def test_going_through_the_orders(case):
     sets, n = case
-    seen = {}
+    found = {}
     for order, rows, block in PlayerSets.from_sets(sets, n).by_order():
         assert block.shape == (len(rows), order)
-        seen |= dict(zip(rows.tolist(), map(tuple, block.tolist()), strict=True))
-    assert seen == dict(enumerate(sets))
+        found |= dict(zip(rows.tolist(), map(tuple, block.tolist()), strict=True))
+    assert found == dict(enumerate(sets))
 
 
 @given(collections(), st.integers(0, 100))

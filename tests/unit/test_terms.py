@@ -47,7 +47,7 @@ def test_iteration_from_the_largest_and_aligned_with_the_arrays(content):
 
 
 @given(contents, st.randoms(use_true_random=False))
-def test_the_order_does_not_depend_on_how_the_terms_came(content, random):
+def test_the_order_does_not_depend_on_that_of_the_input(content, random):
     shuffled = list(content)
     random.shuffle(shuffled)
     assert list(terms_of({players: content[players] for players in shuffled})) == list(terms_of(content))
@@ -57,7 +57,7 @@ def test_equal_sizes_are_ordered_by_order():
     assert list(terms_of({(1, 2): 1.0, (3,): -1.0, (): 1.0})) == [(), (3,), (1, 2)]
 
 
-def test_what_is_not_there():
+def test_terms_that_are_missing():
     terms = terms_of({(0, 1): 1.0})
     assert (0,) not in terms
     assert terms.get((0,), 7.0) == 7.0
@@ -127,7 +127,7 @@ def test_frozen():
         terms[(0,)] = 2.0
 
 
-def test_the_values_that_were_given_stay_writeable():
+def test_the_array_of_the_caller_stays_writeable():
     values = np.array([1.0, 2.0])
     Terms(PlayerSets.from_sets([(0,), (1,)], 2), values)
     values[0] = 5.0

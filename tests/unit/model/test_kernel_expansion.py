@@ -63,9 +63,9 @@ def test_values_are_the_sum_over_centers_and_kernels(n: int, seed: int) -> None:
 
 def test_values_do_not_depend_on_the_size_of_a_block() -> None:
     part, masks = random_part(7, 0), all_masks(7)
-    whole = part(masks)
+    full = part(masks)
     part.limits = replace(part.limits, cells=20)
-    assert_allclose(part(masks), whole, rtol=1e-14)
+    assert_allclose(part(masks), full, rtol=1e-14)
 
 
 # --- indices ----------------------------------------------------------------------------------------------------------

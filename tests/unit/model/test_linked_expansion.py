@@ -123,7 +123,7 @@ def test_a_linear_link_is_exact(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["SII", "k-SII", "FSII", "FBII", "STII", "Moebius", "Co-Moebius", "Fourier"])
 @pytest.mark.usefixtures("sampled")
-def test_null_players_get_exactly_nothing(name: str) -> None:
+def test_null_players_get_exactly_zero(name: str) -> None:
     part, index, sets = random_part(9, 5, null=(2, 7)), resolve_index(name, 2, 9), sets_up_to(2, 9)
     null = np.array([bool({2, 7} & set(players)) for players in sets.tuples()])
     values = part.index_at(index, sets)
@@ -148,7 +148,7 @@ def test_the_sum_to_the_rise_survives_orders_and_weights() -> None:
     assert_allclose(part.scaled(-3.0).index_at(index, sets_up_to(2, 20)), -3 * part.index_at(index, sets_up_to(2, 20)))
 
 
-def test_no_weight_leaves_nothing() -> None:
+def test_a_weight_of_zero_is_the_zero_game() -> None:
     part = random_part(18, 6).scaled(0.0)
     assert_array_equal(part.index_at(resolve_index("SII", 1, 18), sets_up_to(1, 18)), np.zeros(18))
 
@@ -169,9 +169,9 @@ def test_derivatives_by_a_polynomial_through_the_nodes(name: str) -> None:
 @pytest.mark.usefixtures("sampled")
 def test_indices_do_not_depend_on_the_size_of_a_block() -> None:
     part, index, sets = random_part(9, 9), resolve_index("SII", 3, 9), sets_up_to(3, 9)
-    whole = part.index_at(index, sets)
+    full = part.index_at(index, sets)
     part.limits = replace(part.limits, cells=1)
-    assert_allclose(part.index_at(index, sets), whole, rtol=1e-9, atol=1e-12)
+    assert_allclose(part.index_at(index, sets), full, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["SII", "FBII", "Fourier", "Co-Moebius"])

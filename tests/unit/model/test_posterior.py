@@ -69,11 +69,11 @@ def prior_covariance(process: Posterior) -> Floats:
 
 
 def by_brute_force(process: Posterior, prior: Floats, rows: np.ndarray, index: Index, sets: PlayerSets) -> Floats:
-    seen = prior[np.ix_(rows, rows)] + np.diag(process.noise)
-    left = prior - prior[:, rows] @ np.linalg.solve(seen, prior[rows])
+    given = prior[np.ix_(rows, rows)] + np.diag(process.noise)
+    posterior = prior - prior[:, rows] @ np.linalg.solve(given, prior[rows])
     masks = all_masks(process.n_players)
     weights = np.stack([Residuals(masks, unit).index_at(index, sets) for unit in np.eye(len(masks))], axis=1)
-    return process.scale * np.sqrt(np.maximum(np.einsum("st,tu,su->s", weights, left, weights), 0))
+    return process.scale * np.sqrt(np.maximum(np.einsum("st,tu,su->s", weights, posterior, weights), 0))
 
 
 @pytest.mark.sampled
@@ -162,17 +162,17 @@ def test_weak_sets_use_fewer_masks_when_there_are_too_many() -> None:
         masks, (ProductKernel(1.0, np.full(n, 0.1)),), np.ones(n), Spectrum.from_terms({}, n), 0.1, np.zeros(len(masks))
     )
     index, sets = resolve_index("SII", 2, n), PlayerSets.all_of_order(2, n)
-    whole = process.std_errors(index, sets)
+    full = process.std_errors(index, sets)
     cheap = limited(process, work=1e6, strongest=30).std_errors(index, sets)
-    assert_allclose(cheap[:30], whole[:30], rtol=1e-12)
-    assert (cheap[30:] >= whole[30:]).all()
-    assert (cheap[30:] > whole[30:]).any()
+    assert_allclose(cheap[:30], full[:30], rtol=1e-12)
+    assert (cheap[30:] >= full[30:]).all()
+    assert (cheap[30:] > full[30:]).any()
 
 
 def test_errors_do_not_depend_on_the_size_of_a_block() -> None:
     process, index, sets = random_posterior(some_rows(20)), resolve_index("SII", 3, N), sets_up_to(3)
-    whole = process.std_errors(index, sets)
-    assert_allclose(limited(process, cells=20).std_errors(index, sets), whole, rtol=1e-10)
+    full = process.std_errors(index, sets)
+    assert_allclose(limited(process, cells=20).std_errors(index, sets), full, rtol=1e-10)
 
 
 @pytest.mark.parametrize("terms", [True, False])

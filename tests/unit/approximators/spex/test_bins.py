@@ -53,9 +53,9 @@ def test_correlations_and_gram_matrix(design, seed):
 def test_the_right_terms_leave_nothing(design, seed):
     spectrum = planted_spectrum(design.n_players, 8, 3, seed)
     bins = Bins.transform(design, values_at(design, spectrum))
-    left = bins.without(signature(spectrum, design), spectrum.values)
-    assert_allclose(left.amplitudes, 0.0, atol=1e-12)
-    assert left.noise == NOISE_FLOOR
+    residual = bins.without(signature(spectrum, design), spectrum.values)
+    assert_allclose(residual.amplitudes, 0.0, atol=1e-12)
+    assert residual.noise == NOISE_FLOOR
     half = bins.without(signature(spectrum, design), spectrum.values / 2)
     assert_allclose(half.amplitudes, bins.amplitudes / 2, atol=1e-12)
 
@@ -93,6 +93,6 @@ def test_shares_are_squared_cosines(design, seed):
     terms = Signature.of(some_terms(design.n_players, seed), design)
     bins = Bins.transform(design, values)
     for row, (places, signs) in enumerate(zip(terms.bins, terms.signs, strict=True)):
-        seen = bins.amplitudes[np.arange(design.n_groups), places]
-        cosines = seen @ signs / np.linalg.norm(seen, axis=1) / np.linalg.norm(signs)
+        measured = bins.amplitudes[np.arange(design.n_groups), places]
+        cosines = measured @ signs / np.linalg.norm(measured, axis=1) / np.linalg.norm(signs)
         assert_allclose(bins.shares(terms)[row], cosines**2, atol=1e-12)

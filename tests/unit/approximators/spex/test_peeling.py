@@ -19,10 +19,10 @@ def test_a_fit_is_least_squares_over_all_masks(seed):
     values = values_at(design, random_network(40, seed))
     terms = some_terms(40, seed).unique()[0]
     fit = Fit.of(Bins.transform(design, values), Signature.of(terms, design))
-    dense, seen = structured_signs(design, terms).T, values[: design.n_structured]
-    expected, *_ = np.linalg.lstsq(dense, seen, rcond=None)
+    dense, measured = structured_signs(design, terms).T, values[: design.n_structured]
+    expected, *_ = np.linalg.lstsq(dense, measured, rcond=None)
     assert_allclose(fit.coefficients, expected, atol=1e-9)
-    assert_allclose(fit.residual.noise, np.mean((seen - dense @ expected) ** 2))
+    assert_allclose(fit.residual.noise, np.mean((measured - dense @ expected) ** 2))
 
 
 def test_pure_noise_gives_no_terms():

@@ -203,7 +203,7 @@ def test_players_that_always_go_together():
 
 
 @pytest.mark.parametrize("n", [12, 20])
-def test_few_players_get_back_what_was_seen(n):
+def test_few_players_are_interpolated(n):
     game = Counting(smooth_game)
     result = explain(game, n, 800)
     assert_allclose(result.model(game.masks), smooth_game(game.masks), atol=1e-9)
@@ -307,7 +307,7 @@ def test_values_that_are_not_finite(game, message):
         explain(game, 20, 1500)
 
 
-def test_games_that_fail_say_how_far_they_got():
+def test_games_that_fail_report_the_progress():
     def game(masks):
         raise KeyError("lost")
 

@@ -24,10 +24,10 @@ def test_an_answer_is_least_squares_over_all_values(seed):
     masks = design.block(chosen).unpack()
     for way in answers(bins, decoded, grow(bins, decoded)):
         for rows in (slice(design.n_structured), slice(None)):
-            dense, seen = slow_signs(masks[rows], way.terms.sets).T, values[chosen][rows]
+            dense, measured = slow_signs(masks[rows], way.terms.sets).T, values[chosen][rows]
             extra = values[design.n_structured + 1 :] if rows.stop is None else None
             expected = np.linalg.solve(
-                dense.T @ dense + np.diag(way.penalties + 1e-12 * bins.n_samples), dense.T @ seen
+                dense.T @ dense + np.diag(way.penalties + 1e-12 * bins.n_samples), dense.T @ measured
             )
             found = way.solve(bins, extra)
             assert_allclose([found[players] for players in way.terms.sets.tuples()], expected, atol=1e-8)
