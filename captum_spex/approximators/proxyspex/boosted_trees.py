@@ -52,11 +52,15 @@ class BoostedTrees:
     subsample: float = 0.8
 
     def __post_init__(self) -> None:
-        for name in ("n_trees", "num_leaves", "min_child_samples"):
-            checks.integer(name, getattr(self, name))
-        checks.integer("max_depth", self.max_depth, 1, SETTINGS.deepest)
-        checks.number("subsample", self.subsample, "a number above 0, at most 1", above=0, high=1)
-        checks.positive("learning_rate", self.learning_rate)
+        # LightGBM gets plain numbers, whatever kind of number was given.
+        plain: dict[str, float] = {
+            name: checks.integer(name, getattr(self, name)) for name in ("n_trees", "num_leaves", "min_child_samples")
+        }
+        plain["max_depth"] = checks.integer("max_depth", self.max_depth, 1, SETTINGS.deepest)
+        plain["subsample"] = checks.number("subsample", self.subsample, "a number above 0, at most 1", above=0, high=1)
+        plain["learning_rate"] = checks.positive("learning_rate", self.learning_rate)
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
 
     def surrogates(self, data: ProxyData, rivals: Sequence[FittedProxy]) -> list[FittedProxy]:
         """Fit trees, and once more the terms that they found, few of which matter.

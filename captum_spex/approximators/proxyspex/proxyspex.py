@@ -87,10 +87,12 @@ class ProxySpex:
             raise ArgumentError("proxy", repr(self.proxy), kinds)
         if isinstance(self.rounds, str):
             checks.choice("rounds", self.rounds, ("auto",), error=ArgumentError, hint="Or a number of rounds.")
-        elif checks.integer("rounds", self.rounds) > 1 and guide_among(self._proxies) is None:
+        else:
+            object.__setattr__(self, "rounds", checks.integer("rounds", self.rounds))
+        if self.rounds not in ("auto", 1) and guide_among(self._proxies) is None:
             raise ArgumentError("rounds", str(self.rounds), "1, as none of these proxies can choose masks")
         for name in ("noisy", "interpolate"):
-            checks.flag(name, getattr(self, name))
+            object.__setattr__(self, name, checks.flag(name, getattr(self, name)))
         if not isinstance(self.limits, FitLimits):
             raise ArgumentError("limits", repr(self.limits), "`FitLimits(...)`")
         _checked_device(self.device)

@@ -67,10 +67,10 @@ class GaussianProcess:
 
     def __post_init__(self) -> None:
         for name in ("n_steps", "max_rows", "most_exact", "n_inducing"):
-            checks.integer(name, getattr(self, name))
+            object.__setattr__(self, name, checks.integer(name, getattr(self, name)))
         for name in ("terms", "links"):
-            checks.flag(name, getattr(self, name))
-        checks.positive("learning_rate", self.learning_rate)
+            object.__setattr__(self, name, checks.flag(name, getattr(self, name)))
+        object.__setattr__(self, "learning_rate", checks.positive("learning_rate", self.learning_rate))
 
     def surrogates(self, data: ProxyData, rivals: Sequence[FittedProxy]) -> list[FittedProxy]:
         """Fit the process, and the process behind a link where there is a curve to learn."""

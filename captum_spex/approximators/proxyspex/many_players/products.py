@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,11 +12,17 @@ from captum_spex.approximators.proxyspex.many_players.blocked_table import Singl
 from captum_spex.arrays import Floats, Ints
 from captum_spex.player_sets import PlayerSets
 
-STRICTNESS = 4.0
-"""Squared z-score that is required beyond what the largest of all candidates reaches by chance."""
 
-_MOST_TERMS = 400  # of a degree: bounds the time of a regression on them
-_HIGHEST_DEGREE = 4  # a product of five presences varies too little to be found among thousands of masks
+@dataclass(frozen=True)
+class ProductSettings:
+    """Constants of the search for products."""
+
+    strictness: float = 4.0  # squared z-score beyond what the largest of all candidates reaches by chance; measured
+    max_terms: int = 400  # of a degree: bounds the time of a regression on them
+    highest_degree: int = 4  # a product of five presences varies too little to be found among thousands of masks
+
+
+SETTINGS = ProductSettings()
 
 
 def find_products(centered: Singles, targets: Floats) -> tuple[list[tuple[int, ...]], Floats]:
@@ -27,13 +34,13 @@ def find_products(centered: Singles, targets: Floats) -> tuple[list[tuple[int, .
     sets: list[tuple[int, ...]] = [(column,) for column in range(n_columns)]
     features = centered.astype(np.float64)
     weights, _ = ard_weights(features, targets)
-    for degree in range(2, min(_HIGHEST_DEGREE, n_columns) + 1):
+    for degree in range(2, min(SETTINGS.highest_degree, n_columns) + 1):
         parents = [players for players in sets if len(players) == degree - 1]
         residuals = (targets - features @ weights).astype(np.float32)
-        room = min(_MOST_TERMS, n_rows // 4 - len(sets) + n_columns)
+        room = min(SETTINGS.max_terms, n_rows // 4 - len(sets) + n_columns)
         if room <= 0 or not parents or not residuals.any():
             break
-        limit = 2 * np.log(max(2, len(parents) * n_columns)) + STRICTNESS
+        limit = 2 * np.log(max(2, len(parents) * n_columns)) + SETTINGS.strictness
         known = set(sets)
         grown = _grown(centered, residuals, parents)
         new = [players for players, score in grown if score > limit and players not in known]
@@ -53,7 +60,7 @@ def _grown(
     power = (features**2).T @ centered**2
     scores = covered.astype(np.float64) ** 2 / np.maximum(power, 1e-12) / float(residuals.var())
     best: dict[tuple[int, ...], float] = {}
-    for flat in np.argsort(-scores, axis=None)[: 4 * _MOST_TERMS]:
+    for flat in np.argsort(-scores, axis=None)[: 4 * SETTINGS.max_terms]:
         parent, player = divmod(int(flat), centered.shape[1])
         players = tuple(sorted({*parents[parent], player}))
         if len(players) > len(parents[parent]):

@@ -8,7 +8,8 @@ import numpy as np
 
 from captum_spex.approximators.proxyspex.ard_regression import ard_weights
 from captum_spex.approximators.proxyspex.many_players.blocked_table import BlockedTable, Singles, inverse_deviations
-from captum_spex.approximators.proxyspex.many_players.products import STRICTNESS, largest
+from captum_spex.approximators.proxyspex.many_players.products import SETTINGS as PRODUCTS
+from captum_spex.approximators.proxyspex.many_players.products import largest
 from captum_spex.arrays import Floats, Ints
 from captum_spex.statistics import ONE_SIDED_95, Standardised
 
@@ -126,7 +127,7 @@ def _partners(residuals: BlockedTable, shares: Floats, paired: Ints, strong: Int
     """Return the players of the strongest pairs of one of ``paired`` and any, and the size of a pair that is found."""
     n_rows, n_players = len(residuals), len(shares)
     deviations, deviation = inverse_deviations(shares).astype(np.float32), float(residuals.values.std())
-    limit = 2 * np.log(len(paired) * n_players) + STRICTNESS
+    limit = 2 * np.log(len(paired) * n_players) + PRODUCTS.strictness
     is_strong = np.isin(np.arange(n_players), strong)
     found: list[tuple[Singles, Ints]] = []
     step = max(1, residuals.limits.pair_cells // n_players)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from games import Counting, smooth_game
 
 import captum_spex
@@ -116,3 +118,12 @@ def test_arguments_of_explain(arguments: dict[str, Any], kind: type[ArgumentErro
     with pytest.raises(kind, match=message):
         captum_spex.explain(game, 20, **{"budget": "auto", **arguments})
     assert game.n_rows == 0
+
+
+def test_settings_may_be_scalars_of_numpy_and_torch() -> None:
+    given = ProxySpex(rounds=np.int64(2), noisy=np.bool_(True), interpolate=torch.tensor(False))
+    assert repr(given) == repr(ProxySpex(rounds=2, noisy=True, interpolate=False))
+    process = GaussianProcess(np.int32(5), np.float64(0.5), torch.tensor(60), np.array(False), np.bool_(True))
+    assert repr(process) == repr(GaussianProcess(5, 0.5, 60, terms=False, links=True))
+    trees = BoostedTrees(torch.tensor(9), np.float64(0.5), np.int64(3), np.array(8), torch.tensor(2), np.array(1.0))
+    assert repr(trees) == repr(BoostedTrees(9, 0.5, 3, 8, 2, 1.0))
