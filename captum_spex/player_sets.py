@@ -9,6 +9,7 @@ from math import comb
 
 import numpy as np
 import sparse
+from numpy.typing import NDArray
 
 from captum_spex.arrays import Floats, Ints, Rows
 from captum_spex.errors import MaskError
@@ -156,6 +157,12 @@ class PlayerSets:
         rows = np.repeat(np.arange(len(self)), self.orders)
         data = np.ones(len(rows), dtype=np.bool_)
         return sparse.COO(np.stack([rows, self.players]), data, shape=(len(self), self.n_players))
+
+
+def within(sets: PlayerSets, players: Ints) -> NDArray[np.bool_]:
+    """Return for every set whether all of its players are among some, ``(n_sets,)``."""
+    outside = np.repeat(np.arange(len(sets)), sets.orders)[~np.isin(sets.players, players)]
+    return np.bincount(outside, minlength=len(sets)) == 0
 
 
 def sum_by_set(sets: PlayerSets, values: Floats) -> tuple[PlayerSets, Floats]:

@@ -56,6 +56,11 @@ def is_result(value: object) -> bool:
     return hasattr(value, "errors_of")
 
 
+def clipped(name: str, length: int) -> str:
+    """Return a name of at most ``length`` characters, the last of which is an ellipsis if it is longer."""
+    return name if len(name) <= length else name[: length - 1] + "…"
+
+
 def counted(count: int, thing: str) -> str:
     """Return a number of things in words: "1 player", "2,000 players"."""
     return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from captum_spex.exports.result import Result, screened_out
+from captum_spex.exports.result import Result, clipped, screened_out
 
 _ROWS, _BAR_WIDTH, _NAME_WIDTH = 10, 20, 44  # a result of order 2 fits a terminal of 30 lines and 90 columns
 
@@ -42,7 +42,7 @@ def _table(result: Result, order: int) -> list[str]:
     if not len(rows):
         return []
     chosen, values = result.sets.take(rows), result.values[rows].tolist()
-    names = [_shortened(result.name_of(players)) for players in chosen.tuples()]
+    names = [clipped(result.name_of(players), _NAME_WIDTH) for players in chosen.tuples()]
     errors = result.errors_of(chosen)
     doubts = [""] * len(rows) if errors is None else [f" ± {error:<8.2g}" for error in errors]
     width = max(map(len, names))
@@ -53,7 +53,3 @@ def _table(result: Result, order: int) -> list[str]:
         for name, value, doubt, bar in zip(names, values, doubts, bars, strict=True)
     ]
     return ["", "main effects" if order == 1 else f"interactions of order {order}", *lines]
-
-
-def _shortened(name: str) -> str:
-    return name if len(name) <= _NAME_WIDTH else name[: _NAME_WIDTH - 1] + "…"

@@ -16,7 +16,7 @@ from captum_spex.model.game_model import GameModel
 from captum_spex.model.part import Part
 from captum_spex.model.posterior import Posterior
 from captum_spex.model.spectrum import Spectrum
-from captum_spex.player_sets import PlayerSets
+from captum_spex.player_sets import PlayerSets, within
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +85,7 @@ class AmongOthers:
         """Return the standard error of the index of every set, `other_std_error` where a player has no influence."""
         place = np.full(self.n_players, -1)
         place[self.players] = np.arange(len(self.players))
-        outside = np.repeat(np.arange(len(sets)), sets.orders)[place[sets.players] < 0]
-        is_inside = ~np.isin(np.arange(len(sets)), outside)
+        is_inside = within(sets, self.players)
         inside = sets.take(np.flatnonzero(is_inside)).renumbered(place, self.inner.n_players)
         inner_errors = self.inner.std_errors(index, inside)
         if inner_errors is None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from captum_spex.arrays import Floats, Ints
 from captum_spex.interactions import Interactions
+from captum_spex.player_sets import within
 from captum_spex.plots.style import joined, signed
 
 INTERVAL = 1.64
@@ -52,9 +53,9 @@ def largest_terms(
     result: Interactions, orders: Collection[int], most: int, *, among: Ints | None = None, errors: bool = False
 ) -> Shown:
     """Return the largest terms of some orders that are not 0, among some players, with standard errors if asked for."""
-    rows = _rows_not_zero(result, orders)
+    rows = np.flatnonzero(np.isin(result.orders, list(orders)) & (np.abs(result.values) > smallest(result)))
     if among is not None:
-        rows = rows[_inside(result, rows, among)]
+        rows = rows[within(result.sets.take(rows), among)]
     sets = result.sets.take(rows[:most])
     known = result.errors_of(sets) if errors and len(sets) else None
     return Shown(sets.tuples(), result.values[rows[:most]], known, max(0, len(rows) - most))
@@ -99,17 +100,3 @@ def of_players(drawn: int, result: Interactions) -> str:
 def scale(what: str, values: Floats) -> str:
     """Return the scale of a picture in words: the largest of some values."""
     return f"{what} up to {signed(values[np.argmax(np.abs(values))])}" if len(values) and values.any() else ""
-
-
-def _rows_not_zero(result: Interactions, orders: Collection[int]) -> Ints:
-    wanted = np.isin(result.orders, list(orders)) & (np.abs(result.values) > smallest(result))
-    return np.flatnonzero(wanted)
-
-
-def _inside(result: Interactions, rows: Ints, players: Ints) -> np.ndarray:
-    """Return whether all players of the sets at ``rows`` are among some."""
-    present = np.zeros(result.n_players, dtype=np.bool_)
-    present[players] = True
-    sets = result.sets.take(rows)
-    owners = np.repeat(np.arange(len(sets)), sets.orders)
-    return np.bincount(owners, weights=~present[sets.players], minlength=len(sets)) == 0

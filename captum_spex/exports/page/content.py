@@ -12,9 +12,9 @@ import numpy as np
 from captum_spex import checks
 from captum_spex.arrays import Floats, Ints, Rows
 from captum_spex.errors import ArgumentError
-from captum_spex.exports.result import Result, counted, is_result, screened_out
+from captum_spex.exports.result import Result, clipped, counted, is_result, screened_out
 from captum_spex.masks import ends
-from captum_spex.player_sets import PlayerSets
+from captum_spex.player_sets import PlayerSets, within
 
 
 @dataclass(frozen=True)
@@ -85,11 +85,8 @@ def shown_players(result: Result) -> Ints:
 
 def shown_rows(result: Result, players: Ints, max_terms: int) -> Rows:
     """Return the rows of all main effects and of the largest interactions among these players."""
-    sets = result.sets
-    owners = np.repeat(np.arange(len(sets)), sets.orders)
-    absent = np.bincount(owners[~np.isin(sets.players, players)], minlength=len(sets))
-    single = np.flatnonzero((absent == 0) & (sets.orders == 1))
-    groups = np.flatnonzero((absent == 0) & (sets.orders > 1))[:max_terms]
+    orders = np.where(within(result.sets, players), result.sets.orders, 0)
+    single, groups = np.flatnonzero(orders == 1), np.flatnonzero(orders > 1)[:max_terms]
     return np.sort(np.concatenate([single, groups]))
 
 
@@ -164,7 +161,7 @@ def _data(result: Result, players: Ints, rows: Rows) -> dict[str, Any]:
     return {
         "players": players.tolist(),
         "n_players": result.n_players,
-        "names": None if result.names is None else [_clipped(result.names[player]) for player in players],
+        "names": None if result.names is None else [clipped(result.names[player], LIMITS.name) for player in players],
         "terms": [list(term) for term in positions.tuples()],
         "values": _finite(result.values[rows], float),
         "std_errors": None if errors is None else _finite(errors, lambda error: float(f"{error:.3g}")),
@@ -173,10 +170,6 @@ def _data(result: Result, players: Ints, rows: Rows) -> dict[str, Any]:
 
 def _finite(numbers: Floats, rounded: Callable[[float], float]) -> list[float | None]:
     return [rounded(number) if math.isfinite(number) else None for number in numbers.tolist()]
-
-
-def _clipped(name: str) -> str:
-    return name if len(name) <= LIMITS.name else name[: LIMITS.name - 1] + "…"
 
 
 def _are(count: int) -> str:
