@@ -48,7 +48,7 @@ def fragile(models, monkeypatch):
     return happens
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def interruptible():
     """Whoever started the tests: shells let what they start in the background ignore Ctrl-C."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -56,7 +56,7 @@ def interruptible():
     signal.signal(signal.SIGINT, before)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def work(tmp_path, monkeypatch):
     """A working directory that is empty, and a folder for temporary files, where nothing of ours is left at the end."""
     folder, temporary = tmp_path / "work", tmp_path / "temporary"

@@ -10,7 +10,7 @@ from captum_spex.benchmark import read_results
 from captum_spex.cli import main
 
 
-def test_the_command_runs_and_goes_on(tmp_path, capsys):
+def test_the_command_runs_and_resumes(tmp_path, capsys):
     arguments = ["benchmark", "--out", str(tmp_path), "--cases", "planted-10", "--budgets", "64,128", "--seeds", "1"]
     arguments += ["--methods", "SHAP Perm*", "--methods", "captum kernelshap"]
     assert main(arguments) == 0

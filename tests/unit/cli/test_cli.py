@@ -7,11 +7,14 @@ import shlex
 from io import StringIO
 
 import numpy as np
+import pytest
 from command_lines import PAGE, TEXT, names_in
 from numpy.testing import assert_allclose
 
 import captum_spex
 from captum_spex.cli import main
+
+pytestmark = pytest.mark.usefixtures("work", "interruptible")
 
 # --- models on disk ---------------------------------------------------------------------------------------------------
 

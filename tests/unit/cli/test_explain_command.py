@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from command_lines import EIGHT, FIVE, PAGE, FragileForSequenceClassification, Run, asked, names_in
 
+pytestmark = pytest.mark.usefixtures("work", "interruptible")
+
 TEN = "the capital of France is good and the plot fails"
 
 # --- bad usage --------------------------------------------------------------------------------------------------------
@@ -225,7 +227,7 @@ def test_a_store_of_another_game_is_refused_and_stays_as_it_is(run, models):
     assert not Path("a.json").exists()
 
 
-def test_a_file_of_another_kind_is_no_store(run, models):
+def test_another_file_is_refused_as_a_store(run, models):
     Path("a.db").write_bytes(b"a letter to my mother " * 50)
     refused(
         run(FIVE, "--model", models["classifier"], "--store", "a.db"),
@@ -249,7 +251,7 @@ def stored_masks(path):
     return list(b"".join(masks for (masks,) in asked(path, "SELECT mask FROM evaluations")))
 
 
-def test_a_model_that_raises_ends_with_1_and_says_how_to_go_on(run, fragile, work):
+def test_a_model_that_raises_ends_with_1_and_a_command_to_resume(run, fragile, work):
     options = [*fragile("raises", 12), "--tokens-per-batch", "20"]
     done = run(FIVE, *options)
     assert (done.code, done.out) == (1, "")
@@ -286,7 +288,7 @@ def test_ctrl_c_before_any_evaluation_leaves_nothing(run, fragile, work):
 @pytest.mark.sampled
 @pytest.mark.parametrize("accident", ["interrupted", "raises"])
 @pytest.mark.parametrize("store", [[], ["--store", "a b.db"]])
-def test_a_stopped_run_goes_on_by_the_command_that_it_prints(run, fragile, accident, store):
+def test_a_stopped_run_resumes_by_the_command_that_it_prints(run, fragile, accident, store):
     options = ["--tokens-per-batch", "30", "--budget", "70", "--json", "a.json", *store, "--", f"--{EIGHT[2:]}"]
     assert run(*fragile(None, 0), *[one for one in options if one not in store]).code == 0
     undisturbed, n_rows = Path("a.json").read_bytes(), FragileForSequenceClassification.n_rows
@@ -367,7 +369,7 @@ def test_ctrl_c_in_a_terminal_keeps_what_was_evaluated(run, models, work):
     assert Path("a.json").read_bytes() == Path("b.json").read_bytes()
 
 
-def test_nobody_reading_any_more_is_no_failure(work):
+def test_a_closed_pipe_is_not_a_failure(work):
     command = [sys.executable, "-m", "captum_spex.cli", "explain", FIVE, "--json", "-"]
     reading, writing = os.pipe()
     os.close(reading)

@@ -17,6 +17,8 @@ from text_models import bert_classifier, bert_encoder, byte_tokenizer, causal_mo
 import captum_spex
 from captum_spex.games.text import AnswerGame, ClassificationGame, SimilarityGame, embedded_model
 
+pytestmark = pytest.mark.usefixtures("work", "interruptible")
+
 # --- runs -------------------------------------------------------------------------------------------------------------
 
 

@@ -16,6 +16,8 @@ from typer.main import get_command
 
 from captum_spex.cli import app, main
 
+pytestmark = pytest.mark.usefixtures("work", "interruptible")
+
 # --- terminal output --------------------------------------------------------------------------------------------------
 
 
@@ -86,7 +88,7 @@ def test_lines_fit_the_terminal(run, models, monkeypatch, columns):
     assert all("█" in line for line in values[:1])
 
 
-def test_a_terminal_that_knows_ascii_only_is_no_reason_to_fail(monkeypatch):
+def test_a_terminal_without_unicode_does_not_fail(monkeypatch):
     stream = TextIOWrapper(BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", stream)
     assert main(["explain", "a naïve film"]) == 0

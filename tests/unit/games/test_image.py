@@ -321,7 +321,7 @@ def test_every_pixel_of_a_large_image_counts():
 @pytest.mark.parametrize(
     "settings", [{"num_attention_heads": 4}, {"hidden_act": "relu"}, {"layer_norm_eps": 0.1}], ids=str
 )
-def test_settings_of_a_transformer_that_are_no_weights_count(settings):
+def test_settings_of_a_transformer_count(settings):
     one, other = (ImageGame(model, an_image(3, 8, 8), (2, 2), target=0) for model in (a_vit(), a_vit(**settings)))
     assert one.fingerprint != other.fingerprint
     assert abs(one(every_mask(4)) - other(every_mask(4))).max() > 1e-4
@@ -330,13 +330,15 @@ def test_settings_of_a_transformer_that_are_no_weights_count(settings):
 def test_a_function_has_no_fingerprint_and_its_store_needs_one(tmp_path):
     game = a_game(model=a_network().forward)
     assert game.fingerprint is None
-    with pytest.raises(StoreError, match=r"got a game without a fingerprint.*Store\(path, fingerprint="):
+    with pytest.raises(
+        StoreError, match=r"expected a game with an attribute `fingerprint`, .*Store\(path, fingerprint="
+    ):
         captum_spex.explain(game, budget=64, store=tmp_path / "masks.db")
     result = captum_spex.explain(game, budget=64, store=Store(tmp_path / "masks.db", fingerprint="a function"))
     assert result.n_evaluations == 64
 
 
-def test_a_stopped_run_goes_on_from_its_store(tmp_path):
+def test_a_stopped_run_resumes_from_its_store(tmp_path):
     model = Counting()
     game = ImageGame(model, an_image(), (2, 3), batch_size=10, target=1)
     model.seen.stop_after = 4
@@ -438,7 +440,7 @@ def test_segments_that_cannot_be_used(segments, message):
 
 
 @pytest.mark.parametrize("segments", [(1, 1), np.zeros((HEIGHT, WIDTH), dtype=int), np.ones((1, HEIGHT, WIDTH), bool)])
-def test_one_segment_is_no_game(segments):
+def test_one_segment_is_refused(segments):
     with pytest.raises(ArgumentError, match=r"`segments`: expected at least two segments, got 1\."):
         a_game(segments=segments)
 
@@ -531,13 +533,13 @@ def test_masks_of_another_shape(masks):
             method(masks)
 
 
-def test_values_that_are_no_numbers_are_noticed():
+def test_values_that_are_not_numbers_are_refused():
     image = an_image()
     image[0, 0, 0] = math.nan
     with pytest.raises(GameError, match="`game`: expected finite values, got nan for the mask with all players"):
         captum_spex.explain(a_game(image=image, fill="zero"), budget=64)
 
 
-def test_whatever_fails_in_the_model_is_told_as_it_is():
+def test_errors_of_the_model_are_raised_unchanged():
     with pytest.raises(RuntimeError, match=r"expected input.*to have 3 channels, but got 1 channels"):
         a_game(model=a_network(3))

@@ -182,15 +182,15 @@ def test_the_fingerprint_stays_where_the_values_do():
 
 
 @pytest.mark.parametrize("name", ["value", "forward"])
-def test_functions_of_ones_own_have_no_fingerprint(name, tmp_path):
+def test_own_functions_have_no_fingerprint(name, tmp_path):
     model = a_reader()
     game = kept_game(model=model, **{name: everything if name == "value" else model.forward})
     assert game.fingerprint is None
-    with pytest.raises(StoreError, match="got a game without a fingerprint"):
+    with pytest.raises(StoreError, match="expected a game with an attribute `fingerprint`, got a game without one"):
         captum_spex.explain(game, budget=16, store=tmp_path / "masks.db")
 
 
-def test_a_stopped_run_goes_on_from_its_store(tmp_path):
+def test_a_stopped_run_resumes_from_its_store(tmp_path):
     model = a_reader()
     game = kept_game(model=model, batch_size=48, parts=parts_of_a_reader(model)[:6])
     model.seen.rows.clear()
@@ -368,7 +368,7 @@ def test_tensors_whose_rows_do_not_come_first(name, n_examples, length):
         a_game(model, tokens(n_examples, length), modules(model, "mix.inner"))
 
 
-def test_arguments_by_keyword_have_no_input_side_but_an_output():
+def test_modules_called_by_keyword_have_an_output_side_only():
     class Caller(nn.Module):
         def __init__(self):
             super().__init__()
@@ -388,7 +388,7 @@ def test_arguments_by_keyword_have_no_input_side_but_an_output():
     assert_allclose(a_game(model, {"states": states}, parts)(every_mask(3)), wanted, **EXACT)
 
 
-def test_modules_that_give_no_tensor():
+def test_modules_without_a_tensor_output():
     model = a_reader()
     model.mix = Turned(lambda x: x, lambda y, x: {"states": y}).double().eval()
 
@@ -450,7 +450,7 @@ def test_masks_of_another_shape(masks):
         a_game()(masks)
 
 
-def test_values_that_are_no_numbers_are_noticed():
+def test_values_that_are_not_numbers_are_refused():
     model = a_reader()
     game = a_game(model, parts=ONE, value=lambda scores: scores[:, 0, 0, 0] * math.nan)
     with pytest.raises(GameError, match="expected finite values, got nan"):
@@ -460,7 +460,7 @@ def test_values_that_are_no_numbers_are_noticed():
 # --- corner cases -----------------------------------------------------------------------------------------------------
 
 
-def test_channels_that_nobody_owns_are_not_rescaled():
+def test_channels_without_an_owner_are_not_rescaled():
     model = a_reader()
     game = a_game(model, tokens(1), neurons(model, "first", [1, 3]), rescale=True)
     scale = torch.ones(5, dtype=torch.float64)
@@ -541,7 +541,7 @@ def test_no_masks_are_no_values():
         assert len(a_game(inputs=inputs, value=loss([0] * len(inputs), position=-1))(np.zeros((0, 7), dtype=bool))) == 0
 
 
-def test_arguments_that_cannot_be_told_apart_have_no_fingerprint():
+def test_arguments_without_an_identity_have_no_fingerprint():
     model = a_reader()
     inputs = {"input_ids": tokens(), "scale": SimpleNamespace(real=2.0)}
     forward_scale = model.forward
@@ -593,7 +593,7 @@ def test_things_of_another_kind(function):
 
 
 @pytest.mark.parametrize("value", [lambda scores: "x", lambda scores: {}, lambda scores: ["a"] * len(scores)])
-def test_values_that_are_no_numbers_at_all(value):
+def test_values_that_are_not_numbers(value):
     with pytest.raises(GameError, match="`value`"):
         a_game(parts=ONE, value=value)([[True]])
 

@@ -161,7 +161,7 @@ def test_names():
 
 
 @pytest.mark.parametrize("family", PAIRS)
-def test_stacks_are_told_apart_by_their_names(family):
+def test_stacks_differ_in_their_names(family):
     model = small(family)
     names = [part.name for part in heads(model)]
     assert len(set(names)) == len(names) == 6 * N_HEADS
@@ -426,7 +426,7 @@ def test_a_number_of_heads_that_cannot_be_read():
 
 
 @pytest.mark.parametrize("count", [0, -2, True, 2.0, "4", None])
-def test_attributes_that_are_no_number_of_heads(count):
+def test_invalid_numbers_of_heads_in_attributes(count):
     assert "with an unknown number of heads" in message_of(
         ArgumentError, lambda: heads(nn.Sequential(Attention(num_heads=count)))
     )
@@ -444,7 +444,7 @@ FUNCTIONS = {
 @pytest.mark.sampled
 @pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
 @pytest.mark.parametrize("model", [None, "gpt2", nn.Linear, lambda ids: ids], ids=["None", "str", "class", "function"])
-def test_what_is_no_model(function, model):
+def test_other_things_than_models(function, model):
     message = message_of(ArgumentError, lambda: function(model))
     assert message == f"`model`: expected a torch module, got {checks.a(model)}."
 

@@ -93,13 +93,13 @@ def test_a_refusal_says_when_to_come_back(server, headers, least):
 
 
 @pytest.mark.parametrize("what", ["requests", "tokens"])
-def test_an_answer_may_say_that_nothing_is_left_for_now(server, what):
+def test_a_response_may_say_that_the_limit_is_reached(server, what):
     server.control(headers={f"x-ratelimit-remaining-{what}": "0", f"x-ratelimit-reset-{what}": "0.15s"})
     game_of(server, max_in_flight=1)(some_masks(4))
     assert np.diff(server.report()["times"]).min() >= 0.14
 
 
-def test_a_strict_rate_ends_no_run(server):
+def test_a_strict_rate_limit_does_not_end_a_run(server):
     server.control(rate=2)
     masks = some_masks(32)
     game = game_of(server, max_tries=5)
@@ -163,7 +163,7 @@ def test_a_used_up_account_is_not_asked_again(server):
     assert len(server.report()["times"]) == 1
 
 
-def test_an_unknown_model_is_told_the_known_ones(server):
+def test_an_unknown_model_is_refused_with_a_list_of_models(server):
     with pytest.raises(ArgumentError, match="`model`: expected one of 'small', which the server lists, got 'large'"):
         game_of(server, model="large")
 

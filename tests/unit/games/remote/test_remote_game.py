@@ -205,7 +205,7 @@ def test_a_server_that_goes_away_for_good_leaves_the_answers_in_the_store(tmp_pa
     assert once_each(found) == dict.fromkeys(answered, 1)
 
 
-def test_no_mask_is_no_request(server):
+def test_without_masks_nothing_is_requested(server):
     assert_array_equal(game_of(server)(np.zeros((0, N_PLAYERS), dtype=bool)), [])
     assert server.report()["times"] == []
 
@@ -221,7 +221,7 @@ def test_nothing_is_sent_after_a_failure(server):
     assert len(server.report()["times"]) == 5
 
 
-def test_the_first_failure_is_the_one_that_is_told():
+def test_the_first_failure_is_raised():
     def value(row, stopped):
         if row < 16:
             all_asked.wait(PATIENCE)
@@ -271,7 +271,7 @@ def test_a_store_that_fails_ends_what_is_under_way(server, tmp_path):
     assert len(server.report()["answered"]) < 80
 
 
-def test_a_killed_run_goes_on_with_the_masks_that_were_not_answered(server, tmp_path):
+def test_a_killed_run_resumes_with_the_missing_masks(server, tmp_path):
     server.control(faults=[{"kind": "slow", "share": 1.0, "after": 60}])
     path = tmp_path / "a.db"
     process = started(server, path)
@@ -369,7 +369,7 @@ def test_texts_around_are_not_confused(server):
     assert one.fingerprint != other.fingerprint
 
 
-def test_how_it_is_asked_changes_no_fingerprint(server):
+def test_connection_settings_do_not_change_the_fingerprint(server):
     other = game_of(server, api_key=KEY, max_in_flight=3, timeout=5, max_tries=2, max_requests=9, max_tokens=9)
     assert other.fingerprint == game_of(server).fingerprint
     assert json.dumps(other.fingerprint)

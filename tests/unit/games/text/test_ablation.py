@@ -150,7 +150,7 @@ def test_what_follows_stands_in_every_row(ablation):
 
 
 @every_ablation
-def test_the_first_tokens_can_be_left_out(ablation):
+def test_the_first_tokens_can_be_dropped(ablation):
     made, n_players = template(asked_for(word_tokenizer(), ablation, before="So a film "))
     masks = every_mask(n_players)
     n_first = 4
@@ -193,7 +193,7 @@ def test_a_string_without_a_replacement_is_refused():
 
 
 @pytest.mark.parametrize("ablation", ["mask", "delete", "hide"])
-def test_a_replacement_in_vain_is_refused(ablation):
+def test_an_unused_replacement_is_refused(ablation):
     message = (
         f"`replacement`: expected a text if `ablation=\"string\"`, else None, got '...' with ablation {ablation!r}."
     )
@@ -202,13 +202,13 @@ def test_a_replacement_in_vain_is_refused(ablation):
 
 
 @pytest.mark.parametrize("replacement", [3, ["..."], b"..."])
-def test_a_replacement_that_is_no_text_is_refused(replacement):
+def test_a_replacement_must_be_a_text(replacement):
     with pytest.raises(ArgumentError, match=r'`replacement`: expected a text if `ablation="string"`, else None, got '):
         checked_ablation(word_tokenizer(), "string", replacement)
 
 
 @pytest.mark.parametrize("ablation", ["delete", "hide"])
-def test_a_text_of_which_nothing_would_be_left_is_refused(ablation):
+def test_a_text_without_fixed_tokens_is_refused_if_players_leave_no_token(ablation):
     with pytest.raises(ArgumentError) as error:
         template(asked_for(byte_tokenizer(), ablation))
     assert str(error.value) == (
@@ -217,6 +217,6 @@ def test_a_text_of_which_nothing_would_be_left_is_refused(ablation):
     )
 
 
-def test_a_replacement_without_tokens_is_refused_where_nothing_would_be_left():
+def test_a_replacement_without_tokens_is_refused_for_a_text_without_fixed_tokens():
     with pytest.raises(ArgumentError, match="without players the model would read nothing"):
         template(asked_for(byte_tokenizer(), "an empty string"))

@@ -130,7 +130,7 @@ def test_a_generated_answer_is_the_most_probable_token_each_time(kind):
     assert_answers(game, model, asked, answer)
 
 
-def test_the_end_of_a_generated_answer_is_no_part_of_it():
+def test_a_generated_answer_does_not_contain_its_end_token():
     tokenizer = byte_tokenizer()
     model = deepcopy(causal_model("gpt2"))
     first = AnswerGame(model, tokenizer, TEXT, max_new_tokens=6, prefix="So ").answer_ids
@@ -163,7 +163,7 @@ def test_an_answer_follows_at_least_one_token(kind, ablation):
     assert_answers(game, causal_model(kind), of_asked(byte_tokenizer(), TEXT, ablation, prefix=prefix))
 
 
-def test_token_types_are_not_told_to_a_decoder_which_would_add_words_for_them():
+def test_a_decoder_gets_no_token_types():
     tokenizer = byte_tokenizer()
     typed = deepcopy(tokenizer)
     typed.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]
@@ -257,7 +257,7 @@ def test_text_and_generated_answer_fit_together(kind):
 
 
 @pytest.mark.parametrize("max_new_tokens", [0, -3, 1.5])
-def test_an_answer_of_no_new_tokens_is_refused(max_new_tokens):
+def test_an_answer_without_new_tokens_is_refused(max_new_tokens):
     with pytest.raises(ArgumentError, match="`max_new_tokens`: expected an integer of at least 1, got"):
         answer_game("gpt2", answer=None, max_new_tokens=max_new_tokens)
 

@@ -209,7 +209,7 @@ def test_a_decoder_that_does_not_know_its_padding_is_refused(make):
 
 
 @pytest.mark.parametrize("model", [bert_encoder, lambda: causal_model("gpt2")], ids=["encoder", "causal"])
-def test_a_model_that_is_no_classifier_is_refused(model):
+def test_other_models_than_classifiers_are_refused(model):
     with pytest.raises(
         ArgumentError,
         match=r"`model`: expected a model for sequence classification.*, got a (BertModel|GPT2LMHeadModel)",

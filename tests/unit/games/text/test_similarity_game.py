@@ -59,7 +59,7 @@ def test_similarities_of_every_unit(unit):
 
 
 @pytest.mark.parametrize("query", ["", "  \n", None, 3])
-def test_a_query_that_is_no_text_is_refused(query):
+def test_a_query_must_be_a_text(query):
     message = f"`query`: expected a text, or an embedding (n_features,), got {query!r}."
     with pytest.raises(ArgumentError, match=re.escape(message)):
         SimilarityGame(bert_encoder(), word_tokenizer(), TEXT, query)

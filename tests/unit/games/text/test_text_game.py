@@ -209,7 +209,7 @@ def test_an_unknown_unit_is_refused():
 
 
 @pytest.mark.parametrize("tokens_per_batch", [0, -3, 1.5, True, "many"])
-def test_a_batch_of_no_tokens_is_refused(tokens_per_batch):
+def test_a_batch_without_tokens_is_refused(tokens_per_batch):
     with pytest.raises(ArgumentError, match="`tokens_per_batch`: expected an integer of at least 1, got"):
         classes(tokens_per_batch=tokens_per_batch)
 
@@ -221,12 +221,12 @@ def test_an_ablation_without_its_token_is_refused():
 
 
 @pytest.mark.parametrize("model", [None, "a/name", lambda **_: None])
-def test_what_is_no_module_is_refused(model):
+def test_a_model_must_be_a_module(model):
     with pytest.raises(ArgumentError, match=f"`model`: expected a torch module of transformers, got {checks.a(model)}"):
         ClassificationGame(model, word_tokenizer(), TEXT)
 
 
-def test_what_is_no_tokenizer_is_refused():
+def test_a_tokenizer_must_be_callable():
     with pytest.raises(ArgumentError, match="`tokenizer`: expected the model's tokenizer, got a str"):
         ClassificationGame(bert_classifier(), "a/name", TEXT)
 
@@ -240,7 +240,7 @@ def test_a_model_in_training_is_refused():
             make(model.train(), word_tokenizer(), TEXT, *more)
 
 
-def test_a_text_of_which_nothing_would_be_left_is_refused():
+def test_a_text_without_fixed_tokens_is_refused_if_players_leave_no_token():
     message = "`ablation`: expected 'string' with a `replacement`, or a `prefix`, got 'delete'."
     hint = "The text has no fixed token: without players the model would read nothing."
     with pytest.raises(ArgumentError) as error:
@@ -256,7 +256,7 @@ def test_a_chat_without_a_template_is_refused():
 # --- end to end -------------------------------------------------------------------------------------------------------
 
 
-def test_a_stopped_run_goes_on_from_its_store(tmp_path):
+def test_a_stopped_run_resumes_from_its_store(tmp_path):
     memory = Memory(bert_classifier(), 1000, KeyboardInterrupt, "")
     game = classes(model=memory.model, tokens_per_batch=50)
     batches = game.plan_batches(every_mask(6))

@@ -158,7 +158,7 @@ def test_pieces_of_a_character_are_a_player_each():
     assert found.n_players == len(byte_tokenizer().tokenize("x😀"))
 
 
-def test_words_without_a_token_are_no_players():
+def test_words_without_a_token_are_not_players():
     assert tokens(word_tokenizer, "good \u200b film").names == ("good", "film")
 
 
@@ -195,7 +195,7 @@ def test_an_empty_text_is_refused(text):
 
 
 @pytest.mark.parametrize("text", [None, 3, b"bytes", ["a", "list"]])
-def test_what_is_no_text_is_refused(text):
+def test_a_text_must_be_a_text(text):
     with pytest.raises(ArgumentError, match=rf"`text`: expected a text, got {checks.a(text)}\."):
         tokens(word_tokenizer, text)
 

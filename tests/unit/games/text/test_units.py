@@ -94,7 +94,7 @@ def test_sentences_of_known_texts(text, sentences):
 
 
 @pytest.mark.parametrize("gap", [" ", "  ", "\n", " \n", "\u00a0", "\t "])
-def test_a_small_letter_after_white_space_of_any_length_goes_on_with_the_sentence(gap):
+def test_a_lower_case_letter_after_any_white_space_continues_the_sentence(gap):
     text = f"It ended.{gap}and went on. Then it stopped."
     assert pieces_of(text, "sentence") == [f"It ended.{gap}and went on.", "Then it stopped."]
 
@@ -155,7 +155,7 @@ def test_overlapping_spans_are_refused():
 
 
 @pytest.mark.parametrize("unit", [None, 3, 1.5])
-def test_what_is_no_unit_is_refused(unit):
+def test_a_unit_must_be_a_name_or_spans(unit):
     with pytest.raises(ArgumentError, match=f"`unit`: expected 'word', 'token', 'sentence', or a list .*, got {unit}"):
         spans_of("abcdefgh", unit)
 

@@ -193,12 +193,12 @@ REFITTED = {
 
 
 @pytest.mark.parametrize("name", REFITTED)
-def test_what_has_no_closed_form_is_trained_again(name):
+def test_without_a_closed_form_subsets_are_retrained(name):
     x, y, tests = made()
     assert not holds(REFITTED[name], (x, y), tests).is_closed_form
 
 
-def test_precomputed_matrices_are_no_features():
+def test_precomputed_matrices_are_not_features():
     """Rows of them that are taken are no square matrix any more."""
     x, y, _ = made()
     distances = np.abs(x[:, None] - x).sum(axis=2)

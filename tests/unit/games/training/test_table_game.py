@@ -253,7 +253,7 @@ REFUSED = [
     ),
     ({"budget": "auto"}, ArgumentError, '`budget`: expected a number of rows of the table.*, got "auto"'),
     ({"approximator": Spex()}, ArgumentError, "`approximator`: expected .*, got Spex("),
-    ({"approximator": Exact()}, ArgumentError, "`approximator`: expected `ProxySpex()` for a table.*, got Exact()"),
+    ({"approximator": Exact()}, ArgumentError, "`approximator`: expected `ProxySpex()`.*, got Exact()"),
     ({"approximator": ProxySpex}, ArgumentError, "`approximator`: expected .*, got <class"),
     ({"budget": 1}, BudgetError, "`budget`: expected .*, got 1"),
     ({"budget": 2.5}, BudgetError, "`budget`: expected .*, got 2.5"),

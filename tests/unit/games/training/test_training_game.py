@@ -530,7 +530,7 @@ def test_duplicates_are_redundant():
         assert result[(2, 5)] == min(result.values[result.orders == 2]) < -0.1
 
 
-def test_a_killed_run_goes_on_where_it_was(tmp_path, counted):
+def test_a_killed_run_resumes_where_it_stopped(tmp_path, counted):
     x, y, tests = made(n=6)
     game = TrainingGame(counted(), OnTest(tests[:1]), (x, y), batch_size=10)
     counted.stop_at = 35
