@@ -9,11 +9,9 @@ import numpy as np
 from rich.console import Console
 
 from captum_spex.benchmark import Row
-from captum_spex.benchmark.curves import R2
-from captum_spex.benchmark.needed import evaluations_needed
-from captum_spex.benchmark.row import OURS, PACKAGE, PUBLISHED
-from captum_spex.benchmark.standings import standings
-from captum_spex.benchmark.summary import summary_of
+from captum_spex.benchmark.comparison import R2, evaluations_needed, standings
+from captum_spex.benchmark.protocol import OURS, PACKAGE, PUBLISHED
+from captum_spex.benchmark.report import summary_of
 
 BUDGETS = (100, 200, 400, 800)
 OWN = {OURS, PUBLISHED, "Spex"}

@@ -6,9 +6,8 @@
 
 from captum_spex.benchmark.cases import catalogue, from_folder
 from captum_spex.benchmark.methods import all_methods
-from captum_spex.benchmark.protocol import Answer, Case, Method, Request
+from captum_spex.benchmark.protocol import Answer, Case, Method, Request, Row
 from captum_spex.benchmark.results import read_results
-from captum_spex.benchmark.row import Row
 from captum_spex.benchmark.runner import run_benchmark
 
 __all__ = [

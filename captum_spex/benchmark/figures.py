@@ -9,11 +9,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from captum_spex.benchmark.curves import METRICS, R2
-from captum_spex.benchmark.needed import REFERENCES, Needed, evaluations_needed
-from captum_spex.benchmark.row import OURS, Row
-from captum_spex.benchmark.standings import LOST, TIED, UNANSWERED, WON, Standing, standings
-from captum_spex.benchmark.summary import NEEDED, reference_name, tally
+from captum_spex.benchmark.comparison import (
+    LOST,
+    METRICS,
+    R2,
+    REFERENCES,
+    TIED,
+    UNANSWERED,
+    WON,
+    Needed,
+    Standing,
+    evaluations_needed,
+    standings,
+)
+from captum_spex.benchmark.protocol import OURS, Row
+from captum_spex.benchmark.report import NEEDED, reference_name, tally
 from captum_spex.plots.labels import TIMES, lettering, short
 from captum_spex.plots.style import BLUE, GREY, NORMAL, RED, SMALL, plain
 

@@ -12,8 +12,7 @@ from typing import Any
 from captum_spex import checks
 from captum_spex.benchmark.cases import CaseSource, catalogue, from_folder
 from captum_spex.benchmark.methods import all_methods
-from captum_spex.benchmark.protocol import Case, Method, Request
-from captum_spex.benchmark.row import PACKAGE, PUBLISHED
+from captum_spex.benchmark.protocol import PACKAGE, PUBLISHED, Case, Method, Request
 from captum_spex.errors import ArgumentError, UnknownNameError
 
 _QUICK, _FULL, _FULL_WIDE = (64, 128, 256), (128, 256, 512, 1024, 2048, 4096), (512, 1024, 2048, 4096, 8192)
@@ -75,7 +74,7 @@ class Plan:
         if self.budgets is not None:
             return sorted({budget for budget in self.budgets if budget <= n_masks})
         chosen = _QUICK if self.is_quick else _FULL_WIDE if source.n_players >= _WIDE else _FULL
-        most = _MOST_EXPENSIVE if source.is_expensive else n_masks
+        most = _MOST_EXPENSIVE if source.requirement else n_masks
         return [budget for budget in chosen if budget < n_masks and budget <= most]
 
     def settings(self) -> dict[str, Any]:

@@ -17,14 +17,12 @@ from typing import Any
 import numpy as np
 
 from captum_spex import __version__
-from captum_spex.benchmark.row import STATUSES, Row
+from captum_spex.benchmark.protocol import STATUSES, Row, one_line
 from captum_spex.errors import ArgumentError
 
 FORMAT, SCHEMA = "captum_spex.benchmark", 1
 _COLUMNS = [field.name for field in fields(Row)]
 _TYPES = [{"str": str, "int": int, "float": float}[str(field.type)] for field in fields(Row)]
-_HEADER = ",".join(_COLUMNS) + "\n"
-_HINT = "Use another --out, or --restart to begin anew."
 
 
 def read_results(folder: str | os.PathLike[str]) -> list[Row]:
@@ -56,42 +54,26 @@ def read_results(folder: str | os.PathLike[str]) -> list[Row]:
 
 
 class Results:
-    """The rows of a folder, to which others are added.
-
-    Args:
-        folder: made if it does not exist.
-        settings: what the rows depend on, as JSON has it; those of the folder must be the same.
-        facts: about this run, for people.
-        restart: discard the results in the folder.
+    """The rows of a folder, to which others are added; it is refused if it is of other settings, or of something else.
 
     Attributes:
         rows: all rows so far.
         note: what was repaired; empty if nothing.
-        held_out: how many masks were held out, by case.
-
-    Raises:
-        ArgumentError: if the folder holds something else, or cannot be written.
+        held_out: how many masks were held out, by case: a resumed run holds out the same.
     """
 
-    def __init__(
-        self, folder: Path, settings: Mapping[str, Any], facts: Mapping[str, Any], *, restart: bool = False
-    ) -> None:
-        self.folder = folder
-        self.note = ""
+    def __init__(self, folder: Path, settings: Mapping[str, Any], facts: Mapping[str, Any], *, restart: bool) -> None:
+        self.folder, self.note = folder, ""
         self._path, self._about = folder / "results.csv", folder / "run.json"
         content = {"format": FORMAT, "schema": SCHEMA, "captum_spex": __version__, "settings": dict(settings)}
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            if restart:
-                self._path.unlink(missing_ok=True)
-                self._about.unlink(missing_ok=True)
-            before = self._checked(content)
+            before = {} if restart else self._checked(content)
+            self.rows = [] if restart or not self._path.exists() else self._resumed()
             self.held_out: dict[str, int] = dict(before.get("held_out", {}))
-            self.about = {**content, "begun": before.get("begun", _now()), **facts, "held_out": self.held_out}
-            self.rows = self._resumed() if self._path.exists() else []
-            self._write_about()
-            if not self._path.exists():
-                _write(self._path, _HEADER)
+            self.about = {**content, "begun": before.get("begun", facts["date"]), **facts, "held_out": self.held_out}
+            _write(self._about, self._about_text())
+            _write(self._path, ",".join(_COLUMNS) + "\n" + "".join(map(_line, self.rows)))
         except OSError as error:
             raise ArgumentError("out", f"{folder} ({error.strerror})", "a folder that can be written") from error
 
@@ -103,18 +85,10 @@ class Results:
             file.flush()
             os.fsync(file.fileno())
 
-    def drop(self, unwanted: Iterable[Row]) -> None:
-        """Remove rows."""
-        keys = {row.key for row in unwanted}
-        if keys:
-            self.rows = [row for row in self.rows if row.key not in keys]
-            _write(self._path, _HEADER + "".join(map(_line, self.rows)))
-
     def hold_out(self, case: str, n_masks: int) -> None:
-        """Record how many masks were held out for a case: a resumed run holds out the same."""
-        if self.held_out.get(case) != n_masks:
-            self.held_out[case] = n_masks
-            self._write_about()
+        """Record how many masks were held out for a case."""
+        self.held_out[case] = n_masks
+        _write(self._about, self._about_text())
 
     def _checked(self, wanted: dict[str, Any]) -> dict[str, Any]:
         """Return the content of ``run.json`` if the folder is of the same version and settings, or new."""
@@ -139,26 +113,22 @@ class Results:
         return before
 
     def _resumed(self) -> list[Row]:
+        """Read the rows; those of missing packages are left out, as these may be installed now."""
         octets = self._path.read_bytes()
         complete = octets[: octets.rfind(b"\n") + 1]
         if len(complete) < len(octets):
             self.note = "The last line of results.csv is incomplete: that run is repeated."
-            with self._path.open("r+b") as file:
-                file.truncate(len(complete))
-        if not complete:
-            self._path.unlink()
-            return []
-        return _rows_of(complete, self._path)
+        return [row for row in _rows_of(complete, self._path) if row.status != "missing"]
 
-    def _write_about(self) -> None:
-        _write(self._about, json.dumps(self.about, indent=1, ensure_ascii=False) + "\n")
+    def _about_text(self) -> str:
+        return json.dumps(self.about, indent=1, ensure_ascii=False) + "\n"
 
 
 def facts_of(command: Iterable[str], packages: Mapping[str, str]) -> dict[str, Any]:
     """Return the facts about a run that ``run.json`` has for people: versions, machine, command, date."""
     return {
         "command": list(command),
-        "date": _now(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": platform.processor() or platform.machine(),
@@ -168,7 +138,7 @@ def facts_of(command: Iterable[str], packages: Mapping[str, str]) -> dict[str, A
 
 
 def _refused(got: str, expected: str) -> ArgumentError:
-    return ArgumentError("out", got, expected, _HINT)
+    return ArgumentError("out", got, expected, "Use another --out, or --restart to begin anew.")
 
 
 def _shown(settings: Mapping[str, Any], names: Iterable[str]) -> str:
@@ -177,30 +147,29 @@ def _shown(settings: Mapping[str, Any], names: Iterable[str]) -> str:
 
 
 def _rows_of(octets: bytes, path: Path) -> list[Row]:
+    rows: list[Row] = []
     try:
         lines = list(csv.reader(io.StringIO(octets.decode("utf-8"), newline="")))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise _refused(f"{path}, which cannot be read ({error})", "results of a benchmark") from None
-    if lines and lines[0] != _COLUMNS:
-        raise _refused(f"{path} with other columns", ", ".join(_COLUMNS))
-    rows = []
-    for number, line in enumerate(lines[1:], start=2):
-        try:
+        if lines and lines[0] != _COLUMNS:
+            raise _refused(f"{path} with other columns", ", ".join(_COLUMNS))
+        for line in lines[1:]:
             typed = zip(_TYPES, line, strict=True)
             cells: list[Any] = [nan if kind is float and not cell else kind(cell) for kind, cell in typed]
             rows.append(Row(*cells))
             if rows[-1].status not in STATUSES:
                 raise ValueError(f"the status {rows[-1].status!r} is not one of {', '.join(STATUSES)}")
-        except ValueError as error:
-            raise _refused(f"{path}, whose line {number} is damaged ({error})", "results of a benchmark") from None
+    except ArgumentError:
+        raise
+    except (ValueError, csv.Error) as error:
+        raise _refused(
+            f"{path}, which is damaged after line {len(rows) + 1} ({error})", "results of a benchmark"
+        ) from None
     return rows
 
 
 def _line(row: Row) -> str:
     text = io.StringIO()
-    cells = [
-        "" if isinstance(value, float) and isnan(value) else " ".join(str(value).split()) for value in astuple(row)
-    ]
+    cells = ["" if isinstance(value, float) and isnan(value) else one_line(str(value)) for value in astuple(row)]
     csv.writer(text, lineterminator="\n").writerow(cells)  # a row is one line: a cut file is cut between two rows
     return text.getvalue()
 
@@ -213,7 +182,3 @@ def _write(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -11,13 +11,12 @@ from pathlib import Path
 from rich.console import Console
 
 from captum_spex.benchmark.attempts import Attempts, one_thread, quiet
-from captum_spex.benchmark.cases import CaseSource
-from captum_spex.benchmark.console import Reporter
+from captum_spex.benchmark.cases.source import CaseSource
 from captum_spex.benchmark.measure import Examiner
 from captum_spex.benchmark.plan import Plan, Run, plan_of
-from captum_spex.benchmark.protocol import Case, Method
+from captum_spex.benchmark.protocol import Case, Method, Row, described, one_line, row_of, version_of
+from captum_spex.benchmark.report import Reporter, write_report
 from captum_spex.benchmark.results import Results, facts_of
-from captum_spex.benchmark.row import Row, described, one_line, row_of, version_of
 
 
 def run_benchmark(
@@ -71,8 +70,15 @@ def run_benchmark(
     reporter = Reporter(console)
     with one_thread():
         _Bench(plan, results, reporter).run()
+    about = results.about
+    header = {
+        "command": shlex.join(about["command"]),
+        "date": about["date"],
+        "machine": f"{about['processor']}, {about['cpu_count']} cores, Python {about['python']}",
+        "packages": ", ".join(f"{name} {number}" for name, number in about["versions"].items() if number),
+    }
     with quiet():
-        written = _write_report(results)
+        written = write_report(results.rows, results.folder, header=header)
     reporter.end(results.rows, [results.folder / "results.csv", *written])
     return list(results.rows)
 
@@ -84,9 +90,6 @@ class _Bench:
         self._plan = plan
         self._results = results
         self._reporter = reporter
-        every: list[Method | CaseSource] = [*plan.methods, *plan.sources]
-        usable = {one.name for one in every if one.missing() is None}
-        results.drop(row for row in results.rows if row.status == "missing" and (row.method or row.case) in usable)
         self._done = {row.key for row in results.rows}
         self._attempts = Attempts(results.rows, is_quick=plan.is_quick)
 
@@ -136,16 +139,3 @@ class _Bench:
         if row.key not in self._done:
             self._results.add(row)
             self._done.add(row.key)
-
-
-def _write_report(results: Results) -> list[Path]:
-    from captum_spex.benchmark.report import write_report
-
-    about = results.about
-    header = {
-        "command": shlex.join(about["command"]),
-        "date": about["date"],
-        "machine": f"{about['processor']}, {about['cpu_count']} cores, Python {about['python']}",
-        "packages": ", ".join(f"{name} {number}" for name, number in about["versions"].items() if number),
-    }
-    return write_report(results.rows, results.folder, header=header)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections import Counter
 from functools import partial
 from operator import index as as_index
 from pathlib import Path
@@ -14,17 +13,20 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from captum_spex.arrays import Floats
+from captum_spex import checks
+from captum_spex.arrays import Floats, scalar
 from captum_spex.benchmark.cases.source import CaseSource, Made, tabled
+from captum_spex.benchmark.protocol import described, one_line
 from captum_spex.errors import ArgumentError
 from captum_spex.model import GameModel, Spectrum
 
-_KINDS = {  # family, in words, and the most players
-    ".npz": ("tables", "Exact table", 24),
-    ".json": ("spectra", "Measured Fourier spectrum", 1_000_000),
-}
+_MOST = {".npz": 24, ".json": 1_000_000}  # players
 _UNREADABLE = (OSError, ValueError, EOFError, KeyError, MemoryError, RuntimeError, BadZipFile, zlib.error)
 _TINY = 1e-12  # of the largest value: less is no variation
+
+
+class _DamagedError(Exception):
+    """What is wrong with a file."""
 
 
 def from_folder(path: str | os.PathLike[str]) -> tuple[list[CaseSource], list[str]]:
@@ -58,39 +60,25 @@ def from_folder(path: str | os.PathLike[str]) -> tuple[list[CaseSource], list[st
     folder = Path(path)
     if not folder.is_dir():
         raise ArgumentError("path", repr(str(path)), "a folder that exists")
-    files = sorted(file for file in folder.rglob("*") if file.suffix in _KINDS)
+    files = sorted(file for file in folder.rglob("*") if file.suffix in _MOST)
     if not files:
         raise ArgumentError("path", f"{str(path)!r}, without a table", "a folder with files *.npz or *.json")
     sources, problems = [], []
-    names = _names(files, folder)
+    places = {file: one_line(file.relative_to(folder).as_posix()) for file in files}
+    short = {file: place.removesuffix(file.suffix) for file, place in places.items()}
+    root = folder.resolve().name or "games"
     for file in files:
         try:
-            n_players = _read(file)[0]
+            n_players, content = _read(file)
         except _DamagedError as error:
-            problems.append(f"{_readable(file.relative_to(folder))}: {error}")
+            problems.append(f"{places[file]}: {error}")
             continue
-        family, kind, _ = _KINDS[file.suffix]
-        about = f"{kind} of {n_players} players, read from {_readable(Path(file.name))}."
-        sources.append(CaseSource(names[file], family, n_players, about, partial(_made, file, n_players)))
+        name = short[file] if "/" in short[file] else f"{root}/{short[file]}"
+        name = name if list(short.values()).count(short[file]) == 1 else places[file]
+        family, kind = ("spectra", "Spectrum") if isinstance(content, Spectrum) else ("tables", "Table of all values")
+        about = f"{kind} of {n_players} players, read from {places[file]}."
+        sources.append(CaseSource(name, family, n_players, about, partial(_made, file, n_players)))
     return sources, problems
-
-
-class _DamagedError(Exception):
-    """What is wrong with a file."""
-
-
-def _names(files: list[Path], folder: Path) -> dict[Path, str]:
-    """Name the files by their folders; two that would share a name keep their suffixes."""
-    inner = {file: _readable(file.relative_to(folder).with_suffix("")) for file in files}
-    root = folder.resolve().name or "games"
-    names = {file: name if "/" in name else f"{root}/{name}" for file, name in inner.items()}
-    count = Counter(names.values())
-    return {file: name if count[name] == 1 else _readable(file.relative_to(folder)) for file, name in names.items()}
-
-
-def _readable(path: Path) -> str:
-    """Return a path in one line that every file can hold, whatever bytes it consists of."""
-    return " ".join(path.as_posix().encode("utf-8", "backslashreplace").decode("utf-8").split())
 
 
 def _made(file: Path, n_players: int) -> Made:
@@ -101,33 +89,28 @@ def _made(file: Path, n_players: int) -> Made:
             raise _DamagedError(f"{found} players now, {n_players} when it was listed")
     except _DamagedError as error:
         raise ArgumentError("path", f"{str(file)!r}: {error}", "an undamaged table or spectrum") from error
-    if isinstance(content, Spectrum):
-        model = GameModel((content,))
-        return model, model
-    return tabled(n_players, content)
+    if not isinstance(content, Spectrum):
+        return tabled(n_players, content)
+    model = GameModel((content,))
+    return model, model
 
 
 def _read(file: Path) -> tuple[int, Floats | Spectrum]:
     """Read a table or a spectrum, and its number of players."""
-    _, _, most = _KINDS[file.suffix]
+    is_table = file.suffix == ".npz"
     try:
-        content = _archive(file) if file.suffix == ".npz" else json.loads(file.read_text(encoding="utf-8"))
+        content = _archive(file) if is_table else json.loads(file.read_text(encoding="utf-8"))
     except _UNREADABLE as error:
-        text = str(error).splitlines()[0] if str(error) else ""
-        raise _DamagedError(f"cannot be read ({type(error).__name__}{': ' + text if text else ''})") from error
+        raise _DamagedError(f"cannot be read ({described(error).splitlines()[0]})") from error
     if not isinstance(content, dict):
-        raise _DamagedError(f"a {type(content).__name__}, must be an object with n_players and terms")
-    for key in ("n_players", "values" if file.suffix == ".npz" else "terms"):
+        raise _DamagedError(f"{checks.a(content)}, must be an object with n_players and terms")
+    for key in ("n_players", "values" if is_table else "terms"):
         if key not in content:
             raise _DamagedError(f"no {key!r} in it")
-    given = content["n_players"]
-    try:
-        n_players = as_index(given.item() if isinstance(given, np.ndarray) else given)
-    except (TypeError, ValueError):
-        n_players = 0
-    if not 2 <= n_players <= most:
-        raise _DamagedError(f"n_players {str(given)[:60]}, must be an integer from 2 to {most:,}")
-    return n_players, (_table if file.suffix == ".npz" else _spectrum)(n_players, content)
+    given = scalar(content["n_players"])
+    if not checks.is_integer(given) or not 2 <= given <= _MOST[file.suffix]:
+        raise _DamagedError(f"n_players {str(given)[:60]}, must be an integer from 2 to {_MOST[file.suffix]:,}")
+    return given, _table(given, content["values"]) if is_table else _spectrum(given, content["terms"])
 
 
 def _archive(file: Path) -> dict[str, Any]:
@@ -138,18 +121,16 @@ def _archive(file: Path) -> dict[str, Any]:
         return {key: content[key] for key in ("n_players", "values") if key in content}
 
 
-def _table(n_players: int, content: dict[str, Any]) -> Floats:
-    values = content["values"]
+def _table(n_players: int, values: Any) -> Floats:
     if values.dtype.kind not in "biuf" or values.ndim != 1:
         raise _DamagedError(f"values of shape {values.shape} and type {values.dtype}, must be one row of real numbers")
     if len(values) != 2**n_players:
-        must = f"must be 2**{n_players} = {2**n_players:,}"
-        raise _DamagedError(f"{len(values):,} values for {n_players} players, {must}")
+        length = f"must be 2**{n_players} = {2**n_players:,}"
+        raise _DamagedError(f"{len(values):,} values for {n_players} players, {length}")
     return _checked(values.astype(np.float64))
 
 
-def _spectrum(n_players: int, content: dict[str, Any]) -> Spectrum:
-    rows = content["terms"]
+def _spectrum(n_players: int, rows: Any) -> Spectrum:
     terms: dict[tuple[int, ...], float] = {}
     for row in rows if isinstance(rows, list) else [rows]:
         try:

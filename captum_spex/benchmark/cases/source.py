@@ -22,14 +22,6 @@ Made = tuple[Game, RecoveredGame | None]
 
 
 @dataclass(frozen=True)
-class Requirement:
-    """A module that is not among the requirements of the package, and how to install it."""
-
-    module: str
-    install: str
-
-
-@dataclass(frozen=True)
 class CaseSource:
     """A game of the benchmark before any model is trained, or any file read, for it.
 
@@ -39,7 +31,7 @@ class CaseSource:
         n_players: number of players.
         about: one sentence: what is removed from what, and what is observed.
         make: makes the game, the same one every time; a function that can be sent to another process.
-        requirement: a module that must be installed for it.
+        requirement: a module that must be installed for it, and how; its model is a large one.
 
     Example:
         >>> from captum_spex.benchmark.cases import catalogue
@@ -54,23 +46,18 @@ class CaseSource:
     n_players: int
     about: str
     make: Callable[[], Made]
-    requirement: Requirement | None = None
+    requirement: tuple[str, str] | None = None
 
     @classmethod
     def of(cls, case: Case) -> CaseSource:
         """Return the source of a case that is made already."""
         return cls(case.name, case.family, case.n_players, "a game of your own.", lambda: (case.game, case.truth))
 
-    @property
-    def is_expensive(self) -> bool:
-        """Whether an evaluation takes 10 ms and more: the model is a large one that must be installed."""
-        return self.requirement is not None
-
     def missing(self) -> str | None:
         """Say what must be installed first; None if nothing."""
-        if self.requirement is None or find_spec(self.requirement.module) is not None:
+        if self.requirement is None or find_spec(self.requirement[0]) is not None:
             return None
-        return f"needs the module {self.requirement.module}: {self.requirement.install}"
+        return "needs the module {}: {}".format(*self.requirement)
 
     def load(self) -> Case:
         """Make the case: train its model, read its file, evaluate all masks where that is cheap.

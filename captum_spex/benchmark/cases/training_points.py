@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -17,24 +16,12 @@ from captum_spex.masks import Masks
 _TESTED = 20  # test points over which the value is a mean
 
 
-@dataclass(frozen=True, eq=False)
-class MeanOutput:
-    """The mean output of a training game over its test points."""
-
-    game: TrainingGame
-
-    def __call__(self, masks: Masks) -> Floats:
-        """Return the values, float64 ``(n_masks,)``."""
-        values = np.asarray(self.game(np.asarray(masks, dtype=np.bool_)))
-        return np.asarray(values.reshape(len(masks), -1).mean(axis=1), dtype=np.float64)
-
-
 def ridge_on_groups(split: Split) -> TrainingGame:
     """Ridge regression on 12 groups of patients, 5 in each: its score."""
     from sklearn.linear_model import Ridge
 
-    on_test = OnTest(split.test_x, split.test_y, "score")
     data = split.train_x[:60], split.train_y[:60]
+    on_test = OnTest(split.test_x, split.test_y, "score")
     return TrainingGame(Ridge(alpha=10.0), on_test, data, groups=np.arange(60) // 5)
 
 
@@ -63,20 +50,21 @@ def neighbours(n_points: int, split: Split) -> TrainingGame:
 
 
 def made(data: str, train: Callable[[Split], TrainingGame]) -> Made:
-    """Make the game of a training function."""
+    """Make the game of a training function: the mean output over its test points."""
     game = train(split_of(data))
-    return made_of(MeanOutput(game), game.n_players, is_enumerated=game.n_players <= 12)
+
+    def mean_output(masks: Masks) -> Floats:
+        values = np.asarray(game(np.asarray(masks, dtype=np.bool_)), dtype=np.float64)
+        return values.reshape(len(masks), -1).mean(axis=1)
+
+    return made_of(mean_output, game.n_players, is_enumerated=game.n_players <= 12)
 
 
 _GAMES: dict[int, tuple[str, Callable[[Split], TrainingGame], str]] = {
-    12: ("diabetes", ridge_on_groups, "Score of ridge regression trained on 12 groups of five patients (diabetes)."),
-    50: ("diabetes", ridge, "Prediction for a patient by ridge regression trained on 50 others (diabetes)."),
+    12: ("diabetes", ridge_on_groups, "Score of ridge regression trained on 12 groups of five patients."),
+    50: ("diabetes", ridge, "Prediction for a patient by ridge regression trained on 50 others."),
     100: ("breast_cancer", kernel_ridge, "Mean margin of 20 tumours by kernel ridge regression trained on 100 others."),
-    200: (
-        "breast_cancer",
-        partial(neighbours, 200),
-        "Mean probability of the true class of 20 tumours by 5 neighbours.",
-    ),
+    200: ("breast_cancer", partial(neighbours, 200), "Mean probability of the class of 20 tumours by 5 neighbours."),
     500: ("digits", partial(neighbours, 500), "Mean probability of the true digit of 20 images by 5 neighbours."),
 }
 SOURCES = tuple(

@@ -8,7 +8,7 @@ from benchmark_rows import curve, many_rows, needed, row
 from numpy.testing import assert_allclose
 
 from captum_spex.benchmark.figures import figures, leaning
-from captum_spex.benchmark.row import OURS, PUBLISHED
+from captum_spex.benchmark.protocol import OURS, PUBLISHED
 
 
 def test_a_bound_that_leaves_it_open_is_neither_won_nor_lost():

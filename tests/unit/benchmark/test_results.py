@@ -99,7 +99,7 @@ def test_a_damaged_line_is_named(finished, tmp_path):
     folder = copied(finished, tmp_path)
     lines = (folder / "results.csv").read_text(encoding="utf-8").splitlines(keepends=True)
     (folder / "results.csv").write_text("".join([lines[0], lines[1][:9] + "\n", *lines[2:]]), encoding="utf-8")
-    refused(folder, "line 2 is damaged")
+    refused(folder, "damaged after line 1")
     (folder / "results.csv").write_text("".join(lines).replace(",done,", ",gone,", 1), encoding="utf-8")
     refused(folder, "the status 'gone' is not one of done")
 

@@ -42,12 +42,14 @@ def test_the_command_runs_and_resumes(tmp_path, capsys):
     ],
 )
 def test_bad_usage(arguments, said, capsys, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
     assert main(["benchmark", *arguments]) == 2
     printed = capsys.readouterr().err
     assert said in printed
     assert printed.endswith((" See docs/benchmark.md\n", " All options: captum-spex benchmark --help\n"))
-    assert not list(tmp_path.iterdir())
+    assert not list(folder.iterdir())
 
 
 def test_nothing_done_is_a_failure(tmp_path):
