@@ -186,7 +186,7 @@ def _all_imported(module: Module) -> set[str]:
 def underscored(modules: list[Module]) -> Number:
     """Return the modules with a leading underscore."""
     found = tuple(str(module.path) for module in modules if re.match(r"_[a-z]", module.path.name))
-    return Number("modules with a leading underscore", len(found), None, found)
+    return Number("modules with a leading underscore", len(found), 0, found)
 
 
 def public_methods(modules: list[Module]) -> Number:

@@ -20,7 +20,7 @@ ALLOWED_IN = {
     "shapiq": {"compat", "interactions", "exports"},
 }
 GENERATORS = {"Generator", "SeedSequence", "default_rng"}
-LONGEST = 60
+LONGEST = 50
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 
