@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
@@ -41,20 +43,10 @@ def draw_links(ax: Axes, places: Floats, links: Shown, *, widest: float = WIDEST
         middles += [middle] if len(players) > 2 else []
     known = colours_of(links)
     widths, colours = widths_of(links, widest)[np.array(owners, dtype=np.intp)], [known[owner] for owner in owners]
-    order = range(len(segments) - 1, -1, -1)
+    style: dict[str, Any] = {"capstyle": "round", "zorder": 2}
     if outlined and segments:
-        ax.add_collection(
-            LineCollection(segments, linewidths=widths + 2, colors="white", alpha=0.8, capstyle="round", zorder=2)
-        )
-    ax.add_collection(
-        LineCollection(
-            [segments[k] for k in order],
-            linewidths=[widths[k] for k in order],
-            colors=[colours[k] for k in order],
-            capstyle="round",
-            zorder=2,
-        )
-    )
+        ax.add_collection(LineCollection(segments, linewidths=widths + 2, colors="white", alpha=0.8, **style))
+    ax.add_collection(LineCollection(segments[::-1], linewidths=widths[::-1], colors=colours[::-1], **style))
     if middles:
         own = [known[row] for row, players in enumerate(links.players) if len(players) > 2]
         x, y = np.transpose(middles)

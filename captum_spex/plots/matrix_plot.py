@@ -18,6 +18,7 @@ from captum_spex.plots.style import (
     PALE,
     SMALL,
     axes_or_new,
+    colour_scale,
     ink_on,
     largest_of,
     note,
@@ -70,9 +71,7 @@ def matrix(
     colours = DIVERGING.with_extremes(bad=PALE)
     drawn = ax.imshow(values, cmap=colours, vmin=-limit, vmax=limit, interpolation="nearest")
     if colorbar:
-        bar = ax.figure.colorbar(drawn, ax=ax, shrink=0.8, aspect=25, pad=0.02)
-        bar.outline.set_visible(False)
-        bar.ax.tick_params(labelsize=SMALL)
+        colour_scale(ax, drawn, shrink=0.8, aspect=25)
     _label(ax, [player_labels(result, 18)[player] for player in chosen])
     if len(chosen) <= _MOST_NUMBERS:
         _write(ax, values, limit)

@@ -16,7 +16,7 @@ from captum_spex.interactions import Interactions
 from captum_spex.plots.arguments import checked_order
 from captum_spex.plots.chosen_terms import smallest
 from captum_spex.plots.labels import TIMES, lettering, short
-from captum_spex.plots.style import BLUE, GRADUAL, GREY, NORMAL, SMALL, axes_or_new, note, say
+from captum_spex.plots.style import BLUE, GRADUAL, GREY, NORMAL, SMALL, axes_or_new, colour_scale, note, say
 
 _MOST_CATEGORIES = 12
 
@@ -78,9 +78,8 @@ def _draw_coloured(ax: Axes, across: Floats, values: Floats, second: list[Any], 
     drawn = ax.scatter(across, values, s=18, c=numbers, cmap=GRADUAL, linewidths=0, alpha=0.85, plotnonfinite=True)
     if not name:
         return
-    bar = ax.figure.colorbar(drawn, ax=ax, aspect=30, pad=0.02)
-    bar.outline.set_visible(False)
-    bar.ax.tick_params(labelsize=SMALL, length=0)
+    bar = colour_scale(ax, drawn, aspect=30)
+    bar.ax.tick_params(length=0)
     bar.set_label(name, fontsize=NORMAL, **lettering(name))
     if ticks is not None:
         bar.set_ticks(range(len(ticks)), labels=ticks, **lettering(*ticks))

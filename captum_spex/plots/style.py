@@ -64,6 +64,14 @@ def _is_large(value: float) -> bool:
     return 1000 <= abs(value) < 1e9
 
 
+def colour_scale(ax: Axes, drawn: Any, **settings: Any) -> Any:
+    """Draw the scale of colours beside axes, and return it."""
+    scale = ax.figure.colorbar(drawn, ax=ax, pad=0.02, **settings)
+    scale.outline.set_visible(False)
+    scale.ax.tick_params(labelsize=SMALL)
+    return scale
+
+
 def label_bar(ax: Axes, value: float, end: float, row: int) -> None:
     """Write a number beyond the end of a horizontal bar."""
     side = 1 if value >= 0 else -1
