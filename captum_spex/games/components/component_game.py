@@ -15,7 +15,7 @@ from captum_spex.arrays import Floats
 from captum_spex.errors import ArgumentError, GameError
 from captum_spex.evaluation.fingerprint import digest, game_identity
 from captum_spex.games.components.component import Component, checked_components
-from captum_spex.games.components.hooks import Batch, Change, hooks, sites_of
+from captum_spex.games.components.hooks import Batch, Change, hooks, recording, sites_of
 from captum_spex.games.components.model_inputs import ModelInputs
 from captum_spex.games.components.reference import activations, mean_activations
 from captum_spex.games.components.value_functions import Scored
@@ -173,15 +173,7 @@ class ComponentGame:
     def _probe(self, examples: slice, n_masks: int) -> tuple[dict[int, Tensor], Tensor]:
         """Return the first activation at every site that is reached, and the scores, without ablation."""
         reached: dict[int, Tensor] = {}
-
-        def change_at(number: int) -> Change:
-            def record(tensor: Tensor) -> Tensor:
-                reached.setdefault(number, tensor)
-                return tensor
-
-            return record
-
-        with torch.no_grad(), hooks(self._sites, change_at):
+        with torch.no_grad(), recording(self._sites, reached.setdefault):
             scores = _scores(self._inputs.call(self._forward, n_masks, examples))
         return reached, scores
 

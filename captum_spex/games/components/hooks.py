@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -185,6 +185,19 @@ def hooks(sites: Sequence[Site], change_at: Callable[[int], Change]) -> Iterator
         for number, site in enumerate(sites):
             stack.callback(site.register(change_at(number)).remove)
         yield
+
+
+def recording(sites: Sequence[Site], record: Callable[[int, Tensor], Any]) -> AbstractContextManager[None]:
+    """Register hooks that pass every site's number and tensor to ``record`` and change nothing."""
+
+    def change_at(number: int) -> Change:
+        def unchanged(tensor: Tensor) -> Tensor:
+            record(number, tensor)
+            return tensor
+
+        return unchanged
+
+    return hooks(sites, change_at)
 
 
 def by_rows(site: Site, tensor: Tensor, n_rows: int) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from captum_spex.games.components.hooks import Change, Site, by_rows, hooks
+from captum_spex.games.components.hooks import Site, by_rows, recording
 from captum_spex.games.components.model_inputs import ModelInputs
 
 
@@ -46,14 +46,10 @@ def _recorded(
 ) -> list[list[Tensor]]:
     by_site: list[list[Tensor]] = [[] for _ in sites]
 
-    def change_at(number: int) -> Change:
-        def record(tensor: Tensor) -> Tensor:
-            by_site[number].append(by_rows(sites[number], tensor, examples.stop - examples.start).detach().clone())
-            return tensor
+    def record(number: int, tensor: Tensor) -> None:
+        by_site[number].append(by_rows(sites[number], tensor, examples.stop - examples.start).detach().clone())
 
-        return record
-
-    with torch.no_grad(), hooks(sites, change_at):
+    with torch.no_grad(), recording(sites, record):
         inputs.call(forward, 1, examples)
     return by_site
 
