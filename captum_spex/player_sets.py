@@ -83,6 +83,11 @@ class PlayerSets:
         """Number of players of every set, ``(n_sets,)``."""
         return np.diff(self.indptr)
 
+    @property
+    def owners(self) -> Rows:
+        """The row of the set to which every entry of ``players`` belongs."""
+        return np.repeat(np.arange(len(self)), self.orders)
+
     def by_order(self) -> Iterator[tuple[int, Ints, Ints]]:
         """Yield ``order, rows, block`` with ``block`` the players ``(len(rows), order)`` of the sets at ``rows``."""
         for order in np.unique(self.orders):
@@ -154,14 +159,13 @@ class PlayerSets:
 
     def to_coo(self) -> sparse.COO:
         """Boolean membership matrix ``(n_sets, n_players)`` as a ``sparse.COO``."""
-        rows = np.repeat(np.arange(len(self)), self.orders)
-        data = np.ones(len(rows), dtype=np.bool_)
-        return sparse.COO(np.stack([rows, self.players]), data, shape=(len(self), self.n_players))
+        data = np.ones(len(self.players), dtype=np.bool_)
+        return sparse.COO(np.stack([self.owners, self.players]), data, shape=(len(self), self.n_players))
 
 
 def within(sets: PlayerSets, players: Ints) -> NDArray[np.bool_]:
     """Return for every set whether all of its players are among some, ``(n_sets,)``."""
-    outside = np.repeat(np.arange(len(sets)), sets.orders)[~np.isin(sets.players, players)]
+    outside = sets.owners[~np.isin(sets.players, players)]
     return np.bincount(outside, minlength=len(sets)) == 0
 
 

@@ -103,9 +103,9 @@ def most_influential(
 
 def masks_without(sets: Sequence[tuple[int, ...]], n_players: int) -> Masks:
     """Return one mask for each set: all other players."""
-    supports = PlayerSets.from_sets(sets, n_players)
+    members = PlayerSets.from_sets(sets, n_players)
     masks = np.ones((len(sets), n_players), dtype=np.bool_)
-    masks[np.repeat(np.arange(len(sets)), supports.orders), supports.players] = False
+    masks[members.owners, members.players] = False
     return masks
 
 

@@ -128,8 +128,8 @@ def _hull_rows(parities: Spectrum, order: int) -> tuple[Any, Floats]:
 def _parity_rows(parities: Spectrum, high: NDArray[np.intp]) -> Matrix:
     r"""Equations :math:`\sum_{i \in S} x_i - z_S - 2 w_S = 0` with an integer w, for terms of high order."""
     sets, n = parities.sets.take(high), parities.n_players
-    owner, each = np.repeat(np.arange(len(high)), sets.orders), np.arange(len(high))
-    values = np.concatenate([np.ones(len(owner)), -np.ones(len(high)), np.full(len(high), -2.0)])
+    each = np.arange(len(high))
+    values = np.concatenate([np.ones(len(sets.players)), -np.ones(len(high)), np.full(len(high), -2.0)])
     columns = np.concatenate([sets.players, n + high, n + len(parities) + each])
     shape = (len(high), n + len(parities) + len(high))
-    return scipy.sparse.csr_array((values, (np.concatenate([owner, each, each]), columns)), shape)
+    return scipy.sparse.csr_array((values, (np.concatenate([sets.owners, each, each]), columns)), shape)

@@ -56,7 +56,7 @@ def spectrum(result: Interactions, *, max_terms: int = 1 << 14, ax: Axes | None 
     shares = terms.values**2
     total = float(shares.sum())
     if len(terms):
-        _draw_energy(energy, np.bincount(terms.orders, weights=shares)[1:] / total)
+        _draw_energy(energy, terms.energy_by_order()[1:] / total)
         _draw_faithfulness(faithfulness, np.cumsum(shares) / total)
     else:
         bare(energy)

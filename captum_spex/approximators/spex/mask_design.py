@@ -42,7 +42,7 @@ class MaskDesign:
 
     @classmethod
     def draw(cls, code: Code, bits: int, n_groups: int, budget: int, rng: np.random.Generator) -> MaskDesign:
-        """Draw the groups, and fill what they leave of the budget with extra masks."""
+        """Draw the groups, and fill the rest of the budget with extra masks."""
         shape = (n_groups, code.n_players)
         hashes = rng.integers(0, 1 << bits, size=shape, dtype=np.uint32)
         combination = rng.integers(0, 1 << SETTINGS.extra_bits, size=(1, code.n_players), dtype=np.uint32)
@@ -87,6 +87,7 @@ class MaskDesign:
 
     def block(self, rows: NDArray[np.intp]) -> PackedMasks:
         """Lay out the masks at ``rows``."""
+        # Rows count through groups, delays and combinations; behind them the full mask, then the extra masks.
         size = 1 << self.bits
         group = np.minimum(rows // (self.n_delays * size), self.n_groups)
         delay = np.where(group < self.n_groups, rows // size % self.n_delays, 0)
