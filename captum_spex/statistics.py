@@ -11,6 +11,9 @@ from captum_spex.arrays import Floats
 ONE_SIDED_95 = 1.645
 """Standard deviations that a normal variable exceeds with a probability of 5 %."""
 
+TWO_SIDED_95 = 1.96
+"""Standard deviations within which a normal variable lies with a probability of 95 %."""
+
 
 def r_squared(truth: Floats, predicted: Floats, weights: Floats | None = None) -> float:
     r"""Return the share of the variance of some values that predictions explain, ``(n,)`` each.

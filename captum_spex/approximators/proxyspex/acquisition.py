@@ -15,10 +15,10 @@ from captum_spex.player_sets import PlayerSets
 
 @dataclass(frozen=True)
 class AcquisitionSettings:
-    """Constants of the choice of masks."""
+    """Constants of the choice of masks; no measurement is on record for `balance`."""
 
-    max_sets: int = 3000  # of an order whose variances are reduced: bounds the time
-    balance: float = 0.5  # between the summed variance of all sets (0) and the orders' mean variances (1); measured
+    max_sets: int = 3000  # of an order whose variances are reduced: bounds memory
+    balance: float = 0.5  # between the summed variance of all sets (0) and the orders' mean variances (1)
     min_variance: float = 1e-12  # of a value: what rounding leaves of none
 
 

@@ -14,7 +14,7 @@ from captum_spex.arrays import Floats
 class ArdSettings:
     """Constants of the fixed-point iteration, for features and targets of mean square 1."""
 
-    max_steps: int = 30  # measured: weights that matter stand still after about 10
+    max_steps: int = 30  # bounds the time
     tolerance: float = 1e-3  # relative change of the noise at which it stops
     min_noise: float = 1e-8  # keeps noiseless targets solvable in double precision
     precisions: tuple[float, float] = 1e-6, 1e12  # inverse prior variances: from "free" to "zero"

@@ -20,10 +20,10 @@ from captum_spex.statistics import Standardised
 
 @dataclass(frozen=True)
 class TreeSettings:
-    """Constants of the trees as a proxy."""
+    """Constants of the trees as a proxy; no measurement is on record for those without a reason."""
 
     hopeless: float = 1.5  # times the squared error of a rival on the first fold: the other folds are not fitted
-    refitted: int = 200  # terms of the trees that are fitted once more; more were measured to help no further
+    refitted: int = 200  # terms of the trees that are fitted once more
     deepest: int = 16  # a path of 16 players has 65,536 subsets: a bound of memory
 
 

@@ -108,7 +108,7 @@ class DenseRun:
         strongest = np.argsort(-np.abs(terms.values), kind="stable")
         pool = self._fixed(min(2 * SETTINGS.candidates, 2 ** min(n, 30)), 0, None).masks
         if n > 2:
-            # Two players present, or all but two: what an index of pairs weighs most, and a design seldom draws.
+            # Two players present: seldom drawn, though the smallest coalitions weigh much in Shapley-type indices.
             pairs = self.rng.permuted(np.tile(np.arange(n) < 2, (SETTINGS.candidates, 1)), axis=1)
             pool = np.concatenate([pool, pairs])
         return most_informative(guide.posterior, index, terms.sets.take(strongest), pool, count)

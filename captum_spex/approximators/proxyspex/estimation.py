@@ -23,11 +23,11 @@ from captum_spex.statistics import Standardised
 
 @dataclass(frozen=True)
 class EstimationSettings:
-    """Constants of the estimation."""
+    """Constants of the estimation; no measurement is on record for `alike`."""
 
-    alike: float = 0.7  # correlation from which outputs share a kernel; measured on pairs of class scores
+    alike: float = 0.7  # correlation from which outputs share a kernel
     spread_masks: int = 2048  # on which the variance of a model is taken: known within 3 %
-    calibration: float = 1.3  # hyper-parameters are taken as known: intervals are that much too short (measured)
+    calibration: float = 1.3  # measured: intervals are that much too short, as hyper-parameters are taken as known
     min_error: float = 1e-12  # of standardised values: what rounding leaves of none
 
 

@@ -20,7 +20,7 @@ class FitLimits:
         direct_players: players up to which a regression solves its normal equations at once; beyond, step by step.
         block_cells: entries of masks that are unpacked at once: 128 MiB in single precision.
         pair_cells: pairs of players that are scored at once: 256 MiB.
-        pair_work: multiplications that may be spent on pairs, over all outputs: about a minute of two cores.
+        pair_work: multiplications that may be spent on pairs, over all outputs.
         packed_bytes: of all packed masks of a run.
     """
 

@@ -48,9 +48,9 @@ class ProxySpex:
             coalitions, the rest spread in complementary pairs), or ``"auto"``: Bernoulli for the indices that weigh
             all masks alike (Banzhaf, Fourier), spread for the others.
         rounds: 1 plans all masks at once. With more, half of the budget follows the design, and the surrogate chooses
-            most masks of the further rounds: those that most reduce the variance of the index. ``"auto"``
-            is 3 where that was measured to win: spread masks of at most 20 players, from a budget too small to
-            enumerate all pairs; else 1.
+            most masks of the further rounds: those that most reduce the variance of the index. ``"auto"`` is 3 where
+            that was measured to win: spread masks of at most 20 players, from a budget too small to enumerate all
+            pairs; else 1.
         noisy: whether evaluating a mask again may give another value. Then a tenth of the budget is spent on second
             evaluations, and values are interpolated only as far as they are not noise.
         interpolate: whether the estimate takes the evaluated values where there are any, so that first-order Shapley
@@ -133,8 +133,7 @@ class ProxySpex:
 
         Up to 1,000 players and 10,000 masks by the proxies, as in a run; values of a mask that occurs several times
         are averaged, and their variance is taken for noise. With more players, by the proxies among those that pass a
-        screening; with more masks, by regression: main effects of all players,
-        products of strong ones.
+        screening; with more masks, by regression: main effects of all players, products of strong ones.
         """
         seed, (n_masks, n_players) = int(rng.integers(2**63)), (len(table.masks), table.masks.n_players)
         rows = BlockedTable(table.masks, table.values, self.limits)

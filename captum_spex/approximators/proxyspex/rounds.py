@@ -16,14 +16,14 @@ FEWEST_MASKS = 16
 
 @dataclass(frozen=True)
 class RoundSettings:
-    """Constants of planning; those without another origin were measured on exact games of 8 to 41 players."""
+    """Constants of planning; no measurement is on record for those without a reason."""
 
     first_share: float = 0.5  # of the budget that goes to the fixed design when there are several rounds
     per_round: int = 2 * FEWEST_MASKS  # fewest masks for each of several rounds
-    adaptive_rounds: int = 3
-    adaptive_players: int = 20  # beyond, masks that were chosen were not better than spread ones
+    adaptive_rounds: int = 3  # measured: six were no better
+    adaptive_players: int = 20  # up to which chosen masks were measured to win
     adaptive_share: float = 0.75  # of a round's masks that are chosen; the others follow the fixed design
-    candidates: int = 400  # masks among which a round chooses, their complements not counted: bounds the time
+    candidates: int = 400  # masks among which a round chooses, their complements not counted
     first_round: int = 64  # masks of the first round of an automatic budget, and
     first_per_player: int = 4  # at least so many for each player
     growth: float = 1.5  # from one such round to the next: costs at most half of the evaluations more than needed

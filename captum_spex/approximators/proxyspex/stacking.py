@@ -17,7 +17,7 @@ from captum_spex.masks import Masks
 
 @dataclass(frozen=True)
 class StackingSettings:
-    """Constants of the choice, measured on exact games."""
+    """Constants of the choice; no measurement is on record for them."""
 
     worth_a_surrogate: float = 0.02  # share by which the squared error must fall for one more
     smallest_weight: float = 0.02

@@ -29,11 +29,11 @@ from captum_spex.model import GameModel, Link, LinkedExpansion
 
 @dataclass(frozen=True)
 class Retuning:
-    """Constants of learning again from where an earlier search ended."""
+    """Constants of learning again from where an earlier search ended; no measurement is on record for them."""
 
     n_steps: int = 10
     learning_rate: float = 0.15
-    fewest_masks: int = 256  # below, found terms leave the kernel as it is: measured to be no better otherwise
+    fewest_masks: int = 256  # below, found terms leave the kernel as it is
 
 
 RETUNING = Retuning()
@@ -51,7 +51,7 @@ class GaussianProcess:
         n_steps: steps up the evidence; few on purpose.
         learning_rate: of these steps.
         max_rows: masks that the hyper-parameters are learnt on, drawn at random.
-        terms: whether Fourier terms are sought.
+        terms: whether Fourier terms are searched.
         links: whether a link is learnt.
         most_exact: masks up to which the process is conditioned exactly; beyond, on ``n_inducing`` inducing masks.
         n_inducing: number of inducing masks.

@@ -15,12 +15,12 @@ from captum_spex.statistics import Standardised
 
 @dataclass(frozen=True)
 class LinkSettings:
-    """Constants of the learned link."""
+    """Constants of the learned link; no measurement is on record for those without a reason."""
 
     fewest_values: int = 8  # distinct values below which there is no curve to learn
     margin: float = 0.01  # of the range of the values: keeps the logarithm of the odds finite
     max_knots: int = 512
-    smoothing: float = 0.15  # bandwidth, in normal scores; measured on exact games
+    smoothing: float = 0.15  # bandwidth, in normal scores
     rank_share: float = 0.1  # of normal scores in a relearned link, so that it rises strictly
     grid: int = 512  # points at which the mean over the noise is tabulated
     nodes: int = 16  # of the quadrature over the noise: exact for polynomials up to degree 31

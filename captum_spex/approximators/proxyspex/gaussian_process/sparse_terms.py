@@ -23,7 +23,7 @@ from captum_spex.player_sets import PlayerSets
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """Constants of the search for terms; those without another origin were measured on planted spectra."""
+    """Constants of the search for terms; no measurement is on record for those without a reason."""
 
     retunes: int = 3  # of the kernel
     rounds: int = 12  # between two of them
@@ -33,7 +33,7 @@ class SearchSettings:
     strong_players: int = 30  # by main effect: their pairs are extended too
     highest_degree: int = 5
     strictness: float = 4.0  # squared z-score beyond what the best of the candidates of a kind reaches by chance
-    max_masks: int = 1536  # on which terms are sought: bounds the time of an inverse
+    max_masks: int = 1536  # on which terms are searched: bounds the time of an inverse
     max_cells: int = 2_000_000  # (parent, player) cells of a beam step: bounds memory
 
 

@@ -15,11 +15,11 @@ from captum_spex.player_sets import PlayerSets
 
 @dataclass(frozen=True)
 class ProductSettings:
-    """Constants of the search for products."""
+    """Constants of the search for products; no measurement is on record for them."""
 
-    strictness: float = 4.0  # squared z-score beyond what the largest of all candidates reaches by chance; measured
-    max_terms: int = 400  # of a degree: bounds the time of a regression on them
-    highest_degree: int = 4  # a product of five presences varies too little to be found among thousands of masks
+    strictness: float = 4.0  # squared z-score beyond what the largest of all candidates reaches by chance
+    max_terms: int = 400  # of a degree, fitted together
+    highest_degree: int = 4  # players of a product
 
 
 SETTINGS = ProductSettings()

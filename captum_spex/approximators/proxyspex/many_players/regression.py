@@ -24,10 +24,10 @@ from captum_spex.statistics import Standardised
 
 @dataclass(frozen=True)
 class RidgeSettings:
-    """Constants of the ridge regression on all players."""
+    """Constants of the ridge regression on all players: bounds of work and of the estimated noise."""
 
-    max_steps: int = 20  # of conjugate gradients, a pass over the masks each; measured: 10 are usual
-    tolerance: float = 1e-3  # share of the residual's norm at which they stop: far below the standard errors
+    max_steps: int = 20  # of conjugate gradients: each is a pass over the masks
+    tolerance: float = 1e-3  # share of the residual's norm at which they stop
     min_noise: float = 0.01  # share of the variance, at least and at most, that is taken for noise
 
 

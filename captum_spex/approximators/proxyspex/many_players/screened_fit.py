@@ -15,9 +15,7 @@ from captum_spex.approximators.proxyspex.validation import held_out_quality
 from captum_spex.arrays import Floats, Ints
 from captum_spex.masks import Masks, first_rows, mask_keys
 from captum_spex.model import AmongOthers, GameModel, RecoveredGame, Spectrum
-
-TWO_SIDED_95 = 1.96
-"""Standard deviations within which a normal variable lies with a probability of 95 %."""
+from captum_spex.statistics import TWO_SIDED_95
 
 
 def estimate_among_many(table: BlockedTable, estimator: Estimator | None, rng: np.random.Generator) -> list[Estimate]:

@@ -16,13 +16,15 @@ from captum_spex.statistics import ONE_SIDED_95, Standardised
 
 @dataclass(frozen=True)
 class ScreeningSettings:
-    """Constants of the screening; those without another origin were measured on planted games of 5,000 players."""
+    """Constants of the screening; no measurement is on record for those without a reason."""
 
-    strong: int = 512  # players, by main effect, that pass: a regression on them takes a second
-    passes: int = 3  # each by what the players found before leave unexplained
+    strong: int = 512  # players, by main effect, that pass
+    passes: int = 3  # each by the residuals of the one before; measured: one alone is not enough
     max_paired: int = 2048  # of the strongest players, that are paired with every other
     max_partners: int = 256  # pairs whose players pass
-    nothing: float = 1e-5  # share of the values' deviation that remains where all is explained: single precision
+    nothing: float = (
+        1e-5  # share of the values' deviation that remains where all is explained: masks are in single precision
+    )
 
 
 SETTINGS = ScreeningSettings()

@@ -14,7 +14,7 @@ from captum_spex.approximators import BoostedTrees, GaussianProcess, ProxySpex
 from captum_spex.arrays import Floats
 from captum_spex.errors import ArgumentError, BudgetError
 from captum_spex.interactions import Interactions
-from captum_spex.masks import Masks, PackedMasks
+from captum_spex.masks import Masks, PackedMasks, ends
 
 N = 5100
 
@@ -78,8 +78,7 @@ def test_players_are_found_among_thousands_and_partners_that_show_nothing_alone(
 
 def test_shapley_values_sum_to_the_difference_of_the_ends() -> None:
     own, result = explained(N, 400)
-    ends = PackedMasks.of(np.stack([np.ones(N, dtype=bool), np.zeros(N, dtype=bool)]))
-    full, empty = own.evaluate_packed(ends)
+    full, empty = own.evaluate_packed(PackedMasks.of(ends(N)))
     assert_allclose(result.first_order().sum(), full - empty, atol=1e-9)
     _, uncorrected = explained(N, 400, approximator=ProxySpex(interpolate=False))
     assert abs(uncorrected.first_order().sum() - (full - empty)) > 1e-6
