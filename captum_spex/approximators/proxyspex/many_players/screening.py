@@ -22,9 +22,7 @@ class ScreeningSettings:
     passes: int = 3  # each by the residuals of the one before; measured: one alone is not enough
     max_paired: int = 2048  # of the strongest players, that are paired with every other
     max_partners: int = 256  # pairs whose players pass
-    nothing: float = (
-        1e-5  # share of the values' deviation that remains where all is explained: masks are in single precision
-    )
+    nothing: float = 1e-5  # share of the deviation that remains where all is explained, in single precision
 
 
 SETTINGS = ScreeningSettings()
