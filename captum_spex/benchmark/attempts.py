@@ -28,15 +28,7 @@ from captum_spex.model import RecoveredGame
 
 
 class Counted:
-    """A game that counts its evaluations, and the seconds that they take.
-
-    Example:
-        >>> game = Counted(lambda masks: masks.sum(axis=1), 2)
-        >>> game([[True, True], [True, False], [True, True]])
-        array([2., 1., 2.])
-        >>> game.n_evaluations, game.n_calls
-        (2, 3)
-    """
+    """A game that counts its evaluations, and the seconds that they take."""
 
     def __init__(self, game: Game, n_players: int) -> None:
         self._game = game

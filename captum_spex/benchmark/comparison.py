@@ -53,12 +53,6 @@ def curves_of(rows: Sequence[Row], metric: Metric) -> pd.DataFrame:
     Returns:
         One line for each case, method and budget that was tried: family, package, evaluations, quality, and error, its
         standard error over seeds (0 for a single seed); quality and evaluations are NaN if no run was done.
-
-    Example:
-        >>> rows = [Row("c", "f", 4, "m", "p", "1", 8, seed, "done", n_evaluations=8, r2=r2)
-        ...         for seed, r2 in enumerate((0.5, 0.7))]
-        >>> curves_of(rows, R2)["quality"].round(3).tolist()
-        [0.6]
     """
     table = frame_of(rows)
     value, evaluations = table[metric.column].astype(float), table["n_evaluations"].astype(float)
@@ -86,10 +80,7 @@ _TAILS = (0.025, 0.975)
 
 @dataclass(frozen=True)
 class Needed:
-    """How many evaluations a method needs for the quality of a reference, relative to those of the reference.
-
-    The reference has to reach a quality worth comparing.
-    """
+    """How many evaluations a method needs for the quality of a reference, relative to those of the reference."""
 
     method: str
     reference: str
@@ -202,13 +193,7 @@ def _averaged(ratios: pd.DataFrame, method: str, reference: str, metric: str, fa
 
 
 def interval(values: Floats) -> tuple[float, float]:
-    """Return the 95 % bootstrap interval of a mean, always with the same draws; NaN for fewer than two values.
-
-    Example:
-        >>> low, high = interval(np.array([0.0, 1.0, 2.0, 3.0]))
-        >>> low < 1.5 < high
-        True
-    """
+    """Return the 95 % bootstrap interval of a mean, always with the same draws; NaN for fewer than two values."""
     if len(values) < 2:
         return np.nan, np.nan
     draws = np.random.default_rng(0).integers(len(values), size=(_RESAMPLES, len(values)))

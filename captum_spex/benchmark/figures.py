@@ -36,14 +36,7 @@ _STANDINGS = (
 
 
 def figures(rows: Sequence[Row]) -> dict[str, tuple[Figure, str]]:
-    """Draw the pictures that the results have numbers for; by name, with a caption.
-
-    Example:
-        >>> rows = [Row("c", "f", 9, method, package, "1", 100, 0, "done", n_evaluations=100, r2=r2)
-        ...         for method, package, r2 in (("ProxySpex", "captum-spex", 0.7), ("rival", "other", 0.8))]
-        >>> list(figures(rows))
-        ['standings', 'needed']
-    """
+    """Draw the pictures that the results have numbers for; by name, with a caption."""
     found: dict[str, tuple[Figure, str]] = {}
     every = standings(rows)
     ours = [needed for needed in evaluations_needed(rows) if needed.method == OURS and needed.n_cases]

@@ -77,11 +77,11 @@ def _needed_table(shown: Sequence[Needed]) -> Iterator[RenderableType]:
             name = f"{one.method}, {one.family}" if one.family else one.method
             cells = name, reference_name(one.reference), one.metric, ratio_text(one), _coverage(one)
             table.add_row(*map(Text, cells), style="bold" if name == OURS else "")
-        yield from (Text("Evaluations needed", "bold"), table, Text(NEEDED, "dim"))
+        yield from (Text("\nEvaluations needed", "bold"), table, Text(NEEDED, "dim"))
 
 
 def _standings_table(every: Sequence[Standing], metric: Metric, *, is_full: bool) -> Iterator[RenderableType]:
-    yield Text(f"{OURS} against the best other method at equal evaluations, {metric.label}: {tally(every)}", "bold")
+    yield Text(f"\n{OURS} against the best other method at equal evaluations, {metric.label}: {tally(every)}", "bold")
     shown = [one for one in every if is_full or one.n_lost]
     table = _table("case", "mean", "worst budget", "difference there", "to", "lost at")
     for one in shown:
@@ -108,7 +108,7 @@ def _undone_table(rows: Sequence[Row]) -> Iterator[RenderableType]:
             n_runs = f"{len(group):,}" if method and cases else ""
             cells = group[0].status, method or "all", cases or "all", n_runs, group[0].message
             table.add_row(*map(Text, cells), style="red" if group[0].status == "failed" else "")
-        yield from (Text("Without a result", "bold"), table)
+        yield from (Text("\nWithout a result", "bold"), table)
 
 
 def case_table(rows: Sequence[Row], title: str) -> Iterator[RenderableType]:
@@ -128,7 +128,7 @@ def case_table(rows: Sequence[Row], title: str) -> Iterator[RenderableType]:
                 cells[budget] = Text(text, "green" if r2 > best[budget] - _EQUAL else "")
         name = Text(method, "bold" if package == PACKAGE else "")
         table.add_row(name, *(cells.get(budget, Text("")) for budget in budgets))
-    yield from (Text(title, "bold"), Text("R² on unseen masks (evaluations, Shapley error)", "dim"), table)
+    yield from (Text(f"\n{title}", "bold"), Text("R² on unseen masks (evaluations, Shapley error)", "dim"), table)
 
 
 def _table(first: str, *others: str, justify: JustifyMethod = "left") -> Table:
@@ -200,7 +200,7 @@ class Reporter:
 
     def case(self, source: CaseSource, rows: Sequence[Row]) -> None:
         """Show the table of a case that is done."""
-        self._console.print("", *case_table(rows, f"{source.name}: {source.about}"), sep="\n")
+        self._console.print(*case_table(rows, f"{source.name}: {source.about}"), sep="\n")
 
     def skip(self, n_runs: int, why: str) -> None:
         """Say that a case cannot be run."""
@@ -209,7 +209,7 @@ class Reporter:
 
     def end(self, rows: Sequence[Row], paths: Sequence[Path]) -> None:
         """Show the summary and say where the results are."""
-        self._console.print("", *summary_of(rows), sep="\n")
+        self._console.print(*summary_of(rows), sep="\n")
         self.say("", "Written: " + ", ".join(map(str, paths)))
 
     def say(self, *lines: str) -> None:
@@ -247,14 +247,7 @@ img {{ max-width: 100%; height: auto; }}
 
 
 def write_report(rows: Sequence[Row], folder: str | Path, *, header: Mapping[str, str]) -> list[Path]:
-    """Write ``report.html``, one page with everything in it, and each of its pictures as a PNG file; return the paths.
-
-    Example:
-        >>> from tempfile import TemporaryDirectory
-        >>> with TemporaryDirectory() as folder:
-        ...     [path.name for path in write_report([], folder, header={"command": "captum-spex benchmark"})]
-        ['report.html']
-    """
+    """Write ``report.html``, one page with everything in it, and each of its pictures as a PNG file; return paths."""
     from captum_spex.benchmark.figures import figures  # loads matplotlib
 
     target = Path(folder)
@@ -275,5 +268,5 @@ def _text(rows: Sequence[Row], header: Mapping[str, str]) -> str:
     console = Console(record=True, width=_WIDTH, file=io.StringIO(), force_terminal=True, color_system="standard")
     for name, value in header.items():
         console.print(Text(f"{name}: {value}"), soft_wrap=True)
-    console.print("", *summary_of(rows, is_full=True), sep="\n")
+    console.print(*summary_of(rows, is_full=True), sep="\n")
     return console.export_html(inline_styles=True, code_format="{code}")

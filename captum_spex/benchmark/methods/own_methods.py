@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from captum_spex.approximators import Approximator, ProxySpex, Spex
 from captum_spex.benchmark.methods.adapter import of_groups
@@ -35,14 +36,9 @@ class Own:
 
     def __call__(self, game: Game, request: Request) -> Answer:
         """Explain a game; the Shapley values are the SII of the single players."""
+        settings: dict[str, Any] = {"max_order": request.order, "approximator": self.approximator}
         result = explain(
-            game,
-            request.n_players,
-            budget=request.budget,
-            index="SII",
-            max_order=request.order,
-            approximator=self.approximator,
-            random_state=request.seed,
+            game, request.n_players, budget=request.budget, index="SII", random_state=request.seed, **settings
         )
         if not isinstance(result, Interactions):
             raise ArgumentError("game", f"{len(result)} outputs", "a game with one output")

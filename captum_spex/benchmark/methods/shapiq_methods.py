@@ -94,7 +94,7 @@ def _method(name: str, explain: Explain, limit: Limit = lambda request: None) ->
 
 
 METHODS = (
-    _method("SPEX", _sparse("SPEX"), lambda request: no_bins(request.n_players, _n_rows(request))),
+    _method("SPEX", _sparse("SPEX"), no_bins),
     _method("ProxySPEX", _sparse("ProxySPEX"), _proxy_spex_limit),
     _method("KernelSHAPIQ", _index("KernelSHAPIQ", index="SII"), _regression_limit),
     _method("SVARMIQ", _index("SVARMIQ", index="SII"), _strata_limit),

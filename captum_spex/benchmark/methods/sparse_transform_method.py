@@ -42,7 +42,7 @@ def _spex(game: RowsGame, request: Request) -> Answer:
     n = request.n_players
     chosen = bits_and_degree(n, request.budget)
     if chosen is None:
-        raise ValueError(_limit(request))
+        raise ValueError(no_bins(request))
     bits, degree = chosen
     signal = SubsampledSignal(func=game, n=n, q=2, query_args={**_QUERY, "b": bits, "t": degree})
     found = transform(
@@ -61,15 +61,14 @@ def _spex(game: RowsGame, request: Request) -> Answer:
     return of_recovered(GameModel((Spectrum.from_terms(terms or {(): 0.0}, n),)), request)
 
 
-def no_bins(n_players: int, budget: int) -> str | None:
+def no_bins(request: Request) -> str | None:
     """Say why a budget is too small for SPEX; None if it is not."""
-    if n_players >= _FEWEST_BITS and bits_and_degree(n_players, budget) is not None:
+    n, budget = request.n_players, min(request.budget, 2 ** min(request.n_players, 62))
+    if n >= _FEWEST_BITS and bits_and_degree(n, budget) is not None:
         return None
-    return f"{budget:,} evaluations are fewer than three groups of eight bins need for {n_players:,} players"
+    return f"{budget:,} evaluations are fewer than three groups of eight bins need for {n:,} players"
 
 
-def _limit(request: Request) -> str | None:
-    return no_bins(request.n_players, request.budget)
-
-
-METHODS = (Adapter("sparse-transform SPEX", "sparse-transform", "sparse_transform.qsft.qsft.transform", _spex, _limit),)
+METHODS = (
+    Adapter("sparse-transform SPEX", "sparse-transform", "sparse_transform.qsft.qsft.transform", _spex, no_bins),
+)
