@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from contextlib import closing
@@ -22,7 +20,6 @@ from numpy.testing import assert_array_equal
 import captum_spex
 from captum_spex.approximators import BoostedTrees, ProxySpex, Spex
 from captum_spex.errors import ArgumentError, GameError, UnknownNameError
-from captum_spex.evaluation import RayGame
 from captum_spex.evaluation.evaluator import Evaluator
 from captum_spex.evaluation.store import Store
 from captum_spex.evaluation.transport import Failure, pickled
@@ -257,41 +254,6 @@ def test_games_that_are_not_for_processes():
         match="`backend`: expected None for this game, got 'joblib' for a RemoteAnswerGame, which",
     ):
         captum_spex.explain(remote, 4, budget=16, backend="joblib")
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"n_workers": 0}, "`n_workers`: expected an integer of at least 1, got 0"),
-        ({"n_workers": True}, "`n_workers`: expected an integer of at least 1, got True"),
-        ({"batch_size": 0}, "`batch_size`: expected an integer of at least 1, got 0"),
-        ({"max_retries": -1}, "`max_retries`: expected an integer of at least 0, got -1"),
-        ({"gpus_per_worker": 1.5}, "`gpus_per_worker`: expected a number from 0 to 1, or a larger integer, got 1.5"),
-        ({"cpus_per_worker": -1}, "`cpus_per_worker`: expected a number from 0 to 1, or a larger integer, got -1"),
-        (
-            {"cpus_per_worker": "two"},
-            "`cpus_per_worker`: expected a number from 0 to 1.*, got 'two'",
-        ),
-        ({"build_game": 3}, "`build_game`: expected a function that makes a game, got an int"),
-        ({"build_game": lambda lock=threading.Lock(): lock}, r"`build_game`: .*cannot be pickled"),  # noqa: B008
-    ],
-)
-def test_arguments_of_ray_games_are_checked_before_ray_is_imported(settings, message, monkeypatch):
-    monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ArgumentError, match=message):
-        RayGame(**{"build_game": lambda: game, **settings})
-
-
-def test_without_ray(monkeypatch):
-    monkeypatch.setitem(sys.modules, "ray", None)  # as if it were not installed
-    with pytest.raises(ImportError, match="pip install ray") as caught:
-        RayGame(lambda: game)
-    assert caught.value.__notes__ == ["See docs/distributed.md"]
-
-
-def test_the_package_does_not_import_ray():
-    code = "import captum_spex, captum_spex.evaluation, sys; assert 'ray' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=600)
 
 
 def test_a_failure_that_only_the_worker_can_read():
