@@ -24,17 +24,7 @@ _CAPTUMS_WORDS = {"budget": "n_samples", "index": "interaction_index", "names": 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Request:
-    """What is asked about a game.
-
-    Attributes:
-        n_samples: evaluations; ``None``: the default of the method.
-        interaction_index: index of the interactions.
-        max_order: largest order; ``None``: 2, or 1 for a single player.
-        random_state: seed of the masks.
-        perturbations_per_eval: masks per call of the game; ``None``: as the game plans them.
-        show_progress: whether to show a progress bar.
-        feature_names: names of the players; ``None``: those of the game.
-        store: where evaluated batches are kept.
+    """What is asked about a game; ``None`` means the default of the method, or of the game.
 
     Raises:
         ArgumentError: an argument that no game could be explained with.
@@ -85,18 +75,7 @@ class Request:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TensorRequest(Request):
-    """What is asked about a model of tensors, and in which form it is returned.
-
-    Attributes:
-        inputs: the inputs as they were given.
-        baselines: what absent features become.
-        target: Captum's target.
-        additional_forward_args: further arguments of the model.
-        feature_mask: integer group ids.
-        return_input_shape: whether attributions have the shape of the inputs.
-        return_interactions: whether interactions are returned too.
-        multi_output: whether every output is explained; ``None``: only inside ``LLMAttribution``.
-    """
+    """What is asked about a model of tensors, and in which form it is returned: see `SpexAttribution.attribute`."""
 
     inputs: Any
     baselines: Any = None
