@@ -42,4 +42,5 @@ class FitLimits:
         width = -(-n_players // 8)
         if n_masks * width > self.packed_bytes:
             got = f"{n_masks:,} masks of {n_players:,} players, {n_masks * width / 2**30:.0f} GiB even if packed"
-            raise BudgetError("budget", got, f"up to {self.packed_bytes // width:,}, {self.packed_bytes >> 30} GiB")
+            expected = f"at most {self.packed_bytes // width:,}, which take {self.packed_bytes >> 30} GiB"
+            raise BudgetError("budget", got, expected)

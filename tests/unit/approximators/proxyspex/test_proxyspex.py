@@ -27,6 +27,7 @@ def test_several_rounds_where_masks_are_scarce() -> None:
     assert n_rounds(30) == n_rounds(2000) == n_rounds(300, n=60) == n_rounds(150, rounds=1) == 1
 
 
+NO_GUIDE = "`rounds`: expected 1, as none of these proxies can choose masks, got 2"
 NAMES = "'auto', 'gaussian-process', 'boosted-trees'"
 
 KINDS = r"a name, `GaussianProcess\(\)`, `BoostedTrees\(\)`, an object with a method `surrogates`, or a tuple"
@@ -44,8 +45,16 @@ KINDS = r"a name, `GaussianProcess\(\)`, `BoostedTrees\(\)`, an object with a me
         ({"rounds": 0}, ArgumentError, "`rounds`: expected an integer of at least 1, got 0"),
         ({"rounds": 1.5}, ArgumentError, "`rounds`: expected an integer of at least 1, got 1.5"),
         ({"rounds": "many"}, ArgumentError, "`rounds`: expected 'auto', got 'many'. Or a number of rounds."),
-        ({"rounds": 2, "proxy": "boosted-trees"}, ArgumentError, "`rounds`: expected 1, as none of these .*, got 2"),
-        ({"rounds": 2, "proxy": BoostedTrees()}, ArgumentError, "`rounds`: expected 1, as none of these .*, got 2"),
+        (
+            {"rounds": 2, "proxy": "boosted-trees"},
+            ArgumentError,
+            NO_GUIDE,
+        ),
+        (
+            {"rounds": 2, "proxy": BoostedTrees()},
+            ArgumentError,
+            NO_GUIDE,
+        ),
         ({"noisy": 1}, ArgumentError, "`noisy`: expected True or False, got 1"),
         ({"interpolate": "no"}, ArgumentError, "`interpolate`: expected True or False, got 'no'"),
         ({"limits": {}}, ArgumentError, r"`limits`: expected `FitLimits\(...\)`, got {}"),

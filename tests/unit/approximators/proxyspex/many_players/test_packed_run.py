@@ -179,17 +179,22 @@ def test_constant_games_and_several_outputs() -> None:
 @pytest.mark.parametrize(
     ("settings", "budget", "error", "message"),
     [
-        ({"design": "spread"}, 500, ArgumentError, "`design`: expected 'auto' or 'bernoulli' for more.*, got 'spread'"),
-        ({"rounds": 3}, 500, ArgumentError, "`rounds`: expected 'auto' or 1 for more than 5,000 players.*, got 3"),
+        (
+            {"design": "spread"},
+            500,
+            ArgumentError,
+            "`design`: expected 'auto' or 'bernoulli' for more than 5,000 players, got 'spread'",
+        ),
+        ({"rounds": 3}, 500, ArgumentError, "`rounds`: expected 'auto' or 1 for more than 5,000 players, got 3. There"),
         (
             {},
             100_000_000,
             BudgetError,
-            "`budget`: expected .*, got 100,000,000 masks of 5,100 players, 59 GiB even if packed",
+            "`budget`: expected at most 13,463,847, which take 8 GiB, got 100,000,000 masks of 5,100 players, 59 GiB",
         ),
     ],
 )
-def test_what_cannot_be_is_refused_before_the_first_evaluation(
+def test_impossible_requests_are_refused_before_the_first_evaluation(
     settings: dict[str, Any], budget: int, error: type[Exception], message: str
 ) -> None:
     own = Packed(N)
