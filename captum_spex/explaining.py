@@ -203,7 +203,7 @@ def explain_table(
 
 @dataclass(frozen=True)
 class _Question:
-    """What is to be known of a game, and under which names."""
+    """Which index of which players to report."""
 
     n_players: int
     index: Index
@@ -221,7 +221,7 @@ class _Question:
         names: Sequence[str] | None,
         max_terms: int,
     ) -> _Question:
-        """Check the arguments; what is not given is what the game says, if it is about as many players."""
+        """Check the arguments; the number of players and their names default to the game's own."""
         own = None if game is None else game.n_players
         n_players = checks.integer("n_players", own if n_players is None else n_players)
         if names is None and game is not None and n_players == own:
@@ -309,21 +309,19 @@ def _checked_algorithm(approximator: Approximator | None) -> Approximator:
 
 
 def _finished(run: Run, evaluator: Evaluator, problem: Problem) -> list[Estimate]:
-    """Ask for masks, evaluate them and tell the values, until done.
-
-    The algorithm computes with one thread unless it has much to do: threads that wait for each other on small matrices
-    were seen to take ten times as long on a busy machine. The game is called with all of them. Enumeration computes
-    nothing, and setting the limit would take longer than all the rest.
-    """
-    fits = problem.budget < 2 ** min(problem.n_players, 62)
-    alone = partial(threadpool_limits, 1) if fits and problem.budget <= _LIMITS.single_thread else nullcontext
+    """Ask for masks, evaluate them and tell the values, until done."""
+    # On small matrices threads that wait for each other took ten times as long on a busy machine, so the algorithm gets
+    # one thread; the game gets all. Enumeration computes nothing, and setting the limit would dominate its time.
+    enumerates = problem.budget >= 2 ** min(problem.n_players, 62)
+    is_small = problem.budget <= _LIMITS.single_thread and not enumerates
+    algorithm_threads = partial(threadpool_limits, 1) if is_small else nullcontext
     while True:
-        with alone():
+        with algorithm_threads():
             masks = run.ask()
         if masks is None:
             break
         values = evaluator.again(masks.masks) if isinstance(masks, Again) else evaluator(masks)
-        with alone():
+        with algorithm_threads():
             run.tell(values)
-    with alone():
+    with algorithm_threads():
         return run.result()

@@ -79,6 +79,6 @@ class Unreadable:
 
 def test_a_game_that_a_worker_cannot_load():
     with pytest.raises(
-        ArgumentError, match=r"`game`: expected a game that workers can make, got one .*No module named 'nowhere'"
+        ArgumentError, match=r"`game`: expected a game that workers can build, got one .*No module named 'nowhere'"
     ):
         Evaluator(Unreadable(), N, budget=120, backend="joblib")(MASKS)

@@ -104,5 +104,5 @@ class SingleRound:
     def result(self) -> list[Estimate]:
         """Recover every output."""
         if self.values is None:
-            raise RuntimeError("`result` was called before the values were told")
+            raise RuntimeError("`result` was called before `tell`")
         return [self.recover(self.masks, column) for column in self.values.T]

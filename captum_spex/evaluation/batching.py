@@ -18,7 +18,7 @@ class _Sizes:
     """Masks per call."""
 
     default: int = 1024
-    """Large enough that a call's overhead does not count, small enough for the activations of most models."""
+    """Large enough to hide the overhead of a call, small enough for the activations of most models."""
     per_worker: int = 4
     """Batches of each worker, so that none waits long for the last one."""
     most_bytes: int = 1 << 26
@@ -66,6 +66,6 @@ def _checked(plan: Any, n_rows: int) -> list[Rows]:
     except (TypeError, ValueError):
         is_complete = False
     if not is_complete:
-        got = "rows that are missing, repeated or out of range, or something else"
+        got = "missing, repeated or invalid rows"
         raise GameError(f"`game.plan_batches`: expected arrays of row numbers that hold every row once, got {got}.")
     return batches

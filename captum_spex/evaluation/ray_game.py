@@ -20,30 +20,30 @@ from captum_spex.masks import ChosenRows, DenseMasks, Masks
 
 
 class RayGame:
-    """A game that Ray actors evaluate: each makes it once, then takes batches as it finishes them.
+    """A game that Ray actors evaluate: each worker builds the game once, then takes one batch after another.
 
-    When a worker dies, it is started anew and its batch goes to the next that is free; no mask is lost, none is counted
-    twice, and values come in the same order as in this process. An error that the game raises is no death: it is
-    raised here. Use it as a context manager, or call `close`.
+    A worker that dies is replaced and its batch is retried by the next free worker: no mask is lost or counted twice,
+    and values come in the same order as in this process. An error of the game is raised in this process and not
+    retried. Use it as a context manager, or call `close`.
 
     Args:
-        build_game: function without arguments that makes the game: it loads the model in the worker. What it refers to
-            travels with it, so let it load large things itself.
-        n_workers: number of workers; those for which the cluster has no room join as soon as it has.
-        gpus_per_worker, cpus_per_worker: what of its machine each may use, for instance 0.5 GPUs.
+        build_game: function without arguments that returns the game. It is pickled with everything it refers to, so
+            let it load the model itself.
+        n_workers: number of workers; those that the cluster has no room for start when it has.
+        gpus_per_worker, cpus_per_worker: processors of each worker, for instance 0.5 GPUs.
         batch_size: masks per call, unless `captum_spex.explain` is given another; default: the batches that the game's
             method ``plan_batches`` returns, else four for each worker, of 1,024 masks at most.
         address: of a Ray cluster, ``"auto"`` for the one that runs on this machine; default: the cluster that this
             process is part of, else the one that Ray finds, else a new one on this machine, which ends with the game.
-        max_retries: how often a batch is tried again after its worker died.
+        max_retries: how often a batch is retried after its worker died.
 
     Attributes:
-        n_players, names, fingerprint, table: as of the game, or None.
+        n_players, names, fingerprint, table: those of the workers' game, or None.
 
     Raises:
         ImportError: if Ray is not installed.
-        ArgumentError: if an argument cannot be used, there is no cluster, or a worker cannot make the game: a note of
-            the error has the worker's traceback.
+        ArgumentError: if an argument cannot be used, there is no cluster, or a worker cannot build the game; the
+            worker's traceback is a note of the error.
         GameError: if the workers that had a batch died more often than ``max_retries``.
 
     Example:
@@ -109,7 +109,7 @@ class RayGame:
         self._pool.layout = known
 
     def make_executor(self, batch_size: int | None = None) -> RayExecutor:
-        """Return what lets the workers evaluate batches, of a size if one is given, else of that of this game."""
+        """Return the executor of the workers, for batches of the given size, else of that of this game."""
         return RayExecutor(self._pool, self._batch_size if batch_size is None else batch_size)
 
     def __call__(self, masks: Masks) -> Floats:

@@ -39,7 +39,7 @@ class Failure:
 
     @classmethod
     def of(cls, error: Exception) -> Failure:
-        """Prepare an error for its way; many cannot be pickled, or not be unpickled."""
+        """Prepare an error for sending; many cannot be pickled, or not be unpickled."""
         try:
             pickled = cloudpickle.dumps(error)
             pickled = pickled if type(pickle.loads(pickled)) is type(error) else None
@@ -59,25 +59,29 @@ class Failure:
         return error
 
     def unusable(self, argument: str) -> ArgumentError:
-        """Return the error that says that a worker could not make the game at all."""
+        """Return the error for a game that a worker could not build."""
         hint = (
             "The worker must have every module, file and device that the game needs: install them there, or send a "
             "module with the game by `cloudpickle.register_pickle_by_value(module)`."
         )
         got = f"one that fails in a worker ({self.summary})"
-        error = ArgumentError(argument, got, "a game that workers can make", hint)
+        error = ArgumentError(argument, got, "a game that workers can build", hint)
         error.add_note(f"The traceback of the worker:\n{self.trace}")
         return error
 
 
 def pickled(argument: str, value: Any) -> bytes:
-    """Return what is sent to workers, or say why it cannot be sent."""
+    """Return what is sent to workers.
+
+    Raises:
+        ArgumentError: if it cannot be pickled; the message says why.
+    """
     try:
         return cloudpickle.dumps(value)
-    except Exception as error:  # whatever a part of it raises
+    except Exception as error:  # any part of it may raise anything
         hint = (
             "Keep files, locks, connections and generators out of it, open them in the first call, or use "
-            "`captum_spex.evaluation.RayGame(build_game)`, whose workers make the game themselves."
+            "`captum_spex.evaluation.RayGame(build_game)`, whose workers build the game themselves."
         )
         got = f"a {type(value).__name__} that cannot be pickled ({type(error).__name__}: {error})"
         raise ArgumentError(argument, got, "one that can be sent to other processes", hint) from error

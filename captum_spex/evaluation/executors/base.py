@@ -1,4 +1,4 @@
-"""What all executors are: they take batches of masks and yield answers, in any order."""
+"""The protocol of executors: they take batches of masks and yield answers, in any order."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from captum_spex.evaluation.transport import Evaluated, Failure, evaluated, pick
 from captum_spex.masks import ChosenRows, MaskBlock, MaskBlocks
 
 _Reply = tuple[int, Evaluated | Failure, bool]
-"""Number of the batch, what came out, and whether the worker could load the game."""
+"""Number of the batch, its outcome, and whether the worker could load the game."""
 _LOADED: dict[str, GameAdapter] = {}  # in a worker: the game of the run that it works for
 _LOCK = threading.Lock()  # workers may be threads
 
@@ -54,10 +54,10 @@ class Processes:
     def evaluate(self, batches: Iterable[ChosenRows]) -> Generator[Answer]:
         """Yield the answers of all batches as they arrive, in any order.
 
-        After a failure nothing new is evaluated, what is under way is yielded, and the failure comes last.
+        After a failure no new batch is evaluated; those in flight are yielded first, then the failure.
         """
         failure: Answer | None = None
-        chosen = enumerate(list(batches))  # joblib takes tasks in threads of its own, a store is for this one
+        chosen = enumerate(list(batches))  # joblib takes tasks in its own threads, which must not use the store
         going = takewhile(lambda _: failure is None, chosen)
         tasks = (delayed(_reply)(self._run, self._game, number, batch.laid_out()) for number, batch in going)
         with closing(self._replies(tasks)) as replies, _deaths_explained():
@@ -82,7 +82,7 @@ class Processes:
         try:
             yield from (reply for reply in replies)  # `yield from replies` would close them before warnings are off
         finally:
-            with warnings.catch_warnings(action="ignore"):  # that some replies are not wanted any more
+            with warnings.catch_warnings(action="ignore"):  # that replies were abandoned
                 replies.close()
 
 
@@ -94,7 +94,7 @@ def _deaths_explained() -> Iterator[None]:
         raise GameError(
             f"`backend`: a process died while it evaluated the game ({type(error).__name__}): killed, out of memory, "
             "or a crash in compiled code. Batches that were done are in the `store`, if one was given. "
-            "`captum_spex.evaluation.RayGame` replaces workers that die.",
+            "`captum_spex.evaluation.RayGame` replaces dead workers.",
             "backend",
         ) from error
 

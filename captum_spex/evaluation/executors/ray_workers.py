@@ -1,4 +1,4 @@
-"""Games that are called in Ray actors, which are started anew when they die."""
+"""Games that are called in Ray actors, which are replaced when they die."""
 
 from __future__ import annotations
 
@@ -79,13 +79,13 @@ class WorkerPool:
     Args:
         ray: the module.
         build_game: the pickled function that makes the game.
-        n_workers: how many workers to start; those for which the cluster has no room join when it has.
-        options: what Ray is told about each: ``num_cpus``, ``num_gpus``.
-        max_retries: how often a batch, or a start, is tried again after its worker died.
+        n_workers: how many workers to start; those that the cluster has no room for start when it has.
+        options: Ray's options of an actor: ``num_cpus``, ``num_gpus``.
+        max_retries: how often a batch, or a start, is retried after its worker died.
 
     Attributes:
-        n_workers: how many workers there are to be.
-        description: of the game, by the first worker that made it.
+        n_workers: how many workers were asked for.
+        description: of the game, by the first worker that built it.
         layout: what is known of the layout of the game's outputs.
     """
 
@@ -104,7 +104,7 @@ class WorkerPool:
         self._build_game = ray.put(build_game)
         self._max_retries = max_retries
         self._starting: dict[Any, Any] = {}  # the description to come, and the actor it comes from
-        self._busy: dict[Any, Any] = {}  # with results that nobody waits for any more
+        self._busy: dict[Any, Any] = {}  # with batches that were abandoned after a failure
         self._idle: list[Any] = []
         self._n_died_at_start = 0
         self._is_closed = False
@@ -114,7 +114,7 @@ class WorkerPool:
             self._start()
 
     def wait_for_first(self) -> Description:
-        """Wait until a worker has made the game, and return its description."""
+        """Wait until a worker has built the game, and return its description."""
         while not self._idle:
             self._admit(self._next([]))
         self.layout = self.description.layout
@@ -125,7 +125,7 @@ class WorkerPool:
 
         Args:
             method: the method of `Worker`.
-            tasks: what makes its argument; each is taken when a worker is free.
+            tasks: functions that return its argument; at most one is taken before a worker is free.
 
         Raises:
             GameError: if the workers that had a task died too often.
@@ -160,7 +160,7 @@ class WorkerPool:
                     continue
                 self._idle.append(actor)
                 yield task[0], result
-        finally:  # after a failure, those that are at work come back when they are done
+        finally:  # after a failure, busy workers become idle when they have finished
             self._busy.update({ready: actor for ready, (actor, _) in working.items()})
 
     def close(self) -> None:
@@ -182,15 +182,15 @@ class WorkerPool:
         return ready[0]
 
     def _admit(self, ready: Any) -> None:
-        """Take in a worker that has made the game, or has finished what nobody waits for."""
+        """Mark a worker as idle that has built the game, or has finished an abandoned batch."""
         if ready in self._busy:
-            self._idle.append(self._busy.pop(ready))  # if it died, its next batch tells
+            self._idle.append(self._busy.pop(ready))  # if it died, its next batch will show
             return
         actor = self._starting.pop(ready)
         try:
             description = self._ray.get(ready)
         except self._death_errors as error:
-            if getattr(error, "actor_init_failed", False):  # its machine lacks this package: so it would again
+            if getattr(error, "actor_init_failed", False):  # its machine lacks this package: retries would fail too
                 raise Failure(None, str(error).split("\n")[-1], str(error)).unusable("build_game") from error
             self._replace(actor)
             self._n_died_at_start += 1
@@ -208,14 +208,14 @@ class WorkerPool:
             return
         raise GameError(
             f"`build_game`: {n_deaths} workers died while they {doing}, more than `max_retries` allows. Often they run "
-            "out of memory: give `batch_size`, or fewer workers a machine (`cpus_per_worker`). What Ray says of the "
-            f"last: {error}",
+            "out of memory: give a smaller `batch_size`, or fewer workers per machine (`cpus_per_worker`). "
+            f"Ray reports: {error}",
             "build_game",
         ) from error
 
 
 class RayExecutor:
-    """Lets Ray actors evaluate the batches of a game.
+    """Sends batches to Ray actors.
 
     Args:
         pool: the actors.

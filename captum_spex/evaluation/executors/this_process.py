@@ -43,7 +43,7 @@ class ThisProcess:
 
 
 class Streamed:
-    """Calls ``answer_each`` of a game that waits for others, and passes on every answer at once.
+    """Calls ``answer_each`` of a game that waits for others, and passes every answer on at once.
 
     Args:
         game: the value function.

@@ -193,7 +193,7 @@ def test_a_game_that_cannot_be_pickled_is_refused_before_it_is_called():
 def test_a_game_that_a_worker_cannot_load():
     with pytest.raises(
         ArgumentError,
-        match=r"`game`: expected a game that workers can make, got one .*No module named 'nowhere'",
+        match=r"`game`: expected a game that workers can build, got one .*No module named 'nowhere'",
     ) as e:
         Evaluator(Unreadable(), N, budget=4, backend="joblib")(all_masks(N)[:4])
     assert "pickle.loads" in "\n".join(e.value.__notes__)
