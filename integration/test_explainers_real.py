@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from captum_spex.explainers import ProxySpexExplainer, SpexExplainer, to_shap
-from captum_spex.explainers import explainer as _explainer
+from captum_spex.explainers.explainer import Limits
 from captum_spex.games.text import embedded_model
 
 ROWS = 3
@@ -122,11 +122,16 @@ def test_a_thousand_features_in_one_call(kind):
     assert explainer(rows, max_evals=fewer, interactions=True).shape == (1, 1000, 1000)
 
 
-def test_a_thousand_rows_in_one_call_with_a_progress_bar(capsys, monkeypatch):
-    monkeypatch.setattr(_explainer, "_SHOWN_AFTER", 0)
+class AtOnce(ProxySpexExplainer):
+    """An explainer that shows its progress bar at once."""
+
+    limits = Limits(progress_delay=0)
+
+
+def test_a_thousand_rows_in_one_call_with_a_progress_bar(capsys):
     rows = np.random.default_rng(0).normal(size=(1000, 8))
     score = lambda x: np.tanh(x[:, 0] * x[:, 1]) + x.sum(axis=1) ** 2  # noqa: E731
-    explainer = ProxySpexExplainer(score, np.zeros((1, 8)))
+    explainer = AtOnce(score, np.zeros((1, 8)))
     found = explainer(rows)
     assert "1000/1000" in capsys.readouterr().err
     assert_adds_up(found, score(rows))
