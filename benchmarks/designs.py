@@ -69,7 +69,7 @@ def figures(case: Case, budget: int, seeds: int) -> Iterator[tuple[str, Floats]]
         for seed in range(seeds):
             model, keys = recovered(case, budget, seed, paired=paired)
             error = ((shapley_of(model) - exact) ** 2).sum() / (exact**2).sum()
-            found.append([*examiner.held_out.errors(model, keys).values(), error])
+            found.append([*examiner.errors(model, keys).values(), error])
         yield name, np.mean(found, axis=0)
 
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from itertools import chain
 from math import nan
 from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import comb
@@ -47,8 +48,7 @@ class _Settings:
 _SETTINGS = _Settings()
 
 
-@dataclass(frozen=True, eq=False)
-class HeldOut:
+class HeldOut(NamedTuple):
     """Masks that no method is given, their values, and weights that make them uniformly random, or of random size."""
 
     masks: Masks
@@ -56,27 +56,11 @@ class HeldOut:
     uniform: Floats
     sized: Floats
 
-    @cached_property
-    def keys(self) -> Keys:
-        """The masks' keys."""
-        return mask_keys(self.masks)
-
-    def errors(self, predict: Callable[[Masks], Floats], evaluated: Keys) -> dict[str, float]:
-        """Return R² by both weights, of masks that were not evaluated."""
-        unseen = ~np.isin(self.keys, evaluated)
-        predicted = np.concatenate([np.asarray(predict(masks), np.float64) for masks in _blocks(self.masks)])
-        if predicted.shape != self.values.shape or not np.isfinite(predicted).all():
-            raise ValueError("the explanation does not predict a finite number for every mask")
-        weights = {"r2": self.uniform, "r2_sized": self.sized}
-        return {name: weighted_r_squared(self.values, predicted, unseen * each) for name, each in weights.items()}
-
 
 def hold_out(case: Case, n_masks: int | None = None) -> HeldOut:
     """Draw masks by the case's name, and evaluate them: all of few players, else some of both kinds.
 
-    Args:
-        case: the case.
-        n_masks: how many of each kind; default: as many as are evaluated in some seconds, 200 to 1,000.
+    ``n_masks`` are drawn of each kind, by default as many as are evaluated in some seconds, 200 to 1,000.
     """
     n, fewest, most = case.n_players, _SETTINGS.fewest_drawn, _SETTINGS.most_drawn
     if n <= (_SETTINGS.enumerated_unknown if case.truth is None else _SETTINGS.enumerated):
@@ -113,8 +97,9 @@ class Examiner:
     def __init__(self, case: Case, n_held_out: int | None = None) -> None:
         self._case = case
         self._exact: dict[tuple[str, int], Values] = {}
-        self.held_out = hold_out(case, n_held_out)
-        self.n_held_out = int(np.count_nonzero(self.held_out.sized))  # of each kind
+        self._held_out = hold_out(case, n_held_out)
+        self._keys = mask_keys(self._held_out.masks)
+        self.n_held_out = int(np.count_nonzero(self._held_out.sized))  # of each kind
 
     def numbers(self, answer: Answer, evaluated: Keys, max_order: int, *, gives_groups: bool) -> dict[str, float]:
         """Measure an answer.
@@ -132,7 +117,7 @@ class Examiner:
             ValueError: if the answer is invalid: not finite, or not of these players.
         """
         answer, truth = _checked(answer, self._case.n_players), self._case.truth
-        found = {} if answer.predict is None else self.held_out.errors(answer.predict, evaluated)
+        found = {} if answer.predict is None else self.errors(answer.predict, evaluated)
         ranked = _ranked(answer, self._case.n_players)
         if ranked is not None:
             found["removal_area"] = self._removal_area(ranked)
@@ -141,6 +126,16 @@ class Examiner:
         if truth is not None and (gives_groups or answer.interactions):
             found |= self._of_groups(answer, truth, min(max_order, self._case.n_players))
         return found
+
+    def errors(self, predict: Callable[[Masks], Floats], evaluated: Keys) -> dict[str, float]:
+        """Return R² of predictions, by both weights, for held-out masks that were not evaluated."""
+        masks, values, uniform, sized = self._held_out
+        unseen = ~np.isin(self._keys, evaluated)
+        predicted = np.concatenate([np.asarray(predict(block), np.float64) for block in _blocks(masks)])
+        if predicted.shape != values.shape or not np.isfinite(predicted).all():
+            raise ValueError("the explanation does not predict a finite number for every mask")
+        weights = {"r2": uniform, "r2_sized": sized}
+        return {name: weighted_r_squared(values, predicted, unseen * each) for name, each in weights.items()}
 
     @cached_property
     def _exact_shapley(self) -> Values:
@@ -171,7 +166,7 @@ class Examiner:
         """Return the area under the normalised curve; players that push towards the value of all are removed first."""
         game, n = self._case.game, self._case.n_players
         everyone, nobody = _values(game, ends(n))
-        if abs(everyone - nobody) <= _SETTINGS.flat * np.ptp(self.held_out.values):
+        if abs(everyone - nobody) <= _SETTINGS.flat * np.ptp(self._held_out.values):
             return nan
         order = np.argsort(-np.sign(everyone - nobody) * ranked, kind="stable")
         return float(removal_curve(order, game, n_steps=min(n, _SETTINGS.steps), n_players=n).normalised.area)

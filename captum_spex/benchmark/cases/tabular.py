@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +21,8 @@ _MOST_ENUMERATED = 16  # players
 Model = Callable[[Floats], Floats]
 
 
-@dataclass(frozen=True, eq=False)
-class Split:
-    """A data set of scikit-learn in two halves."""
+class Split(NamedTuple):
+    """A data set of scikit-learn, divided at random."""
 
     train_x: Floats
     test_x: Floats
@@ -44,14 +43,13 @@ class RowGame:
         """Return the values, float64 ``(n_masks,)``."""
         masks = np.asarray(masks, dtype=np.bool_)
         step = max(1, _BLOCK // len(self.background))
-        blocks = [self._values(masks[start : start + step]) for start in range(0, len(masks), step)]
-        return np.concatenate([np.zeros(0), *blocks])
-
-    def _values(self, masks: Masks) -> Floats:
-        features = np.repeat(masks, self.group, axis=1)
-        rows = np.where(features[:, None, :], self.row, self.background)
-        values = self.model(rows.reshape(-1, len(self.row)))
-        return np.asarray(values.reshape(len(masks), -1).mean(axis=1), dtype=np.float64)
+        values = [np.zeros(0)]
+        for start in range(0, len(masks), step):
+            features = np.repeat(masks[start : start + step], self.group, axis=1)
+            rows = np.where(features[:, None, :], self.row, self.background)
+            found = self.model(rows.reshape(-1, len(self.row)))
+            values.append(found.reshape(len(features), -1).mean(axis=1))
+        return np.concatenate(values)
 
 
 def split_of(data: str) -> Split:
@@ -64,8 +62,7 @@ def split_of(data: str) -> Split:
     parts = train_test_split(loaded.data, loaded.target, test_size=0.25, random_state=0, stratify=labels)
     center, scale = parts[0].mean(axis=0), parts[0].std(axis=0)
     scale[scale == 0] = 1.0  # pixels that are white everywhere
-    train_x, test_x = ((part - center) / scale for part in parts[:2])
-    return Split(train_x, test_x, parts[2], parts[3])
+    return Split(*((part - center) / scale for part in parts[:2]), *parts[2:])
 
 
 def forest(split: Split, row: int) -> Model:
