@@ -36,6 +36,12 @@ def class_values(scores: Tensor, targets: Sequence[int], output: str) -> Tensor:
     return chosen
 
 
+def class_labels(config: Any, n_classes: int) -> list[str]:
+    """Return the names of the classes: those in a model's configuration, or their numbers."""
+    names = dict(getattr(config, "id2label", None) or {})
+    return [str(names.get(number, number)) for number in range(n_classes)]
+
+
 def class_numbers(target: Any, names: Sequence[str]) -> tuple[int, ...]:
     """Return the numbers of classes given by number or name, one or several.
 

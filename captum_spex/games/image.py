@@ -15,7 +15,7 @@ from captum_spex import checks
 from captum_spex.arrays import Floats
 from captum_spex.errors import ArgumentError, MaskError, UnknownNameError
 from captum_spex.evaluation.fingerprint import digest, game_identity
-from captum_spex.games.class_scores import OUTPUTS, class_numbers, class_values
+from captum_spex.games.class_scores import OUTPUTS, class_labels, class_numbers, class_values
 from captum_spex.masks import Masks, as_masks, ends, in_batches
 
 _FILLS = ("blur", "mean", "zero")
@@ -84,7 +84,7 @@ class ImageGame:
         scores = self._scores(ends(self.n_players)[:1])
         if scores.shape[1] == 1 and output != "logit":
             raise ArgumentError("output", repr(output), "'logit' for a model with a single output")
-        labels = _labels(model, scores.shape[1])
+        labels = class_labels(getattr(model, "config", None), scores.shape[1])
         self.targets = (int(scores[0].argmax()),) if target is None else class_numbers(target, labels)
         self.labels = tuple(labels[number] for number in self.targets)
 
@@ -137,12 +137,6 @@ def _checked_image(image: Any) -> Tensor:
         hint = "Pass `image[0]`." if isinstance(image, Tensor) and image.dim() == 4 and len(image) == 1 else ""
         raise ArgumentError("image", got, "a float tensor (channels, height, width)", hint)
     return image.detach().clone()
-
-
-def _labels(model: Any, n_classes: int) -> list[str]:
-    """Return the names of the classes: those in the model's configuration, or their numbers."""
-    names = dict(getattr(getattr(model, "config", None), "id2label", None) or {})
-    return [str(names.get(number, number)) for number in range(n_classes)]
 
 
 def _segments(segments: Any, size: tuple[int, int]) -> tuple[NDArray[np.int64], tuple[str, ...]]:

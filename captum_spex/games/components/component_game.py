@@ -15,7 +15,7 @@ from captum_spex.arrays import Floats
 from captum_spex.errors import ArgumentError, GameError
 from captum_spex.evaluation.fingerprint import digest, game_identity
 from captum_spex.games.components.component import Component, checked_components
-from captum_spex.games.components.hooks import Batch, Change, hooks, recording, sites_of
+from captum_spex.games.components.hooks import Batch, hooks, recording, sites_of
 from captum_spex.games.components.model_inputs import ModelInputs
 from captum_spex.games.components.reference import activations, mean_activations
 from captum_spex.games.components.value_functions import Scored
@@ -193,30 +193,26 @@ class ComponentGame:
         if self._rescale:
             scale = torch.from_numpy(self.n_players / np.maximum(masks.sum(axis=1), 1))
         scores = [self._scores(Batch(present, examples, scale)) for examples in self._inputs.blocks(self._batch_size)]
-        joined = scores[0] if len(scores) == 1 else torch.cat(scores, dim=1)
-        return self._checked_values(self._value(joined), len(masks))
+        values = checks.returned_numbers("value", self._value(torch.cat(scores, dim=1)))
+        if values.ndim not in (1, 2) or len(values) != len(masks):
+            expected = f"({len(masks)},) or ({len(masks)}, n_outputs) for {len(masks)} masks"
+            raise GameError(f"`value`: expected it to return shape {expected}, got {values.shape}.")
+        return values
 
     def _scores(self, batch: Batch) -> Tensor:
         """Return the scores ``(n_masks, n_examples, ...)`` of a batch."""
 
-        def change_at(number: int) -> Change:
+        def ablated(number: int, tensor: Tensor) -> Tensor:
             replacements = None if self._replacements is None else self._replacements[number]
-            return lambda tensor: batch.ablate(number, self._sites[number], tensor, replacements)
+            return batch.ablate(number, self._sites[number], tensor, replacements)
 
         n_masks = len(batch.present)
-        with torch.no_grad(), hooks(self._sites, change_at):
+        with torch.no_grad(), hooks(self._sites, ablated):
             scores = _scores(self._inputs.call(self._forward, n_masks, batch.examples))
         n_rows = n_masks * (batch.examples.stop - batch.examples.start)
         if len(scores) != n_rows:
             raise GameError(f"`forward`: expected it to return {n_rows} rows, got shape {tuple(scores.shape)}.")
         return scores.reshape(n_masks, -1, *scores.shape[1:])
-
-    def _checked_values(self, values: Any, n_masks: int) -> Floats:
-        array = checks.returned_numbers("value", values)
-        if array.ndim not in (1, 2) or len(array) != n_masks:
-            expected = f"({n_masks},) or ({n_masks}, n_outputs) for {n_masks} masks"
-            raise GameError(f"`value`: expected it to return shape {expected}, got {array.shape}.")
-        return array
 
 
 def _checked_reference(ablation: str, reference: Any, n_examples: int) -> ModelInputs | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from torch import nn
@@ -18,6 +18,7 @@ from captum_spex.errors import ArgumentError, UnknownNameError
 from captum_spex.games.components.component import Component, Place, checked_module, module_named, nearest_names
 
 Layers = int | Iterable[int] | None
+Part = TypeVar("Part")
 
 
 # fmt: off
@@ -66,22 +67,17 @@ def heads(model: nn.Module, layers: Layers = None, *, n_heads: int | None = None
         >>> heads(model)[1].places
         (Place(module='h.0.attn.c_proj', side='input', start=8, stop=16),)
     """
-    found = _attentions(checked_module(model))
-    labels = _layer_labels([path for path, _ in found], layers)
     components = []
-    for (path, projection), label in zip(found, labels, strict=True):
-        if label is not None:
-            module, name = model.get_submodule(path), f"{path}.{projection}".lstrip(".")
-            width = _width(model.get_submodule(name), "input", name)
-            count = _n_heads(module, model, path, width) if n_heads is None else checks.integer("n_heads", n_heads)
-            if width % count:
-                expected = f"a number that divides the {width} channels of {name!r}"
-                raise ArgumentError("n_heads", str(count), expected)
-            edges = range(0, width + 1, width // count)
-            components += [
-                Component(f"{label}H{head}", (Place(name, "input", start, stop),))
-                for head, (start, stop) in enumerate(pairwise(edges))
-            ]
+    for label, path, name in _in_layers(_attentions(checked_module(model)), layers):
+        width = _width(model.get_submodule(name), "input", name)
+        count = _n_heads(model, path, width) if n_heads is None else checks.integer("n_heads", n_heads)
+        if width % count:
+            raise ArgumentError("n_heads", str(count), f"a number that divides the {width} channels of {name!r}")
+        edges = range(0, width + 1, width // count)
+        components += [
+            Component(f"{label}H{head}", (Place(name, "input", start, stop),))
+            for head, (start, stop) in enumerate(pairwise(edges))
+        ]
     return components
 
 
@@ -91,10 +87,8 @@ def mlps(model: nn.Module, layers: Layers = None) -> list[Component]:
     Raises:
         ArgumentError: if the model has no MLP of a known kind, or a layer does not exist.
     """
-    found = _mlps(checked_module(model))
-    labels = _layer_labels([block for block, _ in found], layers)
-    named = zip(found, labels, strict=True)
-    return [Component(f"{label.strip()} MLP", (Place(last),)) for (_, last), label in named if label is not None]
+    found = _in_layers(_mlps(checked_module(model)), layers)
+    return [Component(f"{label.strip()} MLP", (Place(last),)) for label, _, last in found]
 
 
 def layers(model: nn.Module, layers: Layers = None) -> list[Component]:
@@ -117,12 +111,8 @@ def layers(model: nn.Module, layers: Layers = None) -> list[Component]:
     if len(attentions) != len(blocks):
         got = f"a {type(model).__name__} with {len(attentions)} attentions and {len(blocks)} MLPs"
         raise ArgumentError("model", got, "one of each in every layer", "Build `Component`s by hand.")
-    labels = _layer_labels([path for path, _ in attentions], layers)
-    return [
-        Component(label.strip(), (Place(f"{path}.{projection}".lstrip(".")), Place(last)))
-        for (path, projection), (_, last), label in zip(attentions, blocks, labels, strict=True)
-        if label is not None
-    ]
+    found = [(path, (name, last)) for (path, name), (_, last) in zip(attentions, blocks, strict=True)]
+    return [Component(label.strip(), tuple(map(Place, both))) for label, _, both in _in_layers(found, layers)]
 
 
 def neurons(
@@ -153,9 +143,7 @@ def neurons(
         >>> [neuron.name for neuron in neurons(model, "2", side="input")]
         ['2[0]', '2[1]', '2[2]']
     """
-    if not isinstance(module, str):
-        raise ArgumentError("module", checks.a(module), "the name of a module")
-    checks.choice("side", side, ("input", "output"))
+    Place(module, side)  # checks both
     found = module_named(checked_module(model), module, "module")
     n_units = _width(found, side, module) if width is None else checks.integer("width", width)
     chosen = range(n_units) if units is None else _integers("units", units, range(n_units))
@@ -191,7 +179,7 @@ def modules(model: nn.Module, pattern: str | Sequence[str]) -> list[Component]:
 
 
 def _attentions(model: nn.Module) -> list[tuple[str, str]]:
-    """Return the names of the attentions and, inside each, of its output projection."""
+    """Return the names of the attentions and of the output projection of each."""
     found = []
     for path, module in model.named_modules():
         own = f"{type(module).__name__} {path.split('.')[-1]}".lower()
@@ -202,7 +190,7 @@ def _attentions(model: nn.Module) -> list[tuple[str, str]]:
         if "attention" in own or "attn" in own:
             inside = dict(module.named_modules())
             projections = [name for name in _NAMES.projections if _is_projection(inside.get(name))]
-            found += [(path, projections[0])] if projections else []
+            found += [(path, f"{path}.{projections[0]}".lstrip("."))] if projections else []
     if not found:
         expected = f"attention modules that have one of {', '.join(_NAMES.projections)}"
         hint = "Build `Component`s by hand, or use `modules(model, pattern)`."
@@ -215,19 +203,16 @@ def _mlps(model: nn.Module) -> list[tuple[str, str]]:
     outside = {name: part for name, part in model.named_modules() if not re.search(r"atte?n", name, re.IGNORECASE)}
     blocks = [name for name in outside if name.split(".")[-1] in _NAMES.mlps and any(outside[name].children())]
     blocks = [name for name in blocks if not any(name.startswith(f"{other}.") for other in blocks)]
-    found = [(name, _mlp_projection(name, outside)) for name in blocks]
+    found = []
+    for name in blocks:
+        inside = [f"{name}.{last}" for last in _NAMES.mlp_projections if _is_projection(outside.get(f"{name}.{last}"))]
+        found.append((name, [*inside, name][0]))  # a mixture of experts has no projection of its own
     for ending in _NAMES.loose_mlp_projections:
         found = found or [(name, name) for name in outside if f".{name}".endswith(f".{ending}")]
     if not found:
         expected = f"modules named {', '.join((*_NAMES.mlps, *_NAMES.loose_mlp_projections))}"
         raise ArgumentError("model", f"{checks.a(model)} without any", expected, "Use `modules(model, pattern)`.")
     return found
-
-
-def _mlp_projection(block: str, modules: Mapping[str, nn.Module]) -> str:
-    """Return the last projection of an MLP, or the MLP itself if it has none of its own, as a mixture of experts."""
-    own = [f"{block}.{name}" for name in _NAMES.mlp_projections if _is_projection(modules.get(f"{block}.{name}"))]
-    return own[0] if own else block
 
 
 def _is_projection(module: nn.Module | None) -> bool:
@@ -251,8 +236,9 @@ def _width(module: nn.Module, side: str, name: str) -> int:
     raise ArgumentError("module", got, f"a module with an attribute {keys[0]} or {keys[1]}", hint)
 
 
-def _n_heads(attention: nn.Module, model: nn.Module, path: str, width: int) -> int:
+def _n_heads(model: nn.Module, path: str, width: int) -> int:
     """Return the number of heads of an attention, read from it, its submodules or a configuration."""
+    attention = model.get_submodule(path)
     configurations = [getattr(attention, "config", None), getattr(model, "config", None)]
     for owner in (*attention.modules(), *configurations):
         for name in _NAMES.head_counts:
@@ -264,22 +250,22 @@ def _n_heads(attention: nn.Module, model: nn.Module, path: str, width: int) -> i
     raise ArgumentError("model", got, missing, "Give `n_heads`.")
 
 
-def _layer_labels(paths: Sequence[str], layers: Layers) -> list[str | None]:
-    """Return the label of every module's layer, ``None`` if it is not among ``layers``.
+def _in_layers(found: Sequence[tuple[str, Part]], layers: Layers) -> list[tuple[str, str, Part]]:
+    """Return those of some named modules that are in the layers, each behind its label.
 
     That is ``"L0"``, or, in a model with several stacks, the module's name and a space.
     """
     stacks: dict[str, list[int]] = {}
-    for row, path in enumerate(paths):
+    for row, (path, _) in enumerate(found):
         stacks.setdefault(re.sub(r"\d+", "*", path), []).append(row)
-    labels: list[str | None] = [None] * len(paths)
+    labels: dict[int, str] = {}
     for rows in stacks.values():
-        numbers = _layer_numbers([paths[row] for row in rows])
+        numbers = _layer_numbers([found[row][0] for row in rows])
         chosen = _chosen(layers, numbers)
         for number, row in zip(numbers, rows, strict=True):
             if number in chosen:
-                labels[row] = f"L{number}" if len(stacks) == 1 else f"{paths[row]} "
-    return labels
+                labels[row] = f"L{number}" if len(stacks) == 1 else f"{found[row][0]} "
+    return [(labels[row], *found[row]) for row in sorted(labels)]
 
 
 def _layer_numbers(paths: Sequence[str]) -> list[int]:

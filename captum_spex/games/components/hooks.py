@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -53,14 +54,11 @@ class Site:
 
         ``present`` is bool ``(n_masks, n_players + 1)``; its last column, always true, is for channels without owner.
         """
-        owners = self._owners(like, present.device)
-        channels = present[:, owners]
-        return self._broadcast(channels.all(dim=2) if owners.dim() > 1 else channels, like)
+        return self._broadcast(present[:, self._owners(like, present.device)].all(dim=2), like)
 
     def scales(self, scale: Tensor, like: Tensor) -> Tensor:
         """Return the factor of every channel: ``scale`` ``(n_masks,)`` if it has an owner, else 1."""
-        owned = self._owners(like, scale.device) < self.n_players
-        owned = owned.any(dim=1) if owned.dim() > 1 else owned
+        owned = (self._owners(like, scale.device) < self.n_players).any(dim=1)
         return self._broadcast(torch.where(owned, scale[:, None], 1.0), like)
 
     def _broadcast(self, by_channel: Tensor, like: Tensor) -> Tensor:
@@ -73,12 +71,11 @@ class Site:
         return self.channel_dim if self.channel_dim < 0 else self.channel_dim + 1
 
     def _owners(self, like: Tensor, device: torch.device) -> Tensor:
-        """Return the owners of every channel, ``(width,)`` or ``(width, most_owners)``."""
+        """Return the owners of every channel, ``(width, most_owners)``."""
         width = like.shape[self._dim] if len(self.starts) > 1 else 1
         if (width, device) not in self._owners_by_width:
             lengths = torch.tensor(np.diff([*self.starts, width]))
-            owners = self.owners[:, 0] if self.owners.shape[1] == 1 else self.owners
-            self._owners_by_width[width, device] = owners.repeat_interleave(lengths, dim=0).to(device)
+            self._owners_by_width[width, device] = self.owners.repeat_interleave(lengths, dim=0).to(device)
         return self._owners_by_width[width, device]
 
     def register(self, change: Change) -> RemovableHandle:
@@ -179,25 +176,22 @@ class Batch:
 
 
 @contextmanager
-def hooks(sites: Sequence[Site], change_at: Callable[[int], Change]) -> Iterator[None]:
-    """Register hooks at all sites, and remove them on exit, also after an error."""
+def hooks(sites: Sequence[Site], change: Callable[[int, Tensor], Tensor]) -> Iterator[None]:
+    """Register hooks that change the tensor of every site, given with its number; they are removed on exit."""
     with ExitStack() as stack:
         for number, site in enumerate(sites):
-            stack.callback(site.register(change_at(number)).remove)
+            stack.callback(site.register(partial(change, number)).remove)
         yield
 
 
 def recording(sites: Sequence[Site], record: Callable[[int, Tensor], Any]) -> AbstractContextManager[None]:
     """Register hooks that pass every site's number and tensor to ``record`` and change nothing."""
 
-    def change_at(number: int) -> Change:
-        def unchanged(tensor: Tensor) -> Tensor:
-            record(number, tensor)
-            return tensor
+    def unchanged(number: int, tensor: Tensor) -> Tensor:
+        record(number, tensor)
+        return tensor
 
-        return unchanged
-
-    return hooks(sites, change_at)
+    return hooks(sites, unchanged)
 
 
 def by_rows(site: Site, tensor: Tensor, n_rows: int) -> Tensor:

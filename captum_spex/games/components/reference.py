@@ -16,11 +16,8 @@ def activations(
     sites: Sequence[Site], forward: Callable[..., Any], inputs: ModelInputs, batch_size: int
 ) -> list[list[Tensor]]:
     """Return the activations at every site, ``(n_examples, ...)`` for each call of its module."""
-    by_site: list[list[list[Tensor]]] = [[] for _ in sites]
-    for examples in inputs.blocks(batch_size):
-        for number, tensors in enumerate(_recorded(sites, forward, inputs, examples)):
-            by_site[number].append(tensors)
-    return [[torch.cat(blocks) for blocks in zip(*calls, strict=True)] for calls in by_site]
+    blocks = [_recorded(sites, forward, inputs, examples) for examples in inputs.blocks(batch_size)]
+    return [[torch.cat(call) for call in zip(*calls, strict=True)] for calls in zip(*blocks, strict=True)]
 
 
 def mean_activations(

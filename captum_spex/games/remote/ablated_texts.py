@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from captum_spex.errors import ArgumentError, UnknownNameError
 from captum_spex.games.text.units import Span, spans_of
@@ -37,19 +35,12 @@ class AblatedTexts:
         ends = [0, *(end for _, end in self.spans)]
         gaps = [text[end:start] for end, (start, _) in zip(ends, self.spans, strict=False)]
         self._end = text[ends[-1] :]
-        self._present = _objects([gap + name for gap, name in zip(gaps, self.names, strict=True)])
-        self._absent = _objects([gap if gap.strip() else "" for gap in gaps] if replacement is None else [])
-        if replacement is not None:
-            self._absent = _objects([gap + replacement for gap in gaps])
+        absent = [gap + replacement if replacement is not None else gap if gap.strip() else "" for gap in gaps]
+        self._present = np.array([gap + name for gap, name in zip(gaps, self.names, strict=True)], dtype=object)
+        self._absent = np.array(absent, dtype=object)
 
     def under(self, masks: Masks) -> list[str]:
         """Return the text under every mask."""
         pieces = np.where(masks, self._present, self._absent)
         texts = ["".join(row) + self._end for row in pieces]
         return texts if self.text[0].isspace() else [text.lstrip() for text in texts]
-
-
-def _objects(texts: list[str]) -> NDArray[Any]:
-    array = np.empty(len(texts), dtype=object)
-    array[:] = texts
-    return array

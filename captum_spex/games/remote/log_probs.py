@@ -31,9 +31,13 @@ class Question(ABC):
 
     endpoint = "completions"
 
-    @abstractmethod
     def request(self, prompt: str) -> dict[str, Any]:
         """Return the body of the request."""
+        return {"model": self.model, "temperature": 0.0, "max_tokens": 1, **self._fields(prompt)}
+
+    @abstractmethod
+    def _fields(self, prompt: str) -> dict[str, Any]:
+        """Return the prompt and the fields that ask for log-probabilities."""
 
     @abstractmethod
     def log_probs(self, response: Mapping[str, Any], prompt: str) -> list[float]:
@@ -44,10 +48,8 @@ class Question(ABC):
 class Echoed(Question):
     """The prompt and the answer are echoed with their log-probabilities (``echo`` of the completions endpoint)."""
 
-    def request(self, prompt: str) -> dict[str, Any]:
-        """Return the body of the request."""
-        body = {"model": self.model, "prompt": prompt + self.answer, "temperature": 0.0}
-        return {**body, "max_tokens": 1, "echo": True, "logprobs": 1}
+    def _fields(self, prompt: str) -> dict[str, Any]:
+        return {"prompt": prompt + self.answer, "echo": True, "logprobs": 1}
 
     def log_probs(self, response: Mapping[str, Any], prompt: str) -> list[float]:
         """Return the log-probabilities of the tokens that overlap the answer."""
@@ -83,10 +85,8 @@ def _starts(text: str, tokens: Sequence[str], offsets: Sequence[int]) -> Sequenc
 class FromPrompt(Question):
     """The log-probabilities of the prompt, which ends with the answer, are returned (``prompt_logprobs`` of vLLM)."""
 
-    def request(self, prompt: str) -> dict[str, Any]:
-        """Return the body of the request."""
-        body = {"model": self.model, "prompt": prompt + self.answer, "temperature": 0.0}
-        return {**body, "max_tokens": 1, "prompt_logprobs": 0}
+    def _fields(self, prompt: str) -> dict[str, Any]:
+        return {"prompt": prompt + self.answer, "prompt_logprobs": 0}
 
     def log_probs(self, response: Mapping[str, Any], prompt: str) -> list[float]:
         """Return the log-probabilities of the last tokens, as many as spell the answer."""
@@ -118,11 +118,10 @@ class FromChatPrompt(FromPrompt):
 
     endpoint = "chat"
 
-    def request(self, prompt: str) -> dict[str, Any]:
-        """Return the body of the request."""
+    def _fields(self, prompt: str) -> dict[str, Any]:
         messages = [*_messages(self.system, prompt), {"role": "assistant", "content": self._spelling}]
-        body = {"model": self.model, "messages": messages, "temperature": 0.0, "max_tokens": 1}
-        return {**body, "prompt_logprobs": 0, "add_generation_prompt": False, "continue_final_message": True}
+        continued = {"add_generation_prompt": False, "continue_final_message": True}
+        return {"messages": messages, "prompt_logprobs": 0, **continued}
 
     @property
     def _spelling(self) -> str:
@@ -139,10 +138,8 @@ class Top(Question):
 
     endpoint = "chat"
 
-    def request(self, prompt: str) -> dict[str, Any]:
-        """Return the body of the request."""
-        body = {"model": self.model, "messages": _messages(self.system, prompt), "temperature": 0.0, "max_tokens": 1}
-        return {**body, "logprobs": True, "top_logprobs": _TOP}
+    def _fields(self, prompt: str) -> dict[str, Any]:
+        return {"messages": _messages(self.system, prompt), "logprobs": True, "top_logprobs": _TOP}
 
     def log_probs(self, response: Mapping[str, Any], prompt: str) -> list[float]:
         """Return the log-probability of the answer's token, or the bound."""
@@ -204,11 +201,10 @@ def generated(response: Mapping[str, Any]) -> str:
 
 
 def _choice(response: Mapping[str, Any]) -> Mapping[str, Any]:
-    choices = response.get("choices")
+    choices: Sequence[Mapping[str, Any]] | None = response.get("choices")
     if not choices:
         raise GameError(f"`base_url`: expected a response with `choices`, got {_excerpt(response)}.")
-    chosen: Mapping[str, Any] = choices[0]
-    return chosen
+    return choices[0]
 
 
 def _excerpt(response: Mapping[str, Any]) -> str:

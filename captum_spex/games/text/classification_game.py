@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from captum_spex import checks
 from captum_spex.errors import ArgumentError
-from captum_spex.games.class_scores import OUTPUTS, class_numbers, class_values
+from captum_spex.games.class_scores import OUTPUTS, class_labels, class_numbers, class_values
 from captum_spex.games.text.ablation import Ablation, Template
 from captum_spex.games.text.answer_scorer import padding_token
 from captum_spex.games.text.prompt import prompt_of
@@ -81,7 +81,8 @@ class ClassificationGame(TextGame):
         settings = TextSettings(unit, ablation, replacement, tokens_per_batch, compile)
         super().__init__(model, tokenizer, prompt, settings)
         _check_last_token_stays(model, self._template)
-        names = _labels(model.config)
+        config: Any = model.config
+        names = class_labels(config, int(config.num_labels))
         if len(names) == 1 and output != "logit":
             raise ArgumentError("output", repr(output), "'logit' for a model with a single output")
         self._n_classes = len(names)
@@ -119,11 +120,6 @@ class ClassificationGame(TextGame):
 
     def _values(self, masks: Masks) -> Tensor:
         return class_values(self._logits(masks), self.targets, self.output)
-
-
-def _labels(config: Any) -> list[str]:
-    names = dict(config.id2label or {})
-    return [str(names.get(number, number)) for number in range(int(config.num_labels))]
 
 
 def _check_last_token_stays(model: Any, template: Template) -> None:

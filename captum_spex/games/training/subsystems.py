@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from joblib import cpu_count
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from threadpoolctl import threadpool_limits
@@ -84,7 +84,7 @@ def _solutions(matrix: Floats, masks: Masks, right: Floats) -> tuple[Floats, NDA
                 solutions[number][:, rows] = values.numpy().T
                 solved[number] = _is_sound(np.asarray(factor.diagonal(), dtype=np.float64), chosen.diagonal())
 
-    with threadpool_limits(1), ThreadPoolExecutor(_processors()) as pool:  # each matrix is small
+    with threadpool_limits(1), ThreadPoolExecutor(cpu_count()) as pool:  # each matrix is small
         list(pool.map(solve, range(0, len(masks), _BLOCK)))
     return solutions, solved
 
@@ -92,7 +92,3 @@ def _solutions(matrix: Floats, masks: Masks, right: Floats) -> tuple[Floats, NDA
 def _is_sound(pivots: Floats, diagonal: Floats) -> bool:
     """Whether no pivot of a factorisation is mostly rounding error."""
     return bool((pivots**2 > LEAST_PIVOT * diagonal).all())
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
