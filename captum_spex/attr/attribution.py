@@ -17,7 +17,6 @@ from captum_spex.attr.tensor_game import TensorGame
 from captum_spex.checks import RandomState
 from captum_spex.compat import captum
 from captum_spex.explaining import StoreArgument, default_budget
-from captum_spex.game import Game
 from captum_spex.interactions import Interactions
 
 
@@ -124,16 +123,16 @@ class SpexAttribution(captum.ShapleyValueSampling):  # type: ignore[misc]
     def _answer(self, request: TensorRequest) -> Any:
         """Return what `attribute` returns."""
         game = request.game(self.forward_func)
-        results = self._explain(game, game.n_players, request, game.inputs[0].device)
+        results = self._explain(game, request, game.inputs[0].device)
         attributions = _attributions(results, game, request)
         return (attributions, _nested(results, game)) if request.return_interactions else attributions
 
-    def _explain(self, game: Game, n_players: int, request: Request, device: torch.device) -> list[Interactions]:
+    def _explain(self, game: Any, request: Request, device: torch.device) -> list[Interactions]:
         """Explain a game whose inputs are on a device; the Gaussian process is fitted there if it is a GPU."""
         approximator = self.approximator
         if device.type == "cuda" and isinstance(approximator, ProxySpexApproximator) and approximator.device is None:
             approximator = replace(approximator, device=device)
-        return request.explained(game, n_players, approximator, self.default_n_samples(n_players))
+        return request.explained(game, approximator, self.default_n_samples(game.n_players))
 
 
 def shapley_values(result: Interactions) -> np.ndarray:

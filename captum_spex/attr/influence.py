@@ -156,7 +156,7 @@ class ProxySpexInfluence(captum.DataInfluence):  # type: ignore[misc]
         with in_words(_TRACINS_WORDS):
             game = self._game(self._evaluation(tests))
         request = replace(self._request, show_progress=show_progress)
-        results = request.explained(game, game.n_players, self._approximator, default_budget(game.n_players))
+        results = request.explained(game, self._approximator, default_budget(game.n_players))
         self._last = None if key is None else (key, results)
         return results
 

@@ -33,8 +33,8 @@ class SpexLLMAttributionResult(captum.LLMAttributionResult):  # type: ignore[mis
 
     Attributes:
         answer: the answer as text.
-        interactions: of the whole answer.
-        token_interactions: of each token of the answer; none without ``per_token``.
+        interactions: of the complete answer.
+        token_interactions: of each token of the answer; empty without ``per_token``.
     """
 
     def __init__(
@@ -194,7 +194,7 @@ class SpexLLMAttribution(captum.LLMAttribution):  # type: ignore[misc]
             tokens_per_batch=tokens_per_batch,
         )
         request = replace(request, n_samples=request.n_samples * n_trials)  # type: ignore[operator]
-        results = self.attr_method._explain(game, game.n_players, request, self.device)
+        results = self.attr_method._explain(game, request, self.device)
         return self._result(inp, target_tokens, results, per_token)
 
     def _check_prompt(self, inp: Any, target: Any, gen_args: Any) -> None:

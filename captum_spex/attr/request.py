@@ -16,7 +16,6 @@ from captum_spex.checks import RandomState
 from captum_spex.compat import captum
 from captum_spex.errors import ArgumentError, in_words
 from captum_spex.explaining import StoreArgument, explain
-from captum_spex.game import Game
 from captum_spex.interactions import Interactions
 
 _CAPTUMS_WORDS = {"budget": "n_samples", "index": "interaction_index", "names": "feature_names"}
@@ -48,14 +47,11 @@ class Request:
             show_progress=checks.flag("show_progress", self.show_progress),
         )
 
-    def explained(
-        self, game: Game, n_players: int, approximator: Approximator | None, default_budget: int
-    ) -> list[Interactions]:
-        """Explain a game and return one result for each output."""
+    def explained(self, game: Any, approximator: Approximator | None, default_budget: int) -> list[Interactions]:
+        """Explain a game with ``n_players``, and return one result for each output."""
         with in_words(_CAPTUMS_WORDS):
             found = explain(
                 game,
-                n_players,
                 budget=default_budget if self.n_samples is None else self.n_samples,
                 index=self.interaction_index,
                 max_order=self.max_order,

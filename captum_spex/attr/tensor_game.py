@@ -35,7 +35,7 @@ class TensorGame:
         additional_forward_args: further arguments of the model.
         multi_output: whether a model with several outputs and no target is explained output by output.
         output_shape: shape of one example's output, known after the first call; ``()`` for a single number.
-        per_batch: whether the model returns one value for the whole batch, known after the first call.
+        per_batch: whether the model returns one value per batch, known after the first call.
     """
 
     forward_func: Callable[..., Any]

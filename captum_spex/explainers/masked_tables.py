@@ -83,7 +83,7 @@ class Table:
     Attributes:
         background: ``(n_rows, n_features)``.
         frame: the same with the dtypes of the explained rows, for a model that gets data frames of several dtypes.
-        dtypes: of the columns of the explained rows, if these came as a data frame.
+        dtypes: of the columns of the explained rows, if these are a data frame.
         finish: makes the model's input from rows of one dtype.
     """
 
@@ -98,8 +98,8 @@ class Table:
 
         Args:
             masker: the masker.
-            rows: the explained rows, if they came as a data frame.
-            sparse: what makes sparse rows, if they came as such.
+            rows: the explained rows, if they are a data frame.
+            sparse: the constructor of sparse rows, if they are sparse.
         """
         if type(masker) not in (maskers.Independent, maskers.Partition):
             return None

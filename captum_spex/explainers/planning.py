@@ -24,16 +24,9 @@ from captum_spex.model import GameModel, Spectrum
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Request:
-    """What is asked about every row.
+    """What is asked about every row: the arguments of an explainer, checked.
 
-    Attributes:
-        index: an interaction index.
-        max_order: largest order; ``None``: 2, or 1 if all rows have a single input.
-        max_terms: how many terms of order 2 and more are kept.
-        outputs: which outputs of the model, as for an explainer.
-        approximator: the algorithm.
-        seed: of the masks.
-        batch_size: masks per call of the model; ``None``: as many as fit.
+    ``max_order`` is ``None`` by default: 2, or 1 if all rows have a single input; ``batch_size``: as many masks as fit.
     """
 
     index: str

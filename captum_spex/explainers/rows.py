@@ -23,9 +23,9 @@ class Rows:
 
     Attributes:
         arguments: for every argument of the model its rows.
-        names: for every argument the names of its columns, if it came as a data frame.
-        frame: the first argument, if it came as a data frame.
-        sparse: what makes sparse rows as the first argument has them, if it came as a sparse matrix or array.
+        names: for every argument the names of its columns, if it is a data frame.
+        frame: the first argument, if it is a data frame.
+        sparse: the constructor of sparse rows of the first argument's class, if it is a sparse matrix or array.
     """
 
     arguments: tuple[Any, ...]
