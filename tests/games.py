@@ -8,6 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 from oracles import code
 
+from captum_spex.masks import PackedMasks, all_masks, mask_keys
 from captum_spex.model import Spectrum
 
 Game = Callable[[np.ndarray], np.ndarray]
@@ -90,3 +91,18 @@ def random_network(n: int, seed: int, width: int = 12) -> Game:
     rng = np.random.default_rng(seed)
     inner, shift, outer = rng.normal(size=(n, width)) * 3 / np.sqrt(n), rng.normal(size=width), rng.normal(size=width)
     return lambda masks: np.tanh((masks - 0.5) @ inner + shift) @ outer
+
+
+class Blocks:
+    """All masks of three players, laid out on demand."""
+
+    n_players = 3
+
+    def __len__(self):
+        return 8
+
+    def keys(self):
+        return mask_keys(all_masks(3))
+
+    def block(self, rows):
+        return PackedMasks(rows.astype(np.uint8)[:, None], 3)
