@@ -31,7 +31,7 @@ _SETTINGS = ("seeds", "untrainable", "n_jobs")
 
 
 class ProxySpexInfluence(captum.DataInfluence):  # type: ignore[misc]
-    """Values and interactions of training points, by retraining on subsets, in the manner of Captum's TracIn.
+    """Values and interactions of training points, by retraining on subsets, with the interface of Captum's TracIn.
 
     Args:
         model: an estimator of scikit-learn, or a function of the columns of the training data that trains a model and

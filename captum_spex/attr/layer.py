@@ -23,7 +23,7 @@ _LAYERS_WORDS = {"feature_mask": "layer_mask", "baselines": "layer_baselines", "
 
 
 class LayerProxySpex(captum.LayerAttribution, captum.PerturbationAttribution):  # type: ignore[misc]
-    """Shapley values and interactions of a layer's activations, in the manner of ``captum.attr.LayerFeatureAblation``.
+    """Shapley values and interactions of a layer's activations, like ``captum.attr.LayerFeatureAblation``.
 
     For components of several layers together see `captum_spex.games.components.ComponentGame`.
 

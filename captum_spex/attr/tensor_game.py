@@ -110,7 +110,6 @@ class TensorGame:
         n_rows = n_masks * self.n_examples
         if output.dim() and len(output) == n_rows:
             self.per_batch = False
-            self.output_shape = tuple(output.shape[1:])
         elif output.numel() == 1 or (output.dim() and len(output) == 1):
             if n_masks > 1:
                 raise ArgumentError(
@@ -119,16 +118,14 @@ class TensorGame:
                     "1 for a model that returns one value per batch",
                 )
             self.per_batch = True
-            self.output_shape = tuple(output.shape[1:])
         else:
             raise GameError(
                 f"`forward_func`: returned shape {tuple(output.shape)} for {n_rows} rows; "
                 "its first dimension must be the number of rows, or it must return one value per batch."
             )
-        if output.numel() == (1 if self.per_batch else n_rows):
-            self.output_shape = ()
-        elif not self.multi_output:
-            n_outputs = output.numel() // (1 if self.per_batch else n_rows)
+        n_outputs = output.numel() // (1 if self.per_batch else n_rows)
+        self.output_shape = () if n_outputs == 1 else tuple(output.shape[1:])
+        if n_outputs != 1 and not self.multi_output:
             raise ArgumentError(
                 "target",
                 f"{self.target!r} for a model with {n_outputs} outputs",

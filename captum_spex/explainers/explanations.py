@@ -37,7 +37,7 @@ class ExplainedRow:
         feature_names: for every argument the names of its positions, if there are any.
         own_names: whether every row has names of its own, as texts have.
         data: the arguments, as the masker shows them.
-        arrays: what was asked of the results, by name.
+        arrays: the requested arrays, by name.
     """
 
     results: Sequence[Interactions]
