@@ -24,8 +24,9 @@ from captum_spex.benchmark.comparison import (
 )
 from captum_spex.benchmark.protocol import OURS, Row
 from captum_spex.benchmark.report import NEEDED, reference_name, tally
+from captum_spex.exports.result import as_text
 from captum_spex.plots.labels import TIMES, lettering, short
-from captum_spex.plots.style import BLUE, GREY, NORMAL, RED, SMALL, plain
+from captum_spex.plots.style import BLUE, GREY, NORMAL, RED, SMALL
 
 _COLOURS = {LOST: RED, UNANSWERED: RED, TIED: GREY, WON: BLUE}
 _STANDINGS = (
@@ -82,7 +83,7 @@ def _draw_standings(ax: Axes, panel: list[Standing], n_bars: int) -> None:
     ax.set_xlabel(f"← lost    {unit}    won →", fontsize=SMALL, color=GREY)
     if metric != R2:
         ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-        ax.xaxis.set_major_formatter(lambda value, _: f"{TIMES.strip()}{plain(10 ** abs(value))}")
+        ax.xaxis.set_major_formatter(lambda value, _: f"{TIMES.strip()}{as_text(10 ** abs(value))}")
     _finish(ax)
 
 

@@ -10,6 +10,7 @@ from captum_spex.indices import Index
 from captum_spex.masks import ends
 from captum_spex.player_sets import PlayerSets
 
+MINUS = "\N{MINUS SIGN}"
 SUMMING = ("SV", "k-SII", "STII", "FSII", "Moebius")
 """Indices whose terms add up to f(all) - f(none), or do so up to the order that was computed."""
 
@@ -64,6 +65,17 @@ def clipped(name: str, length: int) -> str:
 def counted(count: int, thing: str) -> str:
     """Return a number of things in words: "1 player", "2,000 players"."""
     return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+
+
+def as_text(value: float, digits: int = 3, sign: str = "") -> str:
+    """Return a number with a wide minus, and all digits of a larger whole number; ``sign="+"`` adds a plus.
+
+    Example:
+        >>> as_text(1.23456), as_text(1234567.8, sign="+")
+        ('1.23', '+1,234,568')
+    """
+    is_large = 1000 <= abs(value) < 1e9
+    return (f"{value:{sign},.0f}" if is_large else f"{value:{sign}.{digits}g}").replace("-", MINUS)
 
 
 def screened_out(diagnostics: Mapping[str, Any]) -> str:

@@ -32,16 +32,11 @@ def checked_order(result: Interactions, order: Any, lowest: int = 1) -> int:
     raise OrderError("order", repr(order), expected, _how_to_convert(result, order if is_integer else 2))
 
 
-def checked_orders(result: Interactions, order: int | None) -> list[int]:
-    """Return the orders to draw: the one given, or all that the result holds."""
-    return list(range(1, result.max_order + 1)) if order is None else [checked_order(result, order)]
-
-
-def checked_interactions(result: Interactions, order: int | None) -> list[int]:
-    """Return the orders of interactions to draw: the one given, or all that the result holds."""
+def checked_orders(result: Interactions, order: int | None, lowest: int = 1) -> list[int]:
+    """Return the orders to draw: the one given, or all that the result holds, from the lowest on."""
     if order is None:
-        return list(range(2, result.max_order + 1))
-    return [] if result.n_players == 1 and order == 2 else [checked_order(result, order, lowest=2)]
+        return list(range(lowest, result.max_order + 1))
+    return [] if result.n_players == 1 and order == lowest == 2 else [checked_order(result, order, lowest)]
 
 
 def _how_to_convert(result: Interactions, order: int) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from captum_spex import checks
 from captum_spex.interactions import Interactions
 from captum_spex.plots.arguments import checked_orders, checked_result
 from captum_spex.plots.chosen_terms import Shown, largest_terms
@@ -47,16 +46,13 @@ def bar(result: Interactions, *, order: int | None = None, max_display: int = 12
         ['never × fails']
     """
     result = checked_result(result)
-    shown = largest_terms(
-        result, checked_orders(result, order), checks.integer("max_display", max_display), errors=True
-    )
+    shown = largest_terms(result, checked_orders(result, order), max_display, errors=True)
     labels = term_labels(result, shown.players)
     ax = axes_or_new(ax, width_for(labels), 1.1 + 0.32 * max(4, len(shown)))
-    if not len(shown):
+    if len(shown):
+        _draw(ax, shown, labels)
+    else:
         say_empty(ax, order)
-        note(ax, result.index)
-        return ax
-    _draw(ax, shown, labels)
     note(ax, result.index, shown.caption)
     return ax
 
@@ -74,11 +70,6 @@ def _draw(ax: Axes, shown: Shown, labels: list[str]) -> None:
     few_lines(ax)
     for row, (value, further) in enumerate(zip(shown.values.tolist(), reach.tolist(), strict=True)):
         label_bar(ax, value, value + (further if value >= 0 else -further), row)
-    room_for_numbers(ax, shown.values, reach)
-
-
-def room_for_numbers(ax: Axes, values: np.ndarray, reach: np.ndarray) -> None:
-    """Widen the axis so that numbers beside the bars stay inside."""
-    low, high = min(0.0, (values - reach).min()), max(0.0, (values + reach).max())
-    room = 0.13 * (high - low)
-    ax.set_xlim(low - (room if values.min() < 0 else 0), high + (room if values.max() > 0 else 0))
+    low, high = min(0.0, (shown.values - reach).min()), max(0.0, (shown.values + reach).max())
+    room = 0.13 * (high - low)  # for the numbers beside the bars
+    ax.set_xlim(low - (room if shown.values.min() < 0 else 0), high + (room if shown.values.max() > 0 else 0))

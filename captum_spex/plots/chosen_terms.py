@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from captum_spex import checks
 from captum_spex.arrays import Floats, Ints
+from captum_spex.exports.result import as_text
 from captum_spex.interactions import Interactions
 from captum_spex.player_sets import within
-from captum_spex.plots.style import joined, signed
+from captum_spex.plots.style import joined
 
 INTERVAL = 1.64
 """Standard errors to each side that hold the true value nine times out of ten."""
@@ -50,9 +52,10 @@ class Shown:
 
 
 def largest_terms(
-    result: Interactions, orders: Collection[int], most: int, *, among: Ints | None = None, errors: bool = False
+    result: Interactions, orders: Collection[int], max_display: int, *, among: Ints | None = None, errors: bool = False
 ) -> Shown:
     """Return the largest terms of some orders that are not 0, among some players, with standard errors if asked for."""
+    most = checks.integer("max_display", max_display)
     rows = np.flatnonzero(np.isin(result.orders, list(orders)) & (np.abs(result.values) > smallest(result)))
     if among is not None:
         rows = rows[within(result.sets.take(rows), among)]
@@ -70,8 +73,9 @@ def involvement(result: Interactions, orders: Collection[int]) -> Floats:
     return total
 
 
-def most_involved(result: Interactions, orders: Collection[int], most: int) -> Ints:
+def most_involved(result: Interactions, orders: Collection[int], max_display: int) -> Ints:
     """Return the players of the largest involvement, in increasing order; some of many only if they have any."""
+    most = checks.integer("max_display", max_display)
     if result.n_players <= most:
         return np.arange(result.n_players)
     involved = involvement(result, orders)
@@ -98,5 +102,5 @@ def of_players(drawn: int, result: Interactions) -> str:
 
 
 def scale(what: str, values: Floats) -> str:
-    """Return the scale of a picture in words: the largest of some values."""
-    return f"{what} up to {signed(values[np.argmax(np.abs(values))])}" if len(values) and values.any() else ""
+    """Return the scale of a picture in words: the largest of some values, nothing if all are 0."""
+    return f"{what} up to {as_text(values[np.argmax(np.abs(values))], sign='+')}" if values.any() else ""

@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from captum_spex import checks
 from captum_spex.arrays import Floats, Ints, as_array, real_numbers
 from captum_spex.errors import ArgumentError, MaskError
 from captum_spex.interactions import Interactions
-from captum_spex.plots.arguments import checked_interactions, checked_result
+from captum_spex.plots.arguments import checked_orders, checked_result
 from captum_spex.plots.chosen_terms import largest_terms, main_effects, scale
 from captum_spex.plots.interaction_links import draw_links
 from captum_spex.plots.style import GREY, axes_or_new, bare, joined, largest_of, note, tint
@@ -58,10 +57,10 @@ def image(
         'SII; colours: main effects up to +1; links up to +2'
     """
     result = checked_result(result)
-    orders = checked_interactions(result, order)
+    orders = checked_orders(result, order, 2)
     parts = _checked_segments(segments, result.n_players)
     grey = _grey(image, parts.shape)
-    links = largest_terms(result, orders, checks.integer("max_display", max_display))
+    links = largest_terms(result, orders, max_display)
     height, width = parts.shape
     ax = axes_or_new(ax, 5.0, 0.45 + 5.0 * float(np.clip(height / width, 0.4, 2.0)))
     bare(ax)
@@ -98,7 +97,8 @@ def _checked_segments(segments: Any, n_players: int) -> Ints:
 def _grey(image: Any, size: tuple[int, ...]) -> Floats:
     """Return the image as shades from grey to white, ``(height, width)``."""
     array = as_array(image)
-    if array.dtype.kind not in "fiub" or not _fits(array, size):
+    has_channels = array.ndim == 3 and size in (array.shape[1:], array.shape[:2]) and array.size > 0
+    if array.dtype.kind not in "fiub" or not (has_channels or array.shape == size):
         hint = "Pass `image[0]`." if array.ndim == 4 and len(array) == 1 else ""
         expected = f"numbers (channels, height, width) or (height, width[, channels]) that fit segments of {size}"
         raise ArgumentError("image", f"shape {array.shape}, {array.dtype}", expected, hint)
@@ -112,10 +112,6 @@ def _grey(image: Any, size: tuple[int, ...]) -> Floats:
     shades = np.nan_to_num(np.tensordot(weights, channels, axes=1))
     low, high = shades.min(), shades.max()
     return _DARKEST + (1 - _DARKEST) * ((shades - low) / (high - low) if high > low else np.ones(size))
-
-
-def _fits(array: NDArray[Any], size: tuple[int, ...]) -> bool:
-    return array.shape == size or (array.ndim == 3 and size in (array.shape[1:], array.shape[:2]) and array.size > 0)
 
 
 def _tinted(values: Floats) -> Floats:

@@ -33,7 +33,7 @@ def short(name: object, width: int = 20) -> str:
         ('mean radi…nuclei', 'age')
     """
     text = _on_a_line(name)
-    if _width(text) <= width:
+    if sum(map(_columns, text)) <= width:
         return text
     head = _cut(text, int(_HEAD * width))
     tail = _cut(text[::-1], width - 1 - int(_HEAD * width))[::-1]
@@ -107,10 +107,6 @@ def lettering(*texts: str) -> dict[str, Any]:
 def _installed() -> tuple[str, ...]:
     installed = {font.name for font in font_manager.fontManager.ttflist}
     return tuple(name for name in _MORE_LETTERS if name in installed)
-
-
-def _width(text: str) -> int:
-    return sum(_columns(letter) for letter in text)
 
 
 def _columns(letter: str) -> int:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from captum_spex import checks
 from captum_spex.arrays import Floats, Ints
+from captum_spex.exports.result import MINUS, as_text
 from captum_spex.interactions import Interactions
-from captum_spex.plots.arguments import checked_interactions, checked_result
+from captum_spex.plots.arguments import checked_orders, checked_result
 from captum_spex.plots.chosen_terms import largest_terms, main_effects, most_involved, of_players
 from captum_spex.plots.labels import lettering, player_labels
 from captum_spex.plots.style import (
     DIVERGING,
-    MINUS,
     NORMAL,
     PALE,
     SMALL,
@@ -22,7 +21,6 @@ from captum_spex.plots.style import (
     ink_on,
     largest_of,
     note,
-    plain,
     tint,
 )
 
@@ -62,8 +60,8 @@ def matrix(
         [[1.0, 2.0], [2.0, 1.0]]
     """
     result = checked_result(result)
-    checked_interactions(result, 2)
-    chosen = most_involved(result, (1, 2), checks.integer("max_display", max_display))
+    checked_orders(result, 2, 2)
+    chosen = most_involved(result, (1, 2), max_display)
     values = _values(result, chosen, diagonal)
     limit = largest_of(values[~np.isnan(values)])
     side = float(np.clip(0.27 * len(chosen), 2.6, 9.0))
@@ -85,7 +83,7 @@ def matrix(
 def _values(result: Interactions, chosen: Ints, diagonal: bool) -> Floats:
     place = {int(player): row for row, player in enumerate(chosen)}
     values = np.zeros((len(chosen), len(chosen)))
-    for (first, second), value in largest_terms(result, (2,), len(result), among=chosen):
+    for (first, second), value in largest_terms(result, (2,), len(result) or 1, among=chosen):
         values[place[first], place[second]] = values[place[second], place[first]] = value
     values[np.diag_indices(len(chosen))] = main_effects(result)[chosen] if diagonal else np.nan
     return values
@@ -111,6 +109,6 @@ def _write(ax: Axes, values: Floats, limit: float) -> None:
         if np.isnan(value):
             continue
         small = abs(value) < 0.005 * limit
-        text = "0" if small else f"{value:.2f}".replace("-", MINUS) if 0.1 <= limit < 100 else plain(value)
+        text = "0" if small else f"{value:.2f}".replace("-", MINUS) if 0.1 <= limit < 100 else as_text(value)
         colour = PALE if small else ink_on(tint(value, limit)[:3])
         ax.text(column, row, text, ha="center", va="center", fontsize=size, color=colour)

@@ -10,12 +10,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from captum_spex import checks
 from captum_spex.arrays import Floats, Ints, real_numbers
 from captum_spex.errors import ArgumentError
 from captum_spex.interactions import Interactions
-from captum_spex.plots.arguments import checked_interactions, checked_result
-from captum_spex.plots.chosen_terms import Shown, largest_terms, main_effects, most_involved, of_players, scale
+from captum_spex.plots.arguments import checked_orders, checked_result
+from captum_spex.plots.chosen_terms import largest_terms, main_effects, most_involved, of_players, scale
 from captum_spex.plots.interaction_links import draw_links
 from captum_spex.plots.labels import lettering, player_labels
 from captum_spex.plots.style import NORMAL, PALE, SMALL, axes_or_new, bare, joined, largest_of, note, say, tint
@@ -74,9 +73,9 @@ def network(
         1
     """
     result = checked_result(result)
-    orders = checked_interactions(result, order)
+    orders = checked_orders(result, order, 2)
     given = _checked_positions(positions, result.n_players)
-    chosen = most_involved(result, (1, *orders), checks.integer("max_display", max_display))
+    chosen = most_involved(result, (1, *orders), max_display)
     links = largest_terms(result, orders, SIZES.links if order == 2 else SIZES.stars, among=chosen)
     places = np.zeros((result.n_players, 2)) if given is None else given
     if given is None:
@@ -95,7 +94,8 @@ def network(
     _frame(ax, given, names)
     if not len(links):
         say(ax, "no interactions", 0.5 if len(chosen) > 2 else 0.25)
-    _explain(ax, result, links, chosen)
+    scales = [scale("nodes: main effects", main_effects(result)[chosen]), scale("links", links.values)]
+    note(ax, joined(result.index, *scales), joined(of_players(len(chosen), result), links.largest_of_all("links")))
     return ax
 
 
@@ -173,8 +173,3 @@ def _size(ax: Axes) -> tuple[float, float]:
         return 0.96 * width, 0.96 * height - SIZES.note
     extent = ax.get_window_extent()
     return extent.width / figure.dpi, extent.height / figure.dpi
-
-
-def _explain(ax: Axes, result: Interactions, links: Shown, chosen: Ints) -> None:
-    sizes = [scale("nodes: main effects", main_effects(result)[chosen]), scale("links", links.values)]
-    note(ax, joined(result.index, *sizes), joined(of_players(len(chosen), result), links.largest_of_all("links")))

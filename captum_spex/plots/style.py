@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from captum_spex import checks
 from captum_spex.arrays import Floats
 from captum_spex.errors import ArgumentError
+from captum_spex.exports.result import as_text
 
 RED, BLUE = "#ff0051", "#008bfb"  # raises, lowers: SHAP's colours
 GREY, PALE = "#666666", "#dddddd"
@@ -20,7 +21,6 @@ DIVERGING = LinearSegmentedColormap.from_list("captum_spex", [BLUE, "#ffffff", R
 GRADUAL = LinearSegmentedColormap.from_list("captum_spex_gradual", [BLUE, "#8c3fb5", RED])
 SMALL, NORMAL = 8.5, 10.0  # font sizes
 _DARKEST = 0.62  # luminance below which letters are white
-MINUS = "\N{MINUS SIGN}"
 
 
 def colour_of(value: float) -> str:
@@ -44,26 +44,6 @@ def ink_on(colour: Any) -> str:
     return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < _DARKEST else "black"
 
 
-def signed(value: float) -> str:
-    """Return a number with its sign, three digits, and a minus as wide as a plus.
-
-    Example:
-        >>> signed(1.23456)
-        '+1.23'
-    """
-    return (f"{value:+,.0f}" if _is_large(value) else f"{value:+.3g}").replace("-", MINUS)
-
-
-def plain(value: float) -> str:
-    """Return a number, three digits, with the minus that matplotlib's axes have."""
-    return (f"{value:,.0f}" if _is_large(value) else f"{value:.3g}").replace("-", MINUS)
-
-
-def _is_large(value: float) -> bool:
-    """Whether all digits of a whole number are shown."""
-    return 1000 <= abs(value) < 1e9
-
-
 def colour_scale(ax: Axes, drawn: Any, **settings: Any) -> Any:
     """Draw the scale of colours beside axes, and return it."""
     scale = ax.figure.colorbar(drawn, ax=ax, pad=0.02, **settings)
@@ -76,8 +56,8 @@ def label_bar(ax: Axes, value: float, end: float, row: int) -> None:
     """Write a number beyond the end of a horizontal bar."""
     side = 1 if value >= 0 else -1
     ax.annotate(
-        signed(value), (end, row), (4 * side, 0), textcoords="offset points", ha="left" if value >= 0 else "right",
-        va="center", fontsize=SMALL, color=colour_of(value),
+        as_text(value, sign="+"), (end, row), (4 * side, 0), textcoords="offset points",
+        ha="left" if value >= 0 else "right", va="center", fontsize=SMALL, color=colour_of(value),
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from matplotlib.text import Text
 from captum_spex import checks
 from captum_spex.arrays import Floats, Ints
 from captum_spex.interactions import Interactions
-from captum_spex.plots.arguments import checked_interactions, checked_result
+from captum_spex.plots.arguments import checked_orders, checked_result
 from captum_spex.plots.chosen_terms import Shown, largest_terms, main_effects, scale
 from captum_spex.plots.interaction_links import colours_of, widths_of
 from captum_spex.plots.labels import lettering, short
@@ -97,9 +97,9 @@ def text(
         (['never', 'fails'], 1)
     """
     result = checked_result(result)
-    orders = checked_interactions(result, order)
-    links = largest_terms(result, orders, checks.integer("max_display", max_display))
-    size = _checked_size(font_size, result.n_players)
+    links = largest_terms(result, checked_orders(result, order, 2), max_display)
+    usual = float(np.clip(SIZES.usual * np.sqrt(SIZES.short / result.n_players), SIZES.of_long, SIZES.usual))
+    size = usual if font_size is None else checks.positive("font_size", font_size)
     ax = empty_axes() if ax is None else checked_axes(ax)
     own = ax is None
     ax = new_axes(SIZES.width, 1.0) if ax is None else ax
@@ -110,12 +110,6 @@ def text(
     scales = [scale("words: main effects", main_effects(result)), scale("arcs", links.values) or "no interactions"]
     note(ax, joined(result.index, *scales), links.largest_of_all("arcs"))
     return ax
-
-
-def _checked_size(font_size: Any, n_words: int) -> float:
-    if font_size is None:
-        return float(np.clip(SIZES.usual * np.sqrt(SIZES.short / n_words), SIZES.of_long, SIZES.usual))
-    return checks.positive("font_size", font_size)
 
 
 def _words(ax: Axes, result: Interactions, font_size: float) -> list[Text]:

@@ -6,7 +6,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from captum_spex import checks
 from captum_spex.interactions import Interactions
 from captum_spex.plots.arguments import checked_orders, checked_result
 from captum_spex.plots.chosen_terms import Shown, largest_terms
@@ -43,9 +42,7 @@ def upset(
         [2.0, 1.0]
     """
     result = checked_result(result)
-    shown = largest_terms(
-        result, checked_orders(result, order), checks.integer("max_display", max_display), errors=True
-    )
+    shown = largest_terms(result, checked_orders(result, order), max_display, errors=True)
     players = sorted({player for term in shown.players for player in term})
     below = _ROW * max(2, len(players))
     width = 2.2 + 0.36 * max(6, len(shown))

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from captum_spex import checks
 from captum_spex.arrays import Floats
+from captum_spex.exports.result import as_text, counted
 from captum_spex.exports.shap.additive_values import summing
 from captum_spex.interactions import Interactions
 from captum_spex.masks import ends
 from captum_spex.plots.arguments import checked_result
 from captum_spex.plots.chosen_terms import largest_terms, smallest
 from captum_spex.plots.labels import lettering, term_labels
-from captum_spex.plots.style import GREY, NORMAL, axes_or_new, colour_of, few_lines, label_bar, note, plain, width_for
+from captum_spex.plots.style import GREY, NORMAL, axes_or_new, colour_of, few_lines, label_bar, note, width_for
 
 
 def waterfall(result: Interactions, *, max_display: int = 10, ax: Axes | None = None) -> Axes:
@@ -39,22 +39,20 @@ def waterfall(result: Interactions, *, max_display: int = 10, ax: Axes | None = 
         [2.0, 1.0]
     """
     result = summing(checked_result(result), "result")
-    shown = largest_terms(result, range(1, result.max_order + 1), checks.integer("max_display", max_display))
+    shown = largest_terms(result, range(1, result.max_order + 1), max_display)
     with_all, with_none = result.model(ends(result.n_players)).tolist()
     steps, labels = shown.values, term_labels(result, shown.players)
     rest = with_all - with_none - float(steps.sum())
     if shown.n_others or abs(rest) > max(smallest(result), 1e-9 * abs(with_all - with_none)):
-        steps, labels = np.append(steps, rest), [*labels, _others(shown.n_others + result.n_left_out)]
+        count = shown.n_others + result.n_left_out
+        others = counted(count, "other term") if count else "higher orders"
+        steps, labels = np.append(steps, rest), [*labels, others]
     ax = axes_or_new(ax, width_for(labels), 1.6 + 0.34 * max(2, len(steps)))
     _draw(ax, with_none, steps, labels)
     _mark_ends(ax, with_none, with_all, len(steps))
     few_lines(ax)
     note(ax, f"value of the game; {result.index}", "" if len(steps) else "no effects: all values are 0")
     return ax
-
-
-def _others(count: int) -> str:
-    return f"{count:,} other term{'s' * (count > 1)}" if count else "higher orders"
 
 
 def _draw(ax: Axes, start: float, steps: Floats, labels: list[str]) -> None:
@@ -80,4 +78,4 @@ def _mark_ends(ax: Axes, with_none: float, with_all: float, n_steps: int) -> Non
     for value, row, text in ((with_none, -0.95, "f(none)"), (with_all, n_steps - 0.05, "f(all)")):
         ax.axvline(value, color=GREY, linewidth=0.8, linestyle=":", zorder=0)
         box = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
-        ax.text(value, row, f"{text} = {plain(value if abs(value) > rounding else 0.0)}", bbox=box, **style)  # type: ignore[arg-type]
+        ax.text(value, row, f"{text} = {as_text(value if abs(value) > rounding else 0.0)}", bbox=box, **style)  # type: ignore[arg-type]

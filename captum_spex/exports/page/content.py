@@ -12,7 +12,7 @@ import numpy as np
 from captum_spex import checks
 from captum_spex.arrays import Floats, Ints, Rows
 from captum_spex.errors import ArgumentError
-from captum_spex.exports.result import Result, clipped, counted, is_result, screened_out
+from captum_spex.exports.result import Result, as_text, clipped, counted, is_result, screened_out
 from captum_spex.masks import ends
 from captum_spex.player_sets import PlayerSets, within
 
@@ -111,7 +111,7 @@ def _what(result: Result) -> str:
 def _outputs(result: Result) -> str:
     outputs = np.asarray(result.model(ends(result.n_players)), dtype=np.float64)
     with_all, with_none = np.where(np.abs(outputs) > LIMITS.rounding * np.abs(outputs).max(), outputs, 0.0)
-    return f"The output is {_number(with_all)} with all players and {_number(with_none)} without any."
+    return f"The output is {as_text(with_all, 4)} with all players and {as_text(with_none, 4)} without any."
 
 
 def _faithfulness(result: Result, trust: str) -> str:
@@ -174,8 +174,3 @@ def _finite(numbers: Floats, rounded: Callable[[float], float]) -> list[float | 
 
 def _are(count: int) -> str:
     return "is" if count == 1 else "are"
-
-
-def _number(value: float) -> str:
-    large = 1000 <= abs(value) < 1e9
-    return (f"{value:,.0f}" if large else f"{value:.4g}").replace("-", "−")  # noqa: RUF001
