@@ -55,6 +55,6 @@ class Executor(Protocol):
     def evaluate(self, batches: Iterable[ChosenRows]) -> Generator[Answer]:
         """Yield the answers of all batches as soon as they are known, in any order.
 
-        A batch is taken from the iterable, in the thread of the caller, before it is evaluated. After an answer with
-        an error nothing more is evaluated.
+        A batch is taken from the iterable, in the thread of the caller, before it is evaluated. Callers close the
+        generator after an answer with an error.
         """
