@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.arrays import Floats
 from captum_spex.indices import Index
 from captum_spex.masks import Masks, find_rows, mask_keys
 from captum_spex.model import Posterior
 from captum_spex.player_sets import PlayerSets
-
-
-@dataclass(frozen=True)
-class AcquisitionSettings:
-    """Constants of the choice of masks; no measurement is on record for `balance`."""
-
-    max_sets: int = 3000  # of an order whose variances are reduced: bounds memory
-    balance: float = 0.5  # between the summed variance of all sets (0) and the orders' mean variances (1)
-    min_variance: float = 1e-12  # of a value: what rounding leaves of none
-
-
-SETTINGS = AcquisitionSettings()
 
 
 def most_informative(

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
+from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.arrays import Floats
 
 
-@dataclass(frozen=True)
-class ArdSettings:
-    """Constants of the fixed-point iteration, for features and targets of mean square 1."""
-
-    max_steps: int = 30  # bounds the time
-    tolerance: float = 1e-3  # relative change of the noise at which it stops
-    min_noise: float = 1e-8  # keeps noiseless targets solvable in double precision
-    precisions: tuple[float, float] = 1e-6, 1e12  # inverse prior variances: from "free" to "zero"
-
-
-def ard_weights(features: Floats, targets: Floats, settings: ArdSettings = ArdSettings()) -> tuple[Floats, Floats]:
+def ard_weights(features: Floats, targets: Floats) -> tuple[Floats, Floats]:
     r"""Return the weights of features ``(n_rows, n_features)``, and the standard error of each.
 
     :math:`y = F w + \varepsilon`, :math:`w_j \sim N(0, 1 / \alpha_j)`, where :math:`\alpha` and the noise maximise the
@@ -40,14 +29,14 @@ def ard_weights(features: Floats, targets: Floats, settings: ArdSettings = ArdSe
     gram = features.T @ features / scale / scale[:, None]
     products, power = features.T @ targets / scale / size, float(n_rows)
     precision, noise = np.full(n_features, 2.0 * n_features), 0.5
-    for _ in range(settings.max_steps):
+    for _ in range(SETTINGS.ard_steps):
         factor = cho_factor(gram / noise + np.diag(precision))
         weights = cho_solve(factor, products) / noise
         variances = np.diag(cho_solve(factor, np.eye(n_features)))
         well_determined = 1 - precision * variances  # MacKay's gamma: 0 if the prior, 1 if the data decide
-        precision = np.clip(well_determined / np.maximum(weights**2, np.finfo(float).tiny), *settings.precisions)
+        precision = np.clip(well_determined / np.maximum(weights**2, np.finfo(float).tiny), *SETTINGS.ard_precisions)
         residual = power - 2 * weights @ products + weights @ gram @ weights
-        before, noise = noise, max(residual / max(n_rows - well_determined.sum(), 1), settings.min_noise)
-        if abs(before - noise) <= settings.tolerance * noise:
+        before, noise = noise, max(residual / max(n_rows - well_determined.sum(), 1), SETTINGS.ard_min_noise)
+        if abs(before - noise) <= SETTINGS.ard_tolerance * noise:
             break
     return weights / scale * size, np.sqrt(variances) / scale * size

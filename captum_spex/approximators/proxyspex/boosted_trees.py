@@ -11,23 +11,12 @@ import numpy as np
 from captum_spex import checks
 from captum_spex.approximators.proxyspex.ard_regression import ard_weights
 from captum_spex.approximators.proxyspex.proxy import FittedProxy, ProxyData
+from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.arrays import Floats, Rows
 from captum_spex.fourier import characters
 from captum_spex.masks import Masks
 from captum_spex.model import Spectrum, TreeEnsemble
 from captum_spex.statistics import Standardised
-
-
-@dataclass(frozen=True)
-class TreeSettings:
-    """Constants of the trees as a proxy; no measurement is on record for those without a reason."""
-
-    hopeless: float = 1.5  # times the squared error of a rival on the first fold: the other folds are not fitted
-    refitted: int = 200  # terms of the trees that are fitted once more
-    deepest: int = 16  # a path of 16 players has 65,536 subsets: a bound of memory
-
-
-SETTINGS = TreeSettings()
 
 
 @dataclass(frozen=True)
@@ -56,7 +45,7 @@ class BoostedTrees:
         plain: dict[str, float] = {
             name: checks.integer(name, getattr(self, name)) for name in ("n_trees", "num_leaves", "min_child_samples")
         }
-        plain["max_depth"] = checks.integer("max_depth", self.max_depth, 1, SETTINGS.deepest)
+        plain["max_depth"] = checks.integer("max_depth", self.max_depth, 1, SETTINGS.deepest_tree)
         plain["subsample"] = checks.number("subsample", self.subsample, "a number above 0, at most 1", above=0, high=1)
         plain["learning_rate"] = checks.positive("learning_rate", self.learning_rate)
         for name, value in plain.items():
@@ -102,7 +91,7 @@ class BoostedTrees:
         rows = np.flatnonzero(spectrum.orders > 0)
         if not len(rows):
             return spectrum, spectrum
-        largest = np.argsort(-np.abs(spectrum.values[rows]), kind="stable")[: SETTINGS.refitted]
+        largest = np.argsort(-np.abs(spectrum.values[rows]), kind="stable")[: SETTINGS.refitted_terms]
         terms = spectrum.select(rows[largest])
         features, mean = characters(masks, terms.sets).T, float(values.mean())
         centers = features.mean(axis=0)

@@ -9,7 +9,8 @@ import numpy as np
 from captum_spex.approximators.base import Again, Estimate, Problem
 from captum_spex.approximators.proxyspex.acquisition import most_informative
 from captum_spex.approximators.proxyspex.estimation import Estimator, Evaluations
-from captum_spex.approximators.proxyspex.rounds import SETTINGS, Rounds
+from captum_spex.approximators.proxyspex.rounds import Rounds
+from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.arrays import Floats, Rows
 from captum_spex.designs import Design, affordable_level, bernoulli, enumerate_and_spread
 from captum_spex.masks import Masks

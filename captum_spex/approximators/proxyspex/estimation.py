@@ -12,6 +12,7 @@ import torch
 from captum_spex.approximators.base import Estimate
 from captum_spex.approximators.proxyspex.proxy import FittedProxy, Proxy, ProxyData, guide_among
 from captum_spex.approximators.proxyspex.rounds import FEWEST_MASKS
+from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.approximators.proxyspex.stacking import Stack, stack
 from captum_spex.approximators.proxyspex.validation import Quality, stacked_quality
 from captum_spex.arrays import Floats
@@ -19,19 +20,6 @@ from captum_spex.errors import ArgumentError
 from captum_spex.masks import Masks, all_masks
 from captum_spex.model import GameModel, Part, Posterior, Residuals, Spectrum
 from captum_spex.statistics import Standardised
-
-
-@dataclass(frozen=True)
-class EstimationSettings:
-    """Constants of the estimation; no measurement is on record for `alike`."""
-
-    alike: float = 0.7  # correlation from which outputs share a kernel
-    spread_masks: int = 2048  # on which the variance of a model is taken: known within 3 %
-    calibration: float = 1.3  # measured: intervals are that much too short, as hyper-parameters are taken as known
-    min_error: float = 1e-12  # of standardised values: what rounding leaves of none
-
-
-SETTINGS = EstimationSettings()
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,8 @@ from captum_spex.approximators.proxyspex.many_players.packed_run import PackedRu
 from captum_spex.approximators.proxyspex.many_players.screened_fit import averaged, estimate_among_many
 from captum_spex.approximators.proxyspex.proxy import Proxy, guide_among
 from captum_spex.approximators.proxyspex.published_trees import PublishedTrees
-from captum_spex.approximators.proxyspex.rounds import SETTINGS, first_round, fixed_sizes, growing_sizes, n_replicates
+from captum_spex.approximators.proxyspex.rounds import first_round, fixed_sizes, growing_sizes, n_replicates
+from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.designs import affordable_level
 from captum_spex.errors import ArgumentError, BudgetError
 from captum_spex.game import ValueTable
@@ -115,8 +116,8 @@ class ProxySpex:
             ArgumentError: if masks are to be spread or chosen among more than 5,000 players.
         """
         rounds = 1 if self.rounds == "auto" or problem.target is not None else self.rounds
-        if rounds > 1 and problem.budget < SETTINGS.per_round * rounds:
-            needed = f"at least {SETTINGS.per_round * rounds}, {SETTINGS.per_round} for each of `rounds`"
+        if rounds > 1 and problem.budget < SETTINGS.round_masks * rounds:
+            needed = f"at least {SETTINGS.round_masks * rounds}, {SETTINGS.round_masks} for each of `rounds`"
             raise BudgetError("budget", str(problem.budget), needed, "Use fewer `rounds`.")
         if problem.target is not None and problem.budget < first_round(problem.n_players):
             needed = f"at least {first_round(problem.n_players)}, the size of the first round"
@@ -146,7 +147,7 @@ class ProxySpex:
         if self.rounds != "auto":
             return self.rounds
         n, budget, most = problem.n_players, problem.budget, SETTINGS.adaptive_rounds
-        is_scarce = affordable_level(n, budget) == 1 and budget >= SETTINGS.per_round * most
+        is_scarce = affordable_level(n, budget) == 1 and budget >= SETTINGS.round_masks * most
         wins = is_scarce and n <= SETTINGS.adaptive_players and self.spreads(problem)
         return most if wins and guide_among(self._proxies) is not None else 1
 

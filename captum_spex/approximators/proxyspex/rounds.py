@@ -9,29 +9,10 @@ from math import ceil
 import numpy as np
 
 from captum_spex.approximators.base import Estimate
+from captum_spex.approximators.proxyspex.settings import SETTINGS
 
 FEWEST_MASKS = 16
 """Masks below which nothing can be learnt."""
-
-
-@dataclass(frozen=True)
-class RoundSettings:
-    """Constants of planning; no measurement is on record for those without a reason."""
-
-    first_share: float = 0.5  # of the budget that goes to the fixed design when there are several rounds
-    per_round: int = 2 * FEWEST_MASKS  # fewest masks for each of several rounds
-    adaptive_rounds: int = 3  # measured: six were no better
-    adaptive_players: int = 20  # up to which chosen masks were measured to win
-    adaptive_share: float = 0.75  # of a round's masks that are chosen; the others follow the fixed design
-    candidates: int = 400  # masks among which a round chooses, their complements not counted
-    first_round: int = 64  # masks of the first round of an automatic budget, and
-    first_per_player: int = 4  # at least so many for each player
-    growth: float = 1.5  # from one such round to the next: costs at most half of the evaluations more than needed
-    replicated: float = 0.1  # share of the budget that goes to second evaluations of a noisy game, at least and at most
-    replicates: tuple[int, int] = 8, 256
-
-
-SETTINGS = RoundSettings()
 
 
 def first_round(n_players: int) -> int:

@@ -11,20 +11,9 @@ from scipy.optimize import nnls
 from scipy.special import comb
 
 from captum_spex.approximators.proxyspex.proxy import FittedProxy
+from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.arrays import Floats
 from captum_spex.masks import Masks
-
-
-@dataclass(frozen=True)
-class StackingSettings:
-    """Constants of the choice; no measurement is on record for them."""
-
-    worth_a_surrogate: float = 0.02  # share by which the squared error must fall for one more
-    smallest_weight: float = 0.02
-    largest_sum: float = 1.2  # of the weights: a surrogate predicts values of about the right size
-
-
-SETTINGS = StackingSettings()
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,24 +19,12 @@ from captum_spex.approximators.proxyspex.gaussian_process.conditioning import (
 )
 from captum_spex.approximators.proxyspex.gaussian_process.expansion import expansion, posterior
 from captum_spex.approximators.proxyspex.gaussian_process.hyperparameters import Hyperparameters, maximise_evidence
-from captum_spex.approximators.proxyspex.gaussian_process.link_learning import SETTINGS as LINK
 from captum_spex.approximators.proxyspex.gaussian_process.link_learning import LearnedLink
 from captum_spex.approximators.proxyspex.gaussian_process.sparse_terms import find_terms
 from captum_spex.approximators.proxyspex.proxy import FittedProxy, ProxyData
+from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.arrays import Floats, Rows
 from captum_spex.model import GameModel, Link, LinkedExpansion
-
-
-@dataclass(frozen=True)
-class Retuning:
-    """Constants of learning again from where an earlier search ended; no measurement is on record for them."""
-
-    n_steps: int = 10
-    learning_rate: float = 0.15
-    fewest_masks: int = 256  # below, found terms leave the kernel as it is
-
-
-RETUNING = Retuning()
 
 
 @dataclass(frozen=True)
@@ -109,7 +97,7 @@ class Learner:
         rows = order[: self.settings.max_rows]
         hyper, terms = self._learned(rows, values), None
         if self.settings.terms:
-            retune = (lambda h, t: self._retuned(h, t, rows)) if len(masks) >= RETUNING.fewest_masks else None
+            retune = (lambda h, t: self._retuned(h, t, rows)) if len(masks) >= SETTINGS.retuning_masks else None
             hyper, terms = find_terms(hyper, masks[order], values[order], retune=retune, like=self._solver.like)
         fitted = self._conditioned(hyper, terms, values)
         left_out = fitted.left_out.copy()
@@ -124,7 +112,7 @@ class Learner:
     def linked(self) -> FittedProxy | None:
         """Fit the process to latent scores of the values; ``None`` where there is no curve to learn."""
         values = self.data.values
-        if _fewest_distinct(values) < LINK.fewest_values:
+        if _fewest_distinct(values) < SETTINGS.link_values:
             return None
         order = self._shuffled()
         hyper, learned = self._learned_links(order[: self.settings.max_rows])
@@ -133,7 +121,7 @@ class Learner:
         reused = _through(links, fitted.left_out)
         left_out = reused.copy()
         for held_out, learnt_on in self._halves(order):
-            if _fewest_distinct(values[learnt_on]) < LINK.fewest_values // 2:
+            if _fewest_distinct(values[learnt_on]) < SETTINGS.link_values // 2:
                 continue
             hyper_there, learned_there = self._learned_links(learnt_on)
             other = self._conditioned(hyper_there, None, _latents(learned_there, values))
@@ -165,8 +153,8 @@ class Learner:
             hyper.to(signs),
             signs,
             chosen,
-            n_steps=RETUNING.n_steps,
-            learning_rate=RETUNING.learning_rate,
+            n_steps=SETTINGS.retuning_steps,
+            learning_rate=SETTINGS.retuning_rate,
             extra=None if terms is None else terms.covariance(masks, masks, signs),
         )
 

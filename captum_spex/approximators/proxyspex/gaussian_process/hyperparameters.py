@@ -8,20 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-
-@dataclass(frozen=True)
-class EvidenceSettings:
-    """Constants of the search for hyper-parameters."""
-
-    prior_deviation: float = 1.5  # of a player's logarithm about the mean; 0.3 to 2 were compared on six games
-    mean_deviation: float = 3.0  # of that mean about its start: nearly flat
-    jitter: float = 1e-4  # on the diagonal: single precision needs it, the exact solve does not
-    betas: tuple[float, float] = 0.9, 0.99  # of Adam
-    late: float = 0.7  # share of the steps after which they are shorter
-    late_factor: float = 0.4
-
-
-SETTINGS = EvidenceSettings()
+from captum_spex.approximators.proxyspex.settings import SETTINGS
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +87,7 @@ def maximise_evidence(
         # Adam by hand: importing `torch.optim` takes a second, as long as all the rest.
         slope = torch.lerp(gradient, slope, first)
         size = torch.lerp(gradient**2, size, second)
-        rate = learning_rate * (SETTINGS.late_factor if step > SETTINGS.late * n_steps else 1.0)
+        rate = learning_rate * (SETTINGS.late_factor if step > SETTINGS.late_steps * n_steps else 1.0)
         scaled = (size / (1 - second**step)).sqrt() + 1e-8
         flat = flat - rate * slope / (1 - first**step) / scaled
     return _unflatten(flat, signs.shape[1])

@@ -8,25 +8,10 @@ import numpy as np
 from scipy.stats import norm
 from sklearn.isotonic import IsotonicRegression
 
+from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.arrays import Floats
 from captum_spex.model import Link
 from captum_spex.statistics import Standardised
-
-
-@dataclass(frozen=True)
-class LinkSettings:
-    """Constants of the learned link; no measurement is on record for those without a reason."""
-
-    fewest_values: int = 8  # distinct values below which there is no curve to learn
-    margin: float = 0.01  # of the range of the values: keeps the logarithm of the odds finite
-    max_knots: int = 512
-    smoothing: float = 0.15  # bandwidth, in normal scores
-    rank_share: float = 0.1  # of normal scores in a relearned link, so that it rises strictly
-    grid: int = 512  # points at which the mean over the noise is tabulated
-    nodes: int = 16  # of the quadrature over the noise: exact for polynomials up to degree 31
-
-
-SETTINGS = LinkSettings()
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +27,7 @@ class LearnedLink:
 
         The first makes any distribution normal, the second undoes the squashing of a probability.
         """
-        knots, margin = _knots(values), SETTINGS.margin * np.ptp(values)
+        knots, margin = _knots(values), SETTINGS.link_margin * np.ptp(values)
         low, width = values.min() - margin, np.ptp(values) + 2 * margin
 
         def log_odds(some: Floats) -> Floats:
@@ -65,10 +50,12 @@ class LearnedLink:
         knots = _knots(values)
         rising = IsotonicRegression().fit(values, predicted).predict(knots)
         ranks = _normal_scores(values, knots)
-        weights = np.exp(-(((ranks[:, None] - ranks) / SETTINGS.smoothing) ** 2) / 2)
+        weights = np.exp(-(((ranks[:, None] - ranks) / SETTINGS.link_smoothing) ** 2) / 2)
         smooth = np.maximum.accumulate(weights @ rising / weights.sum(axis=1))
         scores = Standardised.of(smooth).values if smooth.std() > 0 else ranks
-        return self._standardised(knots, (1 - SETTINGS.rank_share) * scores + SETTINGS.rank_share * ranks, values)
+        return self._standardised(
+            knots, (1 - SETTINGS.link_rank_share) * scores + SETTINGS.link_rank_share * ranks, values
+        )
 
     def __call__(self, values: Floats) -> Floats:
         """Return the latent scores of values."""
@@ -79,8 +66,8 @@ class LearnedLink:
 
         Gauss-Hermite quadrature with 16 nodes, tabulated.
         """
-        grid = np.linspace(self.latents[0] - 4 * noise, self.latents[-1] + 4 * noise, SETTINGS.grid)
-        nodes, weights = np.polynomial.hermite_e.hermegauss(SETTINGS.nodes)
+        grid = np.linspace(self.latents[0] - 4 * noise, self.latents[-1] + 4 * noise, SETTINGS.link_grid)
+        nodes, weights = np.polynomial.hermite_e.hermegauss(SETTINGS.link_nodes)
         moved = np.interp(grid[:, None] + noise * nodes, self.latents, self.values)
         return Link(grid, moved @ (weights / weights.sum()))
 
@@ -93,9 +80,9 @@ class LearnedLink:
 def _knots(values: Floats) -> Floats:
     """The distinct values; of many, the middles of equally filled bins, and both ends."""
     distinct = np.unique(values)
-    if len(distinct) <= SETTINGS.max_knots:
+    if len(distinct) <= SETTINGS.link_knots:
         return distinct
-    middles = [chunk.mean() for chunk in np.array_split(distinct[1:-1], SETTINGS.max_knots - 2)]
+    middles = [chunk.mean() for chunk in np.array_split(distinct[1:-1], SETTINGS.link_knots - 2)]
     return np.concatenate([distinct[:1], middles, distinct[-1:]])
 
 

@@ -16,28 +16,10 @@ from captum_spex.approximators.proxyspex.gaussian_process.conditioning import (
     signs_of,
 )
 from captum_spex.approximators.proxyspex.gaussian_process.hyperparameters import Hyperparameters, factorised
+from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.arrays import Floats
 from captum_spex.masks import Masks, first_rows
 from captum_spex.player_sets import PlayerSets
-
-
-@dataclass(frozen=True)
-class SearchSettings:
-    """Constants of the search for terms; no measurement is on record for those without a reason."""
-
-    retunes: int = 3  # of the kernel
-    rounds: int = 12  # between two of them
-    per_round: int = 40  # terms
-    shortlist: int = 160  # candidates of one degree whose evidence is computed exactly
-    beam: int = 2000  # sets of one degree that are extended
-    strong_players: int = 30  # by main effect: their pairs are extended too
-    highest_degree: int = 5
-    strictness: float = 4.0  # squared z-score beyond what the best of the candidates of a kind reaches by chance
-    max_masks: int = 1536  # on which terms are searched: bounds the time of an inverse
-    max_cells: int = 2_000_000  # (parent, player) cells of a beam step: bounds memory
-
-
-SETTINGS = SearchSettings()
 
 
 def find_terms(
@@ -60,11 +42,11 @@ def find_terms(
     References:
         Tipping, Faul, "Fast marginal likelihood maximisation for sparse Bayesian models", AISTATS 2003.
     """
-    masks, targets = masks[: SETTINGS.max_masks], targets[: SETTINGS.max_masks]
+    masks, targets = masks[: SETTINGS.search_masks], targets[: SETTINGS.search_masks]
     search = TermSearch.start(hyper, masks, torch.from_numpy(targets).to(like))
     for _ in range(SETTINGS.retunes + 1):
         before = len(search.sets)
-        for _ in range(SETTINGS.rounds):
+        for _ in range(SETTINGS.search_rounds):
             if not search.add_best():
                 break
         if retune is None or len(search.sets) == before:
@@ -124,7 +106,7 @@ class TermSearch:
         limits = torch.from_numpy(self._limits(sets)).to(gram)
         # Adding a term changes the inverse by rank one: of the candidates only ``gram`` and ``found`` need that now,
         # the inverse of all masks follows when the round is over.
-        for _ in range(SETTINGS.per_round):
+        for _ in range(SETTINGS.terms_per_round):
             power, precision = (found**2).mean(dim=1), gram.diagonal()
             score = torch.where(free, power / precision - limits, torch.full_like(power, -1.0))  # q² / s: a squared z
             best = int(score.argmax())
@@ -172,7 +154,7 @@ class TermSearch:
         beam = PlayerSets.from_blocks([np.column_stack([rows, columns])[keep]], n)
         found.append(beam.take(np.arange(min(len(beam), SETTINGS.shortlist))))
         own = PlayerSets.concatenate([PlayerSets.from_sets(self.sets, n), self._pairs_of_strong_players(solved)])
-        for degree in range(3, min(SETTINGS.highest_degree, n) + 1):
+        for degree in range(3, min(SETTINGS.term_degree, n) + 1):
             active = own.take(np.flatnonzero(own.orders == degree - 1))
             parents = PlayerSets.concatenate([active, beam.take(np.arange(min(len(beam), SETTINGS.beam)))])
             parents = parents.take(first_rows(parents.keys())[0])
@@ -189,7 +171,7 @@ class TermSearch:
         return PlayerSets.from_blocks([strong[np.stack(np.triu_indices(len(strong), 1), axis=1)]], len(effects))
 
     def _grown(self, parents: PlayerSets, solved: Tensor) -> PlayerSets:
-        parents = parents.take(np.arange(min(len(parents), max(1, SETTINGS.max_cells // self.masks.shape[1]))))
+        parents = parents.take(np.arange(min(len(parents), max(1, SETTINGS.beam_cells // self.masks.shape[1]))))
         characters = characters_of(parents, self.masks, self.targets)
         power = torch.zeros((len(parents), self.masks.shape[1])).to(solved)
         for column in solved.T:

@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from captum_spex.approximators.proxyspex.ard_regression import ard_weights
 from captum_spex.approximators.proxyspex.many_players.blocked_table import Singles
+from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.arrays import Floats, Ints
 from captum_spex.player_sets import PlayerSets
-
-
-@dataclass(frozen=True)
-class ProductSettings:
-    """Constants of the search for products; no measurement is on record for them."""
-
-    strictness: float = 4.0  # squared z-score beyond what the largest of all candidates reaches by chance
-    max_terms: int = 400  # of a degree, fitted together
-    highest_degree: int = 4  # players of a product
-
-
-SETTINGS = ProductSettings()
 
 
 def find_products(centered: Singles, targets: Floats) -> tuple[list[tuple[int, ...]], Floats]:
@@ -34,10 +22,10 @@ def find_products(centered: Singles, targets: Floats) -> tuple[list[tuple[int, .
     sets: list[tuple[int, ...]] = [(column,) for column in range(n_columns)]
     features = centered.astype(np.float64)
     weights, _ = ard_weights(features, targets)
-    for degree in range(2, min(SETTINGS.highest_degree, n_columns) + 1):
+    for degree in range(2, min(SETTINGS.product_degree, n_columns) + 1):
         parents = [players for players in sets if len(players) == degree - 1]
         residuals = (targets - features @ weights).astype(np.float32)
-        room = min(SETTINGS.max_terms, n_rows // 4 - len(sets) + n_columns)
+        room = min(SETTINGS.product_terms, n_rows // 4 - len(sets) + n_columns)
         if room <= 0 or not parents or not residuals.any():
             break
         limit = 2 * np.log(max(2, len(parents) * n_columns)) + SETTINGS.strictness
@@ -60,7 +48,7 @@ def _grown(
     power = (features**2).T @ centered**2
     scores = covered.astype(np.float64) ** 2 / np.maximum(power, 1e-12) / float(residuals.var())
     best: dict[tuple[int, ...], float] = {}
-    for flat in np.argsort(-scores, axis=None)[: 4 * SETTINGS.max_terms]:
+    for flat in np.argsort(-scores, axis=None)[: 4 * SETTINGS.product_terms]:
         parent, player = divmod(int(flat), centered.shape[1])
         players = tuple(sorted({*parents[parent], player}))
         if len(players) > len(parents[parent]):

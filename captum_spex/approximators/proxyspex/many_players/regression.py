@@ -15,23 +15,13 @@ from captum_spex.approximators.proxyspex.many_players.blocked_table import (
 )
 from captum_spex.approximators.proxyspex.many_players.products import features_of, find_products
 from captum_spex.approximators.proxyspex.many_players.screening import Screening, screen_players
+from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.approximators.proxyspex.validation import held_out_quality
 from captum_spex.arrays import Floats
 from captum_spex.model import GameModel, Spectrum
 from captum_spex.player_sets import PlayerSets, sum_by_set
 from captum_spex.statistics import Standardised
 
-
-@dataclass(frozen=True)
-class RidgeSettings:
-    """Constants of the ridge regression on all players: bounds of work and of the estimated noise."""
-
-    max_steps: int = 20  # of conjugate gradients: each is a pass over the masks
-    tolerance: float = 1e-3  # share of the residual's norm at which they stop
-    min_noise: float = 0.01  # share of the variance, at least and at most, that is taken for noise
-
-
-SETTINGS = RidgeSettings()
 _TINY = float(np.finfo(np.float64).tiny)
 
 
@@ -106,7 +96,7 @@ def _penalties(right: Floats, n_rows: int, n_players: int) -> Floats:
     The squared correlations of single players add up to the explained variance and what chance adds to each.
     """
     explained = ((right / n_rows) ** 2).sum(axis=0) - n_players / n_rows
-    explained = np.clip(explained, SETTINGS.min_noise, 1 - SETTINGS.min_noise)
+    explained = np.clip(explained, SETTINGS.ridge_min_noise, 1 - SETTINGS.ridge_min_noise)
     return np.asarray((1 - explained) * n_players / explained, dtype=np.float64)
 
 
@@ -121,8 +111,8 @@ def _conjugate_gradients(data: BlockedTable, shares: Floats, unit: Floats, right
     """Solve the penalised normal equations of all outputs, with a pass over the masks for every step."""
     found, residual = np.zeros_like(right), right.copy()
     direction, power = residual.copy(), (residual**2).sum(axis=0)
-    goal = SETTINGS.tolerance**2 * np.maximum(power, _TINY)
-    for _ in range(SETTINGS.max_steps):
+    goal = SETTINGS.ridge_tolerance**2 * np.maximum(power, _TINY)
+    for _ in range(SETTINGS.ridge_steps):
         if (power <= goal).all():
             break
         step = unit[:, None] * direction

@@ -8,24 +8,10 @@ import numpy as np
 
 from captum_spex.approximators.proxyspex.ard_regression import ard_weights
 from captum_spex.approximators.proxyspex.many_players.blocked_table import BlockedTable, Singles, inverse_deviations
-from captum_spex.approximators.proxyspex.many_players.products import SETTINGS as PRODUCTS
 from captum_spex.approximators.proxyspex.many_players.products import largest
+from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.arrays import Floats, Ints
 from captum_spex.statistics import ONE_SIDED_95, Standardised
-
-
-@dataclass(frozen=True)
-class ScreeningSettings:
-    """Constants of the screening; no measurement is on record for those without a reason."""
-
-    strong: int = 512  # players, by main effect, that pass
-    passes: int = 3  # each by the residuals of the one before; measured: one alone is not enough
-    max_paired: int = 2048  # of the strongest players, that are paired with every other
-    max_partners: int = 256  # pairs whose players pass
-    nothing: float = 1e-5  # share of the deviation that remains where all is explained, in single precision
-
-
-SETTINGS = ScreeningSettings()
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,20 +63,20 @@ def screen_players(rows: BlockedTable) -> list[Screening]:
     """Screen the players for every output, by marginal evidence and then by pairs."""
     marginals = Marginals.of(rows)
     n_players, n_outputs = marginals.correlations.shape
-    n_paired = int(np.clip(rows.limits.pair_work / (n_players * len(rows) * n_outputs), 1, SETTINGS.max_paired))
+    n_paired = int(np.clip(rows.limits.pair_work / (n_players * len(rows) * n_outputs), 1, SETTINGS.paired_players))
     outputs = zip(rows.values.T, marginals.correlations.T, strict=True)
     return [_screened(rows, column, marginals.shares, correlations, n_paired) for column, correlations in outputs]
 
 
 def _screened(rows: BlockedTable, values: Floats, shares: Floats, correlations: Floats, n_paired: int) -> Screening:
     n_players, deviations = len(shares), inverse_deviations(shares)
-    if n_players <= SETTINGS.strong:
+    if n_players <= SETTINGS.screened_players:
         return Screening(np.arange(n_players), shares, 0.0, n_players, 0.0)
     centered = rows.with_values((values - values.mean())[:, None])
     strong, residuals, scores = _strongest(centered, shares, correlations)
     by_strength = np.argsort(-scores, kind="stable")
     paired = by_strength[:n_paired]
-    if residuals.std() <= SETTINGS.nothing * values.std():
+    if residuals.std() <= SETTINGS.residual_floor * values.std():
         residuals = np.zeros_like(residuals)
     partners, pair_bound = _partners(rows.with_values(residuals[:, None]), shares, paired, strong)
     players = np.union1d(strong, partners)
@@ -106,14 +92,14 @@ def _strongest(centered: BlockedTable, shares: Floats, correlations: Floats) -> 
     Screened again by the residuals: among much else that varies, weak players do not show at first.
     """
     values, n_rows = centered.values[:, 0], len(centered)
-    count = max(2, min(SETTINGS.strong, n_rows // 2))
+    count = max(2, min(SETTINGS.screened_players, n_rows // 2))
     scores, residuals = np.sqrt(n_rows) * np.abs(correlations), values
-    for _ in range(SETTINGS.passes):
+    for _ in range(SETTINGS.screening_passes):
         strong = np.argsort(-scores, kind="stable")[:count]
         features = (centered.columns(strong) - shares[strong].astype(np.float32)).astype(np.float64)
         weights, _ = ard_weights(features, values)
         residuals = values - features @ weights
-        if residuals.std() <= SETTINGS.nothing * values.std():
+        if residuals.std() <= SETTINGS.residual_floor * values.std():
             break
         again = Marginals.of(centered.with_values(residuals[:, None]))
         scores = np.sqrt(n_rows) * np.abs(again.correlations[:, 0])
@@ -127,7 +113,7 @@ def _partners(residuals: BlockedTable, shares: Floats, paired: Ints, strong: Int
     """Return the players of the strongest pairs of one of ``paired`` and any, and the size of a pair that is found."""
     n_rows, n_players = len(residuals), len(shares)
     deviations, deviation = inverse_deviations(shares).astype(np.float32), float(residuals.values.std())
-    limit = 2 * np.log(len(paired) * n_players) + PRODUCTS.strictness
+    limit = 2 * np.log(len(paired) * n_players) + SETTINGS.strictness
     is_strong = np.isin(np.arange(n_players), strong)
     found: list[tuple[Singles, Ints]] = []
     step = max(1, residuals.limits.pair_cells // n_players)
@@ -141,7 +127,7 @@ def _partners(residuals: BlockedTable, shares: Floats, paired: Ints, strong: Int
     if not found:
         return strong[:0], bound
     pairs = np.concatenate([pair for _, pair in found])
-    strongest = largest(np.concatenate([score for score, _ in found]), SETTINGS.max_partners)
+    strongest = largest(np.concatenate([score for score, _ in found]), SETTINGS.partner_pairs)
     return np.unique(pairs[strongest]), bound
 
 

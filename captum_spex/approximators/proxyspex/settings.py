@@ -1,0 +1,88 @@
+"""The constants of ProxySPEX in one record, with where each comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `ProxySpex` leaves no choice about; no measurement is on record for those without a reason."""
+
+    # Rounds of masks.
+    first_share: float = 0.5  # of the budget that goes to the fixed design when there are several rounds
+    round_masks: int = 32  # fewest masks for each of several rounds
+    adaptive_rounds: int = 3  # measured: six were no better
+    adaptive_players: int = 20  # up to which chosen masks were measured to win
+    adaptive_share: float = 0.75  # of a round's masks that are chosen; the others follow the fixed design
+    candidates: int = 400  # masks among which a round chooses, their complements not counted
+    first_round: int = 64  # masks of the first round of an automatic budget, and
+    first_per_player: int = 4  # at least so many for each player
+    growth: float = 1.5  # from one such round to the next: costs at most half of the evaluations more than needed
+    replicated: float = 0.1  # share of the budget that goes to second evaluations of a noisy game, at least and at most
+    replicates: tuple[int, int] = 8, 256
+    # Choosing masks.
+    max_sets: int = 3000  # of an order whose variances are reduced: bounds memory
+    balance: float = 0.5  # between the summed variance of all sets (0) and the orders' mean variances (1)
+    min_variance: float = 1e-12  # of a value: what rounding leaves of none
+    # Estimation and stacking.
+    alike: float = 0.7  # correlation from which outputs share a kernel
+    spread_masks: int = 2048  # on which the variance of a model is taken: known within 3 %
+    calibration: float = 1.3  # measured: intervals are that much too short, as hyper-parameters are taken as known
+    min_error: float = 1e-12  # of standardised values: what rounding leaves of none
+    worth_a_surrogate: float = 0.02  # share by which the squared error must fall for one more
+    smallest_weight: float = 0.02
+    largest_sum: float = 1.2  # of the weights: a surrogate predicts values of about the right size
+    # Boosted trees.
+    hopeless: float = 1.5  # times the squared error of a rival on the first fold: the other folds are not fitted
+    refitted_terms: int = 200  # of the trees that are fitted once more
+    deepest_tree: int = 16  # a path of 16 players has 65,536 subsets: a bound of memory
+    # Gaussian process: the search for hyper-parameters.
+    prior_deviation: float = 1.5  # of a player's logarithm about the mean; 0.3 to 2 were compared on six games
+    mean_deviation: float = 3.0  # of that mean about its start: nearly flat
+    jitter: float = 1e-4  # on the diagonal: single precision needs it, the exact solve does not
+    betas: tuple[float, float] = 0.9, 0.99  # of Adam
+    late_steps: float = 0.7  # share of the steps after which they are shorter
+    late_factor: float = 0.4
+    retuning_steps: int = 10  # from where an earlier search ended
+    retuning_rate: float = 0.15
+    retuning_masks: int = 256  # below, found terms leave the kernel as it is
+    # Gaussian process: the search for terms.
+    strictness: float = 4.0  # squared z-score beyond what the best of the candidates of a kind reaches by chance
+    retunes: int = 3  # of the kernel
+    search_rounds: int = 12  # between two of them
+    terms_per_round: int = 40
+    shortlist: int = 160  # candidates of one degree whose evidence is computed exactly
+    beam: int = 2000  # sets of one degree that are extended
+    strong_players: int = 30  # by main effect: their pairs are extended too
+    term_degree: int = 5
+    search_masks: int = 1536  # on which terms are searched: bounds the time of an inverse
+    beam_cells: int = 2_000_000  # (parent, player) cells of a beam step: bounds memory
+    # Gaussian process: the learned link.
+    link_values: int = 8  # distinct values below which there is no curve to learn
+    link_margin: float = 0.01  # of the range of the values: keeps the logarithm of the odds finite
+    link_knots: int = 512
+    link_smoothing: float = 0.15  # bandwidth, in normal scores
+    link_rank_share: float = 0.1  # of normal scores in a relearned link, so that it rises strictly
+    link_grid: int = 512  # points at which the mean over the noise is tabulated
+    link_nodes: int = 16  # of the quadrature over the noise: exact for polynomials up to degree 31
+    # Regression with a prior variance for every feature; features and targets have mean square 1.
+    ard_steps: int = 30  # bounds the time
+    ard_tolerance: float = 1e-3  # relative change of the noise at which it stops
+    ard_min_noise: float = 1e-8  # keeps noiseless targets solvable in double precision
+    ard_precisions: tuple[float, float] = 1e-6, 1e12  # inverse prior variances: from "free" to "zero"
+    # Many players: screening.
+    screened_players: int = 512  # by main effect, that pass
+    screening_passes: int = 3  # each by the residuals of the one before; measured: one alone is not enough
+    paired_players: int = 2048  # of the strongest, at most, that are paired with every other
+    partner_pairs: int = 256  # at most, whose players pass
+    residual_floor: float = 1e-5  # share of the deviation that remains where all is explained, in single precision
+    # Many players: products and ridge regression.
+    product_terms: int = 400  # of a degree, at most, fitted together
+    product_degree: int = 4  # players of a product, at most
+    ridge_steps: int = 20  # of conjugate gradients: each is a pass over the masks
+    ridge_tolerance: float = 1e-3  # share of the residual's norm at which they stop
+    ridge_min_noise: float = 0.01  # share of the variance, at least and at most, that is taken for noise
+
+
+SETTINGS = Settings()
