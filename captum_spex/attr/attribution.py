@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -17,15 +17,18 @@ from captum_spex.attr.tensor_game import TensorGame
 from captum_spex.checks import RandomState
 from captum_spex.compat import captum
 from captum_spex.explaining import StoreArgument, default_budget
+from captum_spex.exports.shap.additive_values import shapley_values
 from captum_spex.interactions import Interactions
 
 
 class SpexAttribution(captum.ShapleyValueSampling):  # type: ignore[misc]
     """Base of the adapters. A subclass of ``ShapleyValueSampling``, so that ``LLMAttribution`` accepts it as one."""
 
-    def __init__(self, forward_func: Callable[..., Any], approximator: Approximator) -> None:
+    default_approximator: ClassVar[type[Approximator]]
+
+    def __init__(self, forward_func: Callable[..., Any], approximator: Approximator | None = None) -> None:
         captum.PerturbationAttribution.__init__(self, forward_func)
-        self.approximator = approximator
+        self.approximator = self.default_approximator() if approximator is None else approximator
 
     def default_n_samples(self, n_players: int) -> int:
         """Return the number of evaluations that is used when none is given."""
@@ -121,7 +124,6 @@ class SpexAttribution(captum.ShapleyValueSampling):  # type: ignore[misc]
         raise NotImplementedError(f"attribute_future is not implemented for {self.get_name()}")
 
     def _answer(self, request: TensorRequest) -> Any:
-        """Return what `attribute` returns."""
         game = request.game(self.forward_func)
         results = self._explain(game, request, game.inputs[0].device)
         attributions = _attributions(results, game, request)
@@ -135,11 +137,6 @@ class SpexAttribution(captum.ShapleyValueSampling):  # type: ignore[misc]
         return request.explained(game, approximator, self.default_n_samples(game.n_players))
 
 
-def shapley_values(result: Interactions) -> np.ndarray:
-    """Return one Shapley value per player, ``(n_players,)``."""
-    return (result if result.index in ("SV", "SII") else result.to("SV", max_order=1)).first_order()
-
-
 def _attributions(results: list[Interactions], game: TensorGame, request: TensorRequest) -> Any:
     """Arrange the Shapley values: ``(examples, *outputs, *features)`` or ``(examples, *outputs, n_players)``."""
     values = np.stack([shapley_values(result) for result in results])
@@ -151,7 +148,7 @@ def _attributions(results: list[Interactions], game: TensorGame, request: Tensor
         _over_features(coefficients.to(_dtype(tensor)).to(tensor.device), players, len(game.output_shape))
         for tensor, players in zip(game.inputs, game.players, strict=True)
     )
-    return captum.format_output(request.is_tuple, spread)
+    return captum.format_output(captum.is_tuple(request.inputs), spread)
 
 
 def _over_features(coefficients: Tensor, players: Tensor, n_output_dims: int) -> Tensor:

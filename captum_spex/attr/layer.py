@@ -128,7 +128,7 @@ class LayerProxySpex(captum.LayerAttribution, captum.PerturbationAttribution):  
             request, inputs=activations[0] if is_single else activations, additional_forward_args=arguments
         )
         with in_words(_LAYERS_WORDS):
-            model = _Injected(self.forward_func, side, len(activations))
+            model = side.injected(self.forward_func, len(activations))
             return ProxySpex(model, self.approximator)._answer(request)
 
 
@@ -168,6 +168,15 @@ class _Side:
                 raise ArgumentError("layer", got, "a layer whose activations have the examples first")
         return tuple(calls[0])
 
+    def injected(self, forward_func: Callable[..., Any], n_activations: int) -> Callable[..., Any]:
+        """Return the model as a function of the activations here, then of its own arguments."""
+
+        def model(*given: Any) -> Any:
+            with self.hooked(lambda value: _replaced(value, given[:n_activations])):
+                return forward_func(*given[n_activations:])
+
+        return model
+
     @contextmanager
     def hooked(self, change: Callable[[Any], Any]) -> Any:
         """Apply ``change`` to what passes here; the hook is removed on leaving, also on an error."""
@@ -179,20 +188,6 @@ class _Side:
             yield
         finally:
             handle.remove()
-
-
-@dataclass(frozen=True, eq=False)
-class _Injected:
-    """The model as a function of the activations of a layer, then of its own arguments."""
-
-    forward_func: Callable[..., Any]
-    side: _Side
-    n_activations: int
-
-    def __call__(self, *arguments: Any) -> Any:
-        activations, own = arguments[: self.n_activations], arguments[self.n_activations :]
-        with self.side.hooked(lambda value: _replaced(value, activations)):
-            return self.forward_func(*own)
 
 
 def _floating(value: Any) -> list[tuple[int, Tensor]]:

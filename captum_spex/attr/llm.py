@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from captum_spex import checks
-from captum_spex.attr.attribution import SpexAttribution, shapley_values
+from captum_spex.attr.attribution import SpexAttribution
 from captum_spex.attr.language_game import Inspect, LanguageGame
 from captum_spex.attr.request import Request
 from captum_spex.checks import RandomState
@@ -19,6 +19,8 @@ from captum_spex.compat import captum
 from captum_spex.compat.versions import CAPTUM_LLM, check_version
 from captum_spex.errors import ArgumentError
 from captum_spex.explaining import StoreArgument
+from captum_spex.exports.result import clipped
+from captum_spex.exports.shap.additive_values import shapley_values
 from captum_spex.games.text.length_limit import token_limit
 from captum_spex.interactions import Interactions
 
@@ -86,9 +88,7 @@ class SpexLLMAttributionResult(captum.LLMAttributionResult):  # type: ignore[mis
 
 def _label(text: str) -> str:
     """Return a text for a picture: one line, shortened, dollar signs escaped as matplotlib reads mathematics."""
-    line = " ".join(text.split())
-    line = line if len(line) <= _LONGEST_NAME else line[: _LONGEST_NAME - 1] + "…"
-    return line.replace("$", r"\$")
+    return clipped(" ".join(text.split()), _LONGEST_NAME).replace("$", r"\$")
 
 
 class SpexLLMAttribution(captum.LLMAttribution):  # type: ignore[misc]
@@ -225,7 +225,6 @@ class SpexLLMAttribution(captum.LLMAttribution):  # type: ignore[misc]
             self._check_room(inp, gen_args or captum.DEFAULT_GEN_ARGS)
 
     def _check_room(self, inp: Any, gen_args: Mapping[str, Any]) -> None:
-        """Check that the prompt and what may be generated fit into the model's limit."""
         limit = token_limit(self.model, self.tokenizer)
         n_new = gen_args.get("max_new_tokens")
         n_new = n_new if isinstance(n_new, int) else 1
@@ -274,7 +273,6 @@ class SpexLLMAttribution(captum.LLMAttribution):  # type: ignore[misc]
 
 
 def _check_causal(model: Any) -> None:
-    """Check that a model continues texts."""
     got, expected = f"one of {checks.a(model)}", "a method of a causal language model of transformers"
     if not isinstance(model, nn.Module):
         hint = "For a model behind a server use Captum's `RemoteLLMAttribution`, or `captum_spex.games.remote`."
@@ -286,7 +284,6 @@ def _check_causal(model: Any) -> None:
 
 
 def _vocabulary_size(model: Any) -> int | None:
-    """Return the number of tokens that a model knows, if it can be read."""
     try:
         size = model.get_input_embeddings().num_embeddings
     except (AttributeError, NotImplementedError):

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from captum_spex.approximators import Approximator
 from captum_spex.approximators import ProxySpex as ProxySpexApproximator
 from captum_spex.attr.attribution import SpexAttribution
 
@@ -30,5 +26,4 @@ class ProxySpex(SpexAttribution):
         Butler et al., "ProxySPEX", NeurIPS 2025, arXiv 2505.17495.
     """
 
-    def __init__(self, forward_func: Callable[..., Any], approximator: Approximator | None = None) -> None:
-        super().__init__(forward_func, ProxySpexApproximator() if approximator is None else approximator)
+    default_approximator = ProxySpexApproximator

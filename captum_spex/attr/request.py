@@ -91,11 +91,6 @@ class TensorRequest(Request):
             multi_output=None if several is None else checks.flag("multi_output", several),
         )
 
-    @property
-    def is_tuple(self) -> bool:
-        """Whether the inputs, and so the attributions, are a tuple."""
-        return bool(captum.is_tuple(self.inputs))
-
     def game(self, forward_func: Any) -> TensorGame:
         """Return the game over the features of the inputs.
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from captum_spex.approximators import Approximator
 from captum_spex.approximators import Spex as SpexApproximator
 from captum_spex.attr.attribution import SpexAttribution
 
@@ -33,8 +29,7 @@ class Spex(SpexAttribution):
         Kang et al., "SPEX: Scaling Feature Interaction Explanations for LLMs", ICML 2025, arXiv 2502.13870.
     """
 
-    def __init__(self, forward_func: Callable[..., Any], approximator: Approximator | None = None) -> None:
-        super().__init__(forward_func, SpexApproximator() if approximator is None else approximator)
+    default_approximator = SpexApproximator
 
     def default_n_samples(self, n_players: int) -> int:
         """Return the evaluations of three groups of 64 bins at degree 5, and never more than ``2**n``.

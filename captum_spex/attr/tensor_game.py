@@ -152,15 +152,11 @@ def players_of(feature_mask: Any, inputs: tuple[Tensor, ...]) -> tuple[tuple[Ten
         if mask.is_floating_point() or mask.is_complex() or mask.dtype == torch.bool:
             raise MaskError(name, f"dtype {mask.dtype}", "a tensor of integer group ids")
         if not _broadcasts(mask, tensor):
-            raise MaskError(
-                name,
-                f"shape {tuple(mask.shape)}",
-                f"{(1, *tensor.shape[1:])} or {tuple(tensor.shape)}, or a shape that broadcasts to it",
-            )
+            expected = f"{(1, *tensor.shape[1:])} or {tuple(tensor.shape)}, or a shape that broadcasts to it"
+            raise MaskError(name, f"shape {tuple(mask.shape)}", expected)
     if feature_mask is None:  # ids are consecutive already
-        return tuple(mask.to(tensor.device) for mask, tensor in zip(masks, inputs, strict=True)), sum(
-            mask.numel() for mask in masks
-        )
+        own = tuple(mask.to(tensor.device) for mask, tensor in zip(masks, inputs, strict=True))
+        return own, sum(mask.numel() for mask in masks)
     device = inputs[0].device
     ids, numbered = torch.unique(torch.cat([mask.to(device).reshape(-1) for mask in masks]), return_inverse=True)
     pieces = torch.split(numbered, [mask.numel() for mask in masks])
@@ -187,19 +183,14 @@ def baselines_of(baselines: Any, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ..
         if isinstance(baseline, Tensor) and not _broadcasts(baseline, tensor):
             expected = f"a shape that broadcasts to the input's {tuple(tensor.shape)}"
             raise ArgumentError("baselines", f"shape {tuple(baseline.shape)}", expected)
-    return tuple(
-        _in_dtype_of(tensor, torch.as_tensor(baseline, dtype=_precise(baseline, tensor), device=tensor.device))
-        for baseline, tensor in zip(given, inputs, strict=True)
-    )
+    return tuple(_baseline_of(tensor, baseline) for baseline, tensor in zip(given, inputs, strict=True))
 
 
-def _precise(baseline: Tensor | float, tensor: Tensor) -> torch.dtype | None:
-    """Return the input's dtype for a floating number, so that it is not rounded to the default dtype first."""
-    return tensor.dtype if isinstance(baseline, float) and tensor.is_floating_point() else None
-
-
-def _in_dtype_of(tensor: Tensor, baseline: Tensor) -> Tensor:
-    """Cast a baseline to its input's dtype, unless that is an integer type that would change the baseline."""
+def _baseline_of(tensor: Tensor, given: Tensor | float) -> Tensor:
+    """Return a baseline in its input's dtype, unless that is an integer type that would change it."""
+    if isinstance(given, float) and tensor.is_floating_point():  # not rounded to the default dtype first
+        return torch.as_tensor(given, dtype=tensor.dtype, device=tensor.device)
+    baseline = torch.as_tensor(given, device=tensor.device)
     cast = baseline.to(tensor.dtype)
     is_lossless = tensor.is_floating_point() or torch.equal(cast.to(baseline.dtype), baseline)
     # A number takes part in type promotion only if it has a dimension: uint8 and -1 then become int64.

@@ -54,6 +54,10 @@ def game_of(text: str, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]
     settings = {key: options[key] for key in shared} | {"compile": options["compile_model"]}
     if options["output"] is not None:
         settings["output"] = options["output"]
+    unused = [key for key in ("system", "chat") if options[key] and task != "answer"]
+    if unused:
+        got = f"{options[unused[0]]!r} for the task {task}"
+        raise ArgumentError(unused[0], got, 'nothing, unless `task="answer"`')
     game, target = _GAMES[task]((model, tokenizer, text), options, settings)
     facts = {
         "model": "embedded" if options["model"] is None else name,
@@ -68,7 +72,6 @@ def game_of(text: str, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]
 
 
 def _classification(loaded: Loaded, options: Mapping[str, Any], settings: dict[str, Any]) -> tuple[Any, str]:
-    _refuse(options, ("system", "chat"), "classification")
     target = options["target"]
     if target is not None and target.isdecimal() and target not in loaded[0].config.label2id:
         target = int(target)
@@ -85,19 +88,12 @@ def _answer(loaded: Loaded, options: Mapping[str, Any], settings: dict[str, Any]
 
 
 def _similarity(loaded: Loaded, options: Mapping[str, Any], settings: dict[str, Any]) -> tuple[Any, str]:
-    _refuse(options, ("system", "chat"), "similarity")
     if options["target"] is None:
         raise ArgumentError("target", "nothing", "the query to compare the text with")
     return SimilarityGame(*loaded, options["target"], **settings), options["target"]
 
 
 _GAMES = {"classification": _classification, "answer": _answer, "similarity": _similarity}
-
-
-def _refuse(options: Mapping[str, Any], names: tuple[str, ...], task: str) -> None:
-    for name in names:
-        if options[name]:
-            raise ArgumentError(name, f"{options[name]!r} for the task {task}", 'nothing, unless `task="answer"`')
 
 
 def _device(given: str | None) -> torch.device:

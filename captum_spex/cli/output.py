@@ -17,6 +17,8 @@ from rich.text import Text
 
 from captum_spex import __version__
 from captum_spex.errors import ArgumentError
+from captum_spex.exports.result import clipped
+from captum_spex.exports.shap.additive_values import shapley_values
 from captum_spex.interactions import Interactions
 from captum_spex.masks import ends
 
@@ -56,8 +58,7 @@ def show(result: Interactions, game: Any, facts: Mapping[str, Any], *, top: int,
     if reconfigure is not None:
         reconfigure(errors="replace")  # a character that the terminal cannot show must not fail the run
     console = Console(file=stream, highlight=False)
-    shapley = result if result.index in ("SV", "SII") else result.to("SV", max_order=1)
-    console.print(_coloured(game, shapley.first_order()))
+    console.print(_coloured(game, shapley_values(result)))
     console.print(_headline(result, facts))
     for order in range(1, result.max_order + 1):
         table = _table(result, order, top, console)
@@ -201,7 +202,6 @@ def _table(result: Interactions, order: int, top: int, console: Console) -> Tabl
 
 
 def _named(result: Interactions, players: tuple[int, ...]) -> Text:
-    """Return the names of a term's players, long ones shortened."""
     most = max(12, _STYLE.names // len(players))
     names = [" ".join(_printable(result.name_of((player,))).split()) for player in players]
-    return Text(" x ".join(name if len(name) <= most else f"{name[: most - 1]}…" for name in names))
+    return Text(" x ".join(clipped(name, most) for name in names))

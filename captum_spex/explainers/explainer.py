@@ -18,7 +18,7 @@ from captum_spex.approximators import Approximator, ProxySpex, Spex
 from captum_spex.arrays import Floats, Ints, scalar
 from captum_spex.compat.shap import Explainer, generating, links, maskers, models
 from captum_spex.errors import ArgumentError, in_words
-from captum_spex.explainers.explanations import ExplainedRow, Wanted, check_pairs, explanations
+from captum_spex.explainers.explanations import ExplainedRow, check_pairs, explanations, wanted_arrays
 from captum_spex.explainers.links import checked_link
 from captum_spex.explainers.masker_game import MaskerGame
 from captum_spex.explainers.planning import PlannedRow, Request, check_request, planned_rows
@@ -137,15 +137,16 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
             GameError: if the model returns the wrong number of rows, or the link of its outputs is not finite.
         """
         started = time.time()
-        wanted = Wanted.checked(interactions, error_bounds, main_effects)
+        wanted = wanted_arrays(interactions, error_bounds, main_effects)
         planned = self._planned(args, max_evals)
-        if wanted.pairs:
+        has_pairs = "pairs" in wanted
+        if has_pairs:
             check_pairs(planned[0].shapes, len(planned), self.limits.pair_cells)
-        n_pairs = max(row.n_positions for row in planned) ** 2
-        index, max_order = ("SII", None) if wanted.pairs else ("SV", 1)
+        n_pairs = max(row.inputs.n_positions for row in planned) ** 2
+        index, max_order = ("SII", None) if has_pairs else ("SV", 1)
         request = self._request(index, max_order, max(MAX_TERMS, n_pairs), outputs=outputs, batch_size=batch_size)
         explained = [row.reduced(wanted) for row in self._explained(planned, request, silent)]
-        return explanations(explained, wanted, time.time() - started)
+        return explanations(explained, time.time() - started)
 
     def shap_values(self, *args: Any, **settings: Any) -> Any:
         """Return the values alone, as SHAP's older interface does: ``explainer(...).values``."""

@@ -37,7 +37,7 @@ class ExplainedRow:
         feature_names: for every argument the names of its positions, if there are any.
         own_names: whether every row has names of its own, as texts have.
         data: the arguments, as the masker shows them.
-        arrays: the requested arrays, by name.
+        arrays: the requested arrays, by name, see `wanted_arrays`.
     """
 
     results: Sequence[Interactions]
@@ -50,58 +50,35 @@ class ExplainedRow:
     data: tuple[Any, ...]
     arrays: Mapping[str, Floats] = field(default_factory=dict)
 
-    def reduced(self, wanted: Wanted) -> ExplainedRow:
-        """Return the row with arrays in place of the results, which take far more memory."""
-        arrays = {"values": self.values()}  # also beside pairs, for arguments that are fixed
-        if wanted.pairs:
-            arrays["pairs"] = self.pairs()
-        if wanted.errors:
-            arrays["errors"] = self.errors()
-        if wanted.main_effects:
-            arrays["main_effects"] = self.main_effects()
+    def reduced(self, wanted: Sequence[str]) -> ExplainedRow:
+        """Return the row with arrays in place of the results, which take far more memory.
+
+        These are ``(n_positions,)``, pairs ``(n_positions, n_positions)``, with outputs last if there are several.
+        """
+        arrays = {}
+        for name in wanted:
+            columns = [_ARRAYS[name](result) for result in self.results]
+            arrays[name] = columns[0] if self.outputs is None else np.stack(columns, axis=-1)
         return replace(self, results=(), arrays=arrays)
 
-    def values(self) -> Floats:
-        """Shapley values ``(n_positions,)`` or ``(n_positions, n_outputs)``."""
-        return self._over_outputs([shapley_values(result) for result in self.results])
 
-    def pairs(self) -> Floats:
-        """SHAP's matrix of interactions ``(n_positions, n_positions)``, outputs last if there are several."""
-        return self._over_outputs([pair_matrix(result) for result in self.results])
-
-    def errors(self) -> Floats:
-        """Standard errors of the Shapley values, NaN where the algorithm gives none."""
-        return self._over_outputs([_standard_errors(result) for result in self.results])
-
-    def main_effects(self) -> Floats:
-        """The value with one position present minus that with none, as estimated."""
-        return self._over_outputs([_alone(result) for result in self.results])
-
-    def _over_outputs(self, columns: Sequence[Floats]) -> Floats:
-        return columns[0] if self.outputs is None else np.stack(columns, axis=-1)
-
-
-@dataclass(frozen=True, eq=False)
-class Wanted:
-    """What an explanation holds: values or pairs, and beside values also standard errors and main effects.
+def wanted_arrays(interactions: Any, error_bounds: Any, main_effects: Any) -> tuple[str, ...]:
+    """Return what an explanation holds: values or pairs, and beside values also standard errors and main effects.
 
     Raises:
         ArgumentError: unless the arguments of the explainer are flags that go together.
     """
-
-    pairs: bool
-    errors: bool = False
-    main_effects: bool = False
-
-    @classmethod
-    def checked(cls, interactions: Any, error_bounds: Any, main_effects: Any) -> Wanted:
-        """Check the arguments of an explainer."""
-        errors, alone = checks.flag("error_bounds", error_bounds), checks.flag("main_effects", main_effects)
-        pairs = _are_pairs(interactions)
-        if pairs and (errors or alone):
-            hint = "`.interactions(...)` gives results that know both."
-            raise ArgumentError("error_bounds" if errors else "main_effects", "True", "False with `interactions`", hint)
-        return cls(pairs, errors, alone)
+    beside = {
+        "error_std": checks.flag("error_bounds", error_bounds),
+        "main_effects": checks.flag("main_effects", main_effects),
+    }
+    if not _are_pairs(interactions):
+        return ("values", *(name for name, is_wanted in beside.items() if is_wanted))
+    if any(beside.values()):
+        argument = "error_bounds" if beside["error_std"] else "main_effects"
+        hint = "`.interactions(...)` gives results that know both."
+        raise ArgumentError(argument, "True", "False with `interactions`", hint)
+    return "values", "pairs"  # values for arguments that are fixed
 
 
 def _are_pairs(interactions: Any) -> bool:
@@ -115,7 +92,7 @@ def _are_pairs(interactions: Any) -> bool:
     raise ArgumentError("interactions", repr(plain), "False, True or 2", f"{hint}, for any order and index.")
 
 
-def explanations(explained: Sequence[ExplainedRow], wanted: Wanted, compute_time: float) -> Any:
+def explanations(explained: Sequence[ExplainedRow], compute_time: float) -> Any:
     """Return a ``shap.Explanation``, or a list of them for a model with several arguments."""
     found = []
     for argument in range(len(explained[0].shapes)):
@@ -125,8 +102,8 @@ def explanations(explained: Sequence[ExplainedRow], wanted: Wanted, compute_time
             "output_names": _output_names(explained),
             "compute_time": compute_time,
         }
-        has_pairs = wanted.pairs and prod(explained[0].shapes[argument]) > 0
-        found.append(_pairs(explained, facts) if has_pairs else _values(explained, argument, wanted, facts))
+        has_pairs = "pairs" in explained[0].arrays and prod(explained[0].shapes[argument]) > 0
+        found.append(_pairs(explained, facts) if has_pairs else _values(explained, argument, facts))
     return found[0] if len(found) == 1 else found
 
 
@@ -141,22 +118,18 @@ def check_pairs(shapes: Sequence[tuple[int, ...]], n_rows: int, most_cells: int)
         raise ArgumentError("interactions", got, f"False for matrices of more than {most_cells:,} numbers", hint)
 
 
-def _values(explained: Sequence[ExplainedRow], argument: int, wanted: Wanted, facts: dict[str, Any]) -> Explanation:
-    def cut(arrays: Sequence[Floats]) -> Any:
-        """The part of this argument in the values of all rows, in its shape."""
+def _values(explained: Sequence[ExplainedRow], argument: int, facts: dict[str, Any]) -> Explanation:
+    def cut(name: str) -> Any:
+        """The part of this argument in an array of all rows, in its shape."""
         pieces = []
-        for row, array in zip(explained, arrays, strict=True):
-            start, shape = sum(map(prod, row.shapes[:argument])), row.shapes[argument]
+        for row in explained:
+            array, shape = row.arrays[name], row.shapes[argument]
+            start = sum(map(prod, row.shapes[:argument]))
             pieces.append(array[start : start + prod(shape)].reshape((*shape, *array.shape[1:])))
         return packed(pieces)
 
-    return explanation(
-        cut([row.arrays["values"] for row in explained]),
-        packed([row.base_values for row in explained]),
-        error_std=cut([row.arrays["errors"] for row in explained]) if wanted.errors else None,
-        main_effects=cut([row.arrays["main_effects"] for row in explained]) if wanted.main_effects else None,
-        **facts,
-    )
+    beside = {name: cut(name) for name in ("error_std", "main_effects") if name in explained[0].arrays}
+    return explanation(cut("values"), packed([row.base_values for row in explained]), **beside, **facts)
 
 
 def _pairs(explained: Sequence[ExplainedRow], facts: dict[str, Any]) -> Explanation:
@@ -199,6 +172,7 @@ def _output_names(explained: Sequence[ExplainedRow]) -> Any:
 
 
 def _standard_errors(result: Interactions) -> Floats:
+    """The standard errors of the Shapley values, NaN where the algorithm gives none."""
     errors = result.model.std_errors(Index("SV", 1), PlayerSets.all_of_order(1, result.n_players))
     if errors is not None:
         return errors
@@ -213,3 +187,6 @@ def _alone(result: Interactions) -> Floats:
     step = max(1, _MASKED_CELLS // max(1, n))
     parts = [result.model(np.eye(n, dtype=np.bool_)[start : start + step]) for start in range(0, n, step)]
     return np.concatenate(parts) - none
+
+
+_ARRAYS = {"values": shapley_values, "pairs": pair_matrix, "error_std": _standard_errors, "main_effects": _alone}

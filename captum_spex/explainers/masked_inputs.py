@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -19,43 +19,12 @@ from captum_spex import checks
 from captum_spex.arrays import Ints
 from captum_spex.compat.shap import maskers
 from captum_spex.errors import ArgumentError, MaskError
-from captum_spex.explainers.masked_tables import ArrayInputs, Table
+from captum_spex.explainers.masked_tables import ArrayInputs, FrameInputs, Table
 from captum_spex.explainers.rows import n_rows
 from captum_spex.explainers.shap_maskers import without_answers
 from captum_spex.masks import Masks, ends
 
 _SUCH_ROWS = "a masker that can hide parts of such rows"
-
-
-class MaskedInputs(Protocol):
-    """A row's inputs under masks over its varying positions.
-
-    Attributes:
-        n_positions: how many positions the masker can hide.
-        varying: the positions at which the row differs from what hides it; the players.
-        n_rows: rows of the model per mask; 1 if not known before a call.
-        background_kind: rows of one kind have the same inputs of the model with nothing present; ``None``: each has
-            its own.
-    """
-
-    @property
-    def n_positions(self) -> int:
-        """Number of positions of the row."""
-
-    @property
-    def varying(self) -> Ints:
-        """Positions that differ from the background: the players."""
-
-    @property
-    def n_rows(self) -> int:
-        """Rows of the model for each mask."""
-
-    @property
-    def background_kind(self) -> str | None:
-        """Which rows share their inputs with nothing present."""
-
-    def __call__(self, masks: Masks) -> tuple[tuple[Any, ...], Ints]:
-        """Return the model's inputs under masks ``(n_masks, len(varying))``, and how many rows each mask has."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +51,20 @@ class MaskerInputs:
         if not getattr(self.masker, "immutable_outputs", False):
             masked = deepcopy(masked)  # many maskers return a buffer which the next call writes to
         return masked if isinstance(masked, tuple) else (masked,)
+
+
+MaskedInputs: TypeAlias = MaskerInputs | ArrayInputs | FrameInputs
+"""A row's inputs under masks over its varying positions.
+
+Each is called with masks ``(n_masks, len(varying))`` and returns the model's inputs, and how many rows each mask has.
+
+Attributes:
+    n_positions: how many positions the masker can hide.
+    varying: the positions at which the row differs from what hides it; the players.
+    n_rows: rows of the model per mask; 1 if not known before a call.
+    background_kind: rows of one kind have the same inputs of the model with nothing present; ``None``: each has its
+        own.
+"""
 
 
 def masked_inputs(masker: Any, arguments: tuple[Any, ...], table: Table | None) -> MaskedInputs:

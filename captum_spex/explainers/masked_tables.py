@@ -71,8 +71,7 @@ class FrameInputs:
             column: pool.take(np.where(places.get(column, everywhere)[:, None], 0, hidden).ravel())
             for column, pool in enumerate(self._pools)
         }
-        frame = pd.DataFrame(columns)
-        frame.columns = self._columns
+        frame = pd.DataFrame(columns).set_axis(self._columns, axis=1)
         return (frame,), np.full(len(masks), self.n_rows, dtype=np.int64)
 
 
@@ -138,9 +137,7 @@ def _typed(frame: pd.DataFrame, dtypes: dict[int, Any]) -> pd.DataFrame:
         else frame.iloc[:, column].infer_objects()
         for column in range(frame.shape[1])
     }
-    typed = pd.DataFrame(columns)
-    typed.columns = frame.columns
-    return typed
+    return pd.DataFrame(columns).set_axis(frame.columns, axis=1)
 
 
 def _row(row: Any, background: NDArray[Any]) -> NDArray[Any]:

@@ -61,17 +61,12 @@ class PlannedRow:
     feature_names: list[list[str]] | None
 
     @property
-    def n_positions(self) -> int:
-        """Number of all positions."""
-        return self.inputs.n_positions
-
-    @property
     def names(self) -> list[str] | None:
         """The names of all positions."""
         if self.feature_names is None:
             return None
         names = [str(name) for names in self.feature_names for name in names]
-        return names if len(names) == self.n_positions else None
+        return names if len(names) == self.inputs.n_positions else None
 
     def explained(self, game: MaskerGame, request: Request) -> list[Interactions]:
         """Return the result for every chosen output of the row's game, among all positions."""
@@ -92,16 +87,16 @@ class PlannedRow:
 
     def _among_all(self, result: Interactions, request: Request) -> Interactions:
         """Number the players as the inputs, among them those that cannot vary."""
-        if result.n_players == self.n_positions:
+        if result.n_players == self.inputs.n_positions:
             return result
-        wider = result.among(self.inputs.varying.tolist(), self.n_positions, self.names)
-        order = request.order_among(self.n_positions)
+        wider = result.among(self.inputs.varying.tolist(), self.inputs.n_positions, self.names)
+        order = request.order_among(self.inputs.n_positions)
         return wider if wider.max_order == order else wider.to(request.index, order, max_terms=request.max_terms)
 
     def _constant(self, value: float, request: Request) -> Interactions:
         """Return the result of a row that does not differ from the background."""
-        index = resolve_index(request.index, request.order_among(self.n_positions), self.n_positions)
-        model = GameModel((Spectrum.from_terms({(): value}, self.n_positions),))
+        index = resolve_index(request.index, request.order_among(self.inputs.n_positions), self.inputs.n_positions)
+        model = GameModel((Spectrum.from_terms({(): value}, self.inputs.n_positions),))
         names = None if self.names is None else tuple(self.names)
         return Interactions.from_model(model, index, n_evaluations=1, faithfulness=1.0, names=names)
 
@@ -141,7 +136,7 @@ def check_request(rows: Sequence[PlannedRow], request: Request) -> None:
     Raises:
         ArgumentError: if it cannot be asked about one of the rows, or a budget is too small.
     """
-    most = max(row.n_positions for row in rows)  # rows of fewer positions have fewer orders
+    most = max(row.inputs.n_positions for row in rows)  # rows of fewer positions have fewer orders
     resolve_index(request.index, request.order_among(most) if request.max_order is None else request.max_order, most)
     for n_players, budget in {(len(row.inputs.varying), row.budget) for row in rows}:
         if n_players:

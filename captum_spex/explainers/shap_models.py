@@ -11,8 +11,6 @@ from torch import nn
 from captum_spex.compat.shap import models
 from captum_spex.errors import ArgumentError
 
-__all__ = ["Once", "TorchModel", "generates", "with_tensors"]
-
 
 class Once:
     """A function that keeps its first answer: the answer to the complete text, which is then masked."""

@@ -13,14 +13,7 @@ class SpexExplainer(MaskingExplainer):
     such as parities. Gives no standard errors.
 
     Args:
-        model: see `ProxySpexExplainer`, also for the other arguments.
-        masker: what hides inputs.
-        link: the function of the model's outputs that is explained.
-        algorithm: has no effect.
-        output_names: names of the model's outputs.
-        feature_names: names of the features.
-        linearize_link: as in ``shap.Explainer``.
-        seed: seed of the masks.
+        model, masker, link, algorithm, output_names, feature_names, linearize_link, seed: see `ProxySpexExplainer`.
         approximator: the algorithm with its settings; default `captum_spex.approximators.Spex()`.
 
     Example:

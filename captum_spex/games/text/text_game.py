@@ -89,7 +89,6 @@ class TextGame(BatchedGame):
         raise NotImplementedError
 
     def _lengths(self, masks: Masks) -> NDArray[np.int64]:
-        """Return the number of tokens that the model reads for every mask."""
         return self._template.lengths(masks)
 
     def _tensors(self, rows: Rows) -> dict[str, Tensor]:

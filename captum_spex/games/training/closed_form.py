@@ -158,8 +158,6 @@ def _neighbors(estimator: Any, X: Array, y: Array, points: Array, limits: Limits
 
 
 def _in_blocks(block: Block, step: int, is_flat: bool, classes: Array | None = None) -> ClosedForm:
-    """Return the closed form that retrains ``step`` masks at a time."""
-
     def retrained(masks: Masks) -> tuple[Predictions, NDArray[np.bool_]]:
         parts = [block(masks[start : start + step]) for start in range(0, len(masks), step)]
         numbers, known = map(np.concatenate, zip(*parts, strict=True))

@@ -162,7 +162,6 @@ class TrainingGame:
         return list(Parallel(n_jobs=self._n_jobs)(delayed(self._value)(one) for one in rows))
 
     def _value(self, rows: Ints) -> Floats:
-        """Train on some rows and evaluate."""
         if not len(rows):
             return self._fallback(rows, None)
         try:
@@ -268,7 +267,6 @@ def _settings_of(estimator: Any) -> str:
 
 
 def _identity(value: Any) -> Any:
-    """Return a parameter in a form that can be digested."""
     if isinstance(value, list | tuple):
         return [_identity(one) for one in value]
     if isinstance(value, dict):
