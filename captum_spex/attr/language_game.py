@@ -11,14 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from captum_spex.attr.store_identity import content_of, identity_of
+from captum_spex.attr.tensor_game import content_of, identity_of
 from captum_spex.compat import captum
 from captum_spex.errors import ArgumentError
 from captum_spex.evaluation.fingerprint import digest
 from captum_spex.games.text.answer_scorer import AnswerScorer, padding_token
 from captum_spex.games.text.length_limit import token_limit
 from captum_spex.games.text.token_batches import BatchedGame
-from captum_spex.games.text.token_rows import Align, Rows, padded
+from captum_spex.games.text.tokens import Align, Rows, padded
 from captum_spex.masks import Masks, ends
 
 Inspect = Callable[[str, str, list[float]], None]

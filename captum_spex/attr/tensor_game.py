@@ -12,10 +12,9 @@ from torch import Tensor
 
 from captum_spex import checks
 from captum_spex.arrays import scalar
-from captum_spex.attr.store_identity import content_of, identity_of
 from captum_spex.compat import captum
 from captum_spex.errors import ArgumentError, GameError, MaskError
-from captum_spex.evaluation.fingerprint import digest
+from captum_spex.evaluation.fingerprint import digest, digestible
 from captum_spex.masks import Masks
 
 
@@ -213,3 +212,21 @@ def _broadcasts(tensor: Tensor, to: Tensor) -> bool:
         return bool(torch.broadcast_shapes(tensor.shape, to.shape) == to.shape)  # type: ignore[no-untyped-call]
     except RuntimeError:
         return False
+
+
+def identity_of(model: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return what identifies a model; of Captum's wrapper of a language model, that model and what is made of it."""
+    if not isinstance(model, captum.BaseLLMAttribution):
+        return (model,)
+    texts = [argument.values for argument in arguments if isinstance(argument, captum.InterpretableInput)]
+    tokens = [list(model.tokenizer.encode(str(text))) for values in texts for text in values]
+    return getattr(model, "model", model), getattr(model, "attr_target", None), tokens
+
+
+def content_of(argument: Any) -> Any:
+    """Return what an argument of a model says; of Captum's interpretable inputs, what the model gets of them."""
+    if not isinstance(argument, captum.InterpretableInput):
+        return argument
+    present = argument.to_tensor()
+    ends = [argument.to_model_input(present), argument.to_model_input(0 * present)]
+    return type(argument).__qualname__, ends, {key: digestible(value) for key, value in vars(argument).items()}

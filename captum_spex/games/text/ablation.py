@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from captum_spex import checks
 from captum_spex.errors import ArgumentError
-from captum_spex.games.text.token_rows import Align, Rows, padded
-from captum_spex.games.text.tokens import FIXED, Tokens
+from captum_spex.games.text.tokens import FIXED, Align, Rows, Tokens, padded
 from captum_spex.masks import Masks
 
 Ablation = Literal["mask", "pad", "unk", "string", "delete", "hide"]

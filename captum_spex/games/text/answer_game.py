@@ -17,9 +17,8 @@ from captum_spex.errors import ArgumentError
 from captum_spex.games.text.ablation import Ablation, Template, checked_ablation, leaves_nothing
 from captum_spex.games.text.answer_scorer import AnswerScorer, padding_token
 from captum_spex.games.text.length_limit import token_limit
-from captum_spex.games.text.prompt import Prompt, prompt_of
 from captum_spex.games.text.text_game import TextGame, TextSettings, checked_model
-from captum_spex.games.text.tokens import FIXED
+from captum_spex.games.text.tokens import FIXED, Prompt, prompt_of
 from captum_spex.games.text.units import Span
 from captum_spex.masks import Masks, ends
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from captum_spex.compat.transformers import cache_argument, cache_of
-from captum_spex.games.text.token_rows import Rows
+from captum_spex.games.text.tokens import Rows
 
 _TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-6}  # rounding errors of two ways to call a model
 _HALF_TOLERANCE = 3e-2  # the same in 16 bits

@@ -14,9 +14,8 @@ from captum_spex.errors import ArgumentError
 from captum_spex.games.class_scores import OUTPUTS, class_labels, class_numbers, class_values
 from captum_spex.games.text.ablation import Ablation, Template
 from captum_spex.games.text.answer_scorer import padding_token
-from captum_spex.games.text.prompt import prompt_of
 from captum_spex.games.text.text_game import TextGame, TextSettings, checked_model
-from captum_spex.games.text.tokens import FIXED
+from captum_spex.games.text.tokens import FIXED, prompt_of
 from captum_spex.games.text.units import Span
 from captum_spex.masks import Masks, ends
 

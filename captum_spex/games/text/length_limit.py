@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from torch import nn
 
 from captum_spex.errors import ArgumentError
@@ -31,7 +30,7 @@ def check_length(model: nn.Module, tokenizer: Any, tokens: Tokens, template: Tem
     limit = token_limit(model, tokenizer)
     if limit is None:
         return
-    n_fixed = int(np.count_nonzero(tokens.players == FIXED))
+    n_fixed = template.n_fixed
     if len(tokens.ids) > limit:
         owners = tokens.players[tokens.players != FIXED]
         n_fit = int(owners[limit - n_fixed]) if limit > n_fixed else 0

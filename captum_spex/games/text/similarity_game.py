@@ -14,8 +14,8 @@ from captum_spex.evaluation.fingerprint import digest
 from captum_spex.games.text.ablation import Ablation
 from captum_spex.games.text.answer_scorer import padding_token
 from captum_spex.games.text.length_limit import token_limit
-from captum_spex.games.text.prompt import prompt_of
 from captum_spex.games.text.text_game import TextGame, TextSettings, checked_model
+from captum_spex.games.text.tokens import prompt_of
 from captum_spex.games.text.units import Span
 from captum_spex.masks import Masks
 

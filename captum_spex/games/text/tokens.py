@@ -1,22 +1,71 @@
-"""The tokens of a prompt, and the player of each."""
+"""The text that a model reads, its tokens with the player of each, and rows of tokens padded to one length."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from captum_spex import checks
 from captum_spex.errors import ArgumentError
-from captum_spex.games.text.prompt import Prompt
 from captum_spex.games.text.units import Span, spans_of
 
 FIXED = -1
 """The player of a token that is never removed."""
+
+Align = Literal["left", "right"]
+_PLACEHOLDER = "\ue000"  # of the text, while a chat template is rendered
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A text between two fixed ones.
+
+    Attributes:
+        before, text, after: the model reads these three in a row.
+        second: the fixed second text of a pair classifier.
+        special_tokens: whether the tokenizer adds its own; a chat template has them already.
+    """
+
+    before: str
+    text: str
+    after: str
+    second: str | None = None
+    special_tokens: bool = True
+
+    @property
+    def complete(self) -> str:
+        """What the model reads."""
+        return self.before + self.text + self.after
+
+
+def prompt_of(
+    tokenizer: Any, text: str, *, prefix: str = "", suffix: str = "", system: str | None = None, chat: bool = False
+) -> Prompt:
+    """Return the prompt of a text, in the tokenizer's chat template if ``chat`` or a system prompt is given."""
+    if not isinstance(text, str):
+        raise ArgumentError("text", checks.a(text), "a text")
+    if not text.strip():
+        raise ArgumentError("text", "an empty text", "a text with at least two players")
+    if not chat and system is None:
+        return Prompt(prefix, text, suffix)
+    if getattr(tokenizer, "chat_template", None) is None:
+        argument, got, expected = ("chat", "True", "False") if chat else ("system", "a system prompt", "None")
+        hint = "Use `prefix` and `suffix` instead."
+        raise ArgumentError(argument, got, f"{expected} for a tokenizer without a chat template", hint)
+    messages = [] if system is None else [{"role": "system", "content": system}]
+    messages.append({"role": "user", "content": prefix + _PLACEHOLDER + suffix})
+    rendered = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    if rendered.count(_PLACEHOLDER) != 1:
+        got = f"one that contains it {rendered.count(_PLACEHOLDER)} times"
+        expected = "a chat template that contains the user's text once"
+        raise ArgumentError("chat", got, expected, "Use `prefix` and `suffix` instead.")
+    before, after = rendered.split(_PLACEHOLDER)
+    return Prompt(before, text, after, special_tokens=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,3 +196,41 @@ def _check_count(names: tuple[str, ...], unit: str | Sequence[Span]) -> None:
     finer = {"sentence": 'unit="word"', "word": 'unit="token"'}.get(kind)
     hint = f"`{finer}` may divide it further." if finer else ""
     raise ArgumentError("text", got, f"at least two players, here {kind}s", hint)
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Rows of tokens for a model, all ``(n_rows, length)``.
+
+    Attributes:
+        ids: tokens.
+        attention: the attention mask: 1 for tokens, 0 for padding and hidden tokens.
+        positions: positions in the row, padding not counted.
+        types: token types, if the tokenizer returns them.
+    """
+
+    ids: NDArray[np.int64]
+    attention: NDArray[np.int64]
+    positions: NDArray[np.int64]
+    types: NDArray[np.int64] | None
+
+
+def padded(
+    ids: NDArray[np.int64],
+    lengths: NDArray[np.int64],
+    *,
+    types: NDArray[np.int64] | None = None,
+    fill: int = 0,
+    align: Align = "left",
+) -> Rows:
+    """Return rows of tokens, given one row after the other, padded on the side that they are not aligned to."""
+    columns = np.arange(lengths.max())
+    shift = (lengths.max() - lengths if align == "right" else 0 * lengths)[:, None]
+    is_token = (columns >= shift) & (columns < shift + lengths[:, None])
+    rows = np.full(is_token.shape, fill, dtype=np.int64)
+    rows[is_token] = ids
+    row_types = None
+    if types is not None:
+        row_types = np.zeros_like(rows)
+        row_types[is_token] = types
+    return Rows(rows, is_token.astype(np.int64), np.maximum(columns - shift, 0), row_types)

@@ -16,8 +16,7 @@ from transformers import PreTrainedTokenizerFast
 
 from captum_spex import checks
 from captum_spex.errors import ArgumentError
-from captum_spex.games.text.prompt import Prompt, prompt_of
-from captum_spex.games.text.tokens import FIXED, tokens_of
+from captum_spex.games.text.tokens import FIXED, Prompt, prompt_of, tokens_of
 from captum_spex.games.text.units import spans_of
 
 TOKENIZERS = {
