@@ -165,9 +165,7 @@ class LanguageGame(BatchedGame):
 
     def _trial_masks(self) -> Masks:
         """Return the masks of all players, of none, and of the second half."""
-        masks = np.ones((3, self.n_players), dtype=np.bool_)
-        masks[1], masks[2, : self.n_players // 2] = False, False
-        return masks
+        return np.vstack([ends(self.n_players), np.arange(self.n_players) >= self.n_players // 2])
 
     def _inputs(self, masks: Masks) -> list[Mapping[str, Any]]:
         """Return what the model receives for every mask, as Captum makes it."""

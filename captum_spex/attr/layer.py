@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from captum_spex import checks
 from captum_spex.approximators import Approximator
@@ -123,10 +123,8 @@ class LayerProxySpex(captum.LayerAttribution, captum.PerturbationAttribution):  
         arguments = (*tensors, *(captum.format_additional_forward_args(additional_forward_args) or ()))
         side = _Side(self.layer, checks.flag("attribute_to_layer_input", attribute_to_layer_input))
         activations = side.activations(self.forward_func, arguments, len(tensors[0]))
-        is_single = len(activations) == 1
-        request = replace(
-            request, inputs=activations[0] if is_single else activations, additional_forward_args=arguments
-        )
+        own = activations[0] if len(activations) == 1 else activations
+        request = replace(request, inputs=own, additional_forward_args=arguments)
         with in_words(_LAYERS_WORDS):
             model = side.injected(self.forward_func, len(activations))
             return ProxySpex(model, self.approximator)._answer(request)
@@ -156,9 +154,8 @@ class _Side:
         if not calls:
             raise ArgumentError("layer", f"{kind} that the model does not call", "a layer that the model calls")
         if len(calls) > 1:  # injecting the same activations at every call would not be what the model computes
-            raise ArgumentError(
-                "layer", f"{kind} that the model calls {len(calls)} times", "a layer that it calls once"
-            )
+            got = f"{kind} that the model calls {len(calls)} times"
+            raise ArgumentError("layer", got, "a layer that it calls once")
         if not calls[0]:
             allowed = "a layer whose output, or input, has floating-point tensors"
             raise ArgumentError("layer", f"{kind} without floating activations", allowed)
@@ -177,17 +174,10 @@ class _Side:
 
         return model
 
-    @contextmanager
-    def hooked(self, change: Callable[[Any], Any]) -> Any:
-        """Apply ``change`` to what passes here; the hook is removed on leaving, also on an error."""
-        if self.is_input:
-            handle = self.layer.register_forward_pre_hook(lambda _module, arguments: change(arguments))
-        else:
-            handle = self.layer.register_forward_hook(lambda _module, _arguments, output: change(output))
-        try:
-            yield
-        finally:
-            handle.remove()
+    def hooked(self, change: Callable[[Any], Any]) -> RemovableHandle:
+        """Apply ``change`` to what passes here, until the context of the returned hook is left."""
+        register = self.layer.register_forward_pre_hook if self.is_input else self.layer.register_forward_hook
+        return register(lambda _module, *given: change(given[-1]))  # the output, or all positional arguments
 
 
 def _floating(value: Any) -> list[tuple[int, Tensor]]:

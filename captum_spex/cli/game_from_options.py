@@ -48,7 +48,9 @@ def game_of(text: str, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]
     """Load the model and return the game and the settings to be printed and written as JSON."""
     device = _device(options["device"])
     name = str(EMBEDDED_MODEL if options["model"] is None else options["model"])
-    model, tokenizer, task = _loaded(name, options["task"], _dtype(options["dtype"], device))
+    precision = options["dtype"] or ("float32" if device.type == "cpu" else None)
+    dtype = "auto" if precision is None else getattr(torch, precision)
+    model, tokenizer, task = _loaded(name, options["task"], dtype)
     model = model.to(device).eval()
     shared = ("unit", "ablation", "replacement", "prefix", "suffix", "tokens_per_batch")
     settings = {key: options[key] for key in shared} | {"compile": options["compile_model"]}
@@ -104,10 +106,6 @@ def _device(given: str | None) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ArgumentError("device", repr(name), "a device of this machine, such as cpu", str(error)) from error
     return device
-
-
-def _dtype(given: str | None, device: torch.device) -> Any:
-    return "auto" if given is None and device.type != "cpu" else getattr(torch, given or "float32")
 
 
 def _loaded(name: str, task: str | None, dtype: Any) -> tuple[Any, Any, str]:

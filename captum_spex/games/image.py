@@ -91,7 +91,8 @@ class ImageGame:
     def __call__(self, masks: Masks) -> Floats:
         """Return the values, float64 ``(n_masks,)``, or ``(n_masks, n_outputs)`` where there are several classes."""
         masks = as_masks(masks, self.n_players)
-        values = torch.cat([self._values(masks[rows]) for rows in self.plan_batches(masks)]).numpy()
+        scores = torch.cat([self._scores(masks[rows]) for rows in self.plan_batches(masks)])
+        values = class_values(scores, self.targets, self.output).numpy()
         return values[:, 0] if len(self.targets) == 1 else values
 
     def plan_batches(self, masks: Masks) -> list[NDArray[np.intp]]:
@@ -126,9 +127,6 @@ class ImageGame:
             expected = "a model that returns scores (rows, classes)"
             raise ArgumentError("model", f"{got} for {len(masks)} images", expected)
         return scores.cpu().double()
-
-    def _values(self, masks: Masks) -> Tensor:
-        return class_values(self._scores(masks), self.targets, self.output)
 
 
 def _checked_image(image: Any) -> Tensor:

@@ -143,7 +143,7 @@ class ComponentGame:
         if value is None or self._has_forward:
             return None
         try:
-            inputs = digest(self._inputs.content)
+            inputs = digest((list(self._inputs.positional), dict(self._inputs.named)))
         except TypeError:
             return None
         parts = {

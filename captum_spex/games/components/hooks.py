@@ -180,7 +180,7 @@ def hooks(sites: Sequence[Site], change: Callable[[int, Tensor], Tensor]) -> Ite
     """Register hooks that change the tensor of every site, given with its number; they are removed on exit."""
     with ExitStack() as stack:
         for number, site in enumerate(sites):
-            stack.callback(site.register(partial(change, number)).remove)
+            stack.enter_context(site.register(partial(change, number)))
         yield
 
 

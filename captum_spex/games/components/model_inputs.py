@@ -62,11 +62,6 @@ class ModelInputs:
         mask = self.named.get("decoder_attention_mask" if in_decoder else "attention_mask")
         return mask[examples] if isinstance(mask, Tensor) and len(mask) == self.n_examples else None
 
-    @property
-    def content(self) -> Any:
-        """The arguments, to be digested."""
-        return list(self.positional), dict(self.named)
-
     def _rows(self, value: Any, n_masks: int, examples: slice) -> Any:
         if not isinstance(value, Tensor) or not value.dim() or len(value) != self.n_examples:
             return value

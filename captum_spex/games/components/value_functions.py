@@ -41,29 +41,27 @@ class Scored:
                 got = f"{self.position} for scores of shape {tuple(scores.shape[1:])}"
                 raise ArgumentError("position", got, "an index into the scores' second dimension")
             scores = scores[:, :, self.position]
-        counts = self._checked("labels", self.labels, scores, self.labels != IGNORED)
-        known = torch.where(counts, self.labels.to(scores.device)[None], 0)
+        known = self._known("labels", self.labels, scores)
         if self.kind == "accuracy":
             each = (scores.argmax(dim=-1) == known).double()
         elif self.others is not None:
-            self._checked("others", self.others, scores, self.labels != IGNORED)
-            others = torch.where(counts, self.others.to(scores.device)[None], 0)
-            each = _at(scores.double(), known) - _at(scores.double(), others)
+            each = _at(scores.double(), known) - _at(scores.double(), self._known("others", self.others, scores))
         else:
             each = _at(scores.double().log_softmax(dim=-1), known)
+        counts = (self.labels != IGNORED).to(scores.device)[None]
         total = torch.where(counts, each, 0.0).flatten(1).sum(dim=1) / counts.sum()
         return -total if self.kind == "loss" else total
 
-    @staticmethod
-    def _checked(argument: str, classes: Tensor, scores: Tensor, counts: Tensor) -> Tensor:
-        """Return which classes count, ``(1, n_examples, ...)``, if they fit the scores."""
+    def _known(self, argument: str, classes: Tensor, scores: Tensor) -> Tensor:
+        """Return classes ``(1, n_examples, ...)`` that fit the scores, 0 where the label does not count."""
         if classes.shape != scores.shape[1:-1]:
             expected = f"shape {tuple(scores.shape[1:-1])} for scores of shape {tuple(scores.shape[1:])}"
             raise ArgumentError(argument, f"{tuple(classes.shape)}", expected, "Is `position` right?")
+        counts = self.labels != IGNORED
         wrong = classes[counts & ((classes < 0) | (classes >= scores.shape[-1]))]
         if len(wrong):
             raise ArgumentError(argument, f"{int(wrong[0])}", f"classes from 0 to {scores.shape[-1] - 1}, or {IGNORED}")
-        return counts.to(scores.device)[None]
+        return torch.where(counts, classes, 0).to(scores.device)[None]
 
 
 def accuracy(labels: Any, *, position: int | None = None) -> Scored:
