@@ -32,14 +32,10 @@ StoreArgument = str | os.PathLike[str] | Store | None
 class _Limits:
     """Where a run behaves differently."""
 
-    enumerated_players: int = 26
-    """Most players whose masks, all of them, fit into memory."""
-    single_thread: int = 4096
-    """Most evaluations for which the algorithm is fastest with one thread, as measured on two cores."""
-    fewest_evaluations: int = 512
-    """Smallest default budget, unless all masks are fewer."""
-    auto_budget: int = 10_000
-    """Largest automatic budget, unless `max_budget` says otherwise."""
+    enumerated_players: int = 26  # most players whose masks, all of them, fit into memory
+    single_thread: int = 4096  # most evaluations for which one thread is fastest for the algorithm, on two cores
+    fewest_evaluations: int = 512  # smallest default budget, unless all masks are fewer
+    auto_budget: int = 10_000  # largest automatic budget, unless `max_budget` says otherwise
 
 
 _LIMITS = _Limits()
@@ -120,8 +116,8 @@ def explain(
     adapter = GameAdapter.of(game)
     settings: dict[str, Any] = {"index": index, "max_order": max_order, "names": names, "max_terms": max_terms}
     if adapter.table is not None:
-        _check_not_evaluated(batch_size=batch_size, max_budget=max_budget, store=store, backend=backend)
-        n_rows = _rows_asked_for(adapter.table, n_players, budget)
+        unused = {"batch_size": batch_size, "max_budget": max_budget, "store": store, "backend": backend}
+        n_rows = _rows_asked_for(adapter.table, n_players, budget, unused)
         return explain_table(game, budget=n_rows, approximator=approximator, random_state=random_state, **settings)
     question = _Question.about(adapter, n_players, **settings)
     if batch_size is not None:
@@ -260,15 +256,13 @@ def _opened(store: StoreArgument, game: GameAdapter, n_players: int) -> Store | 
     return (store if isinstance(store, Store) else Store(store)).open(game, n_players)
 
 
-def _check_not_evaluated(**settings: Any) -> None:
-    """Refuse what only makes sense for a game that is evaluated."""
-    for name, value in settings.items():
+def _rows_asked_for(
+    table: ValueTable, n_players: int | None, budget: int | Literal["auto"] | None, unused: dict[str, Any]
+) -> int | None:
+    """Return how many rows of a table to learn from, if a budget says so; refuse what only an evaluated game takes."""
+    for name, value in unused.items():
         if value is not None:
             raise ArgumentError(name, repr(value), "None for a table, as its values are given")
-
-
-def _rows_asked_for(table: ValueTable, n_players: int | None, budget: int | Literal["auto"] | None) -> int | None:
-    """Return how many rows of a table to learn from, if a budget says so; refuse another number of players."""
     if n_players is not None and n_players != table.masks.n_players:
         raise ArgumentError("n_players", repr(n_players), f"{table.masks.n_players}, as many as the table has")
     if budget == "auto":

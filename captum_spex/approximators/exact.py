@@ -33,12 +33,9 @@ class Exact:
         """
         n = problem.n_players
         if problem.budget < 2**n:
-            raise BudgetError(
-                "budget",
-                str(problem.budget),
-                f"at least 2**{n} = {2**n}, as `Exact` evaluates every coalition",
-                "Use `ProxySpex()` for an estimate from fewer evaluations.",
-            )
+            expected = f"at least 2**{n} = {2**n}, as `Exact` evaluates every coalition"
+            hint = "Use `ProxySpex()` for an estimate from fewer evaluations."
+            raise BudgetError("budget", str(problem.budget), expected, hint)
         return SingleRound(exhaustive(n).masks, _recover)
 
 

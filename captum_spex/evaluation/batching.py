@@ -17,12 +17,9 @@ from captum_spex.masks import MaskBlock, MaskBlocks
 class _Sizes:
     """Masks per call."""
 
-    default: int = 1024
-    """Large enough to hide the overhead of a call, small enough for the activations of most models."""
-    per_worker: int = 4
-    """Batches of each worker, so that none waits long for the last one."""
-    most_bytes: int = 1 << 26
-    """Of packed masks in a batch, a bound of memory."""
+    default: int = 1024  # large enough to hide the overhead of a call, small enough for most models' activations
+    per_worker: int = 4  # batches of each worker, so that none waits long for the last one
+    most_bytes: int = 1 << 26  # of packed masks in a batch, a bound of memory
 
 
 _SIZES = _Sizes()

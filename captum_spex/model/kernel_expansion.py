@@ -100,7 +100,8 @@ class KernelExpansion:
         grown from the largest terms of the degree below, one player at a time.
         """
         n, wanted = self.n_players, max(self.limits.beam, max_terms)
-        top = Spectrum.from_terms({(): self._constant()}, n)
+        constant = float(self.weights.sum() * sum(kernel.mean for kernel in self.kernels))
+        top = Spectrum.from_terms({(): constant}, n)
         spectra = [top]
         for degree in range(1, min(n, self.limits.highest_degree) + 1):
             parents = top.select(np.arange(min(len(top), n if degree == 2 else wanted))).sets
@@ -122,9 +123,6 @@ class KernelExpansion:
         kernels = tuple(ProductKernel.from_dict(kernel) for kernel in content["kernels"])
         masks = masks_from_hex(content["masks"], content["n_players"])
         return cls(masks, np.array(content["weights"], dtype=np.float64), kernels)
-
-    def _constant(self) -> float:
-        return float(self.weights.sum() * sum(kernel.mean for kernel in self.kernels))
 
     def _extended(self, parents: PlayerSets, wanted: int) -> Spectrum:
         """The largest Fourier terms among the sets that have one player more than a set in ``parents``."""

@@ -13,8 +13,8 @@ from scipy.special import gammaln
 
 from captum_spex.arrays import Floats
 from captum_spex.fourier import characters, signs
-from captum_spex.indices import Functional, Index
-from captum_spex.masks import Masks, masks_from_hex, masks_to_hex
+from captum_spex.indices import Index
+from captum_spex.masks import Masks, in_batches, masks_from_hex, masks_to_hex
 from captum_spex.model.product_kernel import ProductKernel
 from captum_spex.model.spectrum import Spectrum
 from captum_spex.player_sets import PlayerSets
@@ -88,10 +88,6 @@ class Posterior:
         """Return the process conditioned on some of the evaluated masks."""
         return replace(self, masks=self.masks[rows], noise=self.noise[rows])
 
-    def with_noise(self, noise: Floats, scale: float) -> Posterior:
-        """Return the process with other noise at its masks and another scale of the standard errors."""
-        return replace(self, noise=noise, scale=scale)
-
     def covariance(self, masks: Masks, others: Masks) -> Floats:
         """Return the prior covariance of the values of masks, without the nugget."""
         total = (signs(masks) * self.linear) @ signs(others).T
@@ -112,7 +108,10 @@ class Posterior:
         functional = index.functional(order)
         # Every part of the prior has the index of its covariance with a value in closed form: the linear part, the
         # product kernels (node by node of the quadrature), the terms, and the nugget, coalition by coalition.
-        total = self._of_linear(functional, block, masks)
+        total = np.zeros((len(masks), len(block)))
+        if order == 1:
+            players = block[:, 0]
+            total -= 2 * float(functional.of_character(0)) * self.linear[players] * signs(masks[:, players])
         for p, weight in functional.rule(self.limits.nodes):
             for kernel in self.kernels:
                 factor, ratios = kernel.factors(masks, p)
@@ -155,8 +154,7 @@ class Posterior:
         """Errors of the indices of sets of one order, ``given`` the masks of a process that is conditioned on fewer."""
         variances = self.prior_variances(index, order, sets)
         step = max(1, self.limits.cells // len(given.masks))
-        for start in range(0, len(sets), step):
-            rows = np.arange(start, min(start + step, len(sets)))
+        for rows in in_batches(len(sets), step):
             whitened = given.whitened(given.index_covariance(index, sets.take(rows), given.masks))
             variances[rows] -= (whitened**2).sum(axis=0)
         return self.scale * np.sqrt(np.maximum(variances, 0.0))
@@ -177,12 +175,6 @@ class Posterior:
         if len(self.terms):
             variances += self.terms.values @ self._term_weights(index, order, sets) ** 2
         return variances
-
-    def _of_linear(self, functional: Functional, block: np.ndarray, masks: Masks) -> Floats:
-        if block.shape[1] != 1:
-            return np.zeros((len(masks), len(block)))
-        players = block[:, 0]
-        return np.asarray(-2 * float(functional.of_character(0)) * self.linear[players] * signs(masks[:, players]))
 
     def _term_weights(self, index: Index, order: int, sets: PlayerSets) -> Floats:
         """The weight of every term's coefficient in every index, ``(n_terms, n_sets)``."""

@@ -12,7 +12,7 @@ from captum_spex.arrays import Floats, Rows, real_numbers, scalar
 from captum_spex.errors import ArgumentError
 from captum_spex.fourier import parities, walsh_hadamard
 from captum_spex.indices import Index, IndexTerms, resolve_index
-from captum_spex.masks import as_masks
+from captum_spex.masks import as_masks, in_batches
 from captum_spex.player_sets import PlayerSets, sum_by_set
 from captum_spex.terms import Terms
 
@@ -56,8 +56,7 @@ class Spectrum(Terms):
     def from_values(cls, values: ArrayLike, n_players: int) -> Spectrum:
         """Return the exact spectrum of a full table: ``values[i]`` has player ``j`` present iff bit ``j`` of ``i``."""
         coefficients = walsh_hadamard(real_numbers("values", values)) / 2.0**n_players
-        blocks = [PlayerSets.all_of_order(order, n_players) for order in range(n_players + 1)]
-        sets = PlayerSets.concatenate(blocks)
+        sets = PlayerSets.concatenate([PlayerSets.all_of_order(order, n_players) for order in range(n_players + 1)])
         return cls(sets, coefficients[sets.keys()])  # the key of a set of few players is its row in the table
 
     def __call__(self, masks: ArrayLike) -> Floats:
@@ -65,8 +64,7 @@ class Spectrum(Terms):
         checked = as_masks(masks, self.n_players)
         values = np.full(len(checked), float(self.values.sum()))
         block = max(1, self.cells // max(1, len(checked)))
-        for start in range(0, len(self), block):
-            rows = np.arange(start, min(start + block, len(self)))
+        for rows in in_batches(len(self), block):
             values -= 2 * (self.values[rows] @ parities(checked, self.sets.take(rows)))
         return values
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from captum_spex.approximators.proxyspex.proxy import FittedProxy, Proxy, ProxyD
 from captum_spex.approximators.proxyspex.rounds import FEWEST_MASKS
 from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.approximators.proxyspex.stacking import Stack, stack
-from captum_spex.approximators.proxyspex.validation import Quality, stacked_quality
+from captum_spex.approximators.proxyspex.validation import stacked_quality
 from captum_spex.arrays import Floats
 from captum_spex.errors import ArgumentError
 from captum_spex.masks import Masks, all_masks
@@ -79,7 +78,9 @@ class Estimator:
         """Estimate every output; outputs that go together share their kernel."""
         n_masks, n_players = evaluations.masks.shape
         if n_masks == 2**n_players and not evaluations.noise.any():
-            return [_enumerated(evaluations.masks, column) for column in evaluations.values.T]
+            facts = {"proxy": "none, every mask was evaluated", "lower": 1.0}
+            parts = [Residuals(evaluations.masks, column) for column in evaluations.values.T]
+            return [Estimate(GameModel((part,)), 1.0, facts) for part in parts]
         found: dict[int, Estimate] = {}
         for columns in _groups(evaluations.values):
             found.update(zip(columns, self._group(evaluations.of_outputs(columns)), strict=True))
@@ -134,7 +135,9 @@ class Estimator:
         model = GameModel(model.parts, posteriors[-1] if posteriors else None)
         if self.interpolate:
             model = _interpolated(output, model, chosen)
-        return Estimate(model, quality.r_squared, _described(surrogates, chosen, quality))
+        names = [f"{weight:.2f} x {surrogates[number].name}" for number, weight in chosen.weights.items()]
+        facts = {"proxy": " + ".join(names) or "nothing was found", "lower": quality.lower}
+        return Estimate(model, quality.r_squared, facts)
 
     def _unlearnt(self, evaluations: Evaluations, column: int) -> Estimate:
         """Too little to learn from, or constant values: the middle of the values, interpolated."""
@@ -148,12 +151,6 @@ class Estimator:
         faithfulness = 1.0 if is_constant and n_masks >= FEWEST_MASKS else float("nan")
         facts = {"proxy": "constant values" if is_constant else reason, "lower": faithfulness}
         return Estimate(GameModel(parts), faithfulness, facts)
-
-
-def _enumerated(masks: Masks, values: Floats) -> Estimate:
-    """Every value is known: they are the game."""
-    facts = {"proxy": "none, every mask was evaluated", "lower": 1.0}
-    return Estimate(GameModel((Residuals(masks, values),)), 1.0, facts)
 
 
 def _groups(values: Floats) -> list[list[int]]:
@@ -206,9 +203,4 @@ def _calibrated(output: _Output, surrogate: FittedProxy, posterior: Posterior, c
     own = float(((output.standardised - surrogate.left_out[:, output.column]) ** 2).mean())
     made = float(((output.standardised - chosen.left_out) ** 2).mean())
     scale = SETTINGS.calibration * output.scale * (np.sqrt(made / own) if own > 0 else 1.0)
-    return posterior.with_noise(output.relative_noise[: len(posterior.masks)], float(scale))
-
-
-def _described(surrogates: Sequence[FittedProxy], chosen: Stack, quality: Quality) -> dict[str, Any]:
-    names = [f"{weight:.2f} x {surrogates[number].name}" for number, weight in chosen.weights.items()]
-    return {"proxy": " + ".join(names) or "nothing was found", "lower": quality.lower}
+    return replace(posterior, noise=output.relative_noise[: len(posterior.masks)], scale=float(scale))

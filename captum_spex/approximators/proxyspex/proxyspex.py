@@ -193,11 +193,7 @@ class ProxySpex:
 
 
 def _checked_device(device: Any) -> torch.device:
-    """Return a device that exists and knows double precision.
-
-    Raises:
-        ArgumentError: otherwise.
-    """
+    """Return a device that exists and knows double precision."""
     n_gpus = torch.cuda.device_count()
     allowed = ", ".join(['"cpu"', *(f'"cuda:{number}"' for number in range(n_gpus))])
     try:

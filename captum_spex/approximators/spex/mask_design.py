@@ -13,7 +13,7 @@ from captum_spex.approximators.spex.code import Code
 from captum_spex.approximators.spex.settings import SETTINGS
 from captum_spex.arrays import Floats, Ints
 from captum_spex.fourier import signs
-from captum_spex.masks import Keys, PackedMasks, first_rows, player_keys
+from captum_spex.masks import Keys, PackedMasks, ends, first_rows, player_keys
 from captum_spex.player_sets import PlayerSets
 
 Hashes = NDArray[np.uint32]
@@ -98,7 +98,7 @@ class MaskDesign:
         for one in np.unique(group):
             chosen = np.flatnonzero(group == one)
             packed[chosen] ^= self._combine(self._basis(int(one)), place[chosen])
-        packed[rows == self.n_structured] = self._full
+        packed[rows == self.n_structured] = PackedMasks.of(ends(self.n_players)[:1]).packed
         return PackedMasks(packed, self.n_players)
 
     def bins(self, sets: PlayerSets) -> Ints:
@@ -131,10 +131,6 @@ class MaskDesign:
             bits = np.unpackbits(packed, count=self.n_players, bitorder="little").astype(np.uint64)
             words[:, row // 64] |= bits << np.uint64(row % 64)
         return words
-
-    @cached_property
-    def _full(self) -> NDArray[np.uint8]:
-        return np.packbits(np.ones(self.n_players, dtype=np.uint8), bitorder="little")
 
     def _basis(self, group: int) -> NDArray[np.uint8]:
         """Return the columns of M, packed, ``(bits, n_players / 8)``."""

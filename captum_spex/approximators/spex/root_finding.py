@@ -68,15 +68,13 @@ def roots(field: Field, locators: Elements, odd: Elements) -> Elements:
     degree = locators.shape[1] - 1
     if degree > _BY_FORMULA:
         found = _split(field, locators, odd)
+    elif degree > 1:
+        found = (_quadratic if degree == 2 else _cubic)(field, locators[:, 1:])
     else:
-        found = (_linear, _quadratic, _cubic)[degree - 1](field, locators[:, 1:])
+        found = locators[:, 1:]
     ordered = np.sort(found, axis=1)
     good = (found > 0).all(axis=1) & (np.diff(ordered, axis=1) != 0).all(axis=1)
     return np.where(good[:, None], found, -1)
-
-
-def _linear(field: Field, coefficients: Elements) -> Elements:
-    return coefficients
 
 
 def _quadratic(field: Field, coefficients: Elements) -> Elements:

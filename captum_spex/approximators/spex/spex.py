@@ -92,23 +92,16 @@ class Spex:
         degrees = SETTINGS.degrees if self.degree is None else (self.degree,)
         choices = [(degree, *found) for degree in degrees if (found := self._largest(problem, degree)) is not None]
         if not choices:
-            minimum = self.minimum_budget(problem.n_players)
-            raise BudgetError(
-                "budget",
-                str(problem.budget),
-                f"at least {minimum} for {problem.n_players} players"
-                + (f" and degree {self.degree}" if self.degree is not None else ""),
-                "`ProxySpex()` explains from fewer evaluations.",
-            )
+            expected = f"at least {self.minimum_budget(problem.n_players)} for {problem.n_players} players"
+            expected += "" if self.degree is None else f" and degree {self.degree}"
+            hint = "`ProxySpex()` explains from fewer evaluations."
+            raise BudgetError("budget", str(problem.budget), expected, hint)
         comfortable = [choice for choice in choices if choice[1] >= SETTINGS.comfortable_bits]
         degree, bits, n_groups = comfortable[0] if comfortable else max(choices, key=lambda choice: choice[1])
         needed = _bytes_needed(Code(problem.n_players, degree), bits, n_groups)
         if needed > SETTINGS.most_bytes:  # only bits that were asked for get here
-            raise ArgumentError(
-                "bits",
-                f"{bits}, whose bins need {needed / 2**30:.1f} GiB",
-                f"bins that fit into {SETTINGS.most_bytes >> 30} GiB",
-            )
+            got = f"{bits}, whose bins need {needed / 2**30:.1f} GiB"
+            raise ArgumentError("bits", got, f"bins that fit into {SETTINGS.most_bytes >> 30} GiB")
         return degree, bits, n_groups
 
     def _largest(self, problem: Problem, degree: int) -> tuple[int, int] | None:
@@ -150,7 +143,8 @@ def _recover(facts: dict[str, Any], design: MaskDesign, values: Floats) -> Estim
     decoded = decode(bins)
     grown = grow(bins, decoded)
     ways = answers(bins, decoded, grown)
-    held_out = np.stack([_predict_extra(design, way.solve(bins)) for way in ways])
+    spectra = [way.solve(bins) for way in ways]
+    held_out = np.stack([one.values @ design.extra_signs(one.sets) for one in spectra])
     best = _choose((held_out - extra) ** 2)
     spectrum = Spectrum.sum([ways[best].solve(bins, extra).scaled(scale), constant], design.n_players)
     faithfulness = r_squared(extra, held_out[best]) if len(extra) >= SETTINGS.fewest_extra else float("nan")
@@ -159,10 +153,6 @@ def _recover(facts: dict[str, Any], design: MaskDesign, values: Floats) -> Estim
         faithfulness,
         {**facts, "answer": ways[best].name, "n_decoded": len(decoded.terms), "n_terms": len(spectrum)},
     )
-
-
-def _predict_extra(design: MaskDesign, spectrum: Spectrum) -> Floats:
-    return spectrum.values @ design.extra_signs(spectrum.sets)
 
 
 def _choose(errors: Floats) -> int:

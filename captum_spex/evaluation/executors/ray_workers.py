@@ -47,15 +47,8 @@ class Worker:
         """Make the game and describe it."""
         try:
             game = self._game = GameAdapter.of(pickle.loads(build_game)(), "build_game()")
-            return Description(
-                game.n_players,
-                game.names,
-                game.fingerprint,
-                game.table,
-                game.layout,
-                has_layout=game.has_layout,
-                has_plan=game.plan_batches is not None,
-            )
+            known = game.n_players, game.names, game.fingerprint, game.table, game.layout
+            return Description(*known, has_layout=game.has_layout, has_plan=game.plan_batches is not None)
         except Exception as error:
             return Failure.of(error)
 
@@ -95,11 +88,8 @@ class WorkerPool:
         self, ray: Any, build_game: bytes, n_workers: int, options: Mapping[str, float], max_retries: int
     ) -> None:
         self._ray = ray
-        self._death_errors = (
-            ray.exceptions.RayActorError,
-            ray.exceptions.OutOfMemoryError,
-            ray.exceptions.ObjectLostError,
-        )
+        errors = ray.exceptions
+        self._death_errors = errors.RayActorError, errors.OutOfMemoryError, errors.ObjectLostError
         self._actor = ray.remote(Worker).options(max_restarts=0, max_task_retries=0, **options)
         self._build_game = ray.put(build_game)
         self._max_retries = max_retries

@@ -75,11 +75,9 @@ class Streamed:
             rows = np.atleast_1d(np.asarray(answer, dtype=np.intp))
             for row in rows.tolist():
                 if not 0 <= row < len(masks):
-                    raise GameError(f"`game.answer_each`: expected rows from 0 to {len(masks) - 1}, got row {row}.")
+                    raise _unexpected(f"rows from 0 to {len(masks) - 1}", f"row {row}")
                 if answered[row]:
-                    raise GameError(
-                        f"`game.answer_each`: expected one answer for each row, got a second for row {row}."
-                    )
+                    raise _unexpected("one answer for each row", f"a second for row {row}")
                 answered[row] = True
             yield rows, raw if np.ndim(answer) else [raw]
         if not answered.all():

@@ -116,16 +116,16 @@ class Learner:
             return None
         order = self._shuffled()
         hyper, learned = self._learned_links(order[: self.settings.max_rows])
-        fitted = self._conditioned(hyper, None, _latents(learned, values))
+        fitted = self._conditioned(hyper, None, _applied(learned, values))
         links = _links(learned, fitted)
-        reused = _through(links, fitted.left_out)
+        reused = _applied(links, fitted.left_out)
         left_out = reused.copy()
         for held_out, learnt_on in self._halves(order):
             if _fewest_distinct(values[learnt_on]) < SETTINGS.link_values // 2:
                 continue
             hyper_there, learned_there = self._learned_links(learnt_on)
-            other = self._conditioned(hyper_there, None, _latents(learned_there, values))
-            left_out[held_out] = _through(_links(learned_there, other), other.left_out)[held_out]
+            other = self._conditioned(hyper_there, None, _applied(learned_there, values))
+            left_out[held_out] = _applied(_links(learned_there, other), other.left_out)[held_out]
         parts = [(LinkedExpansion(*expansion(fitted, column), link),) for column, link in enumerate(links)]
         return FittedProxy("Gaussian process behind a link", parts, left_out, reused)
 
@@ -162,14 +162,14 @@ class Learner:
         """Learn kernel and link in turns: the link is what latent scores predicted out of sample make of the values."""
         data = self.data
         initial = [LearnedLink.initial(column) for column in data.values[rows].T]
-        latents = _latents(initial, data.values)
+        latents = _applied(initial, data.values)
         process = Process(self._learned(rows, latents), None)
         predicted = self._solver(process, data.masks[rows], latents[rows], data.noise[rows]).left_out
         learned = [
             link.relearned(column, scores)
             for link, column, scores in zip(initial, data.values[rows].T, predicted.T, strict=True)
         ]
-        relinked = replace(self, data=replace(data, values=_latents(learned, data.values)))
+        relinked = replace(self, data=replace(data, values=_applied(learned, data.values)))
         return relinked._retuned(process.hyper, None, rows), learned
 
     def _conditioned(self, hyper: Hyperparameters, terms: TermPrior | None, targets: Floats) -> Conditioned:
@@ -188,14 +188,10 @@ def _fewest_distinct(values: Floats) -> int:
     return min(len(np.unique(column)) for column in values.T)
 
 
-def _latents(learned: Sequence[LearnedLink], values: Floats) -> Floats:
-    return np.stack([link(column) for link, column in zip(learned, values.T, strict=True)], axis=1)
+def _applied(links: Sequence[LearnedLink | Link], columns: Floats) -> Floats:
+    return np.stack([link(column) for link, column in zip(links, columns.T, strict=True)], axis=1)
 
 
 def _links(learned: Sequence[LearnedLink], conditioned: Conditioned) -> list[Link]:
     noise = float(np.sqrt(conditioned.variances.mean()))
     return [link.link(noise) for link in learned]
-
-
-def _through(links: Sequence[Link], latents: Floats) -> Floats:
-    return np.stack([link(column) for link, column in zip(links, latents.T, strict=True)], axis=1)
