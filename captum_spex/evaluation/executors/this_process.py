@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,42 +16,33 @@ from captum_spex.evaluation.game_adapter import GameAdapter, game_values
 from captum_spex.masks import ChosenRows, MaskBlocks, Masks
 
 
+@dataclass(frozen=True, eq=False)
 class ThisProcess:
-    """Calls a game batch by batch.
+    """Calls a game batch by batch."""
 
-    Args:
-        game: the value function.
-        batching: how rows are split into batches.
-    """
-
-    def __init__(self, game: GameAdapter, batching: Batching) -> None:
-        self._game = game
-        self._batching = batching
+    game: GameAdapter
+    batching: Batching
 
     def batches(self, masks: MaskBlocks, rows: Rows) -> Iterator[Rows]:
         """Split rows of masks into batches."""
-        return self._batching.batches(masks, rows)
+        return self.batching.batches(masks, rows)
 
     def evaluate(self, batches: Iterable[ChosenRows]) -> Generator[Answer]:
         """Yield the answer of each batch, in order."""
         for number, batch in enumerate(batches):
             block = batch.laid_out()
             try:
-                answer = Answer(number, ALL_ROWS, self._game.values(block))
+                answer = Answer(number, ALL_ROWS, self.game.values(block))
             except Exception as error:
                 answer = Answer.failed(number, error)
             yield answer
 
 
+@dataclass(frozen=True, eq=False)
 class Streamed:
-    """Calls ``answer_each`` of a game that waits for others, and passes every answer on at once.
+    """Calls ``answer_each`` of a game that waits for others, and passes every answer on at once."""
 
-    Args:
-        game: the value function.
-    """
-
-    def __init__(self, game: GameAdapter) -> None:
-        self._game = game
+    game: GameAdapter
 
     def batches(self, masks: MaskBlocks, rows: Rows) -> Iterator[Rows]:
         """Split rows of masks into blocks that fit into memory: the game itself decides how it works on them."""
@@ -71,7 +63,7 @@ class Streamed:
     def _answers(self, masks: Masks) -> Iterator[tuple[Rows, Any]]:
         """Yield rows and their values, each row once."""
         answered = np.zeros(len(masks), dtype=np.bool_)
-        for answer, raw in self._game.answer_each(masks):  # type: ignore[misc]  # games without it have another executor
+        for answer, raw in self.game.answer_each(masks):  # type: ignore[misc]  # games without it have another executor
             rows = np.atleast_1d(np.asarray(answer, dtype=np.intp))
             for row in rows.tolist():
                 if not 0 <= row < len(masks):

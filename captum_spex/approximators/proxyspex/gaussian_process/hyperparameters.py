@@ -117,15 +117,9 @@ def evidence_gradient(now: Hyperparameters, signs: Tensor, targets: Tensor, extr
     by_decay = -0.25 * now.decays.exp() * (slopes.sum() - (signs * (slopes @ signs)).sum(dim=0))
     by_linear = 0.5 * linear * (signs * (weights @ signs)).sum(dim=0)
     far *= weights
-    by_shared = torch.stack(
-        [
-            0.5 * (weights * near).sum(),
-            0.5 * far.sum(),
-            -0.5 * ratio * (far * distances).sum(),
-            0.5 * nugget * weights.diagonal().sum(),
-        ]
-    )
-    return torch.cat([by_shared, by_decay, by_linear])
+    by_ratio, by_nugget = -ratio * (far * distances).sum(), nugget * weights.diagonal().sum()
+    by_shared = torch.stack([(weights * near).sum(), far.sum(), by_ratio, by_nugget])
+    return torch.cat([0.5 * by_shared, by_decay, by_linear])
 
 
 def prior_gradient(now: Hyperparameters, prior: Hyperparameters) -> Tensor:
