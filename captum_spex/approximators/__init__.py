@@ -12,10 +12,10 @@ from captum_spex.approximators.base import (
 from captum_spex.approximators.exact import Exact
 from captum_spex.approximators.proxyspex.boosted_trees import BoostedTrees
 from captum_spex.approximators.proxyspex.gaussian_process.gaussian_process import GaussianProcess
-from captum_spex.approximators.proxyspex.limits import FitLimits
 from captum_spex.approximators.proxyspex.proxy import FittedProxy, Proxy, ProxyData
 from captum_spex.approximators.proxyspex.proxyspex import ProxySpex
 from captum_spex.approximators.proxyspex.published_trees import PublishedTrees
+from captum_spex.approximators.proxyspex.settings import FitLimits
 from captum_spex.approximators.spex.spex import Spex
 from captum_spex.game import ValueTable
 

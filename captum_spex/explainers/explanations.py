@@ -15,7 +15,7 @@ from captum_spex.compat.shap import Explanation
 from captum_spex.errors import ArgumentError
 from captum_spex.exports.shap import explanation, pair_explanation
 from captum_spex.exports.shap.additive_values import pair_matrix, shapley_values
-from captum_spex.exports.shap.feature_names import plain_name
+from captum_spex.exports.shap.term_features import plain_name
 from captum_spex.indices import Index
 from captum_spex.interactions import Interactions
 from captum_spex.masks import ends

@@ -12,8 +12,7 @@ from captum_spex import checks
 from captum_spex.arrays import Floats
 from captum_spex.errors import ArgumentError
 from captum_spex.game import Game
-from captum_spex.metrics.explanations import Explained, canonical, n_players_of
-from captum_spex.metrics.predictions import evaluated
+from captum_spex.metrics.explanations import Explained, canonical, evaluated, n_players_of
 from captum_spex.metrics.rankings import Kind, masks_without, ranking
 
 

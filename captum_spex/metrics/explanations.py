@@ -1,4 +1,4 @@
-"""Explanations that metrics compare: results, models, spectra, mappings, arrays; and how they are read."""
+"""Explanations that metrics compare: how they are read, what they predict, and the values of the game beside that."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from operator import index as as_index
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from captum_spex import checks
 from captum_spex.arrays import Floats, as_array, real_numbers, scalar
 from captum_spex.errors import ArgumentError, MaskError
+from captum_spex.evaluation.evaluator import Evaluator
 from captum_spex.evaluation.game_adapter import GameAdapter
+from captum_spex.game import Game
 from captum_spex.indices import IndexTerms, resolve_index
 from captum_spex.interactions import Interactions
+from captum_spex.masks import Masks, first_rows, mask_keys
 from captum_spex.model import GameModel, RecoveredGame, Spectrum
 from captum_spex.player_sets import PlayerSets
 from captum_spex.terms import Terms
@@ -130,3 +134,65 @@ def first_order_of(explained: Explained, n_players: int) -> Floats:
         raise ArgumentError("explained", "no value of a single player", "first-order values")
     checks.player("explained", terms.n_players - 1, n_players)
     return np.append(terms.first_order(), np.zeros(n_players - terms.n_players))
+
+
+_CELLS = 1 << 22  # masks times players of sets that are looked up at once: 4 MiB of flags
+
+
+def predictions_of(explained: Explained, masks: Masks) -> Floats:
+    """Return what an explanation predicts, ``(n_masks, n_outputs)``."""
+    model = explained.model if isinstance(explained, Interactions) else explained
+    vector = vector_of(model)
+    if callable(model):
+        values = real_numbers("explained", model(masks))
+    elif vector is not None:
+        values = masks @ vector
+    elif is_list(model) and len(model):
+        return np.concatenate([predictions_of(one, masks) for one in model], axis=1)
+    else:
+        values = _summed(terms_of(model), masks)
+    return _as_columns("explained", "predictions", values, len(masks))
+
+
+def _summed(terms: Terms, masks: Masks) -> Floats:
+    """Return for every mask the sum of the values of all sets that are present."""
+    index = getattr(terms, "index", "")
+    if index in ("Fourier", "Co-Moebius"):
+        hint = "Terms of this index do not add up."
+        raise ArgumentError("explained", f"terms of the index {index!r}", "a result, whose model predicts", hint)
+    checks.player("explained", terms.n_players - 1, masks.shape[1])
+    values = np.full(len(masks), getattr(terms, "baseline", 0.0))
+    for order, rows, players in terms.sets.by_order():
+        block = max(1, _CELLS // max(1, order * len(masks)))
+        for start in range(0, len(rows), block):
+            present = masks[:, players[start : start + block]].all(axis=2)
+            values += present @ terms.values[rows[start : start + block]]
+    return values
+
+
+def one_output(explained: Explained, masks: Masks) -> Floats:
+    """Return the predictions of an explanation of one output, ``(n_masks,)``."""
+    predicted = predictions_of(explained, masks)
+    if predicted.shape[1] != 1:
+        hint = "Choose one, such as `results[0]`."
+        raise ArgumentError("explained", f"{predicted.shape[1]} outputs", "one output", hint)
+    return predicted[:, 0]
+
+
+def evaluated(game: Game | ArrayLike, masks: Masks) -> tuple[Floats, int, bool]:
+    """Return values ``(n_masks, n_outputs)``, the number of evaluations, and whether there is a single output."""
+    if callable(game):
+        budget = len(first_rows(mask_keys(masks))[0])
+        with Evaluator(game, masks.shape[1], budget=budget) as evaluator:
+            values = evaluator(masks)
+        return values, evaluator.n_evaluations, not evaluator.has_outputs
+    values = real_numbers("game", game)
+    return _as_columns("game", "values", values, len(masks)), 0, values.ndim == 1
+
+
+def _as_columns(argument: str, things: str, values: Floats, n_masks: int) -> Floats:
+    is_finite = bool(np.isfinite(values).all())
+    if values.ndim not in (1, 2) or len(values) != n_masks or not is_finite:
+        got = f"{things} of shape {values.shape}" if is_finite else f"{things} that are not finite"
+        raise ArgumentError(argument, got, f"finite {things} ({n_masks},) or ({n_masks}, n_outputs)")
+    return values.reshape(n_masks, -1)

@@ -13,8 +13,7 @@ from captum_spex import checks
 from captum_spex.arrays import Floats
 from captum_spex.errors import ArgumentError
 from captum_spex.masks import Masks
-from captum_spex.metrics.explanations import ROUNDING, Explained, first_order_of, n_players_of
-from captum_spex.metrics.predictions import one_output
+from captum_spex.metrics.explanations import ROUNDING, Explained, first_order_of, n_players_of, one_output
 from captum_spex.player_sets import PlayerSets
 
 Kind = Literal["insertion", "removal"]

@@ -15,8 +15,7 @@ from captum_spex.checks import RandomState
 from captum_spex.errors import ArgumentError, MaskError
 from captum_spex.game import Game
 from captum_spex.masks import Masks, all_masks, as_masks
-from captum_spex.metrics.explanations import Explained, n_players_of
-from captum_spex.metrics.predictions import evaluated, predictions_of
+from captum_spex.metrics.explanations import Explained, evaluated, n_players_of, predictions_of
 from captum_spex.statistics import r_squared
 
 

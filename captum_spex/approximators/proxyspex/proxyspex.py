@@ -14,14 +14,13 @@ from captum_spex.approximators.proxyspex.boosted_trees import BoostedTrees
 from captum_spex.approximators.proxyspex.dense_run import DenseRun
 from captum_spex.approximators.proxyspex.estimation import Estimator
 from captum_spex.approximators.proxyspex.gaussian_process.gaussian_process import GaussianProcess
-from captum_spex.approximators.proxyspex.limits import FitLimits
 from captum_spex.approximators.proxyspex.many_players.blocked_table import BlockedTable
 from captum_spex.approximators.proxyspex.many_players.packed_run import PackedRun
 from captum_spex.approximators.proxyspex.many_players.screened_fit import averaged, estimate_among_many
 from captum_spex.approximators.proxyspex.proxy import Proxy, guide_among
 from captum_spex.approximators.proxyspex.published_trees import PublishedTrees
 from captum_spex.approximators.proxyspex.rounds import first_round, fixed_sizes, growing_sizes, n_replicates
-from captum_spex.approximators.proxyspex.settings import SETTINGS
+from captum_spex.approximators.proxyspex.settings import SETTINGS, FitLimits
 from captum_spex.designs import affordable_level
 from captum_spex.errors import ArgumentError, BudgetError
 from captum_spex.game import ValueTable

@@ -12,8 +12,7 @@ from captum_spex.errors import ArgumentError
 from captum_spex.exports.result import Result, is_result
 from captum_spex.exports.row_checks import as_row, checked_data, checked_rows
 from captum_spex.exports.shap.additive_values import base_values, pair_matrix, shapley_values
-from captum_spex.exports.shap.feature_names import names_of
-from captum_spex.exports.shap.term_features import TermTable
+from captum_spex.exports.shap.term_features import TermTable, names_of
 
 if TYPE_CHECKING:
     from captum_spex.compat.shap import Explanation

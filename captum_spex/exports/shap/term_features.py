@@ -1,4 +1,4 @@
-"""Players and groups of players as features."""
+"""Players and groups of players as features, and names that SHAP's plots show as they are."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from captum_spex.arrays import Floats, scalar
 from captum_spex.errors import ArgumentError
 from captum_spex.exports.result import Result
 from captum_spex.exports.shap.additive_values import base_values, summing, totals
-from captum_spex.exports.shap.feature_names import distinct, names_of
 from captum_spex.player_sets import PlayerSets
 
 OTHER_TERMS = "other terms"
@@ -151,3 +150,41 @@ def _product(row: NDArray[Any] | None, players: Players) -> float:
 
 def _short(value: Any) -> str:
     return f"{value:.4g}" if checks.is_number(value) else str(value)
+
+
+_REPLACED = {"<=": "≤", ">=": "≥", "!=": "≠", "==": ":", "=": ":"}
+
+
+def plain_name(name: object) -> str:
+    """Return a name without ``=``, as SHAP's plots show only what follows it.
+
+    Example:
+        >>> plain_name("sex=male"), plain_name("age <= 30")
+        ('sex:male', 'age ≤ 30')
+    """
+    text = str(name)
+    for sign, instead in _REPLACED.items():
+        text = text.replace(sign, instead)
+    return text
+
+
+def names_of(names: Sequence[str] | None, n_players: int) -> list[str]:
+    """Return a name for every player."""
+    return [f"Feature {player}" for player in range(n_players)] if names is None else list(map(plain_name, names))
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """Number names that occur again.
+
+    Example:
+        >>> distinct(["the", "cat", "the"])
+        ['the', 'cat', 'the#2']
+    """
+    found: dict[str, None] = {}
+    given = set(names)
+    for name in names:
+        number, free = 2, name
+        while free in found or (free != name and free in given):
+            number, free = number + 1, f"{name}#{number}"
+        found[free] = None
+    return list(found)

@@ -15,9 +15,10 @@ from captum_spex.approximators.proxyspex.gaussian_process.conditioning import (
     Process,
     Solver,
     TermPrior,
+    expansion,
+    posterior,
     signs_of,
 )
-from captum_spex.approximators.proxyspex.gaussian_process.expansion import expansion, posterior
 from captum_spex.approximators.proxyspex.gaussian_process.hyperparameters import Hyperparameters, maximise_evidence
 from captum_spex.approximators.proxyspex.gaussian_process.link_learning import LearnedLink
 from captum_spex.approximators.proxyspex.gaussian_process.sparse_terms import find_terms

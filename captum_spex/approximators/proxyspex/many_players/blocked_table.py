@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from captum_spex.approximators.proxyspex.limits import FitLimits
+from captum_spex.approximators.proxyspex.settings import FitLimits
 from captum_spex.arrays import Floats, Ints, Rows
 from captum_spex.masks import ChosenRows, MaskBlocks
 

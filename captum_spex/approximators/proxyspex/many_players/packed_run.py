@@ -10,10 +10,10 @@ import torch
 
 from captum_spex.approximators.base import Estimate, Problem
 from captum_spex.approximators.proxyspex.estimation import Estimator
-from captum_spex.approximators.proxyspex.limits import FitLimits
 from captum_spex.approximators.proxyspex.many_players.blocked_table import BlockedTable
 from captum_spex.approximators.proxyspex.many_players.screened_fit import averaged, estimate_among_many
 from captum_spex.approximators.proxyspex.rounds import FEWEST_MASKS, Rounds
+from captum_spex.approximators.proxyspex.settings import FitLimits
 from captum_spex.arrays import Floats
 from captum_spex.masks import PackedMasks, ends
 from captum_spex.model import AmongOthers, GameModel, Residuals, Spectrum
