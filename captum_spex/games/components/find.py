@@ -206,7 +206,7 @@ def _mlps(model: nn.Module) -> list[tuple[str, str]]:
     found = []
     for name in blocks:
         inside = [f"{name}.{last}" for last in _NAMES.mlp_projections if _is_projection(outside.get(f"{name}.{last}"))]
-        found.append((name, [*inside, name][0]))  # a mixture of experts has no projection of its own
+        found.append((name, inside[0] if inside else name))  # a mixture of experts has none of its own
     for ending in _NAMES.loose_mlp_projections:
         found = found or [(name, name) for name in outside if f".{name}".endswith(f".{ending}")]
     if not found:
