@@ -58,6 +58,11 @@ class Request:
         """``max_order``, or the number of players if that is less."""
         return min(self.max_order, self.n_players)
 
+    @property
+    def n_masks(self) -> int:
+        """``budget``, or the number of all masks if that is less."""
+        return min(self.budget, 2**self.n_players)
+
 
 @dataclass(frozen=True, eq=False)
 class Answer:

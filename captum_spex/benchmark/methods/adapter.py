@@ -6,41 +6,33 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from captum_spex.arrays import Floats
 from captum_spex.benchmark.methods.global_state import seeded
-from captum_spex.benchmark.protocol import Answer, Request
+from captum_spex.benchmark.protocol import Answer, Request, version_of
 from captum_spex.game import Game
 from captum_spex.indices import resolve_index
-from captum_spex.masks import Masks, ends
+from captum_spex.masks import Masks
 from captum_spex.model import RecoveredGame
 from captum_spex.terms import Terms
 
 MOST_BYTES = 4 << 30  # that a method may need
 
 
+@dataclass(frozen=True, eq=False)
 class RowsGame:
     """A game that takes rows of 0 and 1 of any type, as other libraries ask for them."""
 
-    def __init__(self, game: Game, n_players: int) -> None:
-        self._game = game
-        self._n_players = n_players
+    game: Game
+    n_players: int
 
     def __call__(self, rows: Any) -> Floats:
         """Evaluate rows ``(n_rows, n_players)``, float64 ``(n_rows,)``."""
-        return np.array(self._game(np.asarray(rows) > 0.5), dtype=np.float64)  # a copy: some change it
-
-    def of_all(self) -> float:
-        """Return the value with all players."""
-        return float(self(ends(self._n_players)[:1])[0])
-
-    def of_none(self) -> float:
-        """Return the value with no player."""
-        return float(self(ends(self._n_players)[1:])[0])
+        return np.array(self.game(np.asarray(rows) > 0.5), dtype=np.float64)  # a copy: some change it
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,32 +60,28 @@ class Adapter:
         package: the distribution it comes from.
         needs: the class behind it, with its module: ``"shapiq.approximator.SPEX"``.
         explain: explains a game, drawing from the global random states, which are seeded meanwhile.
-        limit: why it cannot answer a request; None if it can.
+        refusal: says why it cannot answer a request: too many players, too small a budget; None if it can.
     """
 
     name: str
     package: str
     needs: str
     explain: Explain
-    limit: Limit = lambda request: None
+    refusal: Limit = lambda request: None
 
     def missing(self) -> str | None:
         """Say why it cannot be used here: not installed, or not in the installed version; None if it can."""
         module, _, attribute = self.needs.rpartition(".")
+        number = version_of(self.package)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # libraries that warn about themselves
                 is_there = hasattr(import_module(module), attribute)
         except ImportError as error:
-            try:
-                return f"{self.package} {version(self.package)} cannot be imported: {error}"
-            except PackageNotFoundError:
-                return f"{self.package} is not installed"
-        return None if is_there else f"not in {self.package} {version(self.package)}"
-
-    def refusal(self, request: Request) -> str | None:
-        """Say why it cannot answer this request: too many players, too small a budget; None if it can."""
-        return self.limit(request)
+            return (
+                f"{self.package} {number} cannot be imported: {error}" if number else f"{self.package} is not installed"
+            )
+        return None if is_there else f"not in {self.package} {number}"
 
     def __call__(self, game: Game, request: Request) -> Answer:
         """Explain a game."""
@@ -108,6 +96,11 @@ def needs(evaluations: int, request: Request) -> str | None:
         return None
     count = f"{evaluations:,}" if evaluations < 1 << 60 else f"2**{request.n_players}"
     return f"needs {count} evaluations"
+
+
+def two_players(request: Request) -> str | None:
+    """Say that a method needs two players; None if it has them."""
+    return "needs two players" if request.n_players < 2 else None
 
 
 def needs_memory(n_bytes: int) -> str | None:
@@ -129,9 +122,13 @@ def shapley_of(model: RecoveredGame) -> Floats:
     return values
 
 
+def additive(game: RowsGame, values: ArrayLike) -> Answer:
+    """Answer with Shapley values and the additive game that starts from no player."""
+    shapley = np.asarray(values, dtype=np.float64).reshape(-1)
+    return Answer(Additive(float(game(np.zeros((1, game.n_players)))[0]), shapley), shapley)
+
+
 def of_recovered(model: RecoveredGame, request: Request) -> Answer:
     """Answer with a recovered game, its Shapley values and its SII."""
-    if request.order == 1:
-        return Answer(model, shapley_of(model))
     terms = model.index_terms(resolve_index("SII", request.order, model.n_players))
     return Answer(model, shapley_of(model), of_groups(terms))

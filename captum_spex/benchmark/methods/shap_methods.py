@@ -8,48 +8,46 @@ from typing import Any
 import numpy as np
 
 from captum_spex.arrays import Floats
-from captum_spex.benchmark.methods.adapter import Adapter, Additive, Explain, Limit, RowsGame, needs, needs_memory
+from captum_spex.benchmark.methods.adapter import Adapter, RowsGame, additive, needs, needs_memory, two_players
 from captum_spex.benchmark.protocol import Answer, Request
 
 _KERNEL_PLAYERS = 2000  # beyond, the regressions take minutes
 
 
-def _rows(n_players: int) -> tuple[Floats, Floats]:
-    return np.zeros((1, n_players)), np.ones((1, n_players))
+def _values(explainer: Any, request: Request, max_evals: int, **settings: Any) -> Floats:
+    values = explainer(np.ones((1, request.n_players)), max_evals=max_evals, silent=True, **settings).values
+    return np.asarray(values, dtype=np.float64)[0]
 
 
-def _additive(game: RowsGame, values: Any) -> Answer:
-    shapley = np.asarray(values, dtype=np.float64).reshape(-1)
-    return Answer(Additive(game.of_none(), shapley), shapley)
+def _absent(request: Request) -> Floats:
+    return np.zeros((1, request.n_players))
 
 
 def _permutation(game: RowsGame, request: Request) -> Answer:
     """Walk through permutations and back: ``2 n - 2`` masks each, and those with no player and with all once."""
     import shap
 
-    background, row = _rows(request.n_players)
     n_permutations = max(1, (request.budget - 2) // max(1, 2 * request.n_players - 2))
-    explainer = shap.PermutationExplainer(game, shap.maskers.Independent(background), seed=request.seed % (1 << 32))
-    return _additive(game, explainer(row, max_evals=n_permutations * (2 * request.n_players + 1), silent=True).values)
+    masker = shap.maskers.Independent(_absent(request))
+    explainer = shap.PermutationExplainer(game, masker, seed=request.seed % (1 << 32))
+    return additive(game, _values(explainer, request, n_permutations * (2 * request.n_players + 1)))
 
 
 def _kernel(game: RowsGame, request: Request, **settings: Any) -> Answer:
     """Explain by regression; SHAP asks for no player and for all beyond its ``nsamples``."""
     import shap
 
-    background, row = _rows(request.n_players)
-    explainer = shap.KernelExplainer(game, background)
-    return _additive(game, explainer.shap_values(row, nsamples=request.budget - 2, silent=True, **settings))
+    explainer, row = shap.KernelExplainer(game, _absent(request)), np.ones((1, request.n_players))
+    return additive(game, explainer.shap_values(row, nsamples=request.budget - 2, silent=True, **settings))
 
 
 def _partition(game: RowsGame, request: Request) -> Answer:
     """Compute Owen values of halves of the players in their order, which SHAP gives as its values."""
     import shap
 
-    background, row = _rows(request.n_players)
-    masker = shap.maskers.Partition(background, clustering=halves(request.n_players))
+    masker = shap.maskers.Partition(_absent(request), clustering=halves(request.n_players))
     most = request.budget & ~1  # it asks for two masks at a time
-    return _additive(game, shap.PartitionExplainer(game, masker)(row, max_evals=most, silent=True).values)
+    return additive(game, _values(shap.PartitionExplainer(game, masker), request, most))
 
 
 def _exact(game: RowsGame, request: Request) -> Answer:
@@ -57,16 +55,14 @@ def _exact(game: RowsGame, request: Request) -> Answer:
     import shap
 
     n = request.n_players
-    background, row = _rows(n)
-    explainer = shap.ExactExplainer(game, shap.maskers.Independent(background))
-    settings = {"max_evals": 2**n, "silent": True}
-    additive = _additive(game, explainer(row, **settings).values)
+    explainer = shap.ExactExplainer(game, shap.maskers.Independent(_absent(request)))
+    answer = additive(game, _values(explainer, request, 2**n))
     if request.order == 1:
-        return additive
-    matrix = explainer(row, interactions=2, **settings).values[0]
-    pairs: dict[tuple[int, ...], float]
-    pairs = {(i, j): float(matrix[i, j] + matrix[j, i]) for i in range(n) for j in range(i + 1, n)}
-    return Answer(additive.predict, additive.shapley, pairs, "STII")
+        return answer
+    matrix = _values(explainer, request, 2**n, interactions=2)
+    matrix += matrix.T
+    pairs: dict[tuple[int, ...], float] = {(i, j): float(matrix[i, j]) for i in range(n) for j in range(i + 1, n)}
+    return Answer(answer.predict, answer.shapley, pairs, "STII")
 
 
 def halves(n_players: int) -> Floats:
@@ -95,18 +91,13 @@ def _kernel_limit(request: Request) -> str | None:
     return needs(4, request)
 
 
-def _partition_limit(request: Request) -> str | None:
-    return "needs two players" if request.n_players < 2 else needs(4, request)
-
-
-def _method(name: str, explain: Explain, limit: Limit, explainer: str | None = None) -> Adapter:
-    return Adapter(f"SHAP {name}", "shap", f"shap.{explainer or name}", explain, limit)
-
-
-METHODS = (
-    _method("PermutationExplainer", _permutation, lambda request: _of_rows(2 * request.n_players, request)),
-    _method("KernelExplainer", _kernel, _kernel_limit),
-    _method("KernelExplainer without l1", partial(_kernel, l1_reg=False), _kernel_limit, "KernelExplainer"),
-    _method("PartitionExplainer", _partition, _partition_limit),
-    _method("ExactExplainer", _exact, lambda request: _of_rows(2**request.n_players, request)),
+METHODS = tuple(
+    Adapter(f"SHAP {name}", "shap", f"shap.{name.split()[0]}", explain, refusal)
+    for name, explain, refusal in (
+        ("PermutationExplainer", _permutation, lambda request: _of_rows(2 * request.n_players, request)),
+        ("KernelExplainer", _kernel, _kernel_limit),
+        ("KernelExplainer without l1", partial(_kernel, l1_reg=False), _kernel_limit),
+        ("PartitionExplainer", _partition, lambda request: two_players(request) or needs(4, request)),
+        ("ExactExplainer", _exact, lambda request: _of_rows(2**request.n_players, request)),
+    )
 )

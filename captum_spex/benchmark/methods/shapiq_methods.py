@@ -6,17 +6,8 @@ from importlib import import_module
 from math import comb
 from typing import Any
 
-from captum_spex.benchmark.methods.adapter import (
-    Adapter,
-    Explain,
-    Limit,
-    RowsGame,
-    needs,
-    needs_memory,
-    of_groups,
-    of_recovered,
-    shapley_of,
-)
+from captum_spex.benchmark.methods import adapter
+from captum_spex.benchmark.methods.adapter import Adapter, Explain, RowsGame
 from captum_spex.benchmark.methods.sparse_transform_method import no_bins
 from captum_spex.benchmark.protocol import Answer, Request
 from captum_spex.exports.shapiq import from_shapiq
@@ -31,12 +22,7 @@ _MOST_BINOMIAL = 1029  # players, whose binomial coefficients are still below th
 def _values(name: str, game: RowsGame, request: Request, **settings: Any) -> Any:
     """Return the ``shapiq.InteractionValues`` of a class."""
     kind = getattr(import_module(_MODULE), name)
-    approximator = kind(n=request.n_players, random_state=request.seed, **settings)
-    return approximator.approximate(_n_rows(request), game)
-
-
-def _n_rows(request: Request) -> int:
-    return min(request.budget, 2 ** min(request.n_players, 62))
+    return kind(n=request.n_players, random_state=request.seed, **settings).approximate(request.n_masks, game)
 
 
 def _sparse(name: str) -> Explain:
@@ -45,7 +31,7 @@ def _sparse(name: str) -> Explain:
     def explain(game: RowsGame, request: Request) -> Answer:
         max_order = min(_LARGEST_RECOVERED, request.n_players)
         _, model = from_shapiq(_values(name, game, request, index="FBII", max_order=max_order))
-        return of_recovered(model, request)
+        return adapter.of_recovered(model, request)
 
     return explain
 
@@ -60,47 +46,45 @@ def _index(name: str, *, has_order: bool = True, has_shapley: bool = True, **set
     def explain(game: RowsGame, request: Request) -> Answer:
         orders = {"max_order": request.order} if has_order else {}
         terms, model = from_shapiq(_values(name, game, request, **orders, **settings))
-        groups = of_groups(terms)
-        return Answer(model, shapley_of(model) if has_shapley else None, groups, terms.index if groups else "SII")
+        groups, shapley = adapter.of_groups(terms), adapter.shapley_of(model) if has_shapley else None
+        return Answer(model, shapley, groups, terms.index if groups else "SII")
 
     return explain
 
 
-def n_sets(request: Request) -> int:
+def _n_sets(request: Request) -> int:
     """Return the number of sets of players up to the order asked for, without the empty one."""
     return sum(comb(request.n_players, order) for order in range(1, request.order + 1))
 
 
 def _regression_limit(request: Request) -> str | None:
     """Keep the regression's matrix in memory: a row for each evaluation, a column for each set; about six copies."""
-    return needs_memory(6 * 8 * n_sets(request) * request.budget)
+    return adapter.needs_memory(6 * 8 * _n_sets(request) * request.budget)
 
 
 def _strata_limit(request: Request) -> str | None:
     """Each set takes a pass over all evaluations for each size of a coalition."""
-    if n_sets(request) * request.n_players * request.budget > _MOST_STEPS:
-        return f"takes more than a minute for {n_sets(request):,} sets of players"
-    return None
+    is_slow = _n_sets(request) * request.n_players * request.budget > _MOST_STEPS
+    return f"takes more than a minute for {_n_sets(request):,} sets of players" if is_slow else None
 
 
 def _proxy_spex_limit(request: Request) -> str | None:
     if request.n_players > _MOST_BINOMIAL:
         return f"its binomial coefficients overflow with more than {_MOST_BINOMIAL:,} players"
-    return f"its trees need {_FEWEST_ROWS} evaluations to split" if _n_rows(request) < _FEWEST_ROWS else None
+    return f"its trees need {_FEWEST_ROWS} evaluations to split" if request.n_masks < _FEWEST_ROWS else None
 
 
-def _method(name: str, explain: Explain, limit: Limit = lambda request: None) -> Adapter:
-    return Adapter(f"shapiq {name}", "shapiq", f"{_MODULE}.{name}", explain, limit)
-
-
-METHODS = (
-    _method("SPEX", _sparse("SPEX"), no_bins),
-    _method("ProxySPEX", _sparse("ProxySPEX"), _proxy_spex_limit),
-    _method("KernelSHAPIQ", _index("KernelSHAPIQ", index="SII"), _regression_limit),
-    _method("SVARMIQ", _index("SVARMIQ", index="SII"), _strata_limit),
-    _method("RegressionFSII", _index("RegressionFSII"), _regression_limit),
-    _method("RegressionFBII", _index("RegressionFBII", has_shapley=False), _regression_limit),
-    _method("ProxySHAP", _index("ProxySHAP", index="SII", adjustment=True)),
-    _method("RegressionMSR", _index("RegressionMSR", has_order=False, index="SV")),
-    _method("OddSHAP", _index("OddSHAP", has_order=False), lambda request: needs(10 * request.n_players, request)),
+METHODS = tuple(
+    Adapter(f"shapiq {name}", "shapiq", f"{_MODULE}.{name}", explain, refusal)
+    for name, explain, refusal in (
+        ("SPEX", _sparse("SPEX"), no_bins),
+        ("ProxySPEX", _sparse("ProxySPEX"), _proxy_spex_limit),
+        ("KernelSHAPIQ", _index("KernelSHAPIQ", index="SII"), _regression_limit),
+        ("SVARMIQ", _index("SVARMIQ", index="SII"), _strata_limit),
+        ("RegressionFSII", _index("RegressionFSII"), _regression_limit),
+        ("RegressionFBII", _index("RegressionFBII", has_shapley=False), _regression_limit),
+        ("ProxySHAP", _index("ProxySHAP", index="SII", adjustment=True), lambda request: None),
+        ("RegressionMSR", _index("RegressionMSR", has_order=False, index="SV"), lambda request: None),
+        ("OddSHAP", _index("OddSHAP", has_order=False), lambda request: adapter.needs(10 * request.n_players, request)),
+    )
 )

@@ -13,14 +13,11 @@ from captum_spex.model import GameModel, Spectrum
 _GROUPS = 3
 _DEGREES = (5, 4, 3, 2)  # the published one first, then less where the budget gives too few bins
 _FEWEST_BITS = 3
-_QUERY: dict[str, Any] = {
-    "query_method": "complex",
-    "num_subsample": _GROUPS,
-    "delays_method_source": "joint-coded",
-    "subsampling_method": "qsft",
-    "delays_method_channel": "identity-siso",
-    "num_repeat": 1,
-}
+_SIZES: dict[str, Any] = {"num_subsample": _GROUPS, "num_repeat": 1}
+_DELAYS = {"delays_method_source": "joint-coded", "delays_method_channel": "identity-siso"}
+_QUERY = {"query_method": "complex", "subsampling_method": "qsft", **_SIZES, **_DELAYS}
+_METHODS = {"reconstruct_method_source": "coded", "reconstruct_method_channel": "identity-siso"}
+_DECODING = {"peeling_method": "multi-detect", "regress": "lasso", "res_energy_cutoff": 0.9, **_SIZES, **_METHODS}
 
 
 def bits_and_degree(n_players: int, budget: int) -> tuple[int, int] | None:
@@ -45,25 +42,14 @@ def _spex(game: RowsGame, request: Request) -> Answer:
         raise ValueError(no_bins(request))
     bits, degree = chosen
     signal = SubsampledSignal(func=game, n=n, q=2, query_args={**_QUERY, "b": bits, "t": degree})
-    found = transform(
-        signal,
-        reconstruct_method_source="coded",
-        reconstruct_method_channel="identity-siso",
-        b=bits,
-        num_subsample=_GROUPS,
-        num_repeat=1,
-        source_decoder=get_bch_decoder(n, degree, "soft", 2 * degree),
-        peeling_method="multi-detect",
-        regress="lasso",
-        res_energy_cutoff=0.9,
-    )
+    found = transform(signal, b=bits, source_decoder=get_bch_decoder(n, degree, "soft", 2 * degree), **_DECODING)
     terms = {tuple(np.flatnonzero(term).tolist()): float(np.real(value)) for term, value in found.items()}
     return of_recovered(GameModel((Spectrum.from_terms(terms or {(): 0.0}, n),)), request)
 
 
 def no_bins(request: Request) -> str | None:
     """Say why a budget is too small for SPEX; None if it is not."""
-    n, budget = request.n_players, min(request.budget, 2 ** min(request.n_players, 62))
+    n, budget = request.n_players, request.n_masks
     if n >= _FEWEST_BITS and bits_and_degree(n, budget) is not None:
         return None
     return f"{budget:,} evaluations are fewer than three groups of eight bins need for {n:,} players"
