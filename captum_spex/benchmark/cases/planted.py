@@ -51,11 +51,12 @@ def made(n_players: int, has_hierarchy: bool) -> Made:
     return model, model
 
 
-def _source(n_players: int, has_hierarchy: bool) -> CaseSource:
-    name = f"planted-{n_players}" if has_hierarchy else f"planted-alone-{n_players}"
-    what = "of order 1 to 4, with all subsets of every term" if has_hierarchy else "of order 2 to 4 without subsets"
-    about = f"A sparse Fourier spectrum {what}, among {n_players:,} players."
-    return CaseSource(name, "planted", n_players, about, partial(made, n_players, has_hierarchy))
-
-
-SOURCES = tuple(_source(n_players, has_hierarchy) for has_hierarchy in (True, False) for n_players in PLAYERS)
+_ABOUT = "A sparse Fourier spectrum of order {}, among {:,} players."
+SOURCES = tuple(
+    CaseSource(f"{name}-{n}", "planted", n, _ABOUT.format(what, n), partial(made, n, has_hierarchy))
+    for name, what, has_hierarchy in (
+        ("planted", "1 to 4, with all subsets of every term", True),
+        ("planted-alone", "2 to 4 without subsets", False),
+    )
+    for n in PLAYERS
+)

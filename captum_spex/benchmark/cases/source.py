@@ -13,10 +13,11 @@ from captum_spex.arrays import Floats
 from captum_spex.benchmark.protocol import Case
 from captum_spex.errors import ArgumentError
 from captum_spex.game import Game
-from captum_spex.masks import all_masks, as_masks, in_batches, mask_keys
+from captum_spex.masks import all_masks, as_masks, mask_keys
 from captum_spex.model import GameModel, RecoveredGame, Residuals
 
-_BATCH = 1024
+_BATCH = 1024  # masks
+_MOST_ENUMERATED = 16  # players
 Made = tuple[Game, RecoveredGame | None]
 """A game, and the exact game as a model where it is known."""
 
@@ -95,11 +96,10 @@ class Remembered:
         """Return the values, float64 ``(n_masks,)``."""
         checked = as_masks(masks, self.n_players)
         names = [row.tobytes() for row in np.packbits(checked, axis=1)]
-        row_of = {name: row for row, name in enumerate(names) if name not in self._known}
-        rows = np.array(list(row_of.values()), dtype=np.intp)
-        for some in in_batches(len(rows), _BATCH) if len(rows) else []:
-            values = np.asarray(self.game(checked[rows[some]]), dtype=np.float64)
-            self._known.update(zip((names[row] for row in rows[some]), values.tolist(), strict=True))
+        rows = list({name: row for row, name in enumerate(names) if name not in self._known}.values())
+        for some in (rows[start : start + _BATCH] for start in range(0, len(rows), _BATCH)):
+            values = np.asarray(self.game(checked[some]), dtype=np.float64)
+            self._known.update(zip((names[row] for row in some), values.tolist(), strict=True))
         return np.array([self._known[name] for name in names], dtype=np.float64)
 
 
@@ -108,10 +108,9 @@ def tabled(n_players: int, values: Floats) -> Made:
     return Lookup(n_players, values), GameModel((Residuals(all_masks(n_players), values),))
 
 
-def made_of(game: Game, n_players: int, *, is_enumerated: bool) -> Made:
-    """Return the table of all values of a game of few players, or the game itself without an exact answer."""
-    if not is_enumerated:
-        return Remembered(n_players, game), None
-    masks = all_masks(n_players)
-    batches = [np.asarray(game(masks[rows]), dtype=np.float64) for rows in in_batches(len(masks), _BATCH)]
-    return tabled(n_players, np.concatenate(batches))
+def made_of(game: Game, n_players: int) -> Made:
+    """Return the table of all values of a game of up to 16 players, or the game itself without an exact answer."""
+    remembered = Remembered(n_players, game)
+    if n_players > _MOST_ENUMERATED:
+        return remembered, None
+    return tabled(n_players, remembered(all_masks(n_players)))

@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 from threadpoolctl import threadpool_limits
 
 from captum_spex.arrays import Floats
 from captum_spex.benchmark.cases.source import CaseSource, Made, made_of
-from captum_spex.masks import Masks
+from captum_spex.masks import Masks, in_batches
 
 _BLOCK = 4096  # rows that a model gets at once
-_MOST_ENUMERATED = 16  # players
 Model = Callable[[Floats], Floats]
 
 
@@ -42,14 +42,12 @@ class RowGame:
     def __call__(self, masks: Masks) -> Floats:
         """Return the values, float64 ``(n_masks,)``."""
         masks = np.asarray(masks, dtype=np.bool_)
-        step = max(1, _BLOCK // len(self.background))
-        values = [np.zeros(0)]
-        for start in range(0, len(masks), step):
-            features = np.repeat(masks[start : start + step], self.group, axis=1)
+        values = np.zeros(len(masks))
+        for some in in_batches(len(masks), max(1, _BLOCK // len(self.background))) if len(masks) else []:
+            features = np.repeat(masks[some], self.group, axis=1)
             rows = np.where(features[:, None, :], self.row, self.background)
-            found = self.model(rows.reshape(-1, len(self.row)))
-            values.append(found.reshape(len(features), -1).mean(axis=1))
-        return np.concatenate(values)
+            values[some] = self.model(rows.reshape(-1, len(self.row))).reshape(len(some), -1).mean(axis=1)
+        return values
 
 
 def split_of(data: str) -> Split:
@@ -83,24 +81,15 @@ def network(split: Split, row: int, hidden: tuple[int, ...] = (32, 16), *, is_pr
     with threadpool_limits(1), warnings.catch_warnings():  # the same sums, so the same network, on any machine load
         warnings.simplefilter("ignore", ConvergenceWarning)  # it is stopped early on purpose
         model = MLPClassifier(hidden, **settings).fit(split.train_x, split.train_y)
-    layers = list(zip(model.coefs_, model.intercepts_, strict=True))
-    label = int(_scores(layers, split.test_x[row : row + 1])[0].argmax())  # two classes have a single score
+    *hidden_layers, (weights, shift) = zip(model.coefs_, model.intercepts_, strict=True)
 
-    def observed(rows: Floats) -> Floats:
-        scores = _scores(layers, rows)
-        if is_probability:
-            scores = np.exp(scores - scores.max(axis=1, keepdims=True))
-            scores /= scores.sum(axis=1, keepdims=True)
-        return scores[:, label]
+    def scores(rows: Floats) -> Floats:
+        for own_weights, own_shift in hidden_layers:
+            rows = np.maximum(rows @ own_weights + own_shift, 0.0)
+        return np.asarray(rows @ weights + shift)
 
-    return observed
-
-
-def _scores(layers: list[tuple[Floats, Floats]], rows: Floats) -> Floats:
-    for weights, shift in layers[:-1]:
-        rows = np.maximum(rows @ weights + shift, 0.0)
-    weights, shift = layers[-1]
-    return np.asarray(rows @ weights + shift)
+    label = int(scores(split.test_x[row : row + 1])[0].argmax())  # two classes have a single score
+    return lambda rows: (softmax(scores(rows), axis=1) if is_probability else scores(rows))[:, label]
 
 
 def boosted(split: Split, row: int) -> Model:
@@ -115,15 +104,13 @@ def boosted(split: Split, row: int) -> Model:
     return lambda rows: np.asarray(model.predict(rows, raw_score=True, num_threads=1), dtype=np.float64)
 
 
+_large = partial(network, hidden=(64, 32))
 _MODELS: dict[str, tuple[Callable[[Split, int], Model], str]] = {
     "forest": (forest, "Probability of the predicted class by a random forest"),
     "network": (network, "Logit of the predicted class by a neural network"),
     "boosted": (boosted, "Sum of gradient-boosted trees"),
-    "logit": (partial(network, hidden=(64, 32)), "Logit of the predicted digit by a neural network"),
-    "probability": (
-        partial(network, hidden=(64, 32), is_probability=True),
-        "Probability of the predicted digit by a neural network",
-    ),
+    "logit": (_large, "Logit of the predicted digit by a neural network"),
+    "probability": (partial(_large, is_probability=True), "Probability of the predicted digit by a neural network"),
 }
 _ABSENT: dict[str, tuple[Callable[[Floats], Floats], str]] = {
     "mean row": (lambda rows: rows.mean(axis=0)[None], "the mean of the training data"),
@@ -136,8 +123,7 @@ def made(model: str, data: str, row: int, absent: str, group: int) -> Made:
     """Train a model and explain one test row; ``group`` neighbouring features are one player."""
     split = split_of(data)
     game = RowGame(_MODELS[model][0](split, row), split.test_x[row], _ABSENT[absent][0](split.train_x), group)
-    n_players = len(game.row) // group
-    return made_of(game, n_players, is_enumerated=n_players <= _MOST_ENUMERATED)
+    return made_of(game, len(game.row) // group)
 
 
 def _source(name: str, model: str, data: str, row: int, absent: str, *, group: int = 1) -> CaseSource:

@@ -2,72 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 
 from captum_spex.arrays import Floats
 from captum_spex.benchmark.cases.source import CaseSource, Made, made_of
-from captum_spex.benchmark.cases.tabular import Split, split_of
+from captum_spex.benchmark.cases.tabular import split_of
 from captum_spex.games.training import OnTest, TrainingGame
 from captum_spex.masks import Masks
 
-_TESTED = 20  # test points over which the value is a mean
+Value = Literal["prediction", "probability", "margin", "score"]
 
 
-def ridge_on_groups(split: Split) -> TrainingGame:
-    """Ridge regression on 12 groups of patients, 5 in each: its score."""
-    from sklearn.linear_model import Ridge
-
-    data = split.train_x[:60], split.train_y[:60]
-    on_test = OnTest(split.test_x, split.test_y, "score")
-    return TrainingGame(Ridge(alpha=10.0), on_test, data, groups=np.arange(60) // 5)
-
-
-def ridge(split: Split) -> TrainingGame:
-    """Ridge regression on 50 patients: its prediction for one."""
-    from sklearn.linear_model import Ridge
-
-    return TrainingGame(Ridge(alpha=10.0), OnTest(split.test_x[:1]), (split.train_x[:50], split.train_y[:50]))
-
-
-def kernel_ridge(split: Split) -> TrainingGame:
-    """Kernel ridge regression on 100 tumours: the margins of some others."""
+def _model(name: str) -> Any:
     from sklearn.kernel_ridge import KernelRidge
-
-    of_train, of_test = (np.where(labels > 0, 1.0, -1.0) for labels in (split.train_y[:100], split.test_y[:_TESTED]))
-    on_test = OnTest(split.test_x[:_TESTED], of_test, "margin")
-    return TrainingGame(KernelRidge(alpha=0.5, kernel="rbf", gamma=0.02), on_test, (split.train_x[:100], of_train))
-
-
-def neighbours(n_points: int, split: Split) -> TrainingGame:
-    """Five nearest neighbours: the probability of the true class of test points."""
+    from sklearn.linear_model import Ridge
     from sklearn.neighbors import KNeighborsClassifier
 
-    on_test = OnTest(split.test_x[:_TESTED], split.test_y[:_TESTED], "probability")
-    return TrainingGame(KNeighborsClassifier(5), on_test, (split.train_x[:n_points], split.train_y[:n_points]))
+    if name == "ridge":
+        return Ridge(alpha=10.0)
+    return KNeighborsClassifier(5) if name == "neighbours" else KernelRidge(alpha=0.5, kernel="rbf", gamma=0.02)
 
 
-def made(data: str, train: Callable[[Split], TrainingGame]) -> Made:
-    """Make the game of a training function: the mean output over its test points."""
-    game = train(split_of(data))
+def made(data: str, model: str, value: Value, *, n_points: int, n_tested: int | None, group: int) -> Made:
+    """Train on ``n_points``, ``group`` of them a player; the value is a mean over ``n_tested`` points, or all."""
+    split = split_of(data)
+    of_train, of_test = split.train_y[:n_points], split.test_y[:n_tested]
+    if value == "margin":
+        of_train, of_test = (np.where(labels > 0, 1.0, -1.0) for labels in (of_train, of_test))
+    on_test = OnTest(split.test_x[:n_tested], of_test, value)
+    groups = None if group == 1 else np.arange(n_points) // group
+    game = TrainingGame(_model(model), on_test, (split.train_x[:n_points], of_train), groups=groups)
 
     def mean_output(masks: Masks) -> Floats:
         values = np.asarray(game(np.asarray(masks, dtype=np.bool_)), dtype=np.float64)
         return values.reshape(len(masks), -1).mean(axis=1)
 
-    return made_of(mean_output, game.n_players, is_enumerated=game.n_players <= 12)
+    return made_of(mean_output, game.n_players)
 
 
-_GAMES: dict[int, tuple[str, Callable[[Split], TrainingGame], str]] = {
-    12: ("diabetes", ridge_on_groups, "Score of ridge regression trained on 12 groups of five patients."),
-    50: ("diabetes", ridge, "Prediction for a patient by ridge regression trained on 50 others."),
-    100: ("breast_cancer", kernel_ridge, "Mean margin of 20 tumours by kernel ridge regression trained on 100 others."),
-    200: ("breast_cancer", partial(neighbours, 200), "Mean probability of the class of 20 tumours by 5 neighbours."),
-    500: ("digits", partial(neighbours, 500), "Mean probability of the true digit of 20 images by 5 neighbours."),
-}
-SOURCES = tuple(
-    CaseSource(f"training-{n_players}", "training", n_players, about, partial(made, data, train))
-    for n_players, (data, train, about) in _GAMES.items()
+def _source(about: str, data: str, model: str, value: Value, *, n_points: int, n_tested: int | None = 20) -> CaseSource:
+    group = 5 if value == "score" else 1
+    n_players = n_points // group
+    make = partial(made, data, model, value, n_points=n_points, n_tested=n_tested, group=group)
+    return CaseSource(f"training-{n_players}", "training", n_players, about, make)
+
+
+_SCORE = "Score of ridge regression trained on 12 groups of five patients."
+_PATIENT = "Prediction for a patient by ridge regression trained on 50 others."
+_MARGIN = "Mean margin of 20 tumours by kernel ridge regression trained on 100 others."
+_CLASS = "Mean probability of the class of 20 tumours by 5 neighbours."
+_DIGIT = "Mean probability of the true digit of 20 images by 5 neighbours."
+SOURCES = (
+    _source(_SCORE, "diabetes", "ridge", "score", n_points=60, n_tested=None),
+    _source(_PATIENT, "diabetes", "ridge", "prediction", n_points=50, n_tested=1),
+    _source(_MARGIN, "breast_cancer", "kernel ridge", "margin", n_points=100),
+    _source(_CLASS, "breast_cancer", "neighbours", "probability", n_points=200),
+    _source(_DIGIT, "digits", "neighbours", "probability", n_points=500),
 )

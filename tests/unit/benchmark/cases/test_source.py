@@ -142,7 +142,7 @@ def test_a_table_is_looked_up_by_bits():
     masks = np.random.default_rng(0).random((50, 5)) < 0.5
     expected = [table[sum(1 << player for player in np.flatnonzero(mask))] for mask in masks]
     assert_array_equal(Lookup(5, table)(masks), expected)
-    game, truth = made_of(Lookup(5, table), 5, is_enumerated=True)
+    game, truth = made_of(Lookup(5, table), 5)
     assert_array_equal(game.values, table)
     assert_array_equal(truth(masks), expected)
 
