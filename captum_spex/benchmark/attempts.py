@@ -9,7 +9,7 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from math import nan
 from pathlib import Path
 from time import perf_counter
@@ -23,19 +23,19 @@ from captum_spex.benchmark.measure import Examiner
 from captum_spex.benchmark.plan import Run
 from captum_spex.benchmark.protocol import Case, Method, Request, Row, described, row_of
 from captum_spex.game import Game
-from captum_spex.masks import Keys, Masks, as_masks, mask_keys
+from captum_spex.masks import Masks, as_masks, mask_keys
 from captum_spex.model import RecoveredGame
 
 
+@dataclass
 class Counted:
     """A game that counts its evaluations, and the seconds that they take."""
 
-    def __init__(self, game: Game, n_players: int) -> None:
-        self._game = game
-        self._keys: list[Keys] = []
-        self.n_players = n_players
-        self.n_calls = 0  # masks, repeated ones too
-        self.seconds = 0.0
+    game: Game
+    n_players: int
+    n_calls: int = 0  # masks, repeated ones too
+    seconds: float = 0.0
+    keys: set[int] = field(default_factory=set)  # of the distinct masks
 
     def __call__(self, masks: ArrayLike) -> Floats:
         """Return the values, float64 ``(n_masks,)``."""
@@ -43,21 +43,10 @@ class Counted:
         try:
             checked = as_masks(masks, self.n_players)
             self.n_calls += len(checked)
-            self._keys.append(mask_keys(checked))
-            return np.asarray(self._game(checked), dtype=np.float64)
+            self.keys.update(mask_keys(checked).tolist())
+            return np.asarray(self.game(checked), dtype=np.float64)
         finally:
             self.seconds += perf_counter() - start
-
-    @property
-    def evaluated(self) -> Keys:
-        """The keys of the distinct masks that were evaluated."""
-        self._keys = [np.unique(np.concatenate([np.zeros(0, dtype=np.uint64), *self._keys]))]
-        return self._keys[0]
-
-    @property
-    def n_evaluations(self) -> int:
-        """How many distinct masks were evaluated."""
-        return len(self.evaluated)
 
 
 class PeakMemory:
@@ -102,37 +91,34 @@ class Attempts:
     def row(self, run: Run, case: Case, examiner: Examiner) -> Row:
         """Run a method, whatever it raises, and return its row."""
         request = run.request(is_exact_known=case.truth is not None)
-        place = run.source, run.method, run.budget, run.seed
+        numbers: dict[str, Any] = {}
         try:
-            reason = self._too_slow(run) or run.method.refusal(request)
-            if reason is not None:
-                return row_of("refused", reason, *place)
-            numbers, message = self._measured(run.method, request, case, examiner)
-        except Exception as error:  # a refusal that fails is a failure of the method
-            return row_of("failed", described(error), *place)
-        row = replace(row_of("failed" if message else "done", message, *place), **numbers)
+            message = self._too_slow(run) or run.method.refusal(request)
+            status = "done" if message is None else "refused"
+            if status == "done":
+                self._measure(run.method, request, case, examiner, numbers)
+        except (Exception, SystemExit) as error:  # whatever a library raises, or an invalid answer
+            status, message = "failed", described(error)
+        row = replace(row_of(status, message or "", run.source, run.method, run.budget, run.seed), **numbers)
         self._note(row)
         return row
 
-    def _measured(self, method: Method, request: Request, case: Case, examiner: Examiner) -> tuple[dict[str, Any], str]:
-        """Return the numbers of a run, and what went wrong."""
+    def _measure(
+        self, method: Method, request: Request, case: Case, examiner: Examiner, numbers: dict[str, Any]
+    ) -> None:
+        """Add the numbers of a run: its costs also where it raises."""
         gives_groups = self._warm_up(method)
-        game, found, message = Counted(case.game, case.n_players), {}, ""
+        game = Counted(case.game, case.n_players)
         with quiet():
             memory, start = PeakMemory(), perf_counter()
             try:
                 answer = method(game, request)
-            except (Exception, SystemExit) as error:  # whatever a library raises
-                message = described(error)
-            costs = {"own_seconds": perf_counter() - start - game.seconds, "peak_mib": memory.mib}
-            try:
-                if not message:
-                    groups = isinstance(answer.predict, RecoveredGame) if gives_groups is None else gives_groups
-                    found = examiner.numbers(answer, game.evaluated, request.max_order, gives_groups=groups)
-            except Exception as error:  # an invalid answer
-                message = described(error)
-        counts = {"n_evaluations": float(game.n_evaluations), "n_calls": float(game.n_calls)}
-        return {**counts, **costs, **found}, message
+            finally:
+                numbers |= {"own_seconds": perf_counter() - start - game.seconds, "peak_mib": memory.mib}
+                numbers |= {"n_evaluations": float(len(game.keys)), "n_calls": float(game.n_calls)}
+            groups = isinstance(answer.predict, RecoveredGame) if gives_groups is None else gives_groups
+            keys = np.array(list(game.keys), dtype=np.uint64)
+            numbers |= examiner.numbers(answer, keys, request.max_order, gives_groups=groups)
 
     def _warm_up(self, method: Method) -> bool | None:
         """Let a method compile its parts at a first call; return whether it estimates interactions, if known."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from enum import StrEnum
 
 import numpy as np
 import pandas as pd
@@ -60,10 +61,8 @@ def curves_of(rows: Sequence[Row], metric: Metric) -> pd.DataFrame:
     value, evaluations = value.where(usable), evaluations.where(usable)
     table = table.assign(value=value, evaluations=evaluations, each=metric.quality(value))
     groups = table.groupby(["case", "method", "budget"], sort=False)
-    columns = {name: (name, "first") for name in ("family", "package")}
-    found = groups.agg(
-        **columns, value=("value", "mean"), evaluations=("evaluations", "mean"), error=("each", "sem")
-    ).reset_index()
+    how = {"family": "first", "package": "first", "value": "mean", "evaluations": "mean", "each": "sem"}
+    found = groups.agg(how).reset_index().rename(columns={"each": "error"})
     return found.assign(quality=metric.quality(found["value"]), error=found["error"].fillna(0.0))
 
 
@@ -75,7 +74,6 @@ def by_evaluations(curve: pd.DataFrame) -> pd.DataFrame:
 BEST_OTHER = "best other"
 REFERENCES = (PUBLISHED, BEST_OTHER)
 _RESAMPLES = 4000
-_TAILS = (0.025, 0.975)
 
 
 @dataclass(frozen=True)
@@ -185,11 +183,9 @@ def _averaged(ratios: pd.DataFrame, method: str, reference: str, metric: str, fa
     chosen = ratios[(ratios["method"] == method) & ((ratios["family"] == family) | (family == ""))]
     answered = chosen.dropna(subset="log")
     logs = answered["log"].to_numpy()
-    low, high = np.exp(interval(logs))
-    ratio = float(np.exp(logs.mean())) if len(logs) else np.nan
+    ratio, low, high = np.exp([logs.mean() if len(logs) else np.nan, *interval(logs)]).tolist()
     bounds = int(answered["never"].sum()), int(answered["at_once"].sum())
-    n_unanswered = len(chosen) - len(answered)
-    return Needed(method, reference, metric, family, ratio, float(low), float(high), len(logs), *bounds, n_unanswered)
+    return Needed(method, reference, metric, family, ratio, low, high, len(logs), *bounds, len(chosen) - len(answered))
 
 
 def interval(values: Floats) -> tuple[float, float]:
@@ -198,14 +194,31 @@ def interval(values: Floats) -> tuple[float, float]:
         return np.nan, np.nan
     draws = np.random.default_rng(0).integers(len(values), size=(_RESAMPLES, len(values)))
     means = np.sort(values)[draws].mean(axis=1)  # sorted: the names and the order of cases do not matter
-    low, high = np.quantile(means, _TAILS)
+    low, high = np.quantile(means, (0.025, 0.975))
     middle = values.mean()
     return float(min(low, middle)), float(max(high, middle))
 
 
-LOST, TIED, WON, UNANSWERED = "lost", "tied", "won", "no answer"
 _EQUAL = 1.05  # numbers of evaluations that differ by less are equal
 _STANDARD_ERRORS = 2.0
+
+
+class Outcome(StrEnum):
+    """How a comparison ends; no answer is as bad as a loss."""
+
+    LOST = "lost"
+    TIED = "tied"
+    WON = "won"
+    UNANSWERED = "no answer"
+
+    @classmethod
+    def of(cls, difference: float, noise: float, metric: Metric) -> Outcome:
+        """Return the outcome of ours minus theirs; a difference within the noise, or negligible, is a tie."""
+        if np.isnan(difference):
+            return cls.UNANSWERED
+        if abs(difference) <= max(noise, metric.negligible):
+            return cls.TIED
+        return cls.WON if difference > 0 else cls.LOST
 
 
 @dataclass(frozen=True)
@@ -215,19 +228,10 @@ class Verdict:
     budget: int
     evaluations: float  # of ours
     rival: str  # the best other method there
-    ours: float  # quality, see `Metric`; NaN where it has no answer
-    theirs: float
-    noise: float  # a smaller difference is a tie: twice its standard error over seeds, at least `Metric.negligible`
-
-    @property
-    def difference(self) -> float:
-        """``ours - theirs``."""
-        return self.ours - self.theirs
-
-    @property
-    def outcome(self) -> str:
-        """``"lost"``, ``"tied"``, ``"won"``, or ``"no answer"``, which is as bad as lost."""
-        return _outcome(self.difference, self.noise)
+    theirs: float  # its quality, see `Metric`
+    difference: float  # of ours to it; NaN where ours has no answer
+    noise: float  # twice the standard error of the difference over seeds
+    outcome: Outcome
 
 
 @dataclass(frozen=True)
@@ -237,13 +241,13 @@ class Standing:
     case: str
     metric: Metric
     difference: float  # mean over budgets where both have an answer; NaN if there is none
-    outcome: str  # of that mean; "no answer" if ours has none at any budget
+    outcome: Outcome  # of that mean; "no answer" if ours has none at any budget
     verdicts: tuple[Verdict, ...]  # one for each budget with a rival
 
     @property
     def n_lost(self) -> int:
         """At how many budgets it is lost or not answered."""
-        return sum(verdict.outcome in (LOST, UNANSWERED) for verdict in self.verdicts)
+        return sum(verdict.outcome in (Outcome.LOST, Outcome.UNANSWERED) for verdict in self.verdicts)
 
     @property
     def worst(self) -> Verdict:
@@ -265,7 +269,7 @@ def standings(rows: Sequence[Row]) -> list[Standing]:
     Example:
         >>> rows = [Row("c", "f", 9, method, package, "1", 100, 0, "done", n_evaluations=100, r2=r2)
         ...         for method, package, r2 in (("ProxySpex", "captum-spex", 0.7), ("rival", "other", 0.8))]
-        >>> [(standing.outcome, round(standing.difference, 3)) for standing in standings(rows)]
+        >>> [(standing.outcome.value, round(standing.difference, 3)) for standing in standings(rows)]
         [('lost', -0.1)]
     """
     found: list[Standing] = []
@@ -275,52 +279,38 @@ def standings(rows: Sequence[Row]) -> list[Standing]:
     return found
 
 
-def _by_loss(one: Verdict | Standing) -> tuple[int, float]:
-    return (UNANSWERED, LOST, TIED, WON).index(one.outcome), float(np.nan_to_num(one.difference))
+def _by_loss(one: Verdict | Standing) -> tuple[bool, int, float]:
+    is_answered = one.outcome != Outcome.UNANSWERED
+    return is_answered, list(Outcome).index(one.outcome), float(np.nan_to_num(one.difference))
 
 
 def _standing(case: str, metric: Metric, of_case: pd.DataFrame) -> Standing | None:
     others = of_case[of_case["package"] != PACKAGE]
     ours = of_case[(of_case["method"] == OURS) & (of_case["budget"] >= others["budget"].min())].sort_values("budget")
     evaluations = ours["evaluations"].fillna(ours["budget"]).to_numpy(dtype=np.float64)
-    names, curves = [], []
-    for name, curve in others.groupby("method", sort=False):
-        names.append(str(name))
-        curves.append(_interpolated(by_evaluations(curve), evaluations))
-    theirs = np.array(curves).reshape(len(names), 2, len(ours))  # quality and error, at each budget of ours
-    verdicts, noises = [], []
+    methods = others.groupby("method", sort=False)
+    curves = {str(name): _interpolated(by_evaluations(curve), evaluations) for name, curve in methods}
+    theirs = np.array(list(curves.values())).reshape(len(curves), 2, len(ours))  # quality, error, at each of ours
+    verdicts = []
     for number, line in enumerate(ours.itertuples()):
         if np.isfinite(theirs[:, 0, number]).any():
             rival = int(np.nanargmax(theirs[:, 0, number]))
-            quality, error = theirs[rival, :, number]
-            noises.append(_STANDARD_ERRORS * float(np.hypot(line.error, error)))
-            where = line.budget, float(evaluations[number]), names[rival]
-            verdicts.append(Verdict(*where, line.quality, float(quality), max(noises[-1], metric.negligible)))
+            quality, error = theirs[rival, :, number].tolist()
+            difference, noise = line.quality - quality, _STANDARD_ERRORS * float(np.hypot(line.error, error))
+            where = line.budget, float(evaluations[number]), list(curves)[rival]
+            verdicts.append(Verdict(*where, quality, difference, noise, Outcome.of(difference, noise, metric)))
     if not verdicts:
         return None
-    differences = np.array([verdict.difference for verdict in verdicts])
-    is_answered = ~np.isnan(differences)
-    if not is_answered.any():
-        return Standing(case, metric, np.nan, UNANSWERED, tuple(verdicts))
-    difference = float(differences[is_answered].mean())
-    noise = float(np.sqrt((np.array(noises)[is_answered] ** 2).sum())) / int(is_answered.sum())
-    outcome = _outcome(difference, max(noise, metric.negligible))
-    return Standing(case, metric, difference, outcome, tuple(verdicts))
+    answered = [verdict for verdict in verdicts if verdict.outcome != Outcome.UNANSWERED]
+    difference = float(np.mean([verdict.difference for verdict in answered])) if answered else np.nan
+    noise = float(np.linalg.norm([verdict.noise for verdict in answered])) / max(1, len(answered))
+    return Standing(case, metric, difference, Outcome.of(difference, noise, metric), tuple(verdicts))
 
 
-def _interpolated(curve: pd.DataFrame, evaluations: Floats) -> tuple[Floats, Floats]:
+def _interpolated(curve: pd.DataFrame, evaluations: Floats) -> Floats:
     """Return the quality of a method and its error after some numbers of evaluations; NaN before its first budget."""
     if not len(curve):
-        return np.full(len(evaluations), np.nan), np.full(len(evaluations), np.nan)
+        return np.full((2, len(evaluations)), np.nan)
     costs = curve["evaluations"].to_numpy()
     places = np.where(evaluations * _EQUAL >= costs[0], np.log(evaluations), np.nan)
-    quality, error = (np.interp(places, np.log(costs), curve[name]) for name in ("quality", "error"))
-    return quality, error
-
-
-def _outcome(difference: float, noise: float) -> str:
-    if np.isnan(difference):
-        return UNANSWERED
-    if abs(difference) <= noise:
-        return TIED
-    return WON if difference > 0 else LOST
+    return np.array([np.interp(places, np.log(costs), curve[name]) for name in ("quality", "error")])

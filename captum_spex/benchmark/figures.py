@@ -9,44 +9,28 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from captum_spex.benchmark.comparison import (
-    LOST,
-    METRICS,
-    R2,
-    REFERENCES,
-    TIED,
-    UNANSWERED,
-    WON,
-    Needed,
-    Standing,
-    evaluations_needed,
-    standings,
-)
+from captum_spex.benchmark.comparison import METRICS, R2, Needed, Outcome, Standing, evaluations_needed, standings
 from captum_spex.benchmark.protocol import OURS, Row
 from captum_spex.benchmark.report import NEEDED, reference_name, tally
 from captum_spex.exports.result import as_text
 from captum_spex.plots.labels import TIMES, lettering, short
 from captum_spex.plots.style import BLUE, GREY, NORMAL, RED, SMALL
 
-_COLOURS = {LOST: RED, UNANSWERED: RED, TIED: GREY, WON: BLUE}
+_COLOURS = {Outcome.LOST: RED, Outcome.UNANSWERED: RED, Outcome.TIED: GREY, Outcome.WON: BLUE}
 _STANDINGS = (
     f"{OURS} against the best other method of each case, at equal evaluations; the largest losses first. Bars: mean "
     "over budgets; dots: each budget. Red: lost, blue: won, grey: within noise over seeds. At the right, the best "
     "other method where most is lost."
 )
+_NEEDED = f"{OURS}. {NEEDED} In brackets the number of cases; grey: neither more nor fewer, or open."
 
 
 def figures(rows: Sequence[Row]) -> dict[str, tuple[Figure, str]]:
     """Draw the pictures that the results have numbers for; by name, with a caption."""
-    found: dict[str, tuple[Figure, str]] = {}
     every = standings(rows)
     ours = [needed for needed in evaluations_needed(rows) if needed.method == OURS and needed.n_cases]
-    if every:
-        found["standings"] = _standings_figure(every), _STANDINGS
-    if ours:
-        caption = f"{OURS}. {NEEDED} In brackets the number of cases; grey: neither more nor fewer, or open."
-        found["needed"] = _needed_figure(ours), caption
-    return found
+    found = {"standings": (_standings_figure(every), _STANDINGS)} if every else {}
+    return found | ({"needed": (_needed_figure(ours), _NEEDED)} if ours else {})
 
 
 def _standings_figure(every: Sequence[Standing]) -> Figure:
@@ -97,7 +81,7 @@ def _limit(panel: list[Standing]) -> float:
 def _needed_figure(ours: Sequence[Needed]) -> Figure:
     """Draw the evaluations needed by the default method with their intervals, of all cases and of each family."""
     families = sorted(dict.fromkeys(needed.family for needed in ours), key=bool)
-    references = [name for name in REFERENCES if any(needed.reference == name for needed in ours)]
+    references = list(dict.fromkeys(needed.reference for needed in ours))
     figure = Figure(figsize=(1.6 + 4.6 * len(references), 1.5 + 0.5 * len(families)), layout="constrained")
     axes = figure.subplots(1, len(references), squeeze=False, sharex=True, sharey=True)[0]
     for ax, reference in zip(axes, references, strict=True):
@@ -109,9 +93,8 @@ def _needed_figure(ours: Sequence[Needed]) -> Figure:
     known = [value for one in ours for value in (one.low, one.ratio, one.high) if np.isfinite(value)]
     low, high = min([*known, 0.5]), max([*known, 1.5])
     axes[0].set_xlim(low / 1.2, high * (high / low) ** 0.35)  # with room for numbers at the right
-    figure.legend(
-        *axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=2, frameon=False, fontsize=SMALL
-    )
+    entries = axes[0].get_legend_handles_labels()
+    figure.legend(*entries, loc="outside upper right", ncols=2, frameon=False, fontsize=SMALL)
     return figure
 
 
@@ -135,12 +118,10 @@ def _draw_needed(ax: Axes, chosen: list[Needed], families: list[str]) -> None:
     _finish(ax)
 
 
-def leaning(needed: Needed) -> str:
-    """Say whether a ratio is `WON`, `LOST`, or neither: 1, or a bound that leaves it open."""
-    is_open = needed.bound == ("≥ " if needed.ratio < 1 else "≤ ")
-    if round(needed.ratio, 2) == 1 or is_open:
-        return TIED
-    return WON if needed.ratio < 1 else LOST
+def leaning(needed: Needed) -> Outcome:
+    """Say whether a ratio is won, lost, or neither: 1, or a bound that leaves it open."""
+    outcome, open_bound = (Outcome.WON, "≥ ") if needed.ratio < 1 else (Outcome.LOST, "≤ ")
+    return Outcome.TIED if round(needed.ratio, 2) == 1 or needed.bound == open_bound else outcome
 
 
 def _finish(ax: Axes) -> None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
-from itertools import chain
 from math import nan
 from time import perf_counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import comb
@@ -24,8 +22,6 @@ from captum_spex.metrics import recovery, removal_curve
 from captum_spex.metrics.explanations import top_of
 from captum_spex.model import RecoveredGame
 from captum_spex.statistics import r_squared
-
-Values = Mapping[tuple[int, ...], float]
 
 
 @dataclass(frozen=True)
@@ -96,7 +92,8 @@ class Examiner:
 
     def __init__(self, case: Case, n_held_out: int | None = None) -> None:
         self._case = case
-        self._exact: dict[tuple[str, int], Values] = {}
+        self._exact: dict[tuple[str, int], Mapping[tuple[int, ...], float]] = {}
+        self._exact_shapley = dict(enumerate([] if case.truth is None else shapley_of(case.truth).tolist()))
         self._held_out = hold_out(case, n_held_out)
         self._keys = mask_keys(self._held_out.masks)
         self.n_held_out = int(np.count_nonzero(self._held_out.sized))  # of each kind
@@ -122,7 +119,7 @@ class Examiner:
         if ranked is not None:
             found["removal_area"] = self._removal_area(ranked)
         if truth is not None and answer.shapley is not None:
-            found["shapley_error"] = _distance(_by_player(answer.shapley), self._exact_shapley)
+            found["shapley_error"] = _distance(dict(enumerate(answer.shapley.tolist())), self._exact_shapley)
         if truth is not None and (gives_groups or answer.interactions):
             found |= self._of_groups(answer, truth, min(max_order, self._case.n_players))
         return found
@@ -131,15 +128,9 @@ class Examiner:
         """Return R² of predictions, by both weights, for held-out masks that were not evaluated."""
         masks, values, uniform, sized = self._held_out
         unseen = ~np.isin(self._keys, evaluated)
-        predicted = np.concatenate([np.asarray(predict(block), np.float64) for block in _blocks(masks)])
-        if predicted.shape != values.shape or not np.isfinite(predicted).all():
-            raise ValueError("the explanation does not predict a finite number for every mask")
+        predicted = _predictions(predict, masks)
         weights = {"r2": uniform, "r2_sized": sized}
         return {name: weighted_r_squared(values, predicted, unseen * each) for name, each in weights.items()}
-
-    @cached_property
-    def _exact_shapley(self) -> Values:
-        return {} if self._case.truth is None else _by_player(shapley_of(self._case.truth))
 
     def _of_groups(self, answer: Answer, truth: RecoveredGame, max_order: int) -> dict[str, float]:
         if max_order < 2:
@@ -148,15 +139,13 @@ class Examiner:
         exact = self._groups(truth, answer.index, given)  # of other indices all values depend on the largest order
         found = {}
         for order in (2, 3)[: given - 1]:
-            own, true = (
-                {k: v for k, v in values.items() if len(k) == order} for values in (answer.interactions, exact)
-            )
-            found[f"order{order}_error"] = _distance(own, true)
+            both = ({k: v for k, v in values.items() if len(k) == order} for values in (answer.interactions, exact))
+            found[f"order{order}_error"] = _distance(*both)
         best = top_of(self._groups(truth, "SII", max_order), _SETTINGS.top, 2)
         within = {players: value for players, value in answer.interactions.items() if len(players) <= max_order}
         return found | {"precision": recovery(within, best, _SETTINGS.top) if best else nan}
 
-    def _groups(self, truth: RecoveredGame, index: str, max_order: int) -> Values:
+    def _groups(self, truth: RecoveredGame, index: str, max_order: int) -> Mapping[tuple[int, ...], float]:
         if (index, max_order) not in self._exact:
             terms = truth.index_terms(resolve_index(index, max_order, self._case.n_players))
             self._exact[index, max_order] = of_groups(terms)
@@ -172,11 +161,6 @@ class Examiner:
         return float(removal_curve(order, game, n_steps=min(n, _SETTINGS.steps), n_players=n).normalised.area)
 
 
-def _blocks(masks: Masks) -> list[Masks]:
-    size = max(1, _SETTINGS.cells // masks.shape[1])
-    return [masks[start : start + size] for start in range(0, len(masks), size)]
-
-
 def _checked(answer: Answer, n_players: int) -> Answer:
     """Return the answer with its Shapley values as an array and the players of its sets in order."""
     groups = {tuple(sorted(players)): float(value) for players, value in answer.interactions.items()}
@@ -190,29 +174,27 @@ def _checked(answer: Answer, n_players: int) -> Answer:
     return replace(answer, shapley=shapley, interactions=groups)
 
 
-def _values(game: Game, masks: Masks) -> Floats:
-    blocks = [np.asarray(game(block), dtype=np.float64) for block in _blocks(masks)]
+def _values(game: Game, masks: Masks, failure: str = "the game does not return") -> Floats:
+    size = max(1, _SETTINGS.cells // masks.shape[1])
+    blocks = [np.asarray(game(masks[start : start + size]), np.float64) for start in range(0, len(masks), size)]
     if sum(map(len, blocks)) != len(masks) or not all(block.ndim == 1 and np.isfinite(block).all() for block in blocks):
-        raise ValueError("the game does not return a finite number for every mask")
+        raise ValueError(f"{failure} a finite number for every mask")
     return np.concatenate([np.zeros(0), *blocks])
+
+
+def _predictions(predict: Callable[[Masks], Floats], masks: Masks) -> Floats:
+    return _values(predict, masks, "the explanation does not predict")
 
 
 def _ranked(answer: Answer, n_players: int) -> Floats | None:
     """Return what the players are ranked by: Shapley values, or what each alone adds to the prediction."""
     if answer.shapley is not None or answer.predict is None:
         return answer.shapley
-    size = max(1, _SETTINGS.cells // n_players)
-    starts = range(0, n_players, size)
-    singles = (np.eye(min(size, n_players - start), n_players, start, dtype=np.bool_) for start in starts)
-    values = [np.asarray(answer.predict(masks), dtype=np.float64) for masks in chain([ends(n_players)[1:]], singles)]
-    return np.concatenate(values[1:]) - values[0]
+    values = _predictions(answer.predict, np.concatenate([ends(n_players)[1:], np.eye(n_players, dtype=np.bool_)]))
+    return values[1:] - values[0]
 
 
-def _by_player(values: Floats) -> Values:
-    return {(player,): value for player, value in enumerate(values.tolist())}
-
-
-def _distance(found: Values, exact: Values) -> float:
+def _distance(found: Mapping[Any, float], exact: Mapping[Any, float]) -> float:
     """Return the sum of squared differences, relative to the sum of the squared exact values; NaN if these are 0."""
     total = sum(value * value for value in exact.values())
     if not total:

@@ -70,7 +70,7 @@ class Plan:
 
     def budgets_of(self, source: CaseSource) -> list[int]:
         """Return the budgets of a case: fewer than all masks, unless they were given."""
-        n_masks = 2 ** min(source.n_players, 62)
+        n_masks = 2**source.n_players
         if self.budgets is not None:
             return sorted({budget for budget in self.budgets if budget <= n_masks})
         chosen = _QUICK if self.is_quick else _FULL_WIDE if source.n_players >= _WIDE else _FULL
@@ -116,13 +116,15 @@ def plan_of(
 
 def _chosen(argument: str, given: Sequence[Any] | None, known: Sequence[Any], default: Sequence[Any]) -> list[Any]:
     """Return what matches the patterns, in the order in which it is known, and objects as they are."""
-    patterns = [one for one in given or () if isinstance(one, str)]
-    for pattern in patterns:
-        if not any(_matches(one, pattern) for one in known):
+    matched: set[str] = set()
+    for pattern in (one for one in given or () if isinstance(one, str)):
+        names = [one.name for one in known if fnmatchcase(one.name.lower(), pattern.lower())]
+        if not names:
             allowed = ", ".join(repr(one.name) for one in known)
             raise UnknownNameError(argument, repr(pattern), f"names or patterns of {allowed}")
-    found = [one for one in known if any(_matches(one, pattern) for pattern in patterns)]
-    found = list(default) if given is None else found + [one for one in given if not isinstance(one, str)]
+        matched.update(names)
+    found = list(default if given is None else [one for one in known if one.name in matched])
+    found += [one for one in given or () if not isinstance(one, str)]
     if not found:
         raise ArgumentError(argument, "none", "at least one")
     names = [one.name for one in found]
@@ -131,7 +133,3 @@ def _chosen(argument: str, given: Sequence[Any] | None, known: Sequence[Any], de
         if names.count(name) > 1 or not name or " ".join(name.split()) != name or not is_text:
             raise ArgumentError(argument, f"the name {name!r}", "distinct names of words with single blanks between")
     return found
-
-
-def _matches(one: Any, pattern: str) -> bool:
-    return fnmatchcase(one.name.lower(), pattern.lower())

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import re
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from html import escape
 from math import isnan
 from pathlib import Path
@@ -17,19 +19,9 @@ from rich.table import Table
 from rich.text import Text
 
 from captum_spex.benchmark.cases import CaseSource
-from captum_spex.benchmark.comparison import (
-    LOST,
-    TIED,
-    UNANSWERED,
-    WON,
-    Metric,
-    Needed,
-    Standing,
-    evaluations_needed,
-    frame_of,
-    standings,
-)
+from captum_spex.benchmark.comparison import Metric, Needed, Outcome, Standing, evaluations_needed, frame_of, standings
 from captum_spex.benchmark.protocol import OURS, PACKAGE, PUBLISHED, Row
+from captum_spex.exports.result import counted
 
 NOTHING = "No results: no run has finished."
 NO_RIVALS = f"Nothing to compare: no case has results of both {OURS} and another package's method."
@@ -42,7 +34,7 @@ NEEDED = (
 _NOTHING_TO_RUN = "Nothing to run: methods or games are missing, or all budgets exceed the number of masks."
 _DPI = 130
 _WIDTH = 150  # characters of a line
-_STYLES = {LOST: "red", UNANSWERED: "red", TIED: "", WON: "blue"}
+_STYLES = {Outcome.LOST: "red", Outcome.UNANSWERED: "red", Outcome.TIED: "", Outcome.WON: "blue"}
 _NUMBER = re.compile(r"\d[\d,.]*")
 _EQUAL = 0.001  # R² that differ by less are both marked as the best
 
@@ -75,7 +67,7 @@ def _needed_table(shown: Sequence[Needed]) -> Iterator[RenderableType]:
         table = _table("method", "to reach", "metric", "ratio", "over")
         for one in shown:
             name = f"{one.method}, {one.family}" if one.family else one.method
-            cells = name, reference_name(one.reference), one.metric, ratio_text(one), _coverage(one)
+            cells = name, reference_name(one.reference), one.metric, _ratio_text(one), _coverage(one)
             table.add_row(*map(Text, cells), style="bold" if name == OURS else "")
         yield from (Text("\nEvaluations needed", "bold"), table, Text(NEEDED, "dim"))
 
@@ -148,7 +140,7 @@ def reference_name(reference: str) -> str:
     return "published ProxySPEX" if reference == PUBLISHED else reference
 
 
-def ratio_text(needed: Needed) -> str:
+def _ratio_text(needed: Needed) -> str:
     """Return a ratio with its interval, marked where it is only a bound."""
     if not needed.n_cases:
         return "no case"
@@ -158,35 +150,36 @@ def ratio_text(needed: Needed) -> str:
 
 def _coverage(needed: Needed) -> str:
     """Return over how many cases a ratio is, and in how many it is a bound."""
-    parts = ["1 case" if needed.n_cases == 1 else f"{needed.n_cases} cases"]
-    if needed.n_never:
-        parts.append(f"≥ in {needed.n_never} (not reached)")
-    if needed.n_at_once:
-        parts.append(f"≤ in {needed.n_at_once} (at the first budget)")
-    if needed.n_unanswered:
-        parts.append(f"no answer in {needed.n_unanswered} more")
-    return ", ".join(parts)
+    counts = {
+        "≥ in {} (not reached)": needed.n_never,
+        "≤ in {} (at the first budget)": needed.n_at_once,
+        "no answer in {} more": needed.n_unanswered,
+    }
+    return ", ".join(
+        [counted(needed.n_cases, "case"), *(text.format(count) for text, count in counts.items() if count)]
+    )
 
 
 def tally(every: Sequence[Standing]) -> str:
     """Count cases, losses first."""
-    counts = {name: sum(standing.outcome == name for standing in every) for name in (LOST, TIED, WON, UNANSWERED)}
-    words = [f"{count} {name}" for name, count in counts.items() if count or name != UNANSWERED]
-    return f"{', '.join(words)} of {len(every)} {'case' if len(every) == 1 else 'cases'}"
+    counts = Counter(standing.outcome for standing in every)
+    shown = [f"{counts[one]} {one}" for one in Outcome if counts[one] or one != Outcome.UNANSWERED]
+    return f"{', '.join(shown)} of {counted(len(every), 'case')}"
 
 
 class Reporter:
     """Shows a benchmark on a console; nothing without one."""
 
     def __init__(self, console: Console | None) -> None:
-        self._console = Console(quiet=True) if console is None else console
+        self._console = console or Console(quiet=True)
         self._start = perf_counter()
         self._n_done = self._n_runs = 0
 
     def begin(self, notes: Iterable[str], n_runs: int, n_before: int) -> None:
         """Say what is missing and how much there is to do."""
         self._n_runs, self._start = n_runs, perf_counter()
-        self.say(*(f"Note: {note}" for note in notes if note))
+        for note in filter(None, notes):
+            self.say(f"Note: {note}")
         before = f"; {n_before:,} rows are done already" if n_before else ""
         nothing = "All runs are done already." if n_before else _NOTHING_TO_RUN
         self.say(f"{n_runs:,} runs{before}." if n_runs else nothing)
@@ -196,7 +189,7 @@ class Reporter:
         self._n_done += 1
         left = (perf_counter() - self._start) / self._n_done * (self._n_runs - self._n_done)
         place = f"[{self._n_done}/{self._n_runs}] {row.case}, {row.method}, {row.budget}"
-        self.say(f"{place}: {_numbers(row)}; about {in_words(left)} left")
+        self.say(f"{place}: {_numbers(row)}; about {timedelta(seconds=round(left))} left")
 
     def case(self, source: CaseSource, rows: Sequence[Row]) -> None:
         """Show the table of a case that is done."""
@@ -210,12 +203,11 @@ class Reporter:
     def end(self, rows: Sequence[Row], paths: Sequence[Path]) -> None:
         """Show the summary and say where the results are."""
         self._console.print(*summary_of(rows), sep="\n")
-        self.say("", "Written: " + ", ".join(map(str, paths)))
+        self.say("\nWritten: " + ", ".join(map(str, paths)))
 
-    def say(self, *lines: str) -> None:
-        """Print lines."""
-        for line in lines:
-            self._console.print(Text(line), soft_wrap=True)
+    def say(self, line: str) -> None:
+        """Print a line."""
+        self._console.print(Text(line), soft_wrap=True)
 
 
 def _numbers(row: Row) -> str:
@@ -223,13 +215,6 @@ def _numbers(row: Row) -> str:
         return f"{row.status}, {row.message}"
     error = "" if isnan(row.shapley_error) else f"Shapley error {row.shapley_error:.2g}, "
     return f"R² {_r2_text(row.r2)}, {error}{row.n_evaluations:,.0f} evaluations, {row.own_seconds:.2f} s"
-
-
-def in_words(seconds: float) -> str:
-    """Return a duration in words: ``"42 s"``, ``"10 min"``, ``"5.6 h"``."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 _PAGE = """<!DOCTYPE html>
@@ -250,11 +235,10 @@ def write_report(rows: Sequence[Row], folder: str | Path, *, header: Mapping[str
     """Write ``report.html``, one page with everything in it, and each of its pictures as a PNG file; return paths."""
     from captum_spex.benchmark.figures import figures  # loads matplotlib
 
-    target = Path(folder)
-    target.mkdir(parents=True, exist_ok=True)
-    paths, pictures = [target / "report.html"], []
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    paths, pictures = [Path(folder, "report.html")], []
     for name, (figure, caption) in figures(rows).items():
-        paths.append(target / f"{name}.png")
+        paths.append(Path(folder, f"{name}.png"))
         figure.savefig(paths[-1], dpi=_DPI, facecolor="white", metadata={"Software": None})
         data = b64encode(paths[-1].read_bytes()).decode("ascii")
         image = f'<img alt="{escape(caption)}" src="data:image/png;base64,{data}">'
@@ -266,7 +250,6 @@ def write_report(rows: Sequence[Row], folder: str | Path, *, header: Mapping[str
 
 def _text(rows: Sequence[Row], header: Mapping[str, str]) -> str:
     console = Console(record=True, width=_WIDTH, file=io.StringIO(), force_terminal=True, color_system="standard")
-    for name, value in header.items():
-        console.print(Text(f"{name}: {value}"), soft_wrap=True)
+    console.print(*(Text(f"{name}: {value}") for name, value in header.items()), sep="\n", soft_wrap=True)
     console.print(*summary_of(rows, is_full=True), sep="\n")
     return console.export_html(inline_styles=True, code_format="{code}")

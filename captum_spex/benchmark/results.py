@@ -7,6 +7,7 @@ import io
 import json
 import os
 import platform
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, fields
 from datetime import UTC, datetime
@@ -47,10 +48,9 @@ def read_results(folder: str | os.PathLike[str]) -> list[Row]:
     """
     path = Path(folder) / "results.csv"
     try:
-        octets = path.read_bytes()
+        return _read(path)[0]
     except OSError as error:
         raise ArgumentError("out", f"{path} ({error.strerror})", "the folder of a benchmark") from error
-    return _rows_of(octets[: octets.rfind(b"\n") + 1], path)
 
 
 class Results:
@@ -59,36 +59,56 @@ class Results:
     Attributes:
         rows: all rows so far.
         note: what was repaired; empty if nothing.
+        done: what identifies their runs.
         held_out: how many masks were held out, by case: a resumed run holds out the same.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, Any], facts: Mapping[str, Any], *, restart: bool) -> None:
-        self.folder, self.note = folder, ""
-        self._path, self._about = folder / "results.csv", folder / "run.json"
+        self.folder, self._path, self._about = folder, folder / "results.csv", folder / "run.json"
         content = {"format": FORMAT, "schema": SCHEMA, "captum_spex": __version__, "settings": dict(settings)}
         try:
             folder.mkdir(parents=True, exist_ok=True)
             before = {} if restart else self._checked(content)
-            self.rows = [] if restart or not self._path.exists() else self._resumed()
+            rows, is_complete = _read(self._path) if self._path.exists() and not restart else ([], True)
+            self.rows = [row for row in rows if row.status != "missing"]  # these packages may be installed now
+            self.done = {row.key for row in self.rows}
+            self.note = "" if is_complete else "The last line of results.csv is incomplete: that run is repeated."
             self.held_out: dict[str, int] = dict(before.get("held_out", {}))
             self.about = {**content, "begun": before.get("begun", facts["date"]), **facts, "held_out": self.held_out}
-            _write(self._about, self._about_text())
+            self._write_about()
             _write(self._path, ",".join(_COLUMNS) + "\n" + "".join(map(_line, self.rows)))
         except OSError as error:
             raise ArgumentError("out", f"{folder} ({error.strerror})", "a folder that can be written") from error
 
     def add(self, row: Row) -> None:
-        """Append a row: it is on the disk when this returns."""
+        """Append a row, unless there is one of the same run: it is on the disk when this returns."""
+        if row.key in self.done:
+            return
         self.rows.append(row)
+        self.done.add(row.key)
         with self._path.open("a", encoding="utf-8", newline="") as file:
             file.write(_line(row))
             file.flush()
             os.fsync(file.fileno())
 
+    @property
+    def header(self) -> dict[str, str]:
+        """The facts that the page shows."""
+        facts = self.about
+        return {
+            "command": shlex.join(facts["command"]),
+            "date": facts["date"],
+            "machine": f"{facts['processor']}, {facts['cpu_count']} cores, Python {facts['python']}",
+            "packages": ", ".join(f"{name} {number}" for name, number in facts["versions"].items() if number),
+        }
+
     def hold_out(self, case: str, n_masks: int) -> None:
         """Record how many masks were held out for a case."""
         self.held_out[case] = n_masks
-        _write(self._about, self._about_text())
+        self._write_about()
+
+    def _write_about(self) -> None:
+        _write(self._about, json.dumps(self.about, indent=1, ensure_ascii=False) + "\n")
 
     def _checked(self, wanted: dict[str, Any]) -> dict[str, Any]:
         """Return the content of ``run.json`` if the folder is of the same version and settings, or new."""
@@ -111,17 +131,6 @@ class Results:
         if names:
             raise _refused(f"{self.folder}, of a run with {_shown(known, names)}", f"one with {_shown(given, names)}")
         return before
-
-    def _resumed(self) -> list[Row]:
-        """Read the rows; those of missing packages are left out, as these may be installed now."""
-        octets = self._path.read_bytes()
-        complete = octets[: octets.rfind(b"\n") + 1]
-        if len(complete) < len(octets):
-            self.note = "The last line of results.csv is incomplete: that run is repeated."
-        return [row for row in _rows_of(complete, self._path) if row.status != "missing"]
-
-    def _about_text(self) -> str:
-        return json.dumps(self.about, indent=1, ensure_ascii=False) + "\n"
 
 
 def facts_of(command: Iterable[str], packages: Mapping[str, str]) -> dict[str, Any]:
@@ -146,25 +155,24 @@ def _shown(settings: Mapping[str, Any], names: Iterable[str]) -> str:
     return ", ".join(f"{name}={text if len(text) <= 60 else f'{text[:57]}...'}" for name, text in texts.items())
 
 
-def _rows_of(octets: bytes, path: Path) -> list[Row]:
-    rows: list[Row] = []
+def _read(path: Path) -> tuple[list[Row], bool]:
+    """Return the rows of a file, and whether its last line is complete; one that is not is left out."""
+    octets, rows = path.read_bytes(), list[Row]()
+    complete = octets[: octets.rfind(b"\n") + 1]
     try:
-        lines = list(csv.reader(io.StringIO(octets.decode("utf-8"), newline="")))
-        if lines and lines[0] != _COLUMNS:
-            raise _refused(f"{path} with other columns", ", ".join(_COLUMNS))
-        for line in lines[1:]:
+        header, *lines = list(csv.reader(io.StringIO(complete.decode("utf-8"), newline=""))) or [_COLUMNS]
+        if header != _COLUMNS:
+            raise ValueError(f"the columns are not {', '.join(_COLUMNS)}")
+        for line in lines:
             typed = zip(_TYPES, line, strict=True)
             cells: list[Any] = [nan if kind is float and not cell else kind(cell) for kind, cell in typed]
             rows.append(Row(*cells))
             if rows[-1].status not in STATUSES:
                 raise ValueError(f"the status {rows[-1].status!r} is not one of {', '.join(STATUSES)}")
-    except ArgumentError:
-        raise
     except (ValueError, csv.Error) as error:
-        raise _refused(
-            f"{path}, which is damaged after line {len(rows) + 1} ({error})", "results of a benchmark"
-        ) from None
-    return rows
+        got = f"{path}, which is damaged after line {len(rows) + 1} ({error})"
+        raise _refused(got, "results of a benchmark") from None
+    return rows, complete == octets
 
 
 def _line(row: Row) -> str:

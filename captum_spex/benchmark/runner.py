@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -69,73 +69,60 @@ def run_benchmark(
     results = Results(Path(out), plan.settings(), facts_of(sys.argv, packages), restart=restart)
     reporter = Reporter(console)
     with one_thread():
-        _Bench(plan, results, reporter).run()
-    about = results.about
-    header = {
-        "command": shlex.join(about["command"]),
-        "date": about["date"],
-        "machine": f"{about['processor']}, {about['cpu_count']} cores, Python {about['python']}",
-        "packages": ", ".join(f"{name} {number}" for name, number in about["versions"].items() if number),
-    }
+        _Bench(plan, results, reporter, Attempts(results.rows, is_quick=plan.is_quick)).run()
     with quiet():
-        written = write_report(results.rows, results.folder, header=header)
+        written = write_report(results.rows, results.folder, header=results.header)
     reporter.end(results.rows, [results.folder / "results.csv", *written])
     return list(results.rows)
 
 
+@dataclass(frozen=True)
 class _Bench:
     """One run of the benchmark."""
 
-    def __init__(self, plan: Plan, results: Results, reporter: Reporter) -> None:
-        self._plan = plan
-        self._results = results
-        self._reporter = reporter
-        self._done = {row.key for row in results.rows}
-        self._attempts = Attempts(results.rows, is_quick=plan.is_quick)
+    plan: Plan
+    results: Results
+    reporter: Reporter
+    attempts: Attempts
 
     def run(self) -> None:
         """Do all runs that are not done yet."""
-        n_before = len(self._results.rows)
-        notes = [*self._record_missing(), *self._plan.problems, self._results.note]
-        waiting = {source: self._waiting(source) for source in self._plan.sources}
-        self._reporter.begin(notes, sum(map(len, waiting.values())), n_before)
+        n_before = len(self.results.rows)
+        notes = [*self._record_missing(), *self.plan.problems, self.results.note]
+        waiting = {source: self._waiting(source) for source in self.plan.sources}
+        self.reporter.begin(notes, sum(map(len, waiting.values())), n_before)
         for source, runs in waiting.items():
             if runs:
                 self._run_case(source, runs)
 
     def _waiting(self, source: CaseSource) -> list[Run]:
-        if source.missing() is not None or (source.name, "", 0, 0) in self._done:
+        if source.missing() is not None or (source.name, "", 0, 0) in self.results.done:
             return []
-        return [run for run in self._plan.runs(source) if run.key not in self._done]
+        return [run for run in self.plan.runs(source) if run.key not in self.results.done]
 
     def _record_missing(self) -> list[str]:
         """Record which methods and cases cannot be used here, and which files are damaged; return lines on them."""
-        rows = [row_of("missing", reason, None, one) for one in self._plan.methods if (reason := one.missing())]
-        rows += [row_of("missing", reason, one, None) for one in self._plan.sources if (reason := one.missing())]
+        rows = [row_of("missing", reason, None, one) for one in self.plan.methods if (reason := one.missing())]
+        rows += [row_of("missing", reason, one, None) for one in self.plan.sources if (reason := one.missing())]
         lines = [f"{row.method or row.case}: {row.message}" for row in rows]
-        for problem in self._plan.problems:
+        for problem in self.plan.problems:
             name, _, reason = map(one_line, problem.partition(": "))
             rows.append(Row(name, "damaged", 0, "", "", "", 0, 0, "failed", reason))
         for row in rows:
-            self._add(row)
+            self.results.add(row)
         return lines
 
     def _run_case(self, source: CaseSource, runs: list[Run]) -> None:
         try:
             with quiet():
                 case = source.load()
-                examiner = Examiner(case, self._results.held_out.get(source.name))
+                examiner = Examiner(case, self.results.held_out.get(source.name))
         except Exception as error:  # whatever the training of a model, or a game, raises
-            self._add(row_of("failed", described(error), source, None))
-            return self._reporter.skip(len(runs), f"{source.name}: {described(error)}")
-        self._results.hold_out(source.name, examiner.n_held_out)
+            self.results.add(row_of("failed", described(error), source, None))
+            return self.reporter.skip(len(runs), f"{source.name}: {described(error)}")
+        self.results.hold_out(source.name, examiner.n_held_out)
         for run in runs:
-            row = self._attempts.row(run, case, examiner)
-            self._add(row)
-            self._reporter.row(row)
-        return self._reporter.case(source, [row for row in self._results.rows if row.case == source.name])
-
-    def _add(self, row: Row) -> None:
-        if row.key not in self._done:
-            self._results.add(row)
-            self._done.add(row.key)
+            row = self.attempts.row(run, case, examiner)
+            self.results.add(row)
+            self.reporter.row(row)
+        return self.reporter.case(source, [row for row in self.results.rows if row.case == source.name])

@@ -19,8 +19,8 @@ def test_distinct_masks_and_all_masks_are_counted():
     values = game(MASKS[[3, 5, 3]])
     game(MASKS[5:8].astype(np.float64))
     assert_allclose(values, TABLE[[3, 5, 3]])
-    assert (game.n_evaluations, game.n_calls) == (4, 6)
-    assert sorted(game.evaluated) == [3, 5, 6, 7]
+    assert (len(game.keys), game.n_calls) == (4, 6)
+    assert sorted(game.keys) == [3, 5, 6, 7]
     assert game.seconds > 0
 
 
