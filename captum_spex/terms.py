@@ -119,12 +119,9 @@ class Terms(Mapping[tuple[int, ...], float]):
         order = checks.integer("order", order, error=OrderError)
         if self.n_players**order > _LARGEST_LINEAR_INDEX:
             fits = max(k for k in range(1, order) if self.n_players**k <= _LARGEST_LINEAR_INDEX)
-            raise OrderError(
-                "order",
-                str(order),
-                f"an integer from 1 to {fits}: with {self.n_players} players a 64-bit index counts no more cells",
-                "Use `supports` and `values`, which hold terms of any order.",
-            )
+            expected = f"an integer from 1 to {fits}: with {self.n_players} players a 64-bit index counts no more cells"
+            hint = "Use `supports` and `values`, which hold terms of any order."
+            raise OrderError("order", str(order), expected, hint)
         rows, players = self.sets.of_order(order)
         ways = list(permutations(range(order))) if symmetric else [tuple(range(order))]
         coordinates = np.concatenate([players[:, list(way)] for way in ways]).T

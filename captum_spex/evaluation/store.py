@@ -209,12 +209,9 @@ class Store:
         if fingerprint != wanted or n_players != self._n_players:
             theirs = {**json.loads(stored), "players": str(n_players)}
             ours = {**description, "players": str(self._n_players)}
-            raise StoreError(
-                "store",
-                f"{self.path}, which holds evaluations of game {fingerprint}",
-                f"a store of game {wanted}",
-                f"They differ in {_difference(theirs, ours)}. Give another file for this game.",
-            )
+            got = f"{self.path}, which holds evaluations of game {fingerprint}"
+            hint = f"They differ in {_difference(theirs, ours)}. Give another file for this game."
+            raise StoreError("store", got, f"a store of game {wanted}", hint)
 
 
 def _description(fingerprint: str | Mapping[str, str] | None, game: Any) -> Mapping[str, str]:

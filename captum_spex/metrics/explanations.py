@@ -102,9 +102,8 @@ def terms_of(explained: Explained) -> Terms:
 def canonical(players: Any, argument: str) -> tuple[int, ...]:
     """Return players as an increasing tuple of integers."""
     try:
-        found = tuple(
-            sorted({as_index(player) for player in (players if isinstance(players, Iterable) else [players])})
-        )
+        several = players if isinstance(players, Iterable) else [players]
+        found = tuple(sorted({as_index(player) for player in several}))
     except TypeError:
         raise ArgumentError(argument, repr(players), "players by their numbers") from None
     if found and found[0] < 0:

@@ -12,8 +12,7 @@ from captum_spex.arrays import Floats, Ints, as_array, real_numbers
 from captum_spex.errors import ArgumentError, MaskError
 from captum_spex.interactions import Interactions
 from captum_spex.plots.arguments import checked_orders, checked_result
-from captum_spex.plots.chosen_terms import largest_terms, main_effects, scale
-from captum_spex.plots.interaction_links import draw_links
+from captum_spex.plots.chosen_terms import draw_links, largest_terms, main_effects, scale
 from captum_spex.plots.style import GREY, axes_or_new, bare, joined, largest_of, note, tint
 
 _DARKEST = 0.5  # the image is drawn from this grey to white, so that colours are visible on it
@@ -82,9 +81,8 @@ def _checked_segments(segments: Any, n_players: int) -> Ints:
     array = as_array(segments)
     expected = f"integers (height, width) from 0 to {n_players - 1}, the player of each pixel"
     if array.ndim != 2 or not np.issubdtype(array.dtype, np.integer):
-        raise MaskError(
-            "segments", f"shape {array.shape}, {array.dtype}", expected, "Use `game.segments`, for example."
-        )
+        hint = "Use `game.segments`, for example."
+        raise MaskError("segments", f"shape {array.shape}, {array.dtype}", expected, hint)
     present = np.unique(array)
     if len(present) and (present[0] < 0 or present[-1] >= n_players):
         raise MaskError("segments", f"numbers from {present[0]} to {present[-1]}", expected)
@@ -137,7 +135,6 @@ def _centres(parts: Ints, n_players: int) -> Floats:
 
 
 def _draw_borders(ax: Axes, parts: Ints) -> None:
-    """Draw thin lines between segments."""
     height, width = parts.shape
     rows, columns = np.nonzero(parts[:, 1:] != parts[:, :-1])
     style = {"color": GREY, "linewidth": 0.4, "alpha": 0.6, "zorder": 1.5}

@@ -14,8 +14,7 @@ from captum_spex.arrays import Floats, Ints, real_numbers
 from captum_spex.errors import ArgumentError
 from captum_spex.interactions import Interactions
 from captum_spex.plots.arguments import checked_orders, checked_result
-from captum_spex.plots.chosen_terms import largest_terms, main_effects, most_involved, of_players, scale
-from captum_spex.plots.interaction_links import draw_links
+from captum_spex.plots.chosen_terms import draw_links, largest_terms, main_effects, most_involved, of_players, scale
 from captum_spex.plots.labels import lettering, player_labels
 from captum_spex.plots.style import NORMAL, PALE, SMALL, axes_or_new, bare, joined, largest_of, note, say, tint
 

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from captum_spex import checks
 from captum_spex.arrays import Floats
 from captum_spex.errors import ArgumentError, MaskError
-from captum_spex.exports.row_checks import checked_data, checked_rows
+from captum_spex.exports.shap import checked_data, checked_rows
 from captum_spex.interactions import Interactions
 from captum_spex.plots.arguments import checked_order
 from captum_spex.plots.chosen_terms import smallest

@@ -16,8 +16,7 @@ from captum_spex import checks
 from captum_spex.arrays import Floats, Ints
 from captum_spex.interactions import Interactions
 from captum_spex.plots.arguments import checked_orders, checked_result
-from captum_spex.plots.chosen_terms import Shown, largest_terms, main_effects, scale
-from captum_spex.plots.interaction_links import colours_of, widths_of
+from captum_spex.plots.chosen_terms import Shown, colours_of, largest_terms, main_effects, scale, widths_of
 from captum_spex.plots.labels import lettering, short
 from captum_spex.plots.style import bare, checked_axes, empty_axes, ink_on, joined, largest_of, new_axes, note, tint
 

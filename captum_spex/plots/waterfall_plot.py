@@ -68,7 +68,6 @@ def _draw(ax: Axes, start: float, steps: Floats, labels: list[str]) -> None:
 
 
 def _mark_ends(ax: Axes, with_none: float, with_all: float, n_steps: int) -> None:
-    """Mark where the bars start and where they end."""
     ax.set_ylim(n_steps + 0.35, -1.35)
     low, high = ax.get_xlim() if n_steps else (with_none, with_none)
     room = 0.14 * (high - low) or 1.0

@@ -102,10 +102,9 @@ class Estimator:
             fitted = proxy.surrogates(data, tuple(found))
             for one in fitted:
                 if not one.left_out.shape == one.reused.shape == data.values.shape:
-                    shapes = f"{one.left_out.shape} and {one.reused.shape} from {one.name!r}"
-                    raise ArgumentError(
-                        "proxy", shapes, f"predictions of shape {data.values.shape}, as the values have"
-                    )
+                    got = f"{one.left_out.shape} and {one.reused.shape} from {one.name!r}"
+                    expected = f"predictions of shape {data.values.shape}, as the values have"
+                    raise ArgumentError("proxy", got, expected)
             found += fitted
         return found
 

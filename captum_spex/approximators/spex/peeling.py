@@ -12,6 +12,7 @@ from captum_spex.approximators.spex.bins import Bins, Signature
 from captum_spex.approximators.spex.settings import SETTINGS
 from captum_spex.arrays import Floats, Ints
 from captum_spex.fourier import signs
+from captum_spex.masks import in_batches
 from captum_spex.player_sets import PlayerSets
 
 
@@ -89,11 +90,10 @@ def _candidates(residual: Bins, changed: np.ndarray) -> Signature:
     """Decode the bins that changed: of every bin the best set that hashes back into it."""
     design = residual.design
     groups, places = np.nonzero(changed & (np.abs(residual.amplitudes).max(axis=2) > 0))
-    found: list[PlayerSets] = []
-    for start in range(0, len(groups), SETTINGS.words):
-        rows = slice(start, start + SETTINGS.words)
-        found.append(_decode_bins(residual, groups[rows], places[rows]))
-    sets = PlayerSets.concatenate(found) if found else PlayerSets.from_sets([], design.n_players)
+    sets = PlayerSets.from_sets([], design.n_players)
+    if len(groups):
+        batches = in_batches(len(groups), SETTINGS.words)
+        sets = PlayerSets.concatenate([_decode_bins(residual, groups[rows], places[rows]) for rows in batches])
     return Signature.of(sets.unique()[0], design)
 
 

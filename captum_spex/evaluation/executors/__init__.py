@@ -7,8 +7,7 @@ from typing import Any, Literal
 from captum_spex import checks
 from captum_spex.checks import a
 from captum_spex.errors import ArgumentError
-from captum_spex.evaluation.batching import Batching
-from captum_spex.evaluation.executors.base import Answer, Executor
+from captum_spex.evaluation.batching import Answer, Batching, Executor
 from captum_spex.evaluation.game_adapter import GameAdapter
 
 __all__ = ["Answer", "Executor", "check_backend", "executor_of"]

@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 
 from captum_spex.arrays import Rows
 from captum_spex.errors import GameError
-from captum_spex.evaluation.batching import Batching
-from captum_spex.evaluation.executors.base import Answer
+from captum_spex.evaluation.batching import Answer, Batching
 from captum_spex.evaluation.game_adapter import GameAdapter
 from captum_spex.evaluation.transport import Evaluated, Failure, evaluated, pickled
 from captum_spex.masks import ChosenRows, MaskBlock, MaskBlocks

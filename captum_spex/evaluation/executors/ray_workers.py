@@ -15,8 +15,7 @@ import numpy as np
 
 from captum_spex.arrays import Rows
 from captum_spex.errors import ArgumentError, GameError
-from captum_spex.evaluation.batching import Batching
-from captum_spex.evaluation.executors.base import Answer
+from captum_spex.evaluation.batching import Answer, Batching
 from captum_spex.evaluation.game_adapter import GameAdapter
 from captum_spex.evaluation.transport import Evaluated, Failure, evaluated
 from captum_spex.game import ValueTable

@@ -10,8 +10,7 @@ import numpy as np
 
 from captum_spex.arrays import Rows
 from captum_spex.errors import GameError
-from captum_spex.evaluation.batching import Batching, blocks_of
-from captum_spex.evaluation.executors.base import ALL_ROWS, Answer
+from captum_spex.evaluation.batching import ALL_ROWS, Answer, Batching, blocks_of
 from captum_spex.evaluation.game_adapter import GameAdapter, game_values
 from captum_spex.masks import ChosenRows, MaskBlocks, Masks
 

@@ -122,27 +122,20 @@ def _faithfulness(result: Result, trust: str) -> str:
         return "Exact: every mask was evaluated."
     if trust == "unknown":
         return "Faithfulness unknown: too few masks to hold any out. Allow more evaluations."
-    advice = {
-        "good": "good",
-        "fair": "fair; more evaluations would improve it",
-        "poor": "poor: allow more evaluations",
-    }
+    advice = {"good": "good", "fair": "fair; more evaluations would improve it", "poor": "poor: allow more evaluations"}
     shown = math.floor(1000 * result.faithfulness + 1e-9) / 1000  # never rounded up to a better word
     return f"Faithfulness {shown:.3f} (R² on held-out masks): {advice[trust]}."
 
 
 def _is_of_shapiq(result: Result) -> bool:
-    """Whether the result was computed by shapiq."""
     return bool(result.diagnostics.get("source") == "shapiq")
 
 
 def _missing(result: Result, n_players: int, n_rows: int) -> list[str]:
-    """Say what is not on the page."""
     sentences = []
     if n_players < result.n_players:
-        sentences.append(
-            f"Only {n_players:,} of the {result.n_players:,} players are shown, those of the largest terms."
-        )
+        some = f"{n_players:,} of the {result.n_players:,} players"
+        sentences.append(f"Only {some} are shown, those of the largest terms.")
     if n_hidden := len(result.sets) - n_rows:
         sentences.append(f"{counted(n_hidden, 'smaller term')} of the result {_are(n_hidden)} not on this page.")
     if result.n_left_out:

@@ -101,7 +101,6 @@ def _penalties(right: Floats, n_rows: int, n_players: int) -> Floats:
 
 
 def _solved(gram: Floats, right: Floats, penalty: Floats) -> Floats:
-    """Solve the penalised normal equations of all outputs."""
     eigenvalues, vectors = np.linalg.eigh(gram)
     shrunk = np.maximum(eigenvalues, 0.0)[:, None] + penalty
     return np.asarray(vectors @ (vectors.T @ right / shrunk), dtype=np.float64)
