@@ -40,7 +40,7 @@ class TreeEnsemble:
         first = np.concatenate([[0], np.cumsum(n_leaves + n_inner)])[:-1]  # inner nodes first, then leaves
         inner_offset = np.repeat(first, n_inner)
         is_inner = np.zeros(int((n_leaves + n_inner).sum()), dtype=bool)
-        is_inner[inner_offset + _within(n_inner)] = True
+        is_inner[inner_offset + np.concatenate([np.arange(count) for count in (0, *n_inner)])] = True
 
         def child_rows(name: str) -> Ints:
             child = _column(model_text, name, np.int64)  # >= 0: an inner node, < 0: leaf ~child
@@ -165,9 +165,3 @@ def _column(model_text: str, name: str, dtype: type) -> np.ndarray:
     """Read one array of every tree from LightGBM's text format, joined over the trees."""
     joined = " ".join(re.findall(rf"^{name}=(.*)$", model_text, flags=re.MULTILINE))
     return np.array(joined.split(), dtype=dtype)
-
-
-def _within(counts: Ints) -> Ints:
-    """Return ``0..counts[0]-1, 0..counts[1]-1, ...``."""
-    starts = np.concatenate([[0], np.cumsum(counts)])[:-1]
-    return np.arange(int(counts.sum())) - np.repeat(starts, counts)
