@@ -59,10 +59,13 @@ def scalar(value: Any) -> Any:
     return value.item() if is_scalar else value
 
 
+def type_of(thing: Any) -> str:
+    """Return the type of a thing with its article: ``an int``, ``a list``, ``an ndarray``; ``None`` is itself."""
+    name = type(thing).__name__
+    article = "an" if name[0].lower() in "aeiou" or name == "ndarray" else "a"
+    return "None" if thing is None else f"{article} {name}"
+
+
 def _described(values: Any) -> str:
-    if values is None:
-        return "None"
     shape = getattr(values, "shape", None)
-    kind = type(values).__name__
-    article = "an" if kind[:1].lower() in "aeiou" else "a"
-    return f"{article} {kind}" + ("" if shape is None else f" of shape {tuple(shape)}")
+    return type_of(values) + ("" if shape is None else f" of shape {tuple(shape)}")

@@ -12,28 +12,20 @@ from typing import Any
 
 import numpy as np
 
-from captum_spex.arrays import Floats, real_numbers, scalar
+from captum_spex.arrays import Floats, real_numbers, scalar, type_of
 from captum_spex.errors import ArgumentError, BudgetError, GameError, MaskError, UnknownNameError
 
 RandomState = int | np.random.Generator | np.random.SeedSequence | None
 
 
-def a(thing: Any) -> str:
-    """Return the type of a thing with its article: ``an int``, ``a list``; ``None`` is itself."""
-    if thing is None:
-        return "None"
-    name = type(thing).__name__
-    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
-
-
 def is_integer(value: Any) -> bool:
-    """Whether a value is a whole number of an integer type; a flag is none."""
+    """Whether a value is of an integer type; flags are not."""
     plain = scalar(value)
     return isinstance(plain, int) and not isinstance(plain, bool)
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value is a real number, of any type; a flag is none, NaN is one."""
+    """Whether a value is a real number of any type, NaN included; flags are not."""
     plain = scalar(value)
     return isinstance(plain, Real) and not isinstance(plain, bool)
 
@@ -158,7 +150,7 @@ def returned_numbers(function: str, values: Any) -> Floats:
     try:
         return real_numbers(function, values)
     except ArgumentError as error:
-        raise GameError(f"`{function}`: expected it to return real numbers, got {a(values)}.") from error
+        raise GameError(f"`{function}`: expected it to return real numbers, got {type_of(values)}.") from error
 
 
 def generator(random_state: RandomState) -> np.random.Generator:

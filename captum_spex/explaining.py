@@ -15,7 +15,8 @@ from threadpoolctl import threadpool_limits
 
 from captum_spex import checks
 from captum_spex.approximators import Again, Approximator, Estimate, Exact, Problem, ProxySpex, Run, TableApproximator
-from captum_spex.checks import RandomState, a
+from captum_spex.arrays import type_of
+from captum_spex.checks import RandomState
 from captum_spex.errors import ArgumentError, BudgetError
 from captum_spex.evaluation.evaluator import Evaluator
 from captum_spex.evaluation.executors import Backend, check_backend
@@ -181,7 +182,7 @@ def explain_table(
     found = table if isinstance(table, ValueTable) else None if game is None else game.table
     if found is None:
         expected = "a `ValueTable`, or a game with one as its `table`, such as `from_table` returns"
-        raise ArgumentError("table", a(table), expected)
+        raise ArgumentError("table", type_of(table), expected)
     settings: dict[str, Any] = {"index": index, "max_order": max_order, "names": names, "max_terms": max_terms}
     question = _Question.about(game, found.masks.n_players, **settings)
     algorithm = _checked_algorithm(approximator)

@@ -12,6 +12,7 @@ from torch.utils.hooks import RemovableHandle
 
 from captum_spex import checks
 from captum_spex.approximators import Approximator
+from captum_spex.arrays import type_of
 from captum_spex.attr.proxyspex import ProxySpex
 from captum_spex.attr.request import TensorRequest, checked_inputs
 from captum_spex.checks import RandomState
@@ -44,7 +45,7 @@ class LayerProxySpex(captum.LayerAttribution, captum.PerturbationAttribution):  
     ) -> None:
         if not isinstance(layer, nn.Module):
             hint = "Components of several layers: `captum_spex.games.components`."
-            raise ArgumentError("layer", checks.a(layer), "a module of the model", hint)
+            raise ArgumentError("layer", type_of(layer), "a module of the model", hint)
         captum.LayerAttribution.__init__(self, forward_func, layer)
         self.approximator = approximator
 
@@ -150,7 +151,7 @@ class _Side:
         copies = [argument.clone() if isinstance(argument, Tensor) else argument for argument in arguments]
         with torch.no_grad(), self.hooked(record):
             forward_func(*copies)  # the model may change them in place
-        kind = checks.a(self.layer)
+        kind = type_of(self.layer)
         if not calls:
             raise ArgumentError("layer", f"{kind} that the model does not call", "a layer that the model calls")
         if len(calls) > 1:  # injecting the same activations at every call would not be what the model computes

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from captum_spex import checks
+from captum_spex.arrays import type_of
 from captum_spex.attr.attribution import SpexAttribution
 from captum_spex.attr.language_game import Inspect, LanguageGame
 from captum_spex.attr.request import Request
@@ -118,11 +119,11 @@ class SpexLLMAttribution(captum.LLMAttribution):  # type: ignore[misc]
     def __init__(self, attr_method: SpexAttribution, tokenizer: Any, attr_target: str = "log_prob") -> None:
         if not isinstance(attr_method, SpexAttribution):
             allowed = "`captum_spex.attr.ProxySpex(model)` or `captum_spex.attr.Spex(model)`"
-            raise ArgumentError("attr_method", checks.a(attr_method), allowed)
+            raise ArgumentError("attr_method", type_of(attr_method), allowed)
         checks.choice("attr_target", attr_target, ("log_prob", "prob"), error=ArgumentError)
         _check_causal(attr_method.forward_func)
         if not callable(getattr(tokenizer, "encode", None)):
-            raise ArgumentError("tokenizer", checks.a(tokenizer), "the model's tokenizer")
+            raise ArgumentError("tokenizer", type_of(tokenizer), "the model's tokenizer")
         super().__init__(attr_method, tokenizer, attr_target)
 
     def attribute(
@@ -204,11 +205,11 @@ class SpexLLMAttribution(captum.LLMAttribution):  # type: ignore[misc]
             raise ArgumentError("attr_method", "one of a model in training mode", "one in evaluation mode", hint)
         if not isinstance(inp, self.SUPPORTED_INPUTS):
             allowed = ", ".join(kind.__name__ for kind in self.SUPPORTED_INPUTS)
-            raise ArgumentError("inp", checks.a(inp), allowed)
+            raise ArgumentError("inp", type_of(inp), allowed)
         if inp.n_itp_features == 0:
             raise ArgumentError("inp", "0", "an input with at least one feature")
         if target is not None and not isinstance(target, str | Tensor):
-            raise ArgumentError("target", checks.a(target), "a text, its tokens, or None")
+            raise ArgumentError("target", type_of(target), "a text, its tokens, or None")
         if isinstance(target, Tensor) and (
             target.dim() != 1 or target.dtype == torch.bool or target.is_floating_point() or target.is_complex()
         ):
@@ -217,9 +218,9 @@ class SpexLLMAttribution(captum.LLMAttribution):  # type: ignore[misc]
         if target is not None and gen_args is not None:
             raise ArgumentError("gen_args", repr(gen_args), "None where `target` is given")
         if gen_args is not None and not isinstance(gen_args, Mapping):
-            raise ArgumentError("gen_args", checks.a(gen_args), "a mapping, or None")
+            raise ArgumentError("gen_args", type_of(gen_args), "a mapping, or None")
         if target is None and not callable(getattr(self.model, "generate", None)):
-            expected = f"an answer, as {checks.a(self.model)} cannot generate one"
+            expected = f"an answer, as {type_of(self.model)} cannot generate one"
             raise ArgumentError("target", "None", expected)
         if target is None:
             self._check_room(inp, gen_args or captum.DEFAULT_GEN_ARGS)
@@ -273,7 +274,7 @@ class SpexLLMAttribution(captum.LLMAttribution):  # type: ignore[misc]
 
 
 def _check_causal(model: Any) -> None:
-    got, expected = f"one of {checks.a(model)}", "a method of a causal language model of transformers"
+    got, expected = f"one of {type_of(model)}", "a method of a causal language model of transformers"
     if not isinstance(model, nn.Module):
         hint = "For a model behind a server use Captum's `RemoteLLMAttribution`, or `captum_spex.games.remote`."
         raise ArgumentError("attr_method", got, expected, hint)

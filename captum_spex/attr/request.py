@@ -10,7 +10,7 @@ from torch import Tensor
 
 from captum_spex import checks
 from captum_spex.approximators import Approximator
-from captum_spex.arrays import scalar
+from captum_spex.arrays import scalar, type_of
 from captum_spex.attr.tensor_game import TensorGame, baselines_of, players_of
 from captum_spex.checks import RandomState
 from captum_spex.compat import captum
@@ -118,7 +118,7 @@ def checked_inputs(inputs: Any) -> tuple[Tensor, ...]:
     """Return the inputs as a tuple of tensors with the same number of examples each."""
     given = inputs if isinstance(inputs, tuple) else (inputs,)
     if not given or not all(isinstance(tensor, Tensor) for tensor in given):
-        got = checks.a(inputs) if given else "an empty tuple"
+        got = type_of(inputs) if given else "an empty tuple"
         raise ArgumentError("inputs", got, "a tensor or a tuple of tensors")
     tensors = tuple(tensor.detach() for tensor in captum.format_tensor_into_tuples(inputs))
     for tensor in tensors:

@@ -10,8 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from captum_spex import checks
-from captum_spex.arrays import scalar
+from captum_spex.arrays import scalar, type_of
 from captum_spex.compat import captum
 from captum_spex.errors import ArgumentError, GameError, MaskError
 from captum_spex.evaluation.fingerprint import digest, digestible
@@ -142,7 +141,7 @@ def players_of(feature_mask: Any, inputs: tuple[Tensor, ...]) -> tuple[tuple[Ten
     """
     given = feature_mask if isinstance(feature_mask, tuple) else (feature_mask,)
     if feature_mask is not None and not all(isinstance(mask, Tensor) for mask in given):
-        raise MaskError("feature_mask", checks.a(given[0]), "a tensor of integer ids, or a tuple of them")
+        raise MaskError("feature_mask", type_of(given[0]), "a tensor of integer ids, or a tuple of them")
     masks = captum.format_feature_mask(feature_mask, inputs)
     if len(masks) != len(inputs):
         raise MaskError("feature_mask", str(len(masks)), f"one tensor for each of the {len(inputs)} inputs")
@@ -178,7 +177,7 @@ def baselines_of(baselines: Any, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ..
         raise ArgumentError("baselines", str(len(given)), f"one baseline for each of the {len(inputs)} inputs")
     for baseline, tensor in zip(given, inputs, strict=True):
         if not isinstance(baseline, Tensor | int | float):
-            raise ArgumentError("baselines", checks.a(baseline), "a tensor or a number for each input")
+            raise ArgumentError("baselines", type_of(baseline), "a tensor or a number for each input")
         if isinstance(baseline, Tensor) and not _broadcasts(baseline, tensor):
             expected = f"a shape that broadcasts to the input's {tuple(tensor.shape)}"
             raise ArgumentError("baselines", f"shape {tuple(baseline.shape)}", expected)
@@ -201,7 +200,7 @@ def _as_tensor(output: Any) -> Tensor:
     try:
         tensor = torch.as_tensor(output).detach()
     except (TypeError, ValueError, RuntimeError) as error:
-        raise GameError(f"`forward_func`: returned {checks.a(output)}; it must return a tensor or a number.") from error
+        raise GameError(f"`forward_func`: returned {type_of(output)}; it must return a tensor or a number.") from error
     if tensor.is_complex():
         raise GameError(f"`forward_func`: returned dtype {tensor.dtype}; outputs must be real.")
     return tensor

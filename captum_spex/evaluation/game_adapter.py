@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from captum_spex.arrays import Floats, real_numbers
-from captum_spex.checks import a
+from captum_spex.arrays import Floats, real_numbers, type_of
 from captum_spex.errors import ArgumentError, GameError
 from captum_spex.game import Game, ValueTable
 from captum_spex.masks import MaskBlock
@@ -41,7 +40,7 @@ class GameAdapter:
         if isinstance(game, cls):
             return game
         if not callable(game):
-            raise ArgumentError(argument, a(game), "a callable from masks to values")
+            raise ArgumentError(argument, type_of(game), "a callable from masks to values")
         table = getattr(game, "table", None)
         return cls(
             game,

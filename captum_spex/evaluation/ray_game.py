@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from captum_spex import checks
-from captum_spex.arrays import Floats, scalar
-from captum_spex.checks import a
+from captum_spex.arrays import Floats, scalar, type_of
 from captum_spex.errors import ArgumentError, GameError, with_page
 from captum_spex.evaluation.executors.ray_workers import RayExecutor, WorkerPool
 from captum_spex.evaluation.transport import pickled
@@ -66,7 +65,7 @@ class RayGame:
         max_retries: int = 3,
     ) -> None:
         if not callable(build_game):
-            raise ArgumentError("build_game", a(build_game), "a function that makes a game")
+            raise ArgumentError("build_game", type_of(build_game), "a function that makes a game")
         n_workers = checks.integer("n_workers", n_workers)
         self._batch_size = None if batch_size is None else checks.integer("batch_size", batch_size)
         max_retries = checks.integer("max_retries", max_retries, 0)

@@ -16,8 +16,7 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-from captum_spex.arrays import Floats, Ints
-from captum_spex.checks import a
+from captum_spex.arrays import Floats, Ints, type_of
 from captum_spex.errors import StoreError
 from captum_spex.evaluation.game_adapter import fingerprint_of
 from captum_spex.masks import Keys, PackedMasks, mask_keys
@@ -76,7 +75,7 @@ class Store:
 
     def __init__(self, path: str | os.PathLike[str], fingerprint: str | Mapping[str, str] | None = None) -> None:
         if not isinstance(path, str | os.PathLike):
-            raise StoreError("store", a(path), "a path or a `captum_spex.evaluation.Store`")
+            raise StoreError("store", type_of(path), "a path or a `captum_spex.evaluation.Store`")
         self.path = Path(path)
         self.fingerprint = fingerprint
         self.n_found = 0
@@ -225,7 +224,7 @@ def _description(fingerprint: str | Mapping[str, str] | None, game: Any) -> Mapp
     if isinstance(given, Mapping):
         return {str(key): str(value) for key, value in given.items()}
     if not isinstance(given, str):
-        raise StoreError("store", f"{a(given)} as the game's fingerprint", "a text or a mapping of texts")
+        raise StoreError("store", f"{type_of(given)} as the game's fingerprint", "a text or a mapping of texts")
     return {"fingerprint": given}
 
 

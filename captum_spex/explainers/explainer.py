@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 
 from captum_spex import checks
 from captum_spex.approximators import Approximator, ProxySpex, Spex
-from captum_spex.arrays import Floats, Ints, scalar
+from captum_spex.arrays import Floats, Ints, scalar, type_of
 from captum_spex.compat.shap import Explainer, generating, links, maskers, models
 from captum_spex.errors import ArgumentError, in_words
 from captum_spex.explainers.explanations import ExplainedRow, check_pairs, explanations, wanted_arrays
@@ -79,7 +79,7 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
         if not isinstance(self.model, models.Model):
             if not callable(self.model):
                 hint = "Pass a method of it, such as `model.predict_proba`."
-                raise ArgumentError("model", checks.a(self.model), "a function of the masked rows", hint)
+                raise ArgumentError("model", type_of(self.model), "a function of the masked rows", hint)
             self.model = models.Model(self.model)
         self.seed = None if seed is None else checks.integer("seed", seed, 0)
         self.approximator = self.default_approximator() if approximator is None else approximator

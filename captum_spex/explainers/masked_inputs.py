@@ -15,8 +15,7 @@ import scipy.sparse
 import torch
 from numpy.typing import NDArray
 
-from captum_spex import checks
-from captum_spex.arrays import Ints
+from captum_spex.arrays import Ints, type_of
 from captum_spex.compat.shap import maskers
 from captum_spex.errors import ArgumentError, MaskError
 from captum_spex.explainers.masked_tables import ArrayInputs, FrameInputs, Table
@@ -129,7 +128,7 @@ def _check_masker(inputs: MaskerInputs) -> None:
     with _failures_explained(inputs.masker):
         _, counts = inputs(ends(len(inputs.varying))[:1])
     if counts[0] < 1:
-        raise ArgumentError("masker", f"{checks.a(inputs.masker)} that returned no rows", _SUCH_ROWS)
+        raise ArgumentError("masker", f"{type_of(inputs.masker)} that returned no rows", _SUCH_ROWS)
 
 
 @contextmanager
@@ -137,7 +136,7 @@ def _failures_explained(masker: Any) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        got = f"{checks.a(masker)} that failed on a row ({type(error).__name__}: {error})"
+        got = f"{type_of(masker)} that failed on a row ({type(error).__name__}: {error})"
         raise ArgumentError("masker", got, _SUCH_ROWS) from error
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from captum_spex import checks
 from captum_spex.approximators import Approximator
+from captum_spex.arrays import type_of
 from captum_spex.errors import ArgumentError
 from captum_spex.explainers.masked_inputs import MaskedInputs, mask_shapes, masked_inputs
 from captum_spex.explainers.masked_tables import Table
@@ -122,7 +122,7 @@ def planned_rows(
         _check_texts(masker, arguments)
         shapes = mask_shapes(masker, arguments)
         if sum(map(prod, shapes)) != inputs.n_positions or not inputs.n_positions:
-            got = f"{checks.a(masker)} of {inputs.n_positions} positions for inputs of shapes {shapes}"
+            got = f"{type_of(masker)} of {inputs.n_positions} positions for inputs of shapes {shapes}"
             raise ArgumentError("masker", got, "a masker for such inputs")
         names = _feature_names(masker, arguments, rows, feature_names)
         _check_names(names, shapes)
@@ -147,7 +147,7 @@ def _check_texts(masker: Any, arguments: tuple[Any, ...]) -> None:
     """Raise for texts under a plain function, to which a text is one element and not its words."""
     if any(isinstance(argument, str) for argument in arguments) and not hasattr(masker, "shape"):
         expected = "a masker that has a `shape`, such as `shap.maskers.Text`, for texts"
-        raise ArgumentError("masker", checks.a(masker), expected)
+        raise ArgumentError("masker", type_of(masker), expected)
 
 
 def _check_names(names: list[list[str]] | None, shapes: list[tuple[int, ...]]) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 import scipy.sparse
 import torch
 
-from captum_spex import checks
+from captum_spex.arrays import type_of
 from captum_spex.compat.shap import maskers
 from captum_spex.errors import ArgumentError, MaskError
 from captum_spex.explainers.shap_maskers import n_arguments, without_answers
@@ -97,7 +97,7 @@ def _column(argument: Any) -> Any:
     if scipy.sparse.issparse(argument):
         return argument.tocsr()
     if isinstance(argument, str) or not (hasattr(argument, "__len__") and hasattr(argument, "__getitem__")):
-        got = repr(argument) if isinstance(argument, str) else checks.a(argument)
+        got = repr(argument) if isinstance(argument, str) else type_of(argument)
         raise ArgumentError("X", got, "rows: an array, a data frame, a list", "Put a single row into a list.")
     return argument
 
@@ -110,7 +110,7 @@ def _check_against(rows: Rows, masker: Any) -> None:
             if isinstance(first[number], str) and not first[number].strip():
                 raise MaskError("X", f"an empty text in row {number}", "texts of at least one word")
             if not isinstance(first[number], str):
-                got = f"{checks.a(first[number])} in row {number}"
+                got = f"{type_of(first[number])} in row {number}"
                 raise MaskError("X", got, "texts, as the masker is a `shap.maskers.Text`")
     if isinstance(inner, maskers.Independent | maskers.Partition):
         _check_columns(rows, inner)

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse
 import torch
 
-from captum_spex import checks
+from captum_spex.arrays import type_of
 from captum_spex.compat.shap import maskers, models, sample
 from captum_spex.errors import ArgumentError
 from captum_spex.explainers.shap_models import TorchModel
@@ -38,7 +38,7 @@ def as_masker(masker: Any, most_rows: int) -> Any:
         return masker
     expected = "a masker of `shap.maskers`, a table of background rows, a tokenizer, or a function `masker(mask, *row)`"
     shape = f" of shape {masker.shape}" if hasattr(masker, "shape") else ""
-    raise ArgumentError("masker", f"{checks.a(masker)}{shape}", expected)
+    raise ArgumentError("masker", f"{type_of(masker)}{shape}", expected)
 
 
 def check_together(model: Any, masker: Any) -> None:

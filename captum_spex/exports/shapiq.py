@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from captum_spex import checks
-from captum_spex.arrays import Floats
+from captum_spex.arrays import Floats, type_of
 from captum_spex.compat.shapiq import interaction_values
 from captum_spex.errors import ArgumentError, UnknownNameError
 from captum_spex.exports.result import Result, value_of_none
@@ -50,7 +50,7 @@ def from_shapiq(values: InteractionValues) -> tuple[IndexTerms, GameModel]:
     :math:`w` are the weights of the index (`captum_spex.indices`), the game's index is the given one.
     """
     if not all(hasattr(values, name) for name in ("interactions", "index", "max_order", "n_players")):
-        raise ArgumentError("values", checks.a(values), "a `shapiq.InteractionValues`")
+        raise ArgumentError("values", type_of(values), "a `shapiq.InteractionValues`")
     n_players = int(values.n_players)
     index = resolve_index(values.index, min(int(values.max_order), n_players), n_players)
     given = {tuple(players): float(value) for players, value in values.interactions.items() if players}

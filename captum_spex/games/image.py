@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 
 from captum_spex import checks
-from captum_spex.arrays import Floats
+from captum_spex.arrays import Floats, type_of
 from captum_spex.errors import ArgumentError, MaskError, UnknownNameError
 from captum_spex.evaluation.fingerprint import digest, game_identity
 from captum_spex.games.class_scores import OUTPUTS, class_labels, class_numbers, class_values
@@ -67,7 +67,7 @@ class ImageGame:
         batch_size: int = 64,
     ) -> None:
         if not callable(model):
-            raise ArgumentError("model", checks.a(model), "a module or a function")
+            raise ArgumentError("model", type_of(model), "a module or a function")
         if isinstance(model, nn.Module) and model.training:
             raise ArgumentError("model", "one in training mode", "a model in evaluation mode", "Call `model.eval()`.")
         self.output = checks.choice("output", output, OUTPUTS)
@@ -123,7 +123,7 @@ class ImageGame:
             scores = self._model(self.under(masks))
         scores = getattr(scores, "logits", scores)
         if not isinstance(scores, Tensor) or scores.shape[:1] != (len(masks),) or scores.dim() != 2:
-            got = f"shape {tuple(scores.shape)}" if isinstance(scores, Tensor) else checks.a(scores)
+            got = f"shape {tuple(scores.shape)}" if isinstance(scores, Tensor) else type_of(scores)
             expected = "a model that returns scores (rows, classes)"
             raise ArgumentError("model", f"{got} for {len(masks)} images", expected)
         return scores.cpu().double()
@@ -131,7 +131,7 @@ class ImageGame:
 
 def _checked_image(image: Any) -> Tensor:
     if not isinstance(image, Tensor) or image.dim() != 3 or not image.is_floating_point():
-        got = f"shape {tuple(image.shape)}, {image.dtype}" if isinstance(image, Tensor) else checks.a(image)
+        got = f"shape {tuple(image.shape)}, {image.dtype}" if isinstance(image, Tensor) else type_of(image)
         hint = "Pass `image[0]`." if isinstance(image, Tensor) and image.dim() == 4 and len(image) == 1 else ""
         raise ArgumentError("image", got, "a float tensor (channels, height, width)", hint)
     return image.detach().clone()
@@ -188,7 +188,7 @@ def _fill_image(fill: Any, image: Tensor) -> Tensor:
             raise ArgumentError("fill", f"shape {tuple(fill.shape)}", f"the image's shape {tuple(image.shape)}")
         return fill.detach().to(image, copy=True)
     if not isinstance(fill, str) or fill not in _FILLS:
-        got = repr(fill) if isinstance(fill, str) else checks.a(fill)
+        got = repr(fill) if isinstance(fill, str) else type_of(fill)
         raise UnknownNameError("fill", got, f"{', '.join(map(repr, _FILLS))}, or an image as a tensor")
     if fill == "zero":
         return torch.zeros_like(image)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from captum_spex import checks
-from captum_spex.arrays import Floats, as_array, real_numbers, scalar
+from captum_spex.arrays import Floats, as_array, real_numbers, scalar, type_of
 from captum_spex.errors import ArgumentError, MaskError
 from captum_spex.evaluation.evaluator import Evaluator
 from captum_spex.evaluation.game_adapter import GameAdapter
@@ -32,7 +32,7 @@ ROUNDING = 1e-12
 def n_players_of(n_players: int | None, explained: Explained, game: Any = None, masks: Any = None) -> int:
     """Return the number of players, if all arguments that have one agree."""
     if game is not None and not callable(game) and masks is None:
-        raise ArgumentError("game", checks.a(game), "a callable, or the values of given `masks`")
+        raise ArgumentError("game", type_of(game), "a callable, or the values of given `masks`")
     if masks is not None and np.ndim(masks) != 2:
         raise MaskError("masks", f"shape {np.shape(masks)}", "shape (n_masks, n_players)")
     given = {
@@ -89,7 +89,7 @@ def terms_of(explained: Explained) -> Terms:
     if not isinstance(values, Mapping):
         expected = "a result, a mapping {players: value}, or attributions (n_players,)"
         hint = "Use `model.spectrum(k)`." if isinstance(values, RecoveredGame) else ""
-        raise ArgumentError("explained", checks.a(values), expected, hint)
+        raise ArgumentError("explained", type_of(values), expected, hint)
     sets = [canonical(players, "explained") for players in values]
     numbers = real_numbers("explained", list(values.values()))
     if len(set(sets)) < len(sets) or not np.isfinite(numbers).all():

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captum_spex import checks
-from captum_spex.arrays import Floats, Ints, real_numbers, scalar
+from captum_spex.arrays import Floats, Ints, real_numbers, scalar, type_of
 from captum_spex.errors import ArgumentError, OrderError
 from captum_spex.interactions import Interactions
 from captum_spex.model import RecoveredGame, Spectrum
@@ -106,7 +106,7 @@ def _spectrum_of(given: Any) -> Spectrum:
         given = given.model
     spectrum = given.spectrum(SETTINGS.most_terms) if isinstance(given, RecoveredGame) else given
     if not isinstance(spectrum, Spectrum):
-        raise ArgumentError("spectrum", checks.a(given), "a `Spectrum`, a recovered game, or `Interactions`")
+        raise ArgumentError("spectrum", type_of(given), "a `Spectrum`, a recovered game, or `Interactions`")
     if not (spectrum.orders > 0).any():
         raise ArgumentError("spectrum", "none", "a term of order 1 or more", "Without one all subsets are alike.")
     return spectrum

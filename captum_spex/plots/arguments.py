@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from captum_spex import checks
+from captum_spex.arrays import type_of
 from captum_spex.errors import ArgumentError, OrderError
 from captum_spex.interactions import Interactions
 
@@ -16,8 +17,8 @@ def checked_result(result: Any) -> Interactions:
         return result
     if isinstance(result, Sequence) and not isinstance(result, str):
         hint = "Several outputs or rows have one result each: choose one, such as `result[0]`."
-        raise ArgumentError("result", f"{checks.a(result)} of {len(result)}", "one `Interactions`", hint)
-    raise ArgumentError("result", checks.a(result), "one `Interactions`, as `explain` returns it")
+        raise ArgumentError("result", f"{type_of(result)} of {len(result)}", "one `Interactions`", hint)
+    raise ArgumentError("result", type_of(result), "one `Interactions`, as `explain` returns it")
 
 
 def checked_order(result: Interactions, order: Any, lowest: int = 1) -> int:

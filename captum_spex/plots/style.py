@@ -10,8 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from numpy.typing import ArrayLike
 
-from captum_spex import checks
-from captum_spex.arrays import Floats
+from captum_spex.arrays import Floats, type_of
 from captum_spex.errors import ArgumentError
 from captum_spex.exports.result import as_text
 
@@ -64,7 +63,7 @@ def label_bar(ax: Axes, value: float, end: float, row: int) -> None:
 def checked_axes(ax: Any) -> Axes:
     """Return the axes if they are."""
     if not isinstance(ax, Axes):
-        raise ArgumentError("ax", checks.a(ax), "one matplotlib `Axes` or None")
+        raise ArgumentError("ax", type_of(ax), "one matplotlib `Axes` or None")
     return ax
 
 

@@ -197,7 +197,7 @@ BAD = [
     # --- tables
     *[
         ("table", {"table": wrong}, ArgumentError, f"`table`: expected a `ValueTable`, or a game .*, got {got}")
-        for wrong, got in ((3, "an int"), (smooth_game, "a function"), (np.ones(3), "a ndarray"))
+        for wrong, got in ((3, "an int"), (smooth_game, "a function"), (np.ones(3), "an ndarray"))
     ],
     *[
         ("table", {"budget": wrong}, BudgetError, f"`budget`: expected {AT_LEAST_2}, got {wrong!r}")
@@ -296,7 +296,7 @@ BAD = [
             (torch.zeros(2, 0), EXAMPLES, r"shape \(2, 0\)"),
             (torch.tensor(1.0), EXAMPLES, r"shape \(\)"),
             ([X], TENSORS, "a list"),
-            (np.ones((2, 4)), TENSORS, "a ndarray"),
+            (np.ones((2, 4)), TENSORS, "an ndarray"),
             ((X, 3), TENSORS, "a tuple"),
             ((), TENSORS, "an empty tuple"),
             ((X, torch.ones(3, 4)), "the same number of examples in each tensor", "2 and 3"),

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from captum_spex import checks
+from captum_spex.arrays import type_of
 from captum_spex.errors import ArgumentError, BudgetError, MaskError, UnknownNameError
 
 
@@ -83,4 +84,4 @@ def test_generators():
 
 
 def test_types_with_their_article():
-    assert [checks.a(thing) for thing in (1, [], None)] == ["an int", "a list", "None"]
+    assert [type_of(thing) for thing in (1, [], None)] == ["an int", "a list", "None"]

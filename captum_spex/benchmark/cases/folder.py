@@ -14,7 +14,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from captum_spex import checks
-from captum_spex.arrays import Floats, scalar
+from captum_spex.arrays import Floats, scalar, type_of
 from captum_spex.benchmark.cases.source import CaseSource, Made, tabled
 from captum_spex.benchmark.protocol import described, one_line
 from captum_spex.errors import ArgumentError
@@ -103,7 +103,7 @@ def _read(file: Path) -> tuple[int, Floats | Spectrum]:
     except _UNREADABLE as error:
         raise _DamagedError(f"cannot be read ({described(error).splitlines()[0]})") from error
     if not isinstance(content, dict):
-        raise _DamagedError(f"{checks.a(content)}, must be an object with n_players and terms")
+        raise _DamagedError(f"{type_of(content)}, must be an object with n_players and terms")
     for key in ("n_players", "values" if is_table else "terms"):
         if key not in content:
             raise _DamagedError(f"no {key!r} in it")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from captum_spex import checks
-from captum_spex.checks import a
+from captum_spex.arrays import type_of
 from captum_spex.errors import ArgumentError
 from captum_spex.evaluation.batching import Answer, Batching, Executor
 from captum_spex.evaluation.game_adapter import GameAdapter
@@ -42,5 +42,5 @@ def check_backend(backend: Any, game: GameAdapter) -> None:
     hint = 'Dask and Ray: `with joblib.parallel_config(backend="dask"): ...`, or `captum_spex.evaluation.RayGame`.'
     checks.choice("backend", backend, (None, "joblib"), hint=hint)
     if backend is not None and (game.make_executor is not None or game.answer_each is not None):
-        got = f"{backend!r} for {a(game.game)}, which evaluates many masks at a time itself"
+        got = f"{backend!r} for {type_of(game.game)}, which evaluates many masks at a time itself"
         raise ArgumentError("backend", got, "None for this game")

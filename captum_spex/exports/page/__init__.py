@@ -6,7 +6,7 @@ import os
 from html import escape
 from pathlib import Path
 
-from captum_spex import checks
+from captum_spex.arrays import type_of
 from captum_spex.errors import ArgumentError
 from captum_spex.exports.page.content import content_of
 from captum_spex.exports.page.html import document
@@ -28,7 +28,7 @@ def to_html(
     if path is not None:
         check_writable("path", path)
     if title is not None and not isinstance(title, str):
-        raise ArgumentError("title", checks.a(title), "a text or None")
+        raise ArgumentError("title", type_of(title), "a text or None")
     text = document(content_of(result, max_terms), title)
     if path is not None:
         try:
@@ -50,7 +50,7 @@ def fragment(result: Result, *, max_terms: int = _TERMS_IN_NOTEBOOK) -> str:
 def check_writable(argument: str, path: str | os.PathLike[str]) -> None:
     """Raise an `ArgumentError` if this is not a path or no file can be written there; leave no file."""
     if not isinstance(path, str | os.PathLike):
-        raise ArgumentError(argument, checks.a(path), "a path where a file can be written")
+        raise ArgumentError(argument, type_of(path), "a path where a file can be written")
     try:
         file = Path(path).resolve()  # follows links
         existed = file.exists()

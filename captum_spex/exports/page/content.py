@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from captum_spex import checks
-from captum_spex.arrays import Floats, Ints, Rows
+from captum_spex.arrays import Floats, Ints, Rows, type_of
 from captum_spex.errors import ArgumentError
 from captum_spex.exports.result import Result, as_text, clipped, counted, is_result, screened_out
 from captum_spex.masks import ends
@@ -57,7 +57,7 @@ def content_of(result: Result, max_terms: int) -> Content:
     """Return what the page of a result says."""
     if not is_result(result):
         hint = "Choose one of several outputs: `results[0]`." if isinstance(result, Sequence) else ""
-        raise ArgumentError("result", checks.a(result), "one `Interactions`", hint)
+        raise ArgumentError("result", type_of(result), "one `Interactions`", hint)
     players = shown_players(result)
     rows = shown_rows(result, players, checks.integer("max_terms", max_terms))
     trust = trust_of(result)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captum_spex import checks
+from captum_spex.arrays import type_of
 from captum_spex.errors import ArgumentError
 from captum_spex.exports.result import Result, is_result
 from captum_spex.exports.shap.additive_values import base_values, pair_matrix, shapley_values
@@ -114,7 +115,7 @@ _EXPECTED = "a list of `Interactions`, one for each row"
 def checked_rows(results: Any) -> list[Result]:
     """Return the results of one output, one for each row."""
     if not isinstance(results, Sequence) or isinstance(results, str):
-        raise ArgumentError("results", "one result" if is_result(results) else checks.a(results), _EXPECTED)
+        raise ArgumentError("results", "one result" if is_result(results) else type_of(results), _EXPECTED)
     if not len(results):
         raise ArgumentError("results", "no results", _EXPECTED)
     for row in results:
@@ -122,7 +123,7 @@ def checked_rows(results: Any) -> list[Result]:
             hint = "Choose one: `[row[0] for row in results]`."
             raise ArgumentError("results", "rows with several outputs", "the results of one output", hint)
         if not is_result(row):
-            raise ArgumentError("results", checks.a(row), _EXPECTED)
+            raise ArgumentError("results", type_of(row), _EXPECTED)
     return list(results)
 
 
@@ -131,7 +132,7 @@ def checked_data(data: Any, rows: Sequence[Result]) -> list[NDArray[Any]]:
     try:
         given = [as_row(row) for row in _in_order(data, rows[0].names)]
     except TypeError:
-        raise ArgumentError("data", checks.a(data), "the players' values, a row for each result") from None
+        raise ArgumentError("data", type_of(data), "the players' values, a row for each result") from None
     if len(given) != len(rows):
         raise ArgumentError("data", f"{len(given)} rows", f"{len(rows)} rows, one for each result")
     for number, (row, result) in enumerate(zip(given, rows, strict=True)):

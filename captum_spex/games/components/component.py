@@ -10,6 +10,7 @@ from typing import Any, Literal
 from torch import nn
 
 from captum_spex import checks
+from captum_spex.arrays import type_of
 from captum_spex.errors import ArgumentError, UnknownNameError
 
 _SIDES = ("input", "output")
@@ -34,7 +35,7 @@ class Place:
     def __post_init__(self) -> None:
         checks.choice("side", self.side, _SIDES)
         if not isinstance(self.module, str):
-            raise ArgumentError("module", checks.a(self.module), "the name of a module")
+            raise ArgumentError("module", type_of(self.module), "the name of a module")
         object.__setattr__(self, "start", checks.integer("start", self.start, 0))
         if self.stop is not None:
             object.__setattr__(self, "stop", checks.integer("stop", self.stop, self.start + 1))
@@ -71,11 +72,11 @@ def checked_components(model: Any, components: Iterable[Component]) -> tuple[Com
     """
     checked_module(model)
     if isinstance(components, Component | str) or not isinstance(components, Iterable):
-        raise ArgumentError("components", checks.a(components), "a list of `Component`, such as `heads(model)`")
+        raise ArgumentError("components", type_of(components), "a list of `Component`, such as `heads(model)`")
     checked = tuple(components)
     for component in checked:
         if not isinstance(component, Component):
-            raise ArgumentError("components", f"{checks.a(component)} among them", "`Component` objects only")
+            raise ArgumentError("components", f"{type_of(component)} among them", "`Component` objects only")
         for place in component.places:
             module_named(model, place.module, "components")
     if not checked:
@@ -90,7 +91,7 @@ def checked_components(model: Any, components: Iterable[Component]) -> tuple[Com
 def checked_module(model: Any) -> nn.Module:
     """Return the model if it is a torch module."""
     if not isinstance(model, nn.Module):
-        raise ArgumentError("model", checks.a(model), "a torch module")
+        raise ArgumentError("model", type_of(model), "a torch module")
     return model
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from captum_spex import checks
-from captum_spex.arrays import Floats
+from captum_spex.arrays import Floats, type_of
 from captum_spex.errors import ArgumentError, GameError
 from captum_spex.evaluation.fingerprint import digest, game_identity
 from captum_spex.games.components.component import Component, checked_components
@@ -95,7 +95,7 @@ class ComponentGame:
         self._value = _checked_value(value, self._inputs.n_examples)
         self._rescale = checks.flag("rescale", rescale)
         if forward is not None and not callable(forward):
-            raise ArgumentError("forward", checks.a(forward), "a function of the inputs")
+            raise ArgumentError("forward", type_of(forward), "a function of the inputs")
         self._forward: Callable[..., Any] = model if forward is None else forward
         self._has_forward = forward is not None
         self._batch_size = checks.integer("batch_size", batch_size)
@@ -219,7 +219,7 @@ def _checked_reference(ablation: str, reference: Any, n_examples: int) -> ModelI
     if ablation == "zero":
         if reference is not None:
             hint = f"Or choose one of the ablations {', '.join(map(repr, _ABLATIONS[1:]))}."
-            raise ArgumentError("reference", checks.a(reference), "None for the ablation 'zero'", hint)
+            raise ArgumentError("reference", type_of(reference), "None for the ablation 'zero'", hint)
         return None
     if reference is None:
         raise ArgumentError("reference", "None", f"inputs of the model, for the ablation {ablation!r}")
@@ -235,7 +235,7 @@ def _checked_value(value: Any, n_examples: int) -> Callable[[Tensor], Any]:
         expected = f"{n_examples} labels, one for each example of `inputs`"
         raise ArgumentError("labels", f"{len(value.labels)}", expected)
     if value is not None and not callable(value):
-        raise ArgumentError("value", checks.a(value), "a function of the scores, such as `accuracy(labels)`")
+        raise ArgumentError("value", type_of(value), "a function of the scores, such as `accuracy(labels)`")
     return _mean if value is None else value
 
 
@@ -255,5 +255,5 @@ def _scores(output: Any) -> Tensor:
     if isinstance(output, tuple | list) and output:
         output = output[0]
     if not isinstance(output, Tensor) or not output.dim():
-        raise ArgumentError("forward", checks.a(output), "a function that returns a tensor, examples first")
+        raise ArgumentError("forward", type_of(output), "a function that returns a tensor, examples first")
     return output

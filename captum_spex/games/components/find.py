@@ -13,7 +13,7 @@ import numpy as np
 from torch import nn
 
 from captum_spex import checks
-from captum_spex.arrays import scalar
+from captum_spex.arrays import scalar, type_of
 from captum_spex.errors import ArgumentError, UnknownNameError
 from captum_spex.games.components.component import Component, Place, checked_module, module_named, nearest_names
 
@@ -194,7 +194,7 @@ def _attentions(model: nn.Module) -> list[tuple[str, str]]:
     if not found:
         expected = f"attention modules that have one of {', '.join(_NAMES.projections)}"
         hint = "Build `Component`s by hand, or use `modules(model, pattern)`."
-        raise ArgumentError("model", f"{checks.a(model)} without any", expected, hint)
+        raise ArgumentError("model", f"{type_of(model)} without any", expected, hint)
     return found
 
 
@@ -211,7 +211,7 @@ def _mlps(model: nn.Module) -> list[tuple[str, str]]:
         found = found or [(name, name) for name in outside if f".{name}".endswith(f".{ending}")]
     if not found:
         expected = f"modules named {', '.join((*_NAMES.mlps, *_NAMES.loose_mlp_projections))}"
-        raise ArgumentError("model", f"{checks.a(model)} without any", expected, "Use `modules(model, pattern)`.")
+        raise ArgumentError("model", f"{type_of(model)} without any", expected, "Use `modules(model, pattern)`.")
     return found
 
 
@@ -231,7 +231,7 @@ def _width(module: nn.Module, side: str, name: str) -> int:
         return int(weight.shape[0 if side == "input" else 1])
     if isinstance(module, nn.LayerNorm | nn.Embedding) and weight is not None:
         return int(weight.shape[-1])
-    got = f"{name!r}, {checks.a(module)} of unknown width"
+    got = f"{name!r}, {type_of(module)} of unknown width"
     hint = "Give `width` if channels are the last dimension; for images, use the convolution or norm before it."
     raise ArgumentError("module", got, f"a module with an attribute {keys[0]} or {keys[1]}", hint)
 
@@ -245,7 +245,7 @@ def _n_heads(model: nn.Module, path: str, width: int) -> int:
             count = getattr(owner, name, None)
             if count is not None and checks.is_integer(count) and count > 0:
                 return int(count)
-    got = f"{checks.a(attention)} ({path!r}, {width} channels) with an unknown number of heads"
+    got = f"{type_of(attention)} ({path!r}, {width} channels) with an unknown number of heads"
     missing = f"one of the attributes {', '.join(_NAMES.head_counts)} on it or in its `config`"
     raise ArgumentError("model", got, missing, "Give `n_heads`.")
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from captum_spex import checks
+from captum_spex.arrays import type_of
 from captum_spex.errors import ArgumentError, GameError
 from captum_spex.games.components.component import Component
 
@@ -226,5 +226,5 @@ def _change_first(value: Any, change: Change, name: str) -> Any:
         return value._replace(**{value._fields[0]: change(value[0])})
     if isinstance(value, tuple | list) and value and isinstance(value[0], Tensor):
         return type(value)([change(value[0]), *value[1:]])
-    got = "keyword arguments only" if value == () else checks.a(value)
+    got = "keyword arguments only" if value == () else type_of(value)
     raise GameError(f"`components`: expected a tensor, or several items with a tensor first, at {name!r}, got {got}.")

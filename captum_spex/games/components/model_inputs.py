@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from captum_spex import checks
+from captum_spex.arrays import type_of
 from captum_spex.errors import ArgumentError
 
 
@@ -41,7 +41,7 @@ class ModelInputs:
             positional = tuple(given) if isinstance(given, tuple | list) else (given,)
         tensors = [one for one in (*positional, *named.values()) if isinstance(one, Tensor) and one.dim()]
         if not tensors or not len(tensors[0]):
-            got = "no example" if tensors else f"{checks.a(given)} without a tensor of examples"
+            got = "no example" if tensors else f"{type_of(given)} without a tensor of examples"
             expected = "a tensor, a tuple of arguments, or a mapping of keyword arguments, examples first"
             raise ArgumentError(argument, got, expected)
         return cls(positional, named, len(tensors[0]))

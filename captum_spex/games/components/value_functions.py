@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from captum_spex import checks
-from captum_spex.arrays import scalar
+from captum_spex.arrays import scalar, type_of
 from captum_spex.errors import ArgumentError
 from captum_spex.evaluation.fingerprint import digest
 
@@ -114,7 +114,7 @@ def _classes(argument: str, given: Any) -> Tensor:
     try:
         tensor = torch.as_tensor(given)
     except (TypeError, ValueError, RuntimeError):
-        raise ArgumentError(argument, checks.a(given), "integer classes") from None
+        raise ArgumentError(argument, type_of(given), "integer classes") from None
     tensor = tensor if tensor.dim() else tensor[None]
     if tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool or not tensor.numel():
         raise ArgumentError(argument, f"shape {tuple(tensor.shape)}, {tensor.dtype}", "integer classes")

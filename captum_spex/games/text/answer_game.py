@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from captum_spex import checks
+from captum_spex.arrays import type_of
 from captum_spex.errors import ArgumentError
 from captum_spex.games.text.ablation import Ablation, Template, checked_ablation, leaves_nothing
 from captum_spex.games.text.answer_scorer import AnswerScorer, padding_token
@@ -196,7 +197,7 @@ def _check_causal(model: Any) -> None:
     config = getattr(model, "config", None)
     if getattr(config, "is_encoder_decoder", False) or not callable(getattr(model, "generate", None)):
         expected = "a causal language model, such as `AutoModelForCausalLM` loads"
-        raise ArgumentError("model", checks.a(model), expected)
+        raise ArgumentError("model", type_of(model), expected)
 
 
 def _with_bos_token(prompt: Prompt, tokenizer: Any) -> Prompt:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from captum_spex import checks
+from captum_spex.arrays import type_of
 from captum_spex.errors import ArgumentError
 from captum_spex.games.class_scores import OUTPUTS, class_labels, class_numbers, class_values
 from captum_spex.games.text.ablation import Ablation, Template
@@ -98,7 +99,7 @@ class ClassificationGame(TextGame):
             settings: see `ClassificationGame`.
         """
         if getattr(pipeline, "task", None) not in ("text-classification", "sentiment-analysis"):
-            got = f"{checks.a(pipeline)} for {getattr(pipeline, 'task', 'no task')!r}"
+            got = f"{type_of(pipeline)} for {getattr(pipeline, 'task', 'no task')!r}"
             raise ArgumentError("pipeline", got, 'a `transformers.pipeline("text-classification")`')
         return cls(pipeline.model, pipeline.tokenizer, text, **settings)
 
@@ -114,7 +115,7 @@ class ClassificationGame(TextGame):
         logits: Tensor = getattr(self._forward(**self._tensors(rows)), "logits", torch.zeros(0))
         if logits.shape != (len(masks), self._n_classes):
             expected = "a model for sequence classification, such as `AutoModelForSequenceClassification` loads"
-            raise ArgumentError("model", checks.a(self._model), expected)
+            raise ArgumentError("model", type_of(self._model), expected)
         return logits.float()
 
     def _values(self, masks: Masks) -> Tensor:

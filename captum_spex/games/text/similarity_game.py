@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from captum_spex import checks
+from captum_spex.arrays import type_of
 from captum_spex.errors import ArgumentError, GameError
 from captum_spex.evaluation.fingerprint import digest
 from captum_spex.games.text.ablation import Ablation
@@ -104,7 +105,7 @@ class SimilarityGame(TextGame):
         if states is None:
             hint = "Load it by `AutoModel.from_pretrained(...)`, or use `model.base_model` of a model with a head."
             raise GameError(
-                f"`model`: expected it to return `last_hidden_state`, got {checks.a(self._model)} without. {hint}"
+                f"`model`: expected it to return `last_hidden_state`, got {type_of(self._model)} without. {hint}"
             )
         attention = tensors["attention_mask"].to(states.dtype)
         if self._pooling == "mean":

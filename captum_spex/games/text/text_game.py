@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from captum_spex import checks
+from captum_spex.arrays import type_of
 from captum_spex.errors import ArgumentError
 from captum_spex.evaluation.fingerprint import digest, game_identity
 from captum_spex.games.text.ablation import checked_ablation, template_of
@@ -100,9 +100,9 @@ class TextGame(BatchedGame):
 def checked_model(model: Any, tokenizer: Any) -> None:
     """Check a model and its tokenizer."""
     if not isinstance(model, nn.Module):
-        raise ArgumentError("model", checks.a(model), "a torch module of transformers")
+        raise ArgumentError("model", type_of(model), "a torch module of transformers")
     if not callable(tokenizer):
-        raise ArgumentError("tokenizer", checks.a(tokenizer), "the model's tokenizer")
+        raise ArgumentError("tokenizer", type_of(tokenizer), "the model's tokenizer")
     if model.training:
         hint = "Call `model.eval()`: in training mode its outputs are random."
         raise ArgumentError("model", "one in training mode", "a model in evaluation mode", hint)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from captum_spex import checks
+from captum_spex.arrays import type_of
 from captum_spex.errors import ArgumentError
 from captum_spex.games.text.units import Span, spans_of
 
@@ -48,7 +48,7 @@ def prompt_of(
 ) -> Prompt:
     """Return the prompt of a text, in the tokenizer's chat template if ``chat`` or a system prompt is given."""
     if not isinstance(text, str):
-        raise ArgumentError("text", checks.a(text), "a text")
+        raise ArgumentError("text", type_of(text), "a text")
     if not text.strip():
         raise ArgumentError("text", "an empty text", "a text with at least two players")
     if not chat and system is None:
@@ -102,7 +102,7 @@ def tokens_of(tokenizer: Any, prompt: Prompt, unit: str | Sequence[Span]) -> Tok
     """
     if not getattr(tokenizer, "is_fast", False):
         hint = "`AutoTokenizer.from_pretrained(...)` returns one."
-        raise ArgumentError("tokenizer", checks.a(tokenizer), "a fast tokenizer, which returns offsets", hint)
+        raise ArgumentError("tokenizer", type_of(tokenizer), "a fast tokenizer, which returns offsets", hint)
     spans = spans_of(prompt.text, unit)
     encoded = tokenizer(
         prompt.complete,

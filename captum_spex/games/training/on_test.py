@@ -11,7 +11,7 @@ from sklearn.base import is_classifier
 from torch import Tensor
 
 from captum_spex import checks
-from captum_spex.arrays import Floats
+from captum_spex.arrays import Floats, type_of
 from captum_spex.errors import ArgumentError
 from captum_spex.evaluation.fingerprint import digest
 from captum_spex.games.training.training_data import content_of
@@ -92,7 +92,7 @@ class OnTest:
             if self.value in ("correct", "score"):
                 classes, chosen = np.unique(model.predict(self.X), return_inverse=True)
                 return Predictions(np.eye(len(classes))[chosen.reshape(-1)][None], classes)
-            got = f"{self.value!r} for {checks.a(model)} without probabilities"
+            got = f"{self.value!r} for {type_of(model)} without probabilities"
             raise ArgumentError("value", got, "'correct' or 'score'", "Or give a function of the model as `evaluate`.")
         return Predictions(np.asarray(model.predict_proba(self.X), dtype=np.float64)[None], np.asarray(model.classes_))
 

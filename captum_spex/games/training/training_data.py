@@ -11,8 +11,7 @@ import scipy.sparse
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from captum_spex import checks
-from captum_spex.arrays import Ints
+from captum_spex.arrays import Ints, type_of
 from captum_spex.errors import ArgumentError, MaskError
 from captum_spex.masks import Masks
 
@@ -106,7 +105,7 @@ def content_of(column: Any) -> list[Any]:
     """
     array = dense_array(column)
     if array is None:
-        raise TypeError(f"{checks.a(column)} has no identity")
+        raise TypeError(f"{type_of(column)} has no identity")
     return list(array.tolist()) if array.ndim == 1 else list(array)
 
 
@@ -121,7 +120,7 @@ def _length(column: Any) -> int:
         return int(column.shape[0]) if column.shape else 0
     if isinstance(column, Sequence) and not isinstance(column, str):
         return len(column)
-    raise ArgumentError("data", checks.a(column), "arrays, tensors, data frames, sparse matrices or lists")
+    raise ArgumentError("data", type_of(column), "arrays, tensors, data frames, sparse matrices or lists")
 
 
 def _taken(column: Any, rows: Ints) -> Any:

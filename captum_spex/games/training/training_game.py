@@ -15,7 +15,7 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 from torch import Tensor
 
 from captum_spex import checks
-from captum_spex.arrays import Floats, Ints, real_numbers, scalar
+from captum_spex.arrays import Floats, Ints, real_numbers, scalar, type_of
 from captum_spex.errors import ArgumentError, GameError
 from captum_spex.evaluation.fingerprint import digest, game_identity
 from captum_spex.games.training.closed_form import ClosedForm, closed_form_of
@@ -94,7 +94,7 @@ class TrainingGame:
         self._fit = fit
         self._is_estimator = _checked_fit(fit)
         if not callable(evaluate):
-            raise ArgumentError("evaluate", checks.a(evaluate), "`OnTest`, or a function of the model")
+            raise ArgumentError("evaluate", type_of(evaluate), "`OnTest`, or a function of the model")
         self._evaluate = evaluate
         self._check_labels()
         self._seeds = _checked_seeds(seeds)
@@ -292,7 +292,7 @@ def _checked_fit(fit: Any) -> bool:
     if hasattr(fit, "fit") and hasattr(fit, "get_params") and not isinstance(fit, type):
         return True
     if isinstance(fit, type) or not callable(fit):
-        got = f"the class {fit.__name__}" if isinstance(fit, type) else checks.a(fit)
+        got = f"the class {fit.__name__}" if isinstance(fit, type) else type_of(fit)
         raise ArgumentError("fit", got, "a scikit-learn estimator, or a function of the data")
     return False
 

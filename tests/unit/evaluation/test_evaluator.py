@@ -192,7 +192,7 @@ def test_a_run_without_a_bar_does_not_wait_for_the_lock_of_bars():
 
 
 def test_a_game_must_be_callable():
-    with pytest.raises(ArgumentError, match="`game`: expected a callable from masks to values, got a ndarray"):
+    with pytest.raises(ArgumentError, match="`game`: expected a callable from masks to values, got an ndarray"):
         Evaluator(np.zeros(8), 3, budget=8)
 
 

@@ -251,7 +251,7 @@ BAD = {
         MaskError,
         r"`X`: expected texts, as the masker is a `shap\.maskers\.Text`, " r"got an int in row 1\.",
     ),
-    "tables for texts": (asked(Text(r"\W+"), (XS,)), MaskError, "`X`: expected texts.*, got a ndarray in row 0"),
+    "tables for texts": (asked(Text(r"\W+"), (XS,)), MaskError, "`X`: expected texts.*, got an ndarray in row 0"),
     "other images": (
         asked(Image(0, (2, 2, 1)), (np.zeros((1, 3, 2, 1)),)),
         MaskError,

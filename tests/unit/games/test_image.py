@@ -450,7 +450,7 @@ BAD_IMAGES = [
     (an_image()[None].expand(2, -1, -1, -1), "shape (2, 1, 6, 5), torch.float32", ""),
     (an_image()[0], "shape (6, 5), torch.float32", ""),
     ((255 * an_image()).to(torch.uint8), "shape (1, 6, 5), torch.uint8", ""),
-    (an_image().numpy(), "a ndarray", ""),
+    (an_image().numpy(), "an ndarray", ""),
     ("cat.png", "a str", ""),
 ]  # fmt: skip
 
@@ -468,7 +468,7 @@ BAD_SETTINGS = [
     ({"fill": "noise"}, UnknownNameError, f"`fill`: expected {FILL_NAMES}, got 'noise'."),
     ({"fill": None}, UnknownNameError, f"`fill`: expected {FILL_NAMES}, got None."),
     ({"fill": 0.5}, UnknownNameError, f"`fill`: expected {FILL_NAMES}, got a float."),
-    ({"fill": an_image().numpy()}, UnknownNameError, f"`fill`: expected {FILL_NAMES}, got a ndarray."),
+    ({"fill": an_image().numpy()}, UnknownNameError, f"`fill`: expected {FILL_NAMES}, got an ndarray."),
     ({"fill": an_image(3)}, ArgumentError, "`fill`: expected the image's shape (1, 6, 5), got shape (3, 6, 5)."),
     ({"output": "prob"}, UnknownNameError, "`output`: expected 'logit', 'margin', 'log_prob', got 'prob'."),
     ({"output": None}, UnknownNameError, "`output`: expected 'logit', 'margin', 'log_prob', got None."),
@@ -505,7 +505,7 @@ BAD_ANSWERS = [
     (lambda images: images.mean(), "shape ()"),
     (lambda images: (images[:, 0, 0],), "a tuple"),
     (lambda images: {"logits": images[:, 0, 0]}, "a dict"),
-    (lambda images: images[:, 0, 0].numpy(), "a ndarray"),
+    (lambda images: images[:, 0, 0].numpy(), "an ndarray"),
     (lambda images: None, "None"),
     (lambda images: SimpleNamespace(logits=None), "None"),
 ]  # fmt: skip

@@ -57,5 +57,5 @@ def test_an_empty_figure_is_used():
 @pytest.mark.parametrize("name", ALL)
 def test_several_axes_are_refused(name):
     _, axes = plt.subplots(1, 2)
-    with pytest.raises(ArgumentError, match=r"`ax`: expected one matplotlib `Axes` or None, got a ndarray"):
+    with pytest.raises(ArgumentError, match=r"`ax`: expected one matplotlib `Axes` or None, got an ndarray"):
         drawn(name, made(), ax=axes)

@@ -37,7 +37,7 @@ from small_transformers import FAMILIES, PAIRS, a_batch, small
 from torch import nn
 
 import captum_spex
-from captum_spex import checks
+from captum_spex.arrays import type_of
 from captum_spex.errors import ArgumentError, UnknownNameError
 from captum_spex.games.components import (
     Component,
@@ -446,7 +446,7 @@ FUNCTIONS = {
 @pytest.mark.parametrize("model", [None, "gpt2", nn.Linear, lambda ids: ids], ids=["None", "str", "class", "function"])
 def test_other_things_than_models(function, model):
     message = message_of(ArgumentError, lambda: function(model))
-    assert message == f"`model`: expected a torch module, got {checks.a(model)}."
+    assert message == f"`model`: expected a torch module, got {type_of(model)}."
 
 
 @pytest.mark.parametrize("function", [heads, mlps, layers])

@@ -39,7 +39,7 @@ from transformers import (
 )
 
 import captum_spex
-from captum_spex import checks
+from captum_spex.arrays import type_of
 from captum_spex.errors import ArgumentError, StoreError, UnknownNameError
 from captum_spex.evaluation.fingerprint import digest
 from captum_spex.evaluation.store import Store
@@ -222,7 +222,7 @@ def test_an_ablation_without_its_token_is_refused():
 
 @pytest.mark.parametrize("model", [None, "a/name", lambda **_: None])
 def test_a_model_must_be_a_module(model):
-    with pytest.raises(ArgumentError, match=f"`model`: expected a torch module of transformers, got {checks.a(model)}"):
+    with pytest.raises(ArgumentError, match=f"`model`: expected a torch module of transformers, got {type_of(model)}"):
         ClassificationGame(model, word_tokenizer(), TEXT)
 
 

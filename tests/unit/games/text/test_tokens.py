@@ -14,7 +14,7 @@ from text_models import Asked, byte_tokenizer, roberta_tokenizer, slow_players, 
 from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast
 
-from captum_spex import checks
+from captum_spex.arrays import type_of
 from captum_spex.errors import ArgumentError
 from captum_spex.games.text.tokens import FIXED, Prompt, prompt_of, tokens_of
 from captum_spex.games.text.units import spans_of
@@ -195,7 +195,7 @@ def test_an_empty_text_is_refused(text):
 
 @pytest.mark.parametrize("text", [None, 3, b"bytes", ["a", "list"]])
 def test_a_text_must_be_a_text(text):
-    with pytest.raises(ArgumentError, match=rf"`text`: expected a text, got {checks.a(text)}\."):
+    with pytest.raises(ArgumentError, match=rf"`text`: expected a text, got {type_of(text)}\."):
         tokens(word_tokenizer, text)
 
 

@@ -234,7 +234,7 @@ BAD_VALUES = [
     (VALUES[:, None, None], "`values`: expected shape (40,) or (40, n_outputs), got (40, 1, 1)."),
     (np.zeros((40, 0)), "`values`: expected finite numbers, at least one per row, got none."),
     (["a"] * 40, "`values`: expected real numbers, got a list (dtype <U1)."),
-    (VALUES + 1j, "`values`: expected real numbers, got a ndarray of shape (40,) (dtype complex128)."),
+    (VALUES + 1j, "`values`: expected real numbers, got an ndarray of shape (40,) (dtype complex128)."),
     (3.0, "`values`: expected shape (40,) or (40, n_outputs), got ()."),
 ]
 
