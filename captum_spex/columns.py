@@ -17,6 +17,7 @@ from captum_spex.arrays import Floats, as_array, scalar
 Kind = Literal["number", "flag", "date", "duration", "ordered", "category"]
 """What the cells of a column are; of ``"ordered"`` categories the order is known."""
 
+_MISSING_TEXTS = frozenset(("", "n/a", "na", "nan", "none", "null", "<na>", "#n/a", "-", "?"))
 _EPOCH = np.datetime64("1970-01-01", "ns")
 _DAY = np.timedelta64(1, "D") / np.timedelta64(1, "ns")
 _SECOND = np.timedelta64(1, "s") / np.timedelta64(1, "ns")
@@ -48,7 +49,8 @@ class Column:
         """Read a column: a pandas, polars or pyarrow column, an array, a list.
 
         A dtype decides. Python objects are what all of them that are not missing (``None``, NaN, ``pandas.NA``, NaT)
-        are; where these differ, categories by their texts.
+        are; where these differ, categories by their texts. Texts among numbers that tables write for a missing value,
+        such as ``"n/a"``, are missing too.
         """
         categories = getattr(getattr(values, "dtype", None), "categories", None)
         if categories is not None:
@@ -129,6 +131,10 @@ def _times(array: np.ndarray) -> Column:
 
 def _objects(array: np.ndarray) -> Column:
     missing = np.array([is_missing(value) for value in array], dtype=np.bool_)
+    numbers = [isinstance(value, Real | Decimal) for value in array]
+    is_number = np.array(numbers, dtype=np.bool_)
+    if is_number.any() and all(str(text).strip().lower() in _MISSING_TEXTS for text in array[~missing & ~is_number]):
+        missing |= ~is_number
     present = [scalar(value) for value in array[~missing]]
     readers: tuple[tuple[tuple[type, ...], Callable[[list[Any], np.ndarray], Column]], ...] = (
         ((bool,), lambda cells, gaps: _flags(_spread(cells, gaps, False), gaps)),
@@ -138,7 +144,7 @@ def _objects(array: np.ndarray) -> Column:
     )
     for types, read in readers if present else ():
         is_flag = bool in types
-        if all(isinstance(one, types) and isinstance(one, bool) == is_flag for one in present):
+        if all(isinstance(one, types) and (type(one) is bool) == is_flag for one in present):
             return read(present, missing)
     return (
         _texts([str(one) for one in present], missing) if present else Column(np.full(len(missing), np.nan), "number")

@@ -7,11 +7,15 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.ticker import MaxNLocator
 
 from captum_spex import checks
 from captum_spex.arrays import Floats
+from captum_spex.columns import Column
 from captum_spex.errors import ArgumentError, MaskError
-from captum_spex.exports.shap import checked_data, checked_rows
+from captum_spex.exports.shap import checked_rows, columns_of
 from captum_spex.interactions import Interactions
 from captum_spex.plots.arguments import checked_order
 from captum_spex.plots.chosen_terms import smallest
@@ -19,6 +23,8 @@ from captum_spex.plots.labels import TIMES, lettering, short
 from captum_spex.plots.style import BLUE, GRADUAL, GREY, NORMAL, SMALL, axes_or_new, colour_scale, note, say
 
 _MOST_CATEGORIES = 12
+_UNITS = ((86400.0, "days"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
+_GAP = "#aaaaaa"  # rows without a value
 
 
 def scatter(
@@ -35,8 +41,9 @@ def scatter(
         results: one result for every row.
         players: the players of the term, by number or name: the value of the first is across, the second is the
             colour. A single one shows its main effect.
-        data: the players' values, ``(rows, n_players)``: an array, a list of rows, or a data frame. Texts are
-            categories.
+        data: the players' values, ``(rows, n_players)``: an array, a list of rows, or a data frame, whose columns are
+            sorted like the players by their names. Texts are categories; dates and durations keep their distances,
+            ordered categories their order; rows without a value are drawn at the left margin, or grey.
         colorbar: whether there is a scale of the second feature.
         ax: where to draw; default: the current axes if empty, else a new figure.
 
@@ -58,44 +65,82 @@ def scatter(
     rows = _checked_results(results)
     term = _checked_players(players, rows[0])
     checked_order(rows[0], len(term))
-    table = checked_data(data, rows)
+    columns = columns_of(data, rows)
     values = np.array([_value(row, term) for row in rows])
-    across, ticks = _as_numbers([row[term[0]] for row in table])
+    across = columns[term[0]]
     ax = axes_or_new(ax, 6.4, 4.2)
     width = 30 if len(term) == 1 else 18
     names = [short(rows[0].names[player] if rows[0].names else f"player {player}", width) for player in term]
     ax.axhline(0, color=GREY, linewidth=0.8, zorder=0)
     if len(term) == 1:
-        ax.scatter(across, values, s=18, color=BLUE, alpha=0.8, linewidths=0)
+        ax.scatter(_with_margin(across), values, s=18, color=BLUE, alpha=0.8, linewidths=0)
     else:
-        _draw_coloured(ax, across, values, [row[term[1]] for row in table], names[1] if colorbar else "")
-    _finish(ax, names, ticks, rows, values)
+        _draw_coloured(ax, across, values, columns[term[1]], names[1] if colorbar else "")
+    _finish(ax, names, [columns[player] for player in term], rows, values)
     return ax
 
 
-def _draw_coloured(ax: Axes, across: Floats, values: Floats, second: list[Any], name: str) -> None:
-    numbers, ticks = _as_numbers(second)
-    drawn = ax.scatter(across, values, s=18, c=numbers, cmap=GRADUAL, linewidths=0, alpha=0.85, plotnonfinite=True)
+def _with_margin(column: Column) -> Floats:
+    """Return where rows are drawn: those without a value at the left margin, before all others."""
+    numbers = column.numbers[~column.is_missing]
+    low, high = (float(numbers.min()), float(numbers.max())) if len(numbers) else (0.0, 0.0)
+    step = 0.75 if column.labels else 0.08 * ((high - low) or 1.0)
+    return np.where(column.is_missing, low - step, column.numbers)
+
+
+def _draw_coloured(ax: Axes, across: Column, values: Floats, second: Column, name: str) -> None:
+    colours = GRADUAL.with_extremes(bad=_GAP)
+    numbers = np.ma.masked_invalid(second.numbers)
+    style: dict[str, Any] = {"s": 18, "cmap": colours, "linewidths": 0, "alpha": 0.85, "plotnonfinite": True}
+    if second.labels:  # colours of categories do not depend on which of them occur
+        style |= {"vmin": 0, "vmax": max(1, len(second.labels) - 1)}
+    drawn = ax.scatter(_with_margin(across), values, c=numbers, **style)
     if not name:
         return
     bar = colour_scale(ax, drawn, aspect=30)
     bar.ax.tick_params(length=0)
     bar.set_label(name, fontsize=NORMAL, **lettering(name))
-    if ticks is not None:
-        bar.set_ticks(range(len(ticks)), labels=ticks, **lettering(*ticks))
+    _mark(bar.ax.yaxis, second)
 
 
-def _finish(ax: Axes, names: list[str], ticks: list[str] | None, rows: list[Interactions], values: Floats) -> None:
+def _mark(axis: Axis, column: Column) -> None:
+    """Write categories, dates and durations at an axis as what they are."""
+    if column.kind == "date":
+        locator = AutoDateLocator(maxticks=6)  # type: ignore[no-untyped-call]
+        axis.set_major_locator(locator)
+        axis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    elif column.kind == "duration":
+        places, labels = _durations(column.numbers[~column.is_missing])
+        axis.set_ticks(places, labels=labels)
+    elif column.labels and len(column.labels) <= _MOST_CATEGORIES:
+        ticks = [short(label, 14) for label in column.labels]
+        axis.set_ticks(range(len(ticks)), labels=ticks, **lettering(*ticks))
+
+
+def _durations(seconds: Floats) -> tuple[Floats, list[str]]:
+    """Return round ticks within durations, in the largest unit that they reach."""
+    low, high = (float(seconds.min()), float(seconds.max())) if len(seconds) else (0.0, 0.0)
+    size, unit = next((one for one in _UNITS if max(abs(low), abs(high)) >= one[0]), _UNITS[-1])
+    ticks = np.asarray(MaxNLocator(5).tick_values(low / size, high / size))
+    ticks = ticks[(ticks * size >= low) & (ticks * size <= high)]
+    return ticks * size, [f"{tick:g} {unit}" for tick in ticks]
+
+
+def _finish(ax: Axes, names: list[str], columns: list[Column], rows: list[Interactions], values: Floats) -> None:
     ax.spines[["top", "right"]].set_visible(False)
     ax.tick_params(labelsize=SMALL)
-    if ticks is not None:
-        ax.set_xticks(range(len(ticks)), ticks, **lettering(*ticks))
-        ax.set_xlim(-0.5, len(ticks) - 0.5)
+    _mark(ax.xaxis, columns[0])
+    if columns[0].labels and not columns[0].is_missing.any():
+        ax.set_xlim(-0.5, len(columns[0].labels) - 0.5)
     label = TIMES.join(names)
     ax.set_ylabel(f"{rows[0].index} of\n{label}" if len(label) > 24 else f"{rows[0].index} of {label}",
                   fontsize=NORMAL, **lettering(label))  # fmt: skip
     missing = int(np.isnan(values).sum())
-    note(ax, names[0], f"{missing} of {len(rows)} rows left this term out" if missing else "")
+    said = [f"{missing} of {len(rows)} rows left this term out"] if missing else []
+    for place, name, column in zip(("at the left margin", "grey"), names, columns, strict=False):
+        n_gaps = int(column.is_missing.sum())
+        said += [f"{place}: {n_gaps} of {len(rows)} rows without a value of {name}"] if n_gaps else []
+    note(ax, names[0], *said)
     ax.xaxis.label.set(fontsize=NORMAL, color="black", **lettering(names[0]))
     if missing == len(rows):
         say(ax, "left out of every row")
@@ -136,14 +181,3 @@ def _value(row: Interactions, term: tuple[int, ...]) -> float:
     except KeyError:
         return float("nan")
     return value if abs(value) > smallest(row) else 0.0
-
-
-def _as_numbers(column: list[Any]) -> tuple[Floats, list[str] | None]:
-    """Return a feature as numbers, and the names of its categories if it has texts."""
-    try:
-        return np.array([float(value) for value in column]), None
-    except (TypeError, ValueError):
-        texts = [str(value) for value in column]
-        kinds = sorted(set(texts))
-        numbers = np.array([kinds.index(text) for text in texts], dtype=np.float64)
-        return numbers, [short(kind, 14) for kind in kinds] if len(kinds) <= _MOST_CATEGORIES else None

@@ -94,7 +94,7 @@ def test_ordered_categories_keep_their_order_and_their_empty_places():
 
 
 def test_which_cells_are_missing():
-    missing = [None, NAN, np.float32("nan"), pd.NA, pd.NaT, np.datetime64("NaT"), Decimal("nan")]
+    missing = [None, NAN, np.float32("nan"), pd.NA, pd.NaT, np.datetime64("NaT", "s"), Decimal("nan")]
     assert [is_missing(value) for value in missing] == [True] * len(missing)
     assert not any(is_missing(value) for value in (0, "", "nan", False, np.inf, [], np.array([NAN, 1])))
     assert Column.of([1, None]).is_missing.tolist() == [False, True]

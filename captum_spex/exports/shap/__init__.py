@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from captum_spex import checks
 from captum_spex.arrays import type_of
+from captum_spex.columns import Column
 from captum_spex.errors import ArgumentError
 from captum_spex.exports.result import Result, is_result
 from captum_spex.exports.shap.additive_values import base_values, pair_matrix, shapley_values
@@ -62,7 +63,9 @@ def to_shap(
     if form == "terms":
         table = TermTable.of(rows, checks.integer("max_terms", max_terms))
         values = table.completed(table.values, table.remainder)
-        return explanation(values, table.base_values, data=table.data(given), feature_names=table.labels)
+        is_table = hasattr(data, "columns") or isinstance(data, np.ndarray)
+        columns = columns_of(data, rows) if is_table else None
+        return explanation(values, table.base_values, data=table.data(given, columns), feature_names=table.labels)
     _check_alike(rows, form)
     names = names_of(rows[0].names, rows[0].n_players)
     values = np.stack([shapley_values(row) if form == "values" else pair_matrix(row) for row in rows])
@@ -127,6 +130,16 @@ def checked_rows(results: Any) -> list[Result]:
     return list(results)
 
 
+def columns_of(data: Any, rows: Sequence[Result]) -> list[Column]:
+    """Return the players' values as columns, for rows of the same players; a data frame's columns keep their dtypes."""
+    given = checked_data(data, rows)
+    if hasattr(data, "columns") and hasattr(data, "iloc"):
+        return [Column.of(data.iloc[:, place]) for place in _order(data, rows[0].names)]
+    if isinstance(data, np.ndarray):
+        return [Column.of(column) for column in data.T]
+    return [Column.of([row[player] for row in given]) for player in range(rows[0].n_players)]
+
+
 def checked_data(data: Any, rows: Sequence[Result]) -> list[NDArray[Any]]:
     """Return the players' values of every row; a data frame's columns are sorted like the players, by their names."""
     try:
@@ -143,14 +156,20 @@ def checked_data(data: Any, rows: Sequence[Result]) -> list[NDArray[Any]]:
 
 
 def as_row(row: Any) -> NDArray[Any]:
-    """Return one row of data as an array."""
-    return np.asarray(row.to_numpy() if hasattr(row, "to_numpy") else row)
+    """Return one row of data as an array; numbers among texts stay numbers."""
+    array = np.asarray(row.to_numpy() if hasattr(row, "to_numpy") else row)
+    return np.array(row, dtype=object) if array.dtype.kind in "US" and isinstance(row, list | tuple) else array
 
 
 def _in_order(data: Any, names: tuple[str, ...] | None) -> Any:
     if not hasattr(data, "columns"):
         return data.to_numpy() if hasattr(data, "to_numpy") else data
-    columns = list(map(str, data.columns))
+    return data.iloc[:, _order(data, names)].to_numpy()
+
+
+def _order(frame: Any, names: tuple[str, ...] | None) -> list[int]:
+    """Return the columns in the order of the players, by name if the names are the same."""
+    columns = list(map(str, frame.columns))
     if names is not None and len(set(columns)) == len(columns) and sorted(columns) == sorted(names):
-        return data.iloc[:, [columns.index(name) for name in names]].to_numpy()
-    return data.to_numpy()
+        return [columns.index(name) for name in names]
+    return list(range(len(columns)))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from captum_spex import checks
-from captum_spex.arrays import Floats, scalar
+from captum_spex.arrays import Floats
+from captum_spex.columns import Column
 from captum_spex.errors import ArgumentError
 from captum_spex.exports.result import Result
 from captum_spex.exports.shap.additive_values import base_values, summing, totals
@@ -89,14 +89,22 @@ class TermTable:
         """Add the column of the other terms, if there is one."""
         return values if len(self.labels) == len(self.groups) else np.column_stack([values, others])
 
-    def data(self, given: list[NDArray[Any]] | None) -> Floats | None:
+    def data(self, given: list[NDArray[Any]] | None, columns: list[Column] | None = None) -> Floats | None:
         """Return what plots colour by: products of numbers, else 1 where a row has all players of the term.
 
-        ``None`` if no data was given and all entries are 1.
+        A product with a missing number is missing, NaN. ``None`` if no data was given and all entries are 1.
+
+        Args:
+            given: the values of every row's players.
+            columns: the players' columns, if all rows have the same players.
         """
-        rows = zip([None] * len(self.players) if given is None else given, self.players, strict=True)
-        shown = np.array([[_product(row, players) for players in own] for row, own in rows], dtype=np.float64)
-        shown = shown.reshape(len(self.players), len(self.groups))
+        shown = np.ones((len(self.players), len(self.groups)))
+        for number in range(len(self.groups)):
+            sets = [own[number] for own in self.players]
+            rows = np.array([row for row, players in enumerate(sets) if players is not None], dtype=np.int64)
+            shown[np.setdiff1d(np.arange(len(sets)), rows), number] = 0.0
+            if given is not None and len(rows):
+                shown[rows, number] = _products(given, columns, [(row, sets[row] or ()) for row in rows])
         return None if given is None and (shown == 1).all() else self.completed(shown, np.ones(len(shown)))
 
     def display(self, row: NDArray[Any]) -> NDArray[Any]:
@@ -141,11 +149,20 @@ def _values_at(row: Result, sets: Sequence[Players]) -> Floats:
     return values
 
 
-def _product(row: NDArray[Any] | None, players: Players) -> float:
-    if players is None:
-        return 0.0
-    values = [] if row is None else [scalar(row[player]) for player in players]
-    return float(np.prod(values)) if all(isinstance(value, Real) for value in values) else 1.0
+def _products(
+    given: list[NDArray[Any]], columns: list[Column] | None, sets: list[tuple[int, tuple[int, ...]]]
+) -> Floats:
+    """Return for every row the product of its players' values; 1 where one of their columns is not of numbers."""
+    product = np.ones(len(sets))
+    for place, player in enumerate(sets[0][1]):
+        if columns is None:
+            column = Column.of([given[row][players[place]] for row, players in sets])
+        else:
+            column = columns[player]
+        if column.kind not in ("number", "flag"):
+            return np.ones(len(sets))
+        product *= column.numbers if columns is None else column.numbers[[row for row, _ in sets]]
+    return product
 
 
 def _short(value: Any) -> str:

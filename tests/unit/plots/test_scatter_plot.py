@@ -53,6 +53,66 @@ def test_texts_are_categories(rows):
     ax.figure.canvas.draw()
 
 
+FOUR = [made({(0,): x, (1,): 1.0}, 2, max_order=1, names=("a", "b")) for x in (1.0, 2.0, 3.0, 4.0)]
+
+
+def places_of(column, columns=("a", "b")):
+    """Where the four rows are drawn whose first player has the values of a column."""
+    data = pd.DataFrame({"a": column, "b": [0.1, 0.2, 0.3, 0.4]})[list(columns)]
+    ax = plots.scatter(FOUR, "a", data=data)
+    ax.figure.canvas.draw()
+    return ax, np.asarray(ax.collections[0].get_offsets())[:, 0].tolist()
+
+
+def test_columns_of_a_frame_in_another_order():
+    assert places_of([1.0, 2.0, 3.0, 4.0], ("b", "a"))[1] == [1, 2, 3, 4]
+
+
+def test_texts_that_look_like_numbers_are_categories():
+    ax, places = places_of(["00", "0", "000", "nan"])
+    assert places == [1, 0, 2, 3]
+    assert labels_of(ax.xaxis) == ["0", "00", "000", "nan"]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [pd.array([10, 9, pd.NA, 100], dtype="Int64"), [10.0, 9.0, np.nan, 100.0], [10, 9, None, 100], [10, 9, "n/a", 100]],
+    ids=["nullable", "float", "objects", "text for missing"],
+)
+def test_rows_without_a_value_are_drawn_at_the_left_margin_and_counted(column):
+    ax, places = places_of(column)
+    assert places == [10, 9, 9 - 0.08 * 91, 100]
+    assert "at the left margin: 1 of 4 rows without a value of a" in ax.get_xlabel()
+
+
+def test_dates_keep_their_distances():
+    ax, places = places_of(pd.to_datetime(["2020-01-01", "2020-01-02", "2020-03-01", "2021-01-01"]))
+    assert np.diff(places).tolist() == [1, 59, 306]
+    assert any("2020" in label for label in labels_of(ax.xaxis))
+
+
+def test_durations_are_sorted_by_their_length():
+    ax, places = places_of(pd.to_timedelta(["2 days", "10 days", "9 days", "1 days"]))
+    assert places == [86400.0 * days for days in (2, 10, 9, 1)]
+    assert labels_of(ax.xaxis) == ["2 days", "4 days", "6 days", "8 days", "10 days"]
+
+
+def test_ordered_categories_keep_their_order():
+    sizes = pd.Categorical(["low", "high", "low", "high"], categories=["low", "middle", "high"], ordered=True)
+    ax, places = places_of(sizes)
+    assert places == [0, 2, 0, 2]
+    assert labels_of(ax.xaxis) == ["low", "middle", "high"]
+
+
+def test_flags_and_gaps_as_colours(rows):
+    data = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": pd.array([True, None, False], dtype="boolean"), "$c$": [0, 0, 0]})
+    ax = plots.scatter(rows, (0, 1), data=data)
+    points = ax.collections[0]
+    assert points.get_array().mask.tolist() == [False, True, False]
+    assert labels_of(ax.figure.axes[1].yaxis) == ["False", "True"]
+    assert "grey: 1 of 3 rows without a value of b" in ax.get_xlabel()
+
+
 def test_rows_that_left_the_term_out_are_counted():
     few = [
         captum_spex.explain(lambda m: m[:, 0] * m[:, 1] + 2.0 * m[:, 1] * m[:, 2], 3, budget=8, max_terms=most)

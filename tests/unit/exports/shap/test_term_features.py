@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -260,3 +262,29 @@ def test_without_data():
     terms = two_rows()[0].to_shap("terms")
     assert terms.data is None
     assert terms.display_data is None
+
+
+MISSING = {
+    "nullable integers": pd.array([2, pd.NA], dtype="Int64"),
+    "nullable flags": pd.array([True, pd.NA], dtype="boolean"),
+    "floats": [2.0, np.nan],
+    "objects": [2, None],
+    "decimals": [Decimal(2), None],
+    "a text for missing": [2, "n/a"],
+}
+
+
+@pytest.mark.parametrize("column", MISSING.values(), ids=MISSING)
+@pytest.mark.parametrize("form", ["frame", "rows"])
+def test_a_product_with_a_missing_value_is_missing(column, form):
+    frame = pd.DataFrame({"a": column, "b": [3.0, 5.0]})
+    data = frame if form == "frame" else frame.to_numpy(dtype=object).tolist()
+    explanation = to_shap([product(2.0, ["a", "b"]), product(1.0, ["a", "b"])], "terms", data=data)
+    first = float(frame["a"][0])
+    assert_allclose(explanation.data[:, 0], [3.0 * first, np.nan])
+
+
+def test_numbers_that_are_categories_are_not_multiplied():
+    frame = pd.DataFrame({"a": pd.Categorical([30, 4]), "b": [3.0, 5.0]})
+    explanation = to_shap([product(2.0, ["a", "b"]), product(1.0, ["a", "b"])], "terms", data=frame)
+    assert explanation.data.tolist() == [[1.0], [1.0]]
