@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, timedelta
 from decimal import Decimal
 from numbers import Real
 from typing import Any, Literal
@@ -71,15 +70,6 @@ class Column:
         return np.isnan(self.numbers)
 
 
-def is_missing(value: Any) -> bool:
-    """Whether a cell holds no value: ``None``, NaN, ``pandas.NA``, NaT."""
-    if value is None or type(value).__name__ in ("NAType", "NaTType"):
-        return True
-    if isinstance(value, np.datetime64 | np.timedelta64):
-        return bool(np.isnat(value))
-    return isinstance(value, float | np.floating | Decimal) and math.isnan(value)
-
-
 def _numpy(values: Any) -> np.ndarray:
     """Return a column as a one-dimensional array; where a value is missing among others than floats, of objects."""
     if hasattr(values, "to_pylist"):  # pyarrow
@@ -130,25 +120,28 @@ def _times(array: np.ndarray) -> Column:
 
 
 def _objects(array: np.ndarray) -> Column:
-    missing = np.array([is_missing(value) for value in array], dtype=np.bool_)
+    import pandas
+
+    missing = np.asarray(pandas.isna(array), dtype=np.bool_)
     numbers = [isinstance(value, Real | Decimal) for value in array]
     is_number = np.array(numbers, dtype=np.bool_)
     if is_number.any() and all(str(text).strip().lower() in _MISSING_TEXTS for text in array[~missing & ~is_number]):
         missing |= ~is_number
-    present = [scalar(value) for value in array[~missing]]
-    readers: tuple[tuple[tuple[type, ...], Callable[[list[Any], np.ndarray], Column]], ...] = (
-        ((bool,), lambda cells, gaps: _flags(_spread(cells, gaps, False), gaps)),
-        ((Real, Decimal), lambda cells, gaps: Column(_spread([float(one) for one in cells], gaps, np.nan), "number")),
-        ((date, datetime, np.datetime64), lambda cells, gaps: _moments(cells, gaps, "datetime64[ns]")),
-        ((timedelta, np.timedelta64), lambda cells, gaps: _moments(cells, gaps, "timedelta64[ns]")),
-    )
-    for types, read in readers if present else ():
-        is_flag = bool in types
-        if all(isinstance(one, types) and (type(one) is bool) == is_flag for one in present):
-            return read(present, missing)
-    return (
-        _texts([str(one) for one in present], missing) if present else Column(np.full(len(missing), np.nan), "number")
-    )
+    present = [
+        value if isinstance(value, np.datetime64 | np.timedelta64) else scalar(value) for value in array[~missing]
+    ]
+    is_flag = [type(value) is bool for value in present]
+    if not present:
+        return Column(np.full(len(missing), np.nan), "number")
+    if all(is_flag):
+        return _flags(_spread(present, missing, False), missing)
+    if all(isinstance(one, date | np.datetime64) for one in present):
+        return _moments(present, missing, "datetime64[ns]")
+    if all(isinstance(one, timedelta | np.timedelta64) for one in present):  # NumPy's are numbers too
+        return _moments(present, missing, "timedelta64[ns]")
+    if not any(is_flag) and all(isinstance(one, Real | Decimal) for one in present):
+        return Column(_spread([float(one) for one in present], missing, np.nan), "number")
+    return _texts([str(one) for one in present], missing)
 
 
 def _moments(cells: list[Any], missing: np.ndarray, dtype: str) -> Column:

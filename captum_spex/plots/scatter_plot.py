@@ -15,7 +15,7 @@ from captum_spex import checks
 from captum_spex.arrays import Floats
 from captum_spex.columns import Column
 from captum_spex.errors import ArgumentError, MaskError
-from captum_spex.exports.shap import checked_rows, columns_of
+from captum_spex.exports.shap import checked_data, checked_rows, columns_of
 from captum_spex.interactions import Interactions
 from captum_spex.plots.arguments import checked_order
 from captum_spex.plots.chosen_terms import smallest
@@ -65,7 +65,7 @@ def scatter(
     rows = _checked_results(results)
     term = _checked_players(players, rows[0])
     checked_order(rows[0], len(term))
-    columns = columns_of(data, rows)
+    columns = columns_of(data, checked_data(data, rows), rows[0].names)
     values = np.array([_value(row, term) for row in rows])
     across = columns[term[0]]
     ax = axes_or_new(ax, 6.4, 4.2)

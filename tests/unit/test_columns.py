@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
-from captum_spex.columns import Column, is_missing
+from captum_spex.columns import Column
 
 NAN = np.nan
 DAY = 86400.0
@@ -57,6 +57,8 @@ DURATIONS = {
     "timedeltas": (pd.Series(pd.to_timedelta(["2 days", None, "10 days"])), [2 * DAY, NAN, 10 * DAY]),
     "objects": ([dt.timedelta(days=1), np.timedelta64(2, "s"), None], [DAY, 2, NAN]),
 }
+DATES["cells of a numpy column"] = (list(np.array(["2020-01-01", "NaT"], dtype="datetime64[ns]")), [18262, NAN])
+DURATIONS["cells of a numpy column"] = (list(np.array([1, 2], dtype="timedelta64[ns]")), [1e-9, 2e-9])
 FLAGS = {
     "numpy": (np.array([True, False]), [1, 0]),
     "nullable": (pd.Series([True, pd.NA], dtype="boolean"), [1, NAN]),
@@ -95,6 +97,6 @@ def test_ordered_categories_keep_their_order_and_their_empty_places():
 
 def test_which_cells_are_missing():
     missing = [None, NAN, np.float32("nan"), pd.NA, pd.NaT, np.datetime64("NaT", "s"), Decimal("nan")]
-    assert [is_missing(value) for value in missing] == [True] * len(missing)
-    assert not any(is_missing(value) for value in (0, "", "nan", False, np.inf, [], np.array([NAN, 1])))
+    assert Column.of(missing).is_missing.tolist() == [True] * len(missing)
+    assert not Column.of([0, "", "nan", False, np.inf, [], np.array([NAN, 1])]).is_missing.any()
     assert Column.of([1, None]).is_missing.tolist() == [False, True]

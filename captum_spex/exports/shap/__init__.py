@@ -63,8 +63,9 @@ def to_shap(
     if form == "terms":
         table = TermTable.of(rows, checks.integer("max_terms", max_terms))
         values = table.completed(table.values, table.remainder)
-        is_table = hasattr(data, "columns") or isinstance(data, np.ndarray)
-        columns = columns_of(data, rows) if is_table else None
+        first = rows[0]
+        are_alike = all((row.n_players, row.names) == (first.n_players, first.names) for row in rows)
+        columns = columns_of(data, given, first.names) if given is not None and are_alike else None
         return explanation(values, table.base_values, data=table.data(given, columns), feature_names=table.labels)
     _check_alike(rows, form)
     names = names_of(rows[0].names, rows[0].n_players)
@@ -130,14 +131,11 @@ def checked_rows(results: Any) -> list[Result]:
     return list(results)
 
 
-def columns_of(data: Any, rows: Sequence[Result]) -> list[Column]:
-    """Return the players' values as columns, for rows of the same players; a data frame's columns keep their dtypes."""
-    given = checked_data(data, rows)
-    if hasattr(data, "columns") and hasattr(data, "iloc"):
-        return [Column.of(data.iloc[:, place]) for place in _order(data, rows[0].names)]
-    if isinstance(data, np.ndarray):
-        return [Column.of(column) for column in data.T]
-    return [Column.of([row[player] for row in given]) for player in range(rows[0].n_players)]
+def columns_of(data: Any, given: list[NDArray[Any]], names: tuple[str, ...] | None) -> list[Column]:
+    """Return the columns of rows of the same players, of which `checked_data` made ``given``; frames keep dtypes."""
+    if hasattr(data, "columns"):
+        return [Column.of(data.iloc[:, place]) for place in _order(data, names)]
+    return [Column.of([row[player] for row in given]) for player in range(len(given[0]))]
 
 
 def checked_data(data: Any, rows: Sequence[Result]) -> list[NDArray[Any]]:

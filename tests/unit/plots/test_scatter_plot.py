@@ -91,6 +91,12 @@ def test_dates_keep_their_distances():
     assert any("2020" in label for label in labels_of(ax.xaxis))
 
 
+def test_dates_in_an_array():
+    data = np.array([["2020-01-01", "2020-01-01"], ["2020-01-03", "2020-01-01"]] * 2, dtype="datetime64[ns]")
+    places = np.asarray(plots.scatter(FOUR, "a", data=data).collections[0].get_offsets())[:, 0]
+    assert places.tolist() == [18262, 18264, 18262, 18264]
+
+
 def test_durations_are_sorted_by_their_length():
     ax, places = places_of(pd.to_timedelta(["2 days", "10 days", "9 days", "1 days"]))
     assert places == [86400.0 * days for days in (2, 10, 9, 1)]

@@ -288,3 +288,23 @@ def test_numbers_that_are_categories_are_not_multiplied():
     frame = pd.DataFrame({"a": pd.Categorical([30, 4]), "b": [3.0, 5.0]})
     explanation = to_shap([product(2.0, ["a", "b"]), product(1.0, ["a", "b"])], "terms", data=frame)
     assert explanation.data.tolist() == [[1.0], [1.0]]
+
+
+@pytest.mark.parametrize("form", ["array", "objects", "lists"])
+def test_rows_whose_players_stand_in_another_order_have_the_products_of_their_own(form):
+    first = captum_spex.explain(lambda masks: 2.0 * masks[:, :2].all(axis=1), 3, budget=8, names=["a", "b", "c"])
+    other = captum_spex.explain(lambda masks: 3.0 * masks[:, 1:].all(axis=1), 3, budget=8, names=["c", "b", "a"])
+    rows = [row.to("Moebius") for row in (first, other)]
+    table = np.array([[2.0, 3.0, 100.0], [1000.0, 5.0, 7.0]])
+    objects = np.empty(2, dtype=object)
+    objects[:] = list(table)
+    explanation = to_shap(rows, "terms", data={"array": table, "objects": objects, "lists": table.tolist()}[form])
+    assert explanation.feature_names == ["a × b"]
+    assert explanation.data.tolist() == [[6.0], [35.0]]
+
+
+def test_an_array_of_rows_is_read_row_by_row():
+    rows = [product(2.0, ["a", "b"]), product(3.0, ["a", "b"])]
+    objects = np.empty(2, dtype=object)
+    objects[:] = [np.array([2.0, 3.0]), np.array([5.0, 7.0])]
+    assert to_shap(rows, "terms", data=objects).data.tolist() == [[6.0], [35.0]]
