@@ -36,6 +36,7 @@ from transformers import (
 )
 from transformers.utils import logging
 
+from benchmarks.lines import verdict
 from captum_spex.games.components import Component, ComponentGame, heads, mlps, neurons
 from tools import made_games
 
@@ -70,10 +71,9 @@ class Line:
     reached: bool | None
 
     def __str__(self) -> str:
-        verdict = {None: "", True: "reached", False: "NOT reached"}[self.reached]
         return (
             f"{self.model:<{WIDTH}} {self.players:<12} {self.ablation:<5} {self.n_players:7d} {self.bare_ms:8.2f} "
-            f"{self.game_ms:8.2f} {self.ratio:6.3f}  {verdict}"
+            f"{self.game_ms:8.2f} {self.ratio:6.3f}  {verdict(self.reached)}"
         ).rstrip()
 
 

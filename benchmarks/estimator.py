@@ -30,11 +30,13 @@ import torch
 from threadpoolctl import threadpool_limits
 
 import captum_spex
+from benchmarks.lines import Line, seconds
 from benchmarks.spex import NoisySpectrum, read_spectrum, recall_of
-from benchmarks.spine import KnownGame, Line, look_up, r_squared, seconds, seconds_outside
+from benchmarks.spine import KnownGame, look_up, seconds_outside
 from captum_spex import Interactions, Spectrum
 from captum_spex.approximators import ProxySpex
 from captum_spex.masks import first_rows, mask_keys
+from captum_spex.statistics import r_squared
 from tools import made_games
 from tools.made_games import MadeGame, Values
 

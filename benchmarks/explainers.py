@@ -39,7 +39,7 @@ from threadpoolctl import threadpool_limits
 from transformers.utils import logging
 
 import captum_spex
-from benchmarks.spine import Line
+from benchmarks.lines import Line
 from captum_spex.evaluation.evaluator import Evaluator
 from captum_spex.explainers import ProxySpexExplainer
 from captum_spex.explainers.masked_inputs import masked_inputs

@@ -28,6 +28,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 import captum_spex
 from captum_spex.games.components import ComponentGame, accuracy, heads, log_prob, loss
 from captum_spex.interactions import Interactions
+from captum_spex.statistics import r_squared
 
 SYMBOLS, LENGTH, QUESTIONS = 12, 9, 16
 STEPS_AWAY = (-2, -1, 1)  # the answer stands so many places behind what is asked about
@@ -249,10 +250,6 @@ class Energy:
     full_accuracy: float
 
 
-def r_squared(found: np.ndarray, values: np.ndarray) -> float:
-    return float(1 - ((found - values) ** 2).mean() / values.var())
-
-
 def energy_shares(result: Interactions, layer_of: Sequence[int]) -> tuple[float, float, float]:
     """Return the shares of single heads, of sets within a layer, and of sets across layers."""
     shares = {"linear": 0.0, "within": 0.0, "across": 0.0}
@@ -272,9 +269,9 @@ def energy_of(result: Interactions, game: ComponentGame, seed: int, ablation: st
         seed,
         ablation,
         *energy_shares(result, [int(name[1 : name.index("H")]) for name in game.names]),
-        covered=r_squared(result.model.spectrum(MOST_TERMS)(fresh), predicted),
+        covered=r_squared(predicted, result.model.spectrum(MOST_TERMS)(fresh)),
         faithfulness=result.faithfulness,
-        true_r2=r_squared(predicted, game(fresh)),
+        true_r2=r_squared(game(fresh), predicted),
         full_accuracy=full,
     )
 

@@ -26,7 +26,8 @@ from captum.attr import KernelShap, LLMAttribution, TextTokenInput
 from threadpoolctl import threadpool_limits
 from transformers.utils import logging
 
-from benchmarks.text import Line, print_lines, seconds, words
+from benchmarks.lines import seconds
+from benchmarks.text import Line, print_lines, words
 from captum_spex.attr import ProxySpex, SpexLLMAttribution
 from tools import key_value_model
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
 
+from benchmarks.lines import Line
 from captum_spex.games.remote import RemoteAnswerGame
 from tools.openai_server import Running
 
@@ -24,18 +24,10 @@ IN_FLIGHT = (4, 16, 64)
 WITH_TARGET, SHARE = 16, 0.9
 
 
-@dataclass(frozen=True)
-class Line:
-    """One line of the table; ``reached`` is None where there is no target."""
+class WideLine(Line):
+    """A line whose figure is a sentence."""
 
-    what: str
-    figure: str
-    target: str = ""
-    reached: bool | None = None
-
-    def __str__(self) -> str:
-        verdict = {None: "", True: "reached", False: "NOT reached"}[self.reached]
-        return f"{self.what:<52}  {self.figure:>28}  {self.target:>10}  {verdict}".rstrip()
+    widths = (52, 28, 10)
 
 
 def answered_in(game: RemoteAnswerGame, masks: np.ndarray) -> tuple[float, float]:
@@ -45,7 +37,7 @@ def answered_in(game: RemoteAnswerGame, masks: np.ndarray) -> tuple[float, float
     return time.perf_counter() - start, time.process_time() - busy
 
 
-def measured(repeats: int, n_masks: int) -> Iterator[Line]:
+def measured(repeats: int, n_masks: int) -> Iterator[WideLine]:
     """Measure every number of requests in flight, and what one costs."""
     rng = np.random.default_rng(0)
     masks = rng.random((n_masks, N_PLAYERS)) < 0.5
@@ -62,8 +54,8 @@ def measured(repeats: int, n_masks: int) -> Iterator[Line]:
             what = f"{n_in_flight} requests in flight, {1000 * LATENCY:.0f} ms latency, {n_masks:,} masks"
             figure = f"{rate:.0f} of {ideal:.0f} masks/s, {rate / ideal:.1%}"
             aimed = n_in_flight == WITH_TARGET
-            yield Line(what, figure, f">= {SHARE:.0%}" if aimed else "", rate >= SHARE * ideal if aimed else None)
-    yield Line("the client's time on the processor, a request", f"{1000 * median(costs):.2f} ms")
+            yield WideLine(what, figure, f">= {SHARE:.0%}" if aimed else "", rate >= SHARE * ideal if aimed else None)
+    yield WideLine("the client's time on the processor, a request", f"{1000 * median(costs):.2f} ms")
 
 
 def main() -> None:

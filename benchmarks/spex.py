@@ -30,6 +30,7 @@ from captum_spex.approximators.spex.code import Code
 from captum_spex.evaluation.evaluator import Evaluator
 from captum_spex.indices import resolve_index
 from captum_spex.masks import PackedMasks
+from captum_spex.statistics import r_squared
 
 GROUPS, DEGREE = 3, 5
 NOISES = (0.0, 0.05, 0.2)
@@ -154,7 +155,7 @@ def quality(truth: Spectrum, found: Spectrum) -> tuple[float, float]:
     """Return the R² on fresh uniformly random masks without noise, and the planted share of the largest terms found."""
     masks = np.random.default_rng(987654).random((TEST_MASKS, truth.n_players)) < 0.5
     values = truth(masks)
-    r2 = 1 - float(((found(masks) - values) ** 2).mean() / values.var())
+    r2 = r_squared(values, found(masks))
     return r2, recall_of(truth, found)
 
 

@@ -22,6 +22,7 @@ from captum.attr import KernelShap
 from threadpoolctl import threadpool_limits
 
 import captum_spex
+from benchmarks.lines import Line, seconds
 from captum_spex import Interactions, Spectrum
 from captum_spex.approximators import Approximator, ProxySpex
 from captum_spex.attr import ProxySpex as ProxySpexAttribution
@@ -30,24 +31,11 @@ from captum_spex.demo import TrainedModel, train_model
 from captum_spex.evaluation.evaluator import Evaluator
 from captum_spex.masks import Masks, all_masks
 from captum_spex.model import TreeEnsemble
+from captum_spex.statistics import r_squared
 
 N_FEATURES, N_ROWS, PER_CALL = 64, 2000, 64  # of the adapter's overhead
 N_EVALUATIONS, N_HELD_OUT = 512, 2000  # of ProxySpex against its published settings
 BUDGETS = (286, 596)  # on games whose exact answer is known
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of the table; ``reached`` is None where there is no target."""
-
-    what: str
-    figure: str
-    target: str = ""
-    reached: bool | None = None
-
-    def __str__(self) -> str:
-        verdict = {None: "", True: "reached", False: "NOT reached"}[self.reached]
-        return f"{self.what:<62}  {self.figure:>20}  {self.target:>12}  {verdict}".rstrip()
 
 
 class Timed:
@@ -62,13 +50,6 @@ class Timed:
         result = self.function(argument)
         self.seconds += time.perf_counter() - start
         return result
-
-
-def seconds(function: Callable[[], Any]) -> float:
-    """Return how long a call takes."""
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
 
 
 def seconds_outside(run: Callable[[Timed], Any], model: Callable[[Any], Any]) -> float:
@@ -169,11 +150,6 @@ def explained(
     spent = time.perf_counter() - start - game.seconds
     assert isinstance(result, Interactions)
     return result, spent
-
-
-def r_squared(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """Return the share of the variance that the prediction explains."""
-    return float(1 - ((truth - predicted) ** 2).mean() / truth.var())
 
 
 def published_lines(repeats: int) -> Iterator[Line]:

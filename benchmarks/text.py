@@ -29,6 +29,7 @@ from torch import nn
 from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging
 
+from benchmarks.lines import seconds, verdict
 from captum_spex.evaluation.evaluator import Evaluator
 from captum_spex.evaluation.store import Store
 from captum_spex.games.text import AnswerGame, ClassificationGame, SimilarityGame, embedded_model
@@ -53,16 +54,8 @@ class Line:
     reached: bool | None = None
 
     def __str__(self) -> str:
-        verdict = {None: "", True: "reached", False: "NOT reached"}[self.reached]
         figure = f"{self.value:,.4g} {self.unit}".strip()
-        return f"{self.what:<{WIDTH}}  {figure:>14}  {self.target:>8}  {verdict}".rstrip()
-
-
-def seconds(function: Callable[[], Any]) -> float:
-    """Return how long a call takes."""
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
+        return f"{self.what:<{WIDTH}}  {figure:>14}  {self.target:>8}  {verdict(self.reached)}".rstrip()
 
 
 def taking_turns(repeats: int, **functions: Callable[[], Any]) -> dict[str, list[float]]:

@@ -29,7 +29,7 @@ from sklearn.linear_model import Ridge
 from sklearn.neighbors import KNeighborsClassifier
 
 import captum_spex
-from benchmarks.spine import Line
+from benchmarks.lines import Line
 from captum_spex.approximators import Problem, ProxySpex
 from captum_spex.explaining import default_budget
 from captum_spex.games.training import OnTest, TrainingGame, from_table

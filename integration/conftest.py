@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 # Code that numba runs in parallel sets the number of OpenMP's threads for the whole process: PyTorch and NumPy, with as
@@ -12,8 +11,7 @@ from pathlib import Path
 os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 
 import pytest
-import torch
-from threadpoolctl import threadpool_limits
+from one_thread import one_thread_per_worker  # noqa: F401  # a fixture
 
 sys.path.append(str(Path(__file__).parents[1]))  # benchmarks, tools; last: the installed package is tested
 
@@ -39,13 +37,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest."""
     place = {file: number for number, file in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path.stem, len(place)))
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread_per_worker() -> Iterator[None]:
-    """More threads than processors would spend their time waiting for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with threadpool_limits(1):
-        yield
-    torch.set_num_threads(threads)

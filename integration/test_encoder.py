@@ -11,6 +11,7 @@ from transformers import AutoModel, AutoTokenizer
 
 import captum_spex
 from captum_spex.games.text import SimilarityGame
+from captum_spex.statistics import r_squared
 from tools import made_games
 
 CASES = [(0, 41, 512, 250), (1, 96, 512, 125)]  # which text, words, evaluations, held-out masks
@@ -31,10 +32,6 @@ def similarity_game(encoder, number, n_words, **settings):
 
 def fresh_masks(n_players, n_masks):
     return np.random.default_rng(20260101).random((n_masks, n_players)) < 0.5
-
-
-def r_squared(truth, predicted):
-    return float(1 - ((truth - predicted) ** 2).mean() / truth.var())
 
 
 @pytest.mark.parametrize(("number", "n_words", "budget", "n_held_out"), CASES)

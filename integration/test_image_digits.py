@@ -19,6 +19,7 @@ from torch import nn
 import captum_spex
 from captum_spex.games.image import ImageGame
 from captum_spex.masks import all_masks
+from captum_spex.statistics import r_squared
 
 INK = 0.25  # of a pixel that is all ink
 BUDGET = 1000
@@ -84,10 +85,6 @@ def strokes_explained(number):
 def ink_of(game, image):
     """Return the mean brightness of every player."""
     return np.array([float(image[0][torch.tensor(game.segments == player)].mean()) for player in range(game.n_players)])
-
-
-def r_squared(truth, predicted):
-    return 1 - ((truth - predicted) ** 2).mean() / truth.var()
 
 
 def drops(game, removed):

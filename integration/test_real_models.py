@@ -13,6 +13,7 @@ from torch import nn
 
 import captum_spex
 from captum_spex.attr import ProxySpex
+from captum_spex.statistics import r_squared
 
 N_HELD_OUT = 2000
 
@@ -36,10 +37,6 @@ class Rows:
     def fresh_masks(self, seed: int) -> np.ndarray:
         masks = np.random.default_rng(seed).random((N_HELD_OUT, len(self.row))) < 0.5
         return masks[[mask.tobytes() not in self.seen for mask in masks]]
-
-
-def r_squared(truth: np.ndarray, predicted: np.ndarray) -> float:
-    return float(1 - ((truth - predicted) ** 2).mean() / truth.var())
 
 
 def linear_r_squared(game: Rows, n_masks: int, held_out: np.ndarray) -> float:

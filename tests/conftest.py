@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import settings
+from one_thread import one_thread_per_worker  # noqa: F401  # a fixture
 from sampled import MARK, thinned
-from threadpoolctl import threadpool_limits
 
 gc.disable()  # until all is imported and collected
 settings.register_profile("default", derandomize=True, deadline=None, max_examples=8)
@@ -37,16 +35,6 @@ def pytest_collection_finish() -> None:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(20240607)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread_per_worker() -> Iterator[None]:
-    """The tests' matrices are small: more threads than cores would spend their time waiting for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with threadpool_limits(1):
-        yield
-    torch.set_num_threads(threads)
 
 
 @pytest.hookimpl(optionalhook=True)
