@@ -117,7 +117,8 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
                 row. From ``2**n`` on, for n inputs that differ from the background, the result is exact. ``"auto"``:
                 `default_max_evals`.
             main_effects: also return the effect of each input alone, ``f({i}) - f({})``, as estimated.
-            error_bounds: also return standard errors, ``error_std``.
+            error_bounds: also return standard errors, ``error_std``: 0 where a value is known exactly, NaN where the
+                algorithm gives none, as SPEX.
             batch_size: masks per call of the model. ``"auto"``: as many as make 16,384 rows of a table or of images,
                 32 else.
             outputs: which outputs to explain: numbers, or ``shap.Explanation.argsort.flip[:2]`` and the like. Default:

@@ -19,6 +19,7 @@ from captum_spex.exports.shap.term_features import plain_name
 from captum_spex.indices import Index
 from captum_spex.interactions import Interactions
 from captum_spex.masks import ends
+from captum_spex.model import AmongOthers
 from captum_spex.player_sets import PlayerSets
 
 _MASKED_CELLS = 1 << 24  # of a block of masks of single players, 16 MiB
@@ -172,12 +173,15 @@ def _output_names(explained: Sequence[ExplainedRow]) -> Any:
 
 
 def _standard_errors(result: Interactions) -> Floats:
-    """The standard errors of the Shapley values, NaN where the algorithm gives none."""
-    errors = result.model.std_errors(Index("SV", 1), PlayerSets.all_of_order(1, result.n_players))
+    """The standard errors of the Shapley values; NaN if the algorithm gives none, but 0 of inputs that cannot vary."""
+    model = result.model
+    errors = model.std_errors(Index("SV", 1), PlayerSets.all_of_order(1, result.n_players))
     if errors is not None:
         return errors
-    is_constant = result.n_evaluations == 1  # nothing in the row differs from the background
-    return np.full(result.n_players, 0.0 if is_constant else np.nan)
+    unknown = np.full(result.n_players, np.nan)
+    if isinstance(model, AmongOthers):
+        unknown[np.setdiff1d(np.arange(result.n_players), model.players)] = model.other_std_error
+    return unknown
 
 
 def _alone(result: Interactions) -> Floats:

@@ -19,7 +19,7 @@ from captum_spex.explainers.rows import Rows
 from captum_spex.explaining import check_plan, explain
 from captum_spex.indices import resolve_index
 from captum_spex.interactions import Interactions
-from captum_spex.model import GameModel, Spectrum
+from captum_spex.model import GameModel
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -96,7 +96,7 @@ class PlannedRow:
     def _constant(self, value: float, request: Request) -> Interactions:
         """Return the result of a row that does not differ from the background."""
         index = resolve_index(request.index, request.order_among(self.inputs.n_positions), self.inputs.n_positions)
-        model = GameModel((Spectrum.from_terms({(): value}, self.inputs.n_positions),))
+        model = GameModel.constant(value, self.inputs.n_positions)
         names = None if self.names is None else tuple(self.names)
         return Interactions.from_model(model, index, n_evaluations=1, faithfulness=1.0, names=names)
 

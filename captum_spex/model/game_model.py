@@ -40,6 +40,8 @@ _PART_KINDS: dict[str, type[Spectrum] | type[KernelExpansion] | type[LinkedExpan
 class GameModel:
     """What was recovered of a game: ``parts`` that add up to it, and the ``posterior`` behind its error bars, if any.
 
+    ``is_constant`` says that the game was found to be constant: its indices are 0 without error.
+
     Example:
         >>> model = GameModel((Spectrum.from_terms({(): 1.0, (0, 1): 2.0}, n_players=3),))
         >>> model([[True, True, False], [True, False, False]])
@@ -48,6 +50,12 @@ class GameModel:
 
     parts: tuple[Part, ...]
     posterior: Posterior | None = None
+    is_constant: bool = False
+
+    @classmethod
+    def constant(cls, value: float, n_players: int) -> GameModel:
+        """Return the game that has the same value at every mask."""
+        return cls((Spectrum.from_terms({(): value}, n_players),), is_constant=True)
 
     @property
     def n_players(self) -> int:
@@ -83,11 +91,11 @@ class GameModel:
     def std_errors(self, index: Index, sets: PlayerSets) -> Floats | None:
         """Return the standard error of the index of every set, ``None`` where there is no posterior.
 
-        0 if every mask was evaluated, without noise.
+        0 if every mask was evaluated, without noise, or the game is constant.
         """
         residuals = [part for part in self.parts if isinstance(part, Residuals)]
-        is_exact = bool(residuals) and len(residuals[0].masks).bit_length() == self.n_players + 1
-        if is_exact and (self.posterior is None or not self.posterior.noise.any()):
+        is_complete = bool(residuals) and len(residuals[0].masks).bit_length() == self.n_players + 1
+        if self.is_constant or (is_complete and (self.posterior is None or not self.posterior.noise.any())):
             return np.zeros(len(sets))
         return None if self.posterior is None else self.posterior.std_errors(index, sets)
 
@@ -105,14 +113,16 @@ class GameModel:
     def to_dict(self) -> dict[str, Any]:
         """Return the model as plain lists and numbers, for JSON."""
         parts = [{"kind": part.kind, **part.to_dict()} for part in self.parts]
-        return {"parts": parts, "posterior": self.posterior.to_dict() if self.posterior else None}
+        content = {"parts": parts, "posterior": self.posterior.to_dict() if self.posterior else None}
+        return {**content, "is_constant": True} if self.is_constant else content
 
     @staticmethod
     def from_dict(content: dict[str, Any]) -> GameModel:
         """Read what `to_dict` returned."""
         posterior = content.get("posterior")
         parts = tuple(_PART_KINDS[part["kind"]].from_dict(part) for part in content["parts"])
-        return GameModel(parts, Posterior.from_dict(posterior) if posterior else None)
+        read = Posterior.from_dict(posterior) if posterior else None
+        return GameModel(parts, read, is_constant=content.get("is_constant", False))
 
     @property
     def _grows(self) -> bool:

@@ -354,6 +354,10 @@ def test_constant_games(estimator, budget):
     assert_allclose(result.values, 0.0, atol=1e-12)
     assert_allclose(result.baseline, 2.5)
     assert_array_equal(result.faithfulness, 1.0 if budget >= 40 else np.nan)  # too few to say
+    assert (result.std_errors is None) == (budget < 40)
+    if budget >= 40:
+        assert_array_equal(result.std_errors, 0.0)
+        assert_array_equal(result.to_dataframe()["std_error"], 0.0)
 
 
 @approximators

@@ -147,9 +147,10 @@ class Estimator:
         if self.interpolate:
             parts = (*parts, Residuals(evaluations.masks, values - middle))
         reason = "too few masks to learn from" if n_masks < FEWEST_MASKS else "no proxy was fitted"
-        faithfulness = 1.0 if is_constant and n_masks >= FEWEST_MASKS else float("nan")
+        is_known = bool(is_constant) and n_masks >= FEWEST_MASKS
+        faithfulness = 1.0 if is_known else float("nan")
         facts = {"proxy": "constant values" if is_constant else reason, "lower": faithfulness}
-        return Estimate(GameModel(parts), faithfulness, facts)
+        return Estimate(GameModel(parts, is_constant=is_known), faithfulness, facts)
 
 
 def _groups(values: Floats) -> list[list[int]]:

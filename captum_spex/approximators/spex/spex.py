@@ -134,9 +134,10 @@ def _cost(code: Code, bits: int, n_groups: int) -> int:
 def _recover(facts: dict[str, Any], design: MaskDesign, values: Floats) -> Estimate:
     full, extra = values[design.n_structured], values[design.n_structured + 1 :]
     center = float(values[0]) if not np.ptp(values) else float(values.mean())
-    constant = Spectrum.from_terms({(): center}, design.n_players)
     if not np.ptp(values):
-        return Estimate(GameModel((constant,)), 1.0, {**facts, "answer": "constant values"})
+        constant_game = GameModel.constant(center, design.n_players)
+        return Estimate(constant_game, 1.0, {**facts, "answer": "constant values"})
+    constant = Spectrum.from_terms({(): center}, design.n_players)
     scale = float(np.abs(values - center).max())
     extra = (extra - center) / scale
     bins = Bins.transform(design, (values - center) / scale)

@@ -86,9 +86,33 @@ def test_errors_are_positive_where_values_are_estimated(n_outputs):
 
 def test_spex_knows_no_errors():
     explainer = SpexExplainer(of_table, table(1, 16, 1), seed=0, approximator=SMALL_SPEX)
-    found = explainer(table(1, 16), max_evals=700, error_bounds=True)
-    assert np.isnan(found.error_std).all()
-    assert found.error_std.shape == (1, 16)
+    x = table(2, 16)
+    x[1, 3] = table(1, 16, 1)[0, 3]
+    found = explainer(x, max_evals=700, error_bounds=True)
+    is_fixed = np.arange(32).reshape(2, 16) == 16 + 3
+    assert_array_equal(found.error_std, np.where(is_fixed, 0.0, np.nan))
+
+
+def fives(x):
+    return np.column_stack([of_table(x), np.full(len(x), 5.0)])
+
+
+@pytest.mark.parametrize(
+    ("kind", "new", "max_evals"),
+    [
+        (ProxySpexExplainer, {"approximator": QUICK}, 64),
+        (ProxySpexExplainer, {"approximator": QUICK}, 16),
+        (SpexExplainer, {"approximator": SMALL_SPEX}, 700),
+    ],
+)
+def test_errors_of_a_constant_output_are_zero(kind, new, max_evals):
+    background, x = table(1, 16, 1), table(2, 16)
+    x[1] = background[0]
+    found = kind(fives, background, seed=0, **new)(x, max_evals=max_evals, error_bounds=True)
+    assert_array_equal(found.values[..., 1], 0.0)
+    assert_array_equal(found.error_std[..., 1], 0.0)
+    assert_array_equal(found.error_std[1], 0.0)  # nothing can vary
+    assert (np.isnan(found.error_std[0, :, 0]) if kind is SpexExplainer else found.error_std[0, :, 0] > 0).all()
 
 
 @both

@@ -139,6 +139,13 @@ def test_a_model_of_every_mask_has_no_error_at_all() -> None:
     assert GameModel((Spectrum.from_terms({(): 1.0}, N),)).std_errors(resolve_index("SII", 2, N), sets_up_to(2)) is None
 
 
+def test_a_constant_game_has_no_error_at_all() -> None:
+    model = GameModel.constant(1.5, N)
+    assert_array_equal(model(all_masks(N)), np.full(64, 1.5))
+    for one in (model, GameModel.from_dict(model.to_dict())):
+        assert_array_equal(one.std_errors(resolve_index("SII", 2, N), sets_up_to(2)), np.zeros(21))
+
+
 def test_restricted_to_fewer_masks() -> None:
     process, index, sets = random_posterior(some_rows(30), noise=0.2), resolve_index("SII", 2, N), sets_up_to(2)
     fewer = process.restricted(np.arange(10))

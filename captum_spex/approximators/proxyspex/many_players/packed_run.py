@@ -16,7 +16,7 @@ from captum_spex.approximators.proxyspex.rounds import FEWEST_MASKS, Rounds
 from captum_spex.approximators.proxyspex.settings import FitLimits
 from captum_spex.arrays import Floats
 from captum_spex.masks import PackedMasks, ends
-from captum_spex.model import AmongOthers, GameModel, Residuals, Spectrum
+from captum_spex.model import AmongOthers, GameModel, Residuals
 
 
 @dataclass
@@ -92,8 +92,8 @@ class PackedRun:
         """Interpolate the values of the full and the empty mask."""
         n = self.problem.n_players
         if np.ptp(values) == 0:
-            constant = Spectrum.from_terms({(): float(values[0])}, n)
-            return Estimate(GameModel((constant,)), 1.0, {"proxy": "constant values", "lower": 1.0})
+            constant = GameModel.constant(float(values[0]), n)
+            return Estimate(constant, 1.0, {"proxy": "constant values", "lower": 1.0})
         if not self.interpolate:
             return found
         others = found.model if isinstance(found.model, AmongOthers) else None

@@ -188,6 +188,8 @@ def test_constant_games(value):
     assert_allclose(result.first_order(), 0.0, atol=0.0)
     assert result.baseline == value
     assert result.faithfulness == 1.0
+    assert_array_equal(result.std_errors, 0.0)
+    assert_array_equal(captum_spex.Interactions.from_json(result.to_json()).std_errors, 0.0)
 
 
 def test_every_mask_is_evaluated_once_the_budget_holds_them():

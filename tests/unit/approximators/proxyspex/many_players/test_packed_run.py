@@ -174,6 +174,8 @@ def test_constant_games_and_several_outputs() -> None:
     assert varying.first_order().sum() == pytest.approx(4.0)
     assert not constant.first_order().any()
     assert constant.faithfulness == 1
+    assert constant.std_errors is not None
+    assert not constant.std_errors.any()
 
 
 @pytest.mark.parametrize(
