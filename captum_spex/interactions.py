@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from operator import index as as_index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +12,14 @@ import numpy as np
 
 from captum_spex import checks
 from captum_spex.arrays import Floats
-from captum_spex.errors import ArgumentError, OrderError, with_page
+from captum_spex.errors import ArgumentError, OrderError
 from captum_spex.exports import data_frame, json_text, page, shapiq, terminal
 from captum_spex.exports.page import PAGE_TERMS
 from captum_spex.exports.shap import MOST_TERMS, Form, to_shap_row
 from captum_spex.indices import Index, IndexTerms, resolve_index
 from captum_spex.model import AmongOthers, RecoveredGame, Spectrum
 from captum_spex.player_sets import PlayerSets
+from captum_spex.terms import no_term
 
 if TYPE_CHECKING:
     import pandas
@@ -114,32 +114,14 @@ class Interactions(IndexTerms):
         if not key:
             return self.baseline
         if key[0] < 0 or key[-1] >= self.n_players:
-            raise _no_term(f"{key}: players are numbered 0 to {self.n_players - 1}")
+            raise no_term(f"{key}: players are numbered 0 to {self.n_players - 1}")
         if len(key) > self.max_order:
-            raise _no_term(f"{key}: orders go up to {self.max_order}; see `.to(index, max_order=...)`", "indices")
+            raise no_term(f"{key}: orders go up to {self.max_order}; see `.to(index, max_order=...)`", "indices")
         if self.n_left_out:
             screened = " or their players were screened out" if self.diagnostics.get("n_screened_out") else ""
             left_out = f"{self.n_left_out} smaller ones were left out{screened}"
-            raise _no_term(f"{key}: not among the listed terms, {left_out}", "how-proxyspex-works")
+            raise no_term(f"{key}: not among the listed terms, {left_out}", "how-proxyspex-works")
         return 0.0
-
-    def _canonical(self, players: object) -> tuple[int, ...]:
-        """Sort the players that a caller named, by numbers or by the names that the result has."""
-        if self.names is None:
-            return super()._canonical(players)
-        chosen = players if isinstance(players, (tuple, list, frozenset, set)) else (players,)
-        return super()._canonical(tuple(self._player(player) for player in chosen))
-
-    def _player(self, player: object) -> int:
-        if not isinstance(player, str):
-            try:
-                return as_index(player)  # type: ignore[arg-type]
-            except TypeError:
-                raise _no_term(player) from None
-        names = self.names or ()
-        if names.count(player) != 1:
-            raise _no_term(f"{player!r} names {names.count(player)} players")
-        return names.index(player)
 
     def to(self, index: str, max_order: int | None = None, *, max_terms: int = MAX_TERMS) -> Interactions:
         """Return another index or other orders of the same recovered game, without further evaluations.
@@ -190,10 +172,6 @@ class Interactions(IndexTerms):
             n_left_out=self.n_left_out,
             diagnostics=self.diagnostics,
         )
-
-    def name_of(self, players: tuple[int, ...]) -> str:
-        """Return a term's players in words, joined by ``x``."""
-        return " x ".join(self.names[player] if self.names else str(player) for player in players)
 
     def errors_of(self, sets: PlayerSets) -> Floats | None:
         """Return the standard errors of a few sets; ``None`` if there are none or all are 0."""
@@ -308,8 +286,3 @@ class Interactions(IndexTerms):
 
     def __repr__(self) -> str:
         return terminal.summary(self)
-
-
-def _no_term(message: object, page: str = "quickstart") -> Exception:
-    """Return the error of a look-up that cannot be answered."""
-    return with_page(KeyError(message), page)

@@ -132,13 +132,16 @@ class PlayerSets:
         return find_rows(self.keys(), known.keys())
 
     def renumbered(self, numbers: Ints, n_players: int) -> PlayerSets:
-        """Return the sets with player ``i`` as player ``numbers[i]``, increasing in ``i``, of ``n_players``.
+        """Return the sets with player ``i`` as player ``numbers[i]`` of ``n_players``; the numbers are distinct.
 
         Example:
-            >>> PlayerSets.from_sets([(0, 2)], 3).renumbered(np.array([4, 7, 8]), 10).tuples()
+            >>> PlayerSets.from_sets([(0, 2)], 3).renumbered(np.array([8, 7, 4]), 10).tuples()
             [(4, 8)]
         """
-        return PlayerSets(n_players, self.indptr, numbers[self.players])
+        players = numbers[self.players]
+        if (np.diff(numbers) < 0).any():  # within a set players increase
+            players = players[np.lexsort((players, self.owners))]
+        return PlayerSets(n_players, self.indptr, players)
 
     def subsets(self, order: int) -> tuple[PlayerSets, Rows]:
         """All subsets of one order of every set (repetitions kept), and the row each came from."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import permutations
 from operator import index as as_index
+from typing import Any
 
 import numpy as np
 import sparse
 
 from captum_spex import checks
 from captum_spex.arrays import Floats
-from captum_spex.errors import OrderError
+from captum_spex.errors import OrderError, with_page
 from captum_spex.player_sets import PlayerSets
 
 _LARGEST_LINEAR_INDEX = np.iinfo(np.int64).max
@@ -20,7 +21,8 @@ _LARGEST_LINEAR_INDEX = np.iinfo(np.int64).max
 class Terms(Mapping[tuple[int, ...], float]):
     """Sets of players with one value each, iterated from the largest absolute value.
 
-    Equal absolute values are ordered by order, then by a key of the players: the same terms always read the same.
+    Players are looked up by numbers or, where they have ``names``, by these. Equal absolute values are ordered by order,
+    then by a key of the players: the same terms always read the same.
 
     Example:
         >>> from captum_spex.player_sets import PlayerSets
@@ -30,6 +32,7 @@ class Terms(Mapping[tuple[int, ...], float]):
     """
 
     sets: PlayerSets
+    names: tuple[str, ...] | None = None
     _row_of: dict[tuple[int, ...], int]
     values: Floats  # type: ignore[assignment]  # an array as in `shap.Explanation`, not the method of a dict
 
@@ -83,11 +86,28 @@ class Terms(Mapping[tuple[int, ...], float]):
 
     def _canonical(self, players: object) -> tuple[int, ...]:
         """Sort the players that a caller named; a single player needs no tuple."""
+        chosen = players if isinstance(players, (tuple, list, frozenset, set)) else (players,)
+        if self.names is not None:
+            return tuple(sorted({self._player(player) for player in chosen}))
         try:
-            chosen = players if isinstance(players, (tuple, list, frozenset, set)) else (players,)
             return tuple(sorted({as_index(player) for player in chosen}))
         except TypeError:
             raise KeyError(players) from None
+
+    def _player(self, player: Any) -> int:
+        if not isinstance(player, str):
+            try:
+                return as_index(player)
+            except TypeError:
+                raise no_term(player) from None
+        names = self.names or ()
+        if names.count(player) != 1:
+            raise no_term(f"{player!r} names {names.count(player)} players")
+        return names.index(player)
+
+    def name_of(self, players: tuple[int, ...]) -> str:
+        """Return a term's players in words, joined by ``x``."""
+        return " x ".join(self.names[player] if self.names else str(player) for player in players)
 
     def _rows(self) -> dict[tuple[int, ...], int]:
         if len(self._row_of) != len(self):
@@ -127,3 +147,8 @@ class Terms(Mapping[tuple[int, ...], float]):
         coordinates = np.concatenate([players[:, list(way)] for way in ways]).T
         data = np.tile(self.values[rows], len(ways))
         return sparse.COO(coordinates, data, shape=(self.n_players,) * order)
+
+
+def no_term(message: object, page: str = "quickstart") -> Exception:
+    """Return the error of a look-up that cannot be answered."""
+    return with_page(KeyError(message), page)

@@ -54,7 +54,7 @@ class Result(Protocol):
 
 def is_result(value: object) -> bool:
     """Whether a value is a `captum_spex.Interactions`."""
-    return hasattr(value, "errors_of")
+    return hasattr(value, "errors_of") and hasattr(value, "faithfulness")
 
 
 def clipped(name: str, length: int) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from captum_spex.arrays import Floats, Ints
 from captum_spex.indices import Index, IndexTerms
@@ -81,18 +81,29 @@ class AmongOthers:
         values = np.concatenate([terms.values, np.zeros(len(others))])
         return IndexTerms(terms.resolved_index, sets, values, terms.baseline)
 
+    def index_at(self, index: Index, sets: PlayerSets) -> Floats:
+        """Return the index of any sets of order 1 to ``index.max_order``, exact for this model, ``(n_sets,)``."""
+        is_inside, inside = self._inside(sets)
+        values = np.zeros(len(sets))
+        values[is_inside] = self.inner.index_at(index, inside)
+        return values
+
     def std_errors(self, index: Index, sets: PlayerSets) -> Floats | None:
         """Return the standard error of the index of every set, `other_std_error` where a player has no influence."""
-        place = np.full(self.n_players, -1)
-        place[self.players] = np.arange(len(self.players))
-        is_inside = within(sets, self.players)
-        inside = sets.take(np.flatnonzero(is_inside)).renumbered(place, self.inner.n_players)
+        is_inside, inside = self._inside(sets)
         inner_errors = self.inner.std_errors(index, inside)
         if inner_errors is None:
             return None
         errors = np.full(len(sets), self.other_std_error)
         errors[is_inside] = inner_errors
         return errors
+
+    def _inside(self, sets: PlayerSets) -> tuple[NDArray[np.bool_], PlayerSets]:
+        """Return which sets hold players of the inner game only, and these as sets of that game."""
+        place = np.full(self.n_players, -1)
+        place[self.players] = np.arange(len(self.players))
+        is_inside = within(sets, self.players)
+        return is_inside, sets.take(np.flatnonzero(is_inside)).renumbered(place, self.inner.n_players)
 
     def n_sets(self, max_order: int) -> int | None:
         """Return how many sets are listed or may have an index at all."""

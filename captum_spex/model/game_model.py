@@ -81,12 +81,16 @@ class GameModel:
         sets of a higher order.
         """
         chosen = [PlayerSets.all_of_order(1, self.n_players)]
-        values = [self._index_at(index, chosen[0])]
+        values = [self.index_at(index, chosen[0])]
         for order in range(2, index.max_order + 1):
             chosen.append(self._candidates(order, chosen[-1], values[-1]))
-            values.append(self._index_at(index, chosen[-1]))
+            values.append(self.index_at(index, chosen[-1]))
         baseline = sum(part.baseline(index) for part in self.parts)
         return IndexTerms(index, PlayerSets.concatenate(chosen), np.concatenate(values), baseline)
+
+    def index_at(self, index: Index, sets: PlayerSets) -> Floats:
+        """Return the index of any sets of order 1 to ``index.max_order``, exact for this model, ``(n_sets,)``."""
+        return np.asarray(np.sum([part.index_at(index, sets) for part in self.parts], axis=0))
 
     def std_errors(self, index: Index, sets: PlayerSets) -> Floats | None:
         """Return the standard error of the index of every set, ``None`` where there is no posterior.
@@ -128,9 +132,6 @@ class GameModel:
     def _grows(self) -> bool:
         """Whether strong sets hint at others: so in all parts but residuals, which concern all sets alike."""
         return any(part.concerns_all and not isinstance(part, Residuals) for part in self.parts)
-
-    def _index_at(self, index: Index, sets: PlayerSets) -> Floats:
-        return np.asarray(np.sum([part.index_at(index, sets) for part in self.parts], axis=0))
 
     def _candidates(self, order: int, below: PlayerSets, values: Floats) -> PlayerSets:
         """The sets of one order that get an index, given those of the order below and their values."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from matplotlib import font_manager, rcParams
 
-from captum_spex.exports.shap.term_features import distinct
+from captum_spex.exports.many_rows import distinct
 from captum_spex.interactions import Interactions
 
 TIMES = " \N{MULTIPLICATION SIGN} "

@@ -15,7 +15,8 @@ from captum_spex import checks
 from captum_spex.arrays import Floats
 from captum_spex.columns import Column
 from captum_spex.errors import ArgumentError, MaskError
-from captum_spex.exports.shap import checked_data, checked_rows, columns_of
+from captum_spex.exports.many_rows import checked_rows
+from captum_spex.exports.shap import checked_data, columns_of
 from captum_spex.interactions import Interactions
 from captum_spex.plots.arguments import checked_order
 from captum_spex.plots.chosen_terms import smallest

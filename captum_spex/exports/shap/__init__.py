@@ -12,6 +12,7 @@ from captum_spex import checks
 from captum_spex.arrays import type_of
 from captum_spex.columns import Column
 from captum_spex.errors import ArgumentError
+from captum_spex.exports.many_rows import checked_rows
 from captum_spex.exports.result import Result, is_result
 from captum_spex.exports.shap.additive_values import base_values, pair_matrix, shapley_values
 from captum_spex.exports.shap.term_features import TermTable, names_of
@@ -111,24 +112,6 @@ def _check_alike(rows: list[Result], form: str) -> None:
         return
     hint = 'With "terms" rows are joined by the names of their players.'
     raise ArgumentError("form", got, "'terms', or rows of the same players", hint)
-
-
-_EXPECTED = "a list of `Interactions`, one for each row"
-
-
-def checked_rows(results: Any) -> list[Result]:
-    """Return the results of one output, one for each row."""
-    if not isinstance(results, Sequence) or isinstance(results, str):
-        raise ArgumentError("results", "one result" if is_result(results) else type_of(results), _EXPECTED)
-    if not len(results):
-        raise ArgumentError("results", "no results", _EXPECTED)
-    for row in results:
-        if isinstance(row, Sequence) and not isinstance(row, str):
-            hint = "Choose one: `[row[0] for row in results]`."
-            raise ArgumentError("results", "rows with several outputs", "the results of one output", hint)
-        if not is_result(row):
-            raise ArgumentError("results", type_of(row), _EXPECTED)
-    return list(results)
 
 
 def columns_of(data: Any, given: list[NDArray[Any]], names: tuple[str, ...] | None) -> list[Column]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from captum_spex import checks
 from captum_spex.arrays import Floats
 from captum_spex.columns import Column
-from captum_spex.errors import ArgumentError
+from captum_spex.exports.many_rows import check_alike, distinct
 from captum_spex.exports.result import Result
 from captum_spex.exports.shap.additive_values import base_values, summing, totals
 from captum_spex.player_sets import PlayerSets
@@ -45,7 +45,7 @@ class TermTable:
     def of(cls, rows: list[Result], max_terms: int) -> TermTable:
         """Choose the terms of the largest mean absolute value."""
         results = [summing(row, "form") for row in rows]
-        _check_alike(results)
+        check_alike(results)
         names = [distinct(names_of(row.names, row.n_players)) for row in rows]
         groups = _candidates(results, names)
         table = cls(results, groups, [_players_of(groups, own) for own in names])
@@ -117,15 +117,6 @@ class TermTable:
         return texts
 
 
-def _check_alike(rows: Sequence[Result]) -> None:
-    """Raise for rows of different indices or orders; rows with few players may have lower orders."""
-    indices = {row.index for row in rows if row.max_order > 1}
-    orders = {row.max_order for row in rows if row.max_order < row.n_players}
-    if len(indices) > 1 or len(orders) > 1:
-        got = " and ".join(sorted({f"{row.index} of order {row.max_order}" for row in rows}))
-        raise ArgumentError("results", f"rows in {got}", "the same index and order in every row")
-
-
 def _candidates(rows: Sequence[Result], names: Sequence[list[str]]) -> list[tuple[str, ...]]:
     """Return the groups of names that are among the largest of some row, whatever the order of the names."""
     labels: dict[frozenset[str], tuple[str, ...]] = {}
@@ -188,20 +179,3 @@ def plain_name(name: object) -> str:
 def names_of(names: Sequence[str] | None, n_players: int) -> list[str]:
     """Return a name for every player."""
     return [f"Feature {player}" for player in range(n_players)] if names is None else list(map(plain_name, names))
-
-
-def distinct(names: Sequence[str]) -> list[str]:
-    """Number names that occur again.
-
-    Example:
-        >>> distinct(["the", "cat", "the"])
-        ['the', 'cat', 'the#2']
-    """
-    found: dict[str, None] = {}
-    given = set(names)
-    for name in names:
-        number, free = 2, name
-        while free in found or (free != name and free in given):
-            number, free = number + 1, f"{name}#{number}"
-        found[free] = None
-    return list(found)
