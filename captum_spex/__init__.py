@@ -9,19 +9,34 @@ if TYPE_CHECKING:
     from captum_spex.indices import IndexTerms
     from captum_spex.interactions import Interactions
     from captum_spex.model import GameModel, Spectrum
+    from captum_spex.summaries import Comparison, Summary, summary
 
 __version__ = "0.1.0"
 
-__all__ = ["GameModel", "IndexTerms", "Interactions", "Spectrum", "__version__", "explain", "explain_table"]
+__all__ = [
+    "Comparison",
+    "GameModel",
+    "IndexTerms",
+    "Interactions",
+    "Spectrum",
+    "Summary",
+    "__version__",
+    "explain",
+    "explain_table",
+    "summary",
+]
 
 __getattr__, __dir__ = lazily(
     __name__,
     {
+        "Comparison": "summaries",
         "GameModel": "model",
         "IndexTerms": "indices",
         "Interactions": "interactions",
         "Spectrum": "model",
+        "Summary": "summaries",
         "explain": "explaining",
         "explain_table": "explaining",
+        "summary": "summaries",
     },
 )

@@ -19,6 +19,7 @@ from captum_spex.exports.shap import MOST_TERMS, Form, to_shap_row
 from captum_spex.indices import Index, IndexTerms, resolve_index
 from captum_spex.model import AmongOthers, RecoveredGame, Spectrum
 from captum_spex.player_sets import PlayerSets
+from captum_spex.summaries import Comparison, compare
 from captum_spex.terms import no_term
 
 if TYPE_CHECKING:
@@ -172,6 +173,27 @@ class Interactions(IndexTerms):
             n_left_out=self.n_left_out,
             diagnostics=self.diagnostics,
         )
+
+    def compare(self, other: Interactions) -> Comparison:
+        r"""Return how this result differs from another one on the same players: of another row, or another model.
+
+        Players are joined by name, in whatever order each result has them; without names, by number.
+
+        Returns:
+            A `captum_spex.Comparison`: both values and the difference, this minus the other, of every term of either,
+            the standard error of the difference (errors taken as independent, :math:`\sqrt{e_1^2 + e_2^2}`) and whether
+            its 90 % interval is beyond 0.
+
+        Raises:
+            ArgumentError: if ``other`` is no result, or its players, index or order differ.
+
+        Example:
+            >>> import captum_spex
+            >>> rows = [captum_spex.explain(lambda m, x=x: x * m[:, 0], 2, budget=4) for x in (1.0, 3.0)]
+            >>> rows[0].compare(rows[1]).top(1)
+            {(0,): -2.0}
+        """
+        return compare(self, other)
 
     def errors_of(self, sets: PlayerSets) -> Floats | None:
         """Return the standard errors of a few sets; ``None`` if there are none or all are 0."""

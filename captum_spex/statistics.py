@@ -14,6 +14,9 @@ ONE_SIDED_95 = 1.645
 TWO_SIDED_95 = 1.96
 """Standard deviations within which a normal variable lies with a probability of 95 %."""
 
+INTERVAL = 1.64
+"""Standard errors to each side that hold the true value nine times out of ten."""
+
 
 def r_squared(truth: Floats, predicted: Floats, weights: Floats | None = None) -> float:
     r"""Return the share of the variance of some values that predictions explain, ``(n,)`` each.

@@ -11,7 +11,7 @@ import numpy as np
 import sparse
 
 from captum_spex import checks
-from captum_spex.arrays import Floats
+from captum_spex.arrays import Floats, Rows
 from captum_spex.errors import OrderError, with_page
 from captum_spex.player_sets import PlayerSets
 
@@ -21,7 +21,7 @@ _LARGEST_LINEAR_INDEX = np.iinfo(np.int64).max
 class Terms(Mapping[tuple[int, ...], float]):
     """Sets of players with one value each, iterated from the largest absolute value.
 
-    Players are looked up by numbers or, where they have ``names``, by these. Equal absolute values are ordered by order,
+    Players are looked up by numbers or, where they have ``names``, by these. Equal absolute values are sorted by order,
     then by a key of the players: the same terms always read the same.
 
     Example:
@@ -38,7 +38,7 @@ class Terms(Mapping[tuple[int, ...], float]):
 
     def __init__(self, sets: PlayerSets, values: Floats, *, is_sorted: bool = False) -> None:
         if not is_sorted:
-            rows = np.lexsort((sets.keys(), sets.orders, -np.abs(values)))
+            rows = largest_first(sets, values)
             sets, values = sets.take(rows), np.asarray(values, dtype=np.float64)[rows]
         values.flags.writeable = False
         self._set(sets=sets, values=values, _row_of={})
@@ -147,6 +147,11 @@ class Terms(Mapping[tuple[int, ...], float]):
         coordinates = np.concatenate([players[:, list(way)] for way in ways]).T
         data = np.tile(self.values[rows], len(ways))
         return sparse.COO(coordinates, data, shape=(self.n_players,) * order)
+
+
+def largest_first(sets: PlayerSets, values: Floats) -> Rows:
+    """Return the rows of terms from the largest absolute value; equal ones by order, then by a key of the players."""
+    return np.lexsort((sets.keys(), sets.orders, -np.abs(values)))
 
 
 def no_term(message: object, page: str = "quickstart") -> Exception:

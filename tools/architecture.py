@@ -21,7 +21,7 @@ HOUSE = {
     ),
     "asking": ("game", "designs", "evaluation"),
     "the recovered game": ("model",),
-    "results": ("exports", "interactions", "optimize", "plots"),
+    "results": ("exports", "summaries", "interactions", "optimize", "plots"),
     "algorithms": ("approximators",),
     "the spine": ("explaining", "metrics"),
     "front doors": ("games", "attr", "explainers"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+import numpy as np
+
 from captum_spex.arrays import Floats
 from captum_spex.indices import Index
 from captum_spex.masks import ends
@@ -13,6 +15,15 @@ from captum_spex.player_sets import PlayerSets
 MINUS = "\N{MINUS SIGN}"
 SUMMING = ("SV", "k-SII", "STII", "FSII", "Moebius")
 """Indices whose terms add up to f(all) - f(none), or do so up to the order that was computed."""
+
+_ROUNDING = 1e-9, 1e-12  # sizes up to which values are 0, as shares of the largest value and of the baseline
+
+
+class Valued(Protocol):
+    """Anything with values that build from a baseline."""
+
+    values: Floats
+    baseline: float
 
 
 class Result(Protocol):
@@ -55,6 +66,12 @@ class Result(Protocol):
 def is_result(value: object) -> bool:
     """Whether a value is a `captum_spex.Interactions`."""
     return hasattr(value, "errors_of") and hasattr(value, "faithfulness")
+
+
+def smallest(result: Valued) -> float:
+    """Return the size up to which values are rounding."""
+    largest = np.abs(result.values).max(initial=0.0)
+    return float(max(_ROUNDING[0] * largest, _ROUNDING[1] * abs(result.baseline)))
 
 
 def clipped(name: str, length: int) -> str:

@@ -13,15 +13,11 @@ from matplotlib.colors import to_rgba
 
 from captum_spex import checks
 from captum_spex.arrays import Floats, Ints
-from captum_spex.exports.result import as_text
+from captum_spex.exports.result import as_text, smallest
 from captum_spex.interactions import Interactions
 from captum_spex.player_sets import within
 from captum_spex.plots.style import colour_of, joined, largest_of
-
-INTERVAL = 1.64
-"""Standard errors to each side that hold the true value nine times out of ten."""
-
-_ROUNDING = 1e-9, 1e-12  # sizes up to which values are 0, as shares of the largest value and of the baseline
+from captum_spex.statistics import INTERVAL
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,12 +87,6 @@ def main_effects(result: Interactions) -> Floats:
     """Return the values of the single players, exactly 0 where they are mere rounding."""
     values = result.first_order()
     return np.where(np.abs(values) > smallest(result), values, 0.0)
-
-
-def smallest(result: Interactions) -> float:
-    """Return the size up to which values are rounding."""
-    largest = np.abs(result.values).max(initial=0.0)
-    return float(max(_ROUNDING[0] * largest, _ROUNDING[1] * abs(result.baseline)))
 
 
 def of_players(drawn: int, result: Interactions) -> str:

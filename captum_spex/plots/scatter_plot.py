@@ -16,10 +16,10 @@ from captum_spex.arrays import Floats
 from captum_spex.columns import Column
 from captum_spex.errors import ArgumentError, MaskError
 from captum_spex.exports.many_rows import checked_rows
+from captum_spex.exports.result import smallest
 from captum_spex.exports.shap import checked_data, columns_of
 from captum_spex.interactions import Interactions
 from captum_spex.plots.arguments import checked_order
-from captum_spex.plots.chosen_terms import smallest
 from captum_spex.plots.labels import TIMES, lettering, short
 from captum_spex.plots.style import BLUE, GRADUAL, GREY, NORMAL, SMALL, axes_or_new, colour_scale, note, say
 

@@ -6,12 +6,12 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from captum_spex.arrays import Floats
-from captum_spex.exports.result import as_text, counted
+from captum_spex.exports.result import as_text, counted, smallest
 from captum_spex.exports.shap.additive_values import summing
 from captum_spex.interactions import Interactions
 from captum_spex.masks import ends
 from captum_spex.plots.arguments import checked_result
-from captum_spex.plots.chosen_terms import largest_terms, smallest
+from captum_spex.plots.chosen_terms import largest_terms
 from captum_spex.plots.labels import lettering, term_labels
 from captum_spex.plots.style import GREY, NORMAL, axes_or_new, colour_of, few_lines, label_bar, note, width_for
 

@@ -35,6 +35,14 @@ TABLE_MASKS = np.random.default_rng(0).random((80, 9)) < 0.5
 TABLE = from_table(TABLE_MASKS, smooth_game(TABLE_MASKS))
 
 
+def row_of(n_players=3, names=None, index="SII", max_order=2):
+    game = lambda masks: masks.sum(axis=1)  # noqa: E731
+    return captum_spex.explain(game, n_players, budget=64, names=names, index=index, max_order=max_order)
+
+
+ROW = row_of()
+
+
 class Counting:
     """A game or a model that counts its calls."""
 
@@ -84,6 +92,8 @@ DOORS = {
     ),
     "attribute": (sums, attribute),
     "shap": (lambda rows: rows.sum(axis=1), shap_values),
+    "summary": (smooth_game, lambda _, results, **settings: captum_spex.summary(results, **settings)),
+    "compare": (smooth_game, lambda _, other: ROW.compare(other)),
     "ProxySpex": (smooth_game, lambda _, **settings: ProxySpexApproximator(**settings)),
     "GaussianProcess": (smooth_game, lambda _, **settings: GaussianProcess(**settings)),
     "BoostedTrees": (smooth_game, lambda _, **settings: BoostedTrees(**settings)),
@@ -98,6 +108,7 @@ GIVEN = "None for a table, as its values are given"
 SHAPE = r"\(1, 4\) or \(2, 4\), or a shape that broadcasts to it"
 BASELINE = r"a shape that broadcasts to the input's \(2, 4\)"
 EXAMPLES = "at least one example with one feature"
+ROWS = "a list of `Interactions`, one for each row"
 TENSORS = "a tensor or a tuple of tensors"
 PROXIES = r"a name, `GaussianProcess\(\)`, `BoostedTrees\(\)`, an object with a method `surrogates`, or a tuple"
 
@@ -220,6 +231,32 @@ BAD = [
     ("table", {"names": ["a"]}, ArgumentError, "`names`: expected one for each of the 9 players, got 1 names"),
     ("table", {"index": "SHAP"}, UnknownNameError, f"`index`: expected {NAMES}, got 'SHAP'"),
     ("table", {"max_order": 10}, OrderError, "`max_order`: expected an integer from 1 to .*, 9, got 10"),
+    # --- many rows
+    *[
+        ("summary", {"results": wrong}, ArgumentError, f"`results`: expected {message}")
+        for wrong, message in (
+            ([], f"{ROWS}, got no results"),
+            (ROW, f"{ROWS}, got one result"),
+            (3, f"{ROWS}, got an int"),
+            ([ROW, "row"], f"{ROWS}, got a str"),
+            ([[ROW, ROW]], "the results of one output, got rows with several outputs"),
+            ([ROW, row_of(index="STII")], "the same index and order in every row, got rows in SII .* and STII"),
+            ([ROW, row_of(max_order=3)], "the same index and order in every row, got rows in SII"),
+            ([ROW, row_of(n_players=4)], "the same players in every row, or names, got rows of 3 to 4 players"),
+            ([ROW, row_of(names="abc")], "names of the players in every row, or in none, got rows with names and"),
+        )
+    ],
+    ("summary", {"results": [ROW], "max_terms": 0}, ArgumentError, f"`max_terms`: expected {AT_LEAST_1}, got 0"),
+    *[
+        ("compare", {"other": wrong}, ArgumentError, f"`other`: expected {message}")
+        for wrong, message in (
+            (None, "one `Interactions`, got None"),
+            ([ROW], "one `Interactions`, got a list. Choose one of them"),
+            (row_of(n_players=4), "the same 3 players, got a result of 4 players"),
+            (row_of(names="abc"), "names in both results, or in neither, got a result with names"),
+            (row_of(index="STII"), r'SII of order 2, .*, got STII of order 2. Use `other.to\("SII", max_order=2\)`'),
+        )
+    ],
     # --- approximators
     ("ProxySpex", {"design": "latin"}, UnknownNameError, "`design`: expected 'auto', .*'spread', got 'latin'"),
     ("ProxySpex", {"proxy": "lasso"}, UnknownNameError, "`proxy`: expected 'auto', .*'boosted-trees', got 'lasso'"),
