@@ -232,8 +232,8 @@ def summary(results: Sequence[Result], *, max_terms: int = MAX_TERMS) -> Summary
         >>> import captum_spex
         >>> rows = [captum_spex.explain(lambda m, x=x: x * (m[:, 0] & m[:, 1]), 2, budget=4) for x in (1.0, -3.0)]
         >>> found = captum_spex.summary(rows)
-        >>> found.top(1, order=2), found.mean[0], round(found.spread[0], 3)
-        ({(0, 1): 2.0}, -1.0, 2.828)
+        >>> found.top(1, order=2), found.mean[:1], found.spread[:1]
+        ({(0, 1): 2.0}, array([-1.]), array([2.82842712]))
     """
     rows = checked_rows(results)
     most = checks.integer("max_terms", max_terms)
