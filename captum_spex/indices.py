@@ -24,6 +24,7 @@ References:
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -49,6 +50,7 @@ NAMES = (
 """Allowed index names, as shapiq spells them; ``"BII(p=0.3)"`` is the p-weighted Banzhaf interaction index."""
 
 _WEIGHTED_BANZHAF = re.compile(r"BII\(p=([0-9]*\.?[0-9]+)\)")
+_CHECKED = 8  # degrees above the largest order for which sums are checked; those that fail do so at the first two
 _MIDDLE, _ABSENT, _PRESENT = Fraction(0), Fraction(1), Fraction(-1)  # the points p = 1/2, 0, 1 as x = 1 - 2p
 
 
@@ -69,6 +71,14 @@ class Functional:
         """Return ``factor`` times the functional."""
         points = tuple((x, k, w * factor) for x, k, w in self.points)
         return Functional(tuple(c * factor for c in self.density), points)
+
+    def equals(self, other: Functional) -> bool:
+        """Whether both give the same number for every polynomial."""
+        difference = self + other.scaled(Fraction(-1))
+        at_points: dict[tuple[Fraction, int], Fraction] = defaultdict(Fraction)
+        for x, k, weight in difference.points:
+            at_points[x, k] += weight
+        return not any(difference.density) and not any(at_points.values())
 
     def of_derivative(self, order: int) -> Functional:
         r"""Return :math:`g \mapsto \lambda(g^{(j)} / j!)`, by partial integration where there is a density.
@@ -135,6 +145,21 @@ class Index:
     def functional(self, order: int) -> Functional:
         """Return the functional of sets of ``order`` players; order 0 is the baseline."""
         return _functional(self.name, order, self.max_order)
+
+    def value_name(self, order: int) -> str:
+        """Return what the value of a set of ``order`` players is called.
+
+        The name of the index, or ``"Shapley value"`` or ``"Banzhaf value"`` where its functional is theirs.
+
+        Example:
+            >>> [resolve_index(name, 2, 5).value_name(1) for name in ("SII", "k-SII", "BII", "Fourier")]
+            ['Shapley value', 'k-SII', 'Banzhaf value', 'Fourier coefficient']
+        """
+        return _value_name(self, order)
+
+    def adds_up(self, n_players: int) -> bool:
+        """Whether the values of all sets add up to f(all) - f(none), whatever the game of so many players is."""
+        return all(_adds_up(self, degree) for degree in range(1, min(n_players, self.max_order + _CHECKED) + 1))
 
     def fourier_weights(self, order: int, max_degree: int) -> Floats:
         r"""Return :math:`w(s, u)` of :math:`I(S) = \sum_{U \supseteq S} F(U)\, w(s, u)`, for u = 0..``max_degree``."""
@@ -281,6 +306,23 @@ _BUILDERS: dict[str, Callable[[int, int], Functional]] = {
     "Co-Moebius": lambda s, top: _point(_PRESENT),
     "Fourier": lambda s, top: _point(_MIDDLE, Fraction(-1, 2) ** s),
 }
+
+
+@cache
+def _value_name(index: Index, order: int) -> str:
+    if order == 1:
+        for value, name in (("SV", "Shapley value"), ("BV", "Banzhaf value")):
+            if index.functional(1).equals(_functional(value, 1, 1)):
+                return name
+    return "Fourier coefficient" if index.name == "Fourier" else index.name
+
+
+@cache
+def _adds_up(index: Index, degree: int) -> bool:
+    """Whether the values add up for a game that is one Fourier term of this degree."""
+    orders = range(1, min(index.max_order, degree) + 1)
+    total = sum((comb(degree, s) * _fourier_weight(index, s, degree) for s in orders), Fraction(0))
+    return total == (-1) ** degree - 1
 
 
 # --- weights ---------------------------------------------------------------------------------------------------

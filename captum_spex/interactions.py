@@ -249,7 +249,12 @@ class Interactions(IndexTerms):
         return cls(**shapiq.arguments_from_shapiq(values, names))
 
     def to_html(
-        self, path: str | os.PathLike[str] | None = None, *, title: str | None = None, max_terms: int = PAGE_TERMS
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        title: str | None = None,
+        index: str | None = None,
+        max_terms: int = PAGE_TERMS,
     ) -> str:
         """Return the result as a page, one HTML file that needs no network, and write it to ``path`` if given.
 
@@ -259,8 +264,9 @@ class Interactions(IndexTerms):
         Args:
             path: where to write it, in UTF-8; checked before anything is computed.
             title: the heading; default: the number of players.
-            max_terms: how many interactions, the largest; in addition to the main effects of all players shown (at
-                most 1,000, those of the largest terms).
+            index: which index to show; default: the result's own, but k-SII instead of SII, so that the terms add up.
+            max_terms: how many interactions, the largest; in addition to all players shown (at most 1,000, those of
+                the largest terms).
 
         Raises:
             ArgumentError: if the file cannot be written, or an argument cannot be used.
@@ -271,10 +277,10 @@ class Interactions(IndexTerms):
             >>> result.to_html(title="Two words")[:15]
             '<!doctype html>'
         """
-        return page.to_html(self, path, title=title, max_terms=max_terms)
+        return page.to_html(self, path, title=title, index=index, max_terms=max_terms)
 
     def _repr_html_(self) -> str:
-        """Return the page in a frame, with its 500 largest interactions: what notebooks show."""
+        """Return the page in a frame, with its 500 largest interactions: what notebooks show, k-SII instead of SII."""
         return page.fragment(self)
 
     def to_json(self, path: str | Path | None = None) -> str:

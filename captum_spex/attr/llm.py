@@ -20,14 +20,13 @@ from captum_spex.compat import captum
 from captum_spex.compat.versions import CAPTUM_LLM, check_version
 from captum_spex.errors import ArgumentError
 from captum_spex.explaining import StoreArgument
-from captum_spex.exports.result import clipped
+from captum_spex.exports.result import BLUE, RED, clipped, heading
 from captum_spex.exports.shap.additive_values import shapley_values
 from captum_spex.games.text.length_limit import token_limit
 from captum_spex.interactions import Interactions
 
 check_version(CAPTUM_LLM)
 
-_COLORS = {True: "#4772b3", False: "#d0365b"}  # positive and negative, as in Captum
 _LONGEST_NAME = 60  # characters that fit beside the bars
 
 
@@ -51,7 +50,9 @@ class SpexLLMAttributionResult(captum.LLMAttributionResult):  # type: ignore[mis
     def plot_interactions(
         self, order: int = 2, top: int = 10, token: int | None = None, show: bool = False
     ) -> tuple[Any, Any] | None:
-        """Draw the largest interactions of an order as bars.
+        """Draw the largest interactions of an order as bars: red raises the answer's value, blue lowers it.
+
+        Captum's own pictures, such as ``plot_token_attr``, have it the other way round.
 
         Args:
             order: number of interacting players.
@@ -76,11 +77,11 @@ class SpexLLMAttributionResult(captum.LLMAttributionResult):  # type: ignore[mis
         names = [_label(chosen.name_of(players)) for players in largest]
         values = list(largest.values())
         figure, axes = plt.subplots(figsize=(6.4, max(1.6, 0.8 + 0.35 * len(names))), layout="constrained")
-        axes.barh(range(len(names)), values, color=[_COLORS[value > 0] for value in values])
+        axes.barh(range(len(names)), values, color=[RED if value > 0 else BLUE for value in values])
         axes.set_yticks(range(len(names)), labels=names)
         axes.invert_yaxis()
         axes.axvline(0, color="black", linewidth=0.8)
-        axes.set_xlabel(f"{chosen.index} of order {order}, {_label(repr(answer.strip()))}")
+        axes.set_xlabel(f"{heading(chosen, order)}; {_label(repr(answer.strip()))}")
         if not checks.flag("show", show):
             return figure, axes
         plt.show()

@@ -102,7 +102,7 @@ def explain(
     unit: _options.Unit = "word",
     ablation: _options.Ablation = None,
     replacement: _options.Replacement = None,
-    index: _options.Index = "SII",
+    index: _options.Index = "k-SII",
     order: _options.Order = None,
     budget: _options.Budget = None,
     faithfulness: _options.Faithfulness = None,

@@ -64,7 +64,10 @@ Ablation = Annotated[
     ),
 ]
 Replacement = Annotated[str | None, _removed(metavar="TEXT", help="The text of --ablation string.")]
-Index = Annotated[str, _computed(metavar="NAME", help="Interaction index: SII, STII, FSII, BII, Moebius, ...")]
+Index = Annotated[
+    str,
+    _computed(metavar="NAME", help="Interaction index: k-SII, whose terms add up; SII, STII, FSII, BII, Moebius, ..."),
+]
 Order = Annotated[int | None, _computed(metavar="N", min=1, help="Largest order of interactions. Default: 2.")]
 Budget = Annotated[
     str | None,

@@ -17,13 +17,11 @@ from rich.text import Text
 
 from captum_spex import __version__
 from captum_spex.errors import ArgumentError
-from captum_spex.exports.result import clipped
-from captum_spex.exports.shap.additive_values import shapley_values
+from captum_spex.exports.result import BLUE, MINUS, RED, clipped, heading, sum_in_words
 from captum_spex.interactions import Interactions
 from captum_spex.masks import ends
 
 FORMAT, VERSION = "captum_spex.explanation", 1
-_COLORS = {True: "dark_orange", False: "dodger_blue1"}  # of positive and negative values
 _VALUES = {
     "logit": "Logit of",
     "margin": "Margin of",
@@ -52,13 +50,13 @@ _CONTROL = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if chr(cod
 
 
 def show(result: Interactions, game: Any, facts: Mapping[str, Any], *, top: int, to_stderr: bool, n_found: int) -> None:
-    """Print the text coloured by its main effects, and the largest terms of every order."""
+    """Print the text coloured by the values of its players, and the largest terms of every order."""
     stream = sys.stderr if to_stderr else sys.stdout
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="replace")  # a character that the terminal cannot show must not fail the run
     console = Console(file=stream, highlight=False)
-    console.print(_coloured(game, shapley_values(result)))
+    console.print(_coloured(game, result.first_order()))
     console.print(_headline(result, facts))
     for order in range(1, result.max_order + 1):
         table = _table(result, order, top, console)
@@ -89,7 +87,7 @@ def write_html(result: Interactions, facts: Mapping[str, Any], path: str, *, max
     """Write the explanation as a page."""
     title = f"{_VALUES[facts['output']]} {facts['target']!r}"
     try:
-        result.to_html(path, title=title, max_terms=max_terms)
+        result.to_html(path, title=title, index=result.index, max_terms=max_terms)
     except ArgumentError as error:
         raise error.renamed("html") if error.argument == "path" else error from None
 
@@ -148,8 +146,12 @@ def _coloured(game: Any, values: Any) -> Text:
     largest = float(np.abs(values).max()) or 1.0
     for (start, end), value in zip(game.spans, values, strict=True):
         strong = "bold " if abs(value) > _STYLE.strong * largest else ""
-        text.stylize(f"{strong}{_COLORS[bool(value > 0)]}", start, end)
+        text.stylize(f"{strong}{_colour(value)}".strip(), start, end)
     return text
+
+
+def _colour(value: float) -> str:
+    return RED if value > 0 else BLUE if value < 0 else ""
 
 
 def _headline(result: Interactions, facts: Mapping[str, Any]) -> Text:
@@ -164,14 +166,20 @@ def _headline(result: Interactions, facts: Mapping[str, Any]) -> Text:
         basis = f"faithfulness {known} (R² on held-out masks), from {result.n_evaluations:,} evaluations"
     lines = Text(
         _printable(
-            f"\n{_VALUES[facts['output']]} {facts['target']!r}: {of_text:+.4f}; without the {result.n_players} "
-            f"{facts['unit']}s: {of_nothing:+.4f} (ablation: {facts['ablation']})\n"
-            f"Model: {model}\n{index}: {basis}"
+            f"\n{_VALUES[facts['output']]} {facts['target']!r}: f(all) = {of_text:+.4f}\n"
+            f"without the {result.n_players} {facts['unit']}s: f(none) = {of_nothing:+.4f} "
+            f"(ablation: {facts['ablation']})\n"
+            f"Model: {model}\n{index}: {basis}\n{_sentence(sum_in_words(result))}"
         )
     )
     if unsure:
         lines.append("\nToo few evaluations to rely on: increase --budget.", style="bold red")
     return lines
+
+
+def _sentence(words: str) -> str:
+    """Return words that begin with a capital and can be shown by any terminal."""
+    return words[0].upper() + words[1:].replace(MINUS, "-")
 
 
 def _table(result: Interactions, order: int, top: int, console: Console) -> Table | None:
@@ -181,7 +189,7 @@ def _table(result: Interactions, order: int, top: int, console: Console) -> Tabl
     chosen = result.sets.take(rows)
     values = result.values[rows]
     errors = result.errors_of(chosen)
-    title = "Main effects" if order == 1 else f"Interactions of order {order}"
+    title = _sentence(heading(result, order))
     n_more = int(np.count_nonzero(result.orders == order)) - len(rows)
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     table.add_column("players")
@@ -193,7 +201,7 @@ def _table(result: Interactions, order: int, top: int, console: Console) -> Tabl
     width = _STYLE.bar if console.width >= _STYLE.narrow else _STYLE.narrow_bar
     block = "█" if console.encoding.startswith("utf") else "#"
     for place, (players, value) in enumerate(zip(chosen.tuples(), values, strict=True)):
-        bar = Text(block * round(width * abs(value) / largest), style=_COLORS[bool(value > 0)])
+        bar = Text(block * round(width * abs(value) / largest), style=_colour(value))
         error = [] if errors is None else [f"{errors[place]:.2g}"]
         table.add_row(_named(result, players), f"{value:+.4f}", *error, bar)
     if n_more:

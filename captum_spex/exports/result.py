@@ -1,8 +1,8 @@
-"""The part of a result that exports need, and facts that several of them report."""
+"""The part of a result that exports need, and what several of them say: names, sums, numbers and colours."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,9 +12,14 @@ from captum_spex.indices import Index
 from captum_spex.masks import ends
 from captum_spex.player_sets import PlayerSets
 
+RED, BLUE = "#ff0051", "#008bfb"
+"""Colours of terms that raise and that lower the value, everywhere: SHAP's."""
+
 MINUS = "\N{MINUS SIGN}"
 SUMMING = ("SV", "k-SII", "STII", "FSII", "Moebius")
-"""Indices whose terms add up to f(all) - f(none), or do so up to the order that was computed."""
+"""Indices whose terms add up to f(all) - f(none); those of Moebius if no higher order is missing."""
+
+_ROUNDING = 1e-6  # share of the largest number up to which a sum is what it should be
 
 _ROUNDING = 1e-9, 1e-12  # sizes up to which values are 0, as shares of the largest value and of the baseline
 
@@ -101,6 +106,64 @@ def screened_out(diagnostics: Mapping[str, Any]) -> str:
         return ""
     bound = f"main effects below {diagnostics['screened_out_bound']:.2g} (95 %)"
     return f"{counted(n_out, 'player')} screened out: {bound}, interactions not sought"
+
+
+def value_name(result: Result, order: int, *, plural: bool = False) -> str:
+    """Return what the value of a term of this order is called: "Shapley value", "SII", "Fourier coefficient"."""
+    name = result.resolved_index.value_name(order)
+    return f"{name}s" if plural and " " in name else name
+
+
+def value_names(result: Result, orders: Iterable[int] | None = None) -> str:
+    """Return what the values of terms of these orders, by default all, are called.
+
+    Example:
+        >>> import captum_spex
+        >>> result = captum_spex.explain(lambda m: 1.0 * (m[:, 0] & m[:, 1]), 2, budget=4)
+        >>> value_names(result), value_names(result.to("k-SII"))
+        ('Shapley values of players, SII of groups', 'k-SII')
+    """
+    drawn = range(1, result.max_order + 1) if orders is None else orders
+    names = list(dict.fromkeys(value_name(result, order, plural=True) for order in drawn))
+    return names[0] if len(names) == 1 else f"{names[0]} of players, {names[1]} of groups"
+
+
+def heading(result: Result, order: int) -> str:
+    """Return what stands above the terms of an order: "single players: Shapley values"."""
+    terms = "single players" if order == 1 else f"interactions of order {order}"
+    return f"{terms}: {value_name(result, order, plural=True)}"
+
+
+def sum_in_words(result: Result, *, all_shown: bool = True) -> str:
+    """Return whether the terms, those that are not shown among them, add up to f(all) - f(none), in one line.
+
+    What is said is true of this very result: its terms are added up. Where some were left out, so that their sum is not
+    known, the index decides.
+    """
+    whole, reached = value_of_all(result) - value_of_none(result), float(result.values.sum())
+    largest = np.abs([whole, result.baseline, result.values.max(initial=0.0), result.values.min(initial=0.0)]).max()
+    goal = f"f(all) {MINUS} f(none) = {as_text(whole if abs(whole) > _ROUNDING * largest else 0.0, 4)}"
+    is_law = result.resolved_index.adds_up(result.n_players)
+    is_complete = abs(reached - whole) <= _ROUNDING * largest
+    if is_complete or (is_law and result.n_left_out):
+        terms = "the terms" if all_shown and is_complete else "with those not shown, the terms"
+        return f"{terms} add up to {goal}" + ("" if is_law else ", for this game")
+    if is_law:
+        return f"as estimated, the terms add up to {as_text(reached, 4)}, not quite to {goal}"
+    if result.index == "Moebius":
+        return f"without the terms that are missing, they do not add up to {goal}"
+    name = value_name(result, result.max_order, plural=True)
+    return f"{name if ' ' in name else f'{name} values'} do not add up to {goal}; k-SII does"
+
+
+def displayed(result: Any, index: str | None) -> Any:
+    """Return the result in the index that a display shows: the one asked for, else k-SII if it is SII.
+
+    Displays that look like a sum show an index whose terms are one.
+    """
+    if index is None:
+        index = "k-SII" if result.index == "SII" else result.index
+    return result if index == result.index else result.to(index, result.max_order)
 
 
 def value_of_all(result: Result) -> float:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from captum_spex.exports.result import Result, clipped, screened_out
+from captum_spex.exports.result import Result, clipped, heading, screened_out, sum_in_words
 
 _ROWS, _BAR_WIDTH, _NAME_WIDTH = 10, 20, 44  # a result of order 2 fits a terminal of 30 lines and 90 columns
 
@@ -21,6 +21,7 @@ def tables(result: Result) -> str:
     lines = [
         f"{result.index} of {result.n_players:,} players: {terms}{left_out}",
         f"baseline {result.baseline:.6g} | faithfulness {faithfulness} | {result.n_evaluations:,} evaluations",
+        sum_in_words(result),
     ]
     if screened := screened_out(result.diagnostics):
         lines.append(screened)
@@ -52,4 +53,4 @@ def _table(result: Result, order: int) -> list[str]:
         f"  {name:<{width}}  {value:>+12.6g}{doubt}  {bar}".rstrip()
         for name, value, doubt, bar in zip(names, values, doubts, bars, strict=True)
     ]
-    return ["", "main effects" if order == 1 else f"interactions of order {order}", *lines]
+    return ["", heading(result, order), *lines]

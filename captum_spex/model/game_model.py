@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from captum_spex.arrays import Floats
 from captum_spex.indices import Index, IndexTerms
-from captum_spex.masks import as_masks
+from captum_spex.masks import as_masks, ends
 from captum_spex.model.kernel_expansion import KernelExpansion
 from captum_spex.model.linked_expansion import LinkedExpansion
 from captum_spex.model.part import Part
@@ -31,6 +31,7 @@ class Limits:
 
 
 LIMITS = Limits()
+_ROUNDING = 1e-9  # share of the largest number below which a sum is complete
 _PART_KINDS: dict[str, type[Spectrum] | type[KernelExpansion] | type[LinkedExpansion] | type[Residuals]] = {
     kind.kind: kind for kind in (Spectrum, KernelExpansion, LinkedExpansion, Residuals)
 }
@@ -78,7 +79,8 @@ class GameModel:
         Candidates are all sets of an order while there are at most a million pairs, or 50,000 of a higher order.
         Beyond: the sets below the largest Fourier terms of the parts, and, where a part concerns all
         sets, those that add a player to one of the strongest sets of the order below: about a million pairs, or 20,000
-        sets of a higher order.
+        sets of a higher order. Where all sets have one, the terms of an index that adds up to f(all) - f(none) do so,
+        though a linked game averages them over random coalitions.
         """
         chosen = [PlayerSets.all_of_order(1, self.n_players)]
         values = [self.index_at(index, chosen[0])]
@@ -86,7 +88,10 @@ class GameModel:
             chosen.append(self._candidates(order, chosen[-1], values[-1]))
             values.append(self.index_at(index, chosen[-1]))
         baseline = sum(part.baseline(index) for part in self.parts)
-        return IndexTerms(index, PlayerSets.concatenate(chosen), np.concatenate(values), baseline)
+        sets, found = PlayerSets.concatenate(chosen), np.concatenate(values)
+        if index.adds_up(self.n_players) and len(sets) == self._n_all(index.max_order):
+            found = self._completed(found)
+        return IndexTerms(index, sets, found, baseline)
 
     def index_at(self, index: Index, sets: PlayerSets) -> Floats:
         """Return the index of any sets of order 1 to ``index.max_order``, exact for this model, ``(n_sets,)``."""
@@ -107,7 +112,7 @@ class GameModel:
         """Return how many sets up to an order may have an index at all; ``None`` if only the terms listed can."""
         if not self._grows:
             return None
-        return sum(comb(self.n_players, order) for order in range(1, max_order + 1))
+        return self._n_all(max_order)
 
     def spectrum(self, max_terms: int) -> Spectrum:
         """Return the ``max_terms`` largest Fourier terms, for display."""
@@ -132,6 +137,16 @@ class GameModel:
     def _grows(self) -> bool:
         """Whether strong sets hint at others: so in all parts but residuals, which concern all sets alike."""
         return any(part.concerns_all and not isinstance(part, Residuals) for part in self.parts)
+
+    def _n_all(self, max_order: int) -> int:
+        return sum(comb(self.n_players, order) for order in range(1, max_order + 1))
+
+    def _completed(self, values: Floats) -> Floats:
+        """Spread what is missing to f(all) - f(none) over the values by their sizes, so that zeros stay zeros."""
+        full, empty = self(ends(self.n_players))
+        missing, sizes = full - empty - values.sum(), np.abs(values)
+        is_rounding = abs(missing) <= _ROUNDING * max(sizes.max(), abs(full), abs(empty))
+        return values if is_rounding else values + missing * sizes / sizes.sum()
 
     def _candidates(self, order: int, below: PlayerSets, values: Floats) -> PlayerSets:
         """The sets of one order that get an index, given those of the order below and their values."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
+from captum_spex.exports.result import value_names
 from captum_spex.interactions import Interactions
 from captum_spex.plots.arguments import checked_orders, checked_result
-from captum_spex.plots.chosen_terms import Shown, largest_terms
+from captum_spex.plots.chosen_terms import Shown, about_sum, largest_terms
 from captum_spex.plots.labels import lettering, term_labels
 from captum_spex.plots.style import (
     GREY,
@@ -27,7 +28,7 @@ def bar(result: Interactions, *, order: int | None = None, max_display: int = 12
 
     Args:
         result: what to draw.
-        order: 1 for main effects, 2 for pairs, ...; default: all orders.
+        order: 1 for single players, 2 for pairs, ...; default: all orders.
         max_display: how many terms.
         ax: where to draw; default: the current axes if empty, else a new figure.
 
@@ -46,14 +47,15 @@ def bar(result: Interactions, *, order: int | None = None, max_display: int = 12
         ['never × fails']
     """
     result = checked_result(result)
-    shown = largest_terms(result, checked_orders(result, order), max_display, errors=True)
+    orders = checked_orders(result, order)
+    shown = largest_terms(result, orders, max_display, errors=True)
     labels = term_labels(result, shown.players)
     ax = axes_or_new(ax, width_for(labels), 1.1 + 0.32 * max(4, len(shown)))
     if len(shown):
         _draw(ax, shown, labels)
     else:
         say_empty(ax, order)
-    note(ax, result.index, shown.caption)
+    note(ax, value_names(result, orders), about_sum(result, orders, len(shown)), shown.caption)
     return ax
 
 

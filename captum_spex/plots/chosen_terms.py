@@ -13,7 +13,7 @@ from matplotlib.colors import to_rgba
 
 from captum_spex import checks
 from captum_spex.arrays import Floats, Ints
-from captum_spex.exports.result import as_text, smallest
+from captum_spex.exports.result import as_text, smallest, sum_in_words, value_name
 from captum_spex.interactions import Interactions
 from captum_spex.player_sets import within
 from captum_spex.plots.style import colour_of, joined, largest_of
@@ -83,7 +83,7 @@ def most_involved(result: Interactions, orders: Collection[int], max_display: in
     return np.sort(chosen[: max(1, np.count_nonzero(involved[chosen] > smallest(result)))])
 
 
-def main_effects(result: Interactions) -> Floats:
+def single_values(result: Interactions) -> Floats:
     """Return the values of the single players, exactly 0 where they are mere rounding."""
     values = result.first_order()
     return np.where(np.abs(values) > smallest(result), values, 0.0)
@@ -95,9 +95,20 @@ def of_players(drawn: int, result: Interactions) -> str:
     return "" if drawn == all_players else f"the {drawn:,} most involved of {all_players:,} players"
 
 
-def scale(what: str, values: Floats) -> str:
-    """Return the scale of a picture in words: the largest of some values, nothing if all are 0."""
-    return f"{what} up to {as_text(values[np.argmax(np.abs(values))], sign='+')}" if values.any() else ""
+def scale(result: Interactions, what: str, values: Floats, orders: Collection[int]) -> str:
+    """Return a scale of a picture in words: what its values are called and the largest, nothing if all are 0."""
+    if not values.any():
+        return ""
+    names = dict.fromkeys(value_name(result, order, plural=True) for order in orders)
+    return f"{what}: {', '.join(names)} up to {as_text(values[np.argmax(np.abs(values))], sign='+')}"
+
+
+def about_sum(result: Interactions, orders: Collection[int], n_drawn: int) -> str:
+    """Return whether the terms, so many of which are drawn, add up; nothing where one order of several is drawn."""
+    if len(orders) < min(2, result.max_order):
+        return ""
+    n_terms = int(np.count_nonzero(np.abs(result.values) > smallest(result)))
+    return sum_in_words(result, all_shown=n_drawn == n_terms)
 
 
 WIDEST = 6.0  # points

@@ -12,11 +12,11 @@ from captum_spex.arrays import Floats, Ints, as_array, real_numbers
 from captum_spex.errors import ArgumentError, MaskError
 from captum_spex.interactions import Interactions
 from captum_spex.plots.arguments import checked_orders, checked_result
-from captum_spex.plots.chosen_terms import draw_links, largest_terms, main_effects, scale
+from captum_spex.plots.chosen_terms import about_sum, draw_links, largest_terms, scale, single_values
 from captum_spex.plots.style import GREY, axes_or_new, bare, joined, largest_of, note, tint
 
 _DARKEST = 0.5  # the image is drawn from this grey to white, so that colours are visible on it
-_STRONGEST = 0.75  # opacity of the largest main effect
+_STRONGEST = 0.75  # opacity of the largest value
 _GREY_OF_RGB = np.array([0.299, 0.587, 0.114])
 
 
@@ -29,7 +29,7 @@ def image(
     max_display: int = 12,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw an image in grey, its segments tinted by main effect, and links between segments that interact.
+    r"""Draw an image in grey, its segments tinted by their value, and links between segments that interact.
 
     Args:
         result: what to draw.
@@ -52,8 +52,8 @@ def image(
         >>> from captum_spex import plots
         >>> result = captum_spex.explain(lambda m: 2.0 * (m[:, 0] & m[:, 1]), 2, budget=4)
         >>> ax = plots.image(result, np.zeros((1, 2, 4)), [[0, 0, 1, 1], [0, 0, 1, 1]])
-        >>> ax.get_xlabel()
-        'SII; colours: main effects up to +1; links up to +2'
+        >>> ax.get_xlabel().split("\\n")[0]
+        'colours: Shapley values up to +1; links: SII up to +2'
     """
     result = checked_result(result)
     orders = checked_orders(result, order, 2)
@@ -64,7 +64,7 @@ def image(
     ax = axes_or_new(ax, 5.0, 0.45 + 5.0 * float(np.clip(height / width, 0.4, 2.0)))
     bare(ax)
     ax.imshow(grey, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    values = main_effects(result)
+    values = single_values(result)
     ax.imshow(_tinted(values)[parts], interpolation="nearest")
     centres = _centres(parts, result.n_players)
     _draw_borders(ax, parts)
@@ -72,8 +72,9 @@ def image(
     ends = sorted({player for term in links.players for player in term})
     x, y = centres[ends].T
     ax.scatter(x, y, s=16, color="white", edgecolors="#333333", linewidths=0.8, zorder=3)
-    scales = [scale("colours: main effects", values), scale("links", links.values) or "no interactions"]
-    note(ax, joined(result.index, *scales), links.largest_of_all("links"))
+    scales = scale(result, "colours", values, (1,)), scale(result, "links", links.values, orders) or "no interactions"
+    drawn = about_sum(result, (1, *orders), np.count_nonzero(values) + len(links))
+    note(ax, joined(*scales), drawn, links.largest_of_all("links"))
     return ax
 
 
@@ -113,7 +114,7 @@ def _grey(image: Any, size: tuple[int, ...]) -> Floats:
 
 
 def _tinted(values: Floats) -> Floats:
-    """Return the colour of every player, clear where the main effect is 0."""
+    """Return the colour of every player, clear where the value is 0."""
     limit = largest_of(values)
     colours = tint(np.where(values >= 0, limit, -limit), limit)
     colours[:, 3] = _STRONGEST * np.abs(values) / limit

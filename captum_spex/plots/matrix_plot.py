@@ -6,10 +6,10 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from captum_spex.arrays import Floats, Ints
-from captum_spex.exports.result import MINUS, as_text
+from captum_spex.exports.result import MINUS, as_text, value_name
 from captum_spex.interactions import Interactions
 from captum_spex.plots.arguments import checked_orders, checked_result
-from captum_spex.plots.chosen_terms import largest_terms, main_effects, most_involved, of_players
+from captum_spex.plots.chosen_terms import about_sum, largest_terms, most_involved, of_players, single_values
 from captum_spex.plots.labels import lettering, player_labels
 from captum_spex.plots.style import (
     DIVERGING,
@@ -35,13 +35,16 @@ def matrix(
     colorbar: bool = True,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the interactions of all pairs as a heat map, main effects on the diagonal.
+    """Draw the interactions of all pairs as a heat map, the values of single players on the diagonal.
+
+    Of SII these are Shapley values. (The diagonal of SHAP's matrices, ``result.to_shap("matrix")``, is something else:
+    the Shapley value less half of the player's pairs.)
 
     Args:
         result: what to draw; of order 2 or more.
-        max_display: how many players, those of the largest involvement (absolute values of their main effect and
-            pairs, added up).
-        diagonal: whether main effects are drawn; leave them out where they are much larger than the interactions.
+        max_display: how many players, those of the largest involvement (absolute values of their own term and
+            their pairs, added up).
+        diagonal: whether single players are drawn; leave them out where they are much larger than the interactions.
         colorbar: whether there is a scale beside the map.
         ax: where to draw; default: the current axes if empty, else a new figure.
 
@@ -73,11 +76,18 @@ def matrix(
     _label(ax, [player_labels(result, 18)[player] for player in chosen])
     if len(chosen) <= _MOST_NUMBERS:
         _write(ax, values, limit)
-    pairs = largest_terms(result, (2,), 1)
-    none = "" if len(pairs) else "no interactions"
-    note(ax, f"{result.index}, main effects on the diagonal" if diagonal else result.index, none,
-         of_players(len(chosen), result))  # fmt: skip
+    note(ax, *_said(result, values, diagonal), of_players(len(chosen), result))
     return ax
+
+
+def _said(result: Interactions, values: Floats, diagonal: bool) -> tuple[str, ...]:
+    """Return what the cells are, whether there are pairs, and whether all terms add up."""
+    single, pairs = (value_name(result, order, plural=True) for order in (1, 2))
+    none = "" if len(largest_terms(result, (2,), 1)) else "no interactions"
+    if not diagonal:
+        return pairs, none
+    names = pairs if pairs == single else f"{single} on the diagonal, {pairs} of pairs"
+    return names, none, about_sum(result, (1, 2), np.count_nonzero(np.triu(values)))
 
 
 def _values(result: Interactions, chosen: Ints, diagonal: bool) -> Floats:
@@ -85,7 +95,7 @@ def _values(result: Interactions, chosen: Ints, diagonal: bool) -> Floats:
     values = np.zeros((len(chosen), len(chosen)))
     for (first, second), value in largest_terms(result, (2,), len(result) or 1, among=chosen):
         values[place[first], place[second]] = values[place[second], place[first]] = value
-    values[np.diag_indices(len(chosen))] = main_effects(result)[chosen] if diagonal else np.nan
+    values[np.diag_indices(len(chosen))] = single_values(result)[chosen] if diagonal else np.nan
     return values
 
 

@@ -1,4 +1,4 @@
-"""Players as a network: nodes are main effects, links are interactions."""
+"""Players as a network: nodes are single players, links are interactions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ from captum_spex.arrays import Floats, Ints, real_numbers
 from captum_spex.errors import ArgumentError
 from captum_spex.interactions import Interactions
 from captum_spex.plots.arguments import checked_orders, checked_result
-from captum_spex.plots.chosen_terms import draw_links, largest_terms, main_effects, most_involved, of_players, scale
+from captum_spex.plots.chosen_terms import (
+    about_sum,
+    draw_links,
+    largest_terms,
+    most_involved,
+    of_players,
+    scale,
+    single_values,
+)
 from captum_spex.plots.labels import lettering, player_labels
 from captum_spex.plots.style import NORMAL, PALE, SMALL, axes_or_new, bare, joined, largest_of, note, say, tint
 
@@ -46,7 +54,7 @@ def network(
     labels: bool | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw players as nodes, sized and coloured by main effect, and interactions as links, by width and colour.
+    """Draw players as nodes, sized and coloured by their own value, and interactions as links, by width and colour.
 
     Args:
         result: what to draw.
@@ -93,8 +101,10 @@ def network(
     _frame(ax, given, names)
     if not len(links):
         say(ax, "no interactions", 0.5 if len(chosen) > 2 else 0.25)
-    scales = [scale("nodes: main effects", main_effects(result)[chosen]), scale("links", links.values)]
-    note(ax, joined(result.index, *scales), joined(of_players(len(chosen), result), links.largest_of_all("links")))
+    nodes = single_values(result)[chosen]
+    scales = scale(result, "nodes", nodes, (1,)), scale(result, "links", links.values, orders)
+    drawn = joined(of_players(len(chosen), result), links.largest_of_all("links"))
+    note(ax, joined(*scales), about_sum(result, (1, *orders), np.count_nonzero(nodes) + len(links)), drawn)
     return ax
 
 
@@ -114,8 +124,8 @@ def _on_circle(count: int) -> Floats:
 
 
 def _draw_nodes(ax: Axes, result: Interactions, chosen: Ints, places: Floats) -> Floats:
-    """Draw the nodes; their area is proportional to the main effect, down to a smallest visible size."""
-    effects = main_effects(result)[chosen]
+    """Draw the nodes; their area is proportional to the value, down to a smallest visible size."""
+    effects = single_values(result)[chosen]
     share = np.abs(effects) / largest_of(effects)
     largest = min(SIZES.largest, (0.85 * SIZES.circle / len(chosen)) ** 2)
     sizes = np.asarray(np.maximum(share * largest, SIZES.smallest))

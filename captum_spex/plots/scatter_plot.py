@@ -16,12 +16,12 @@ from captum_spex.arrays import Floats
 from captum_spex.columns import Column
 from captum_spex.errors import ArgumentError, MaskError
 from captum_spex.exports.many_rows import checked_rows
-from captum_spex.exports.result import smallest
+from captum_spex.exports.result import smallest, value_name
 from captum_spex.exports.shap import checked_data, columns_of
 from captum_spex.interactions import Interactions
 from captum_spex.plots.arguments import checked_order
 from captum_spex.plots.labels import TIMES, lettering, short
-from captum_spex.plots.style import BLUE, GRADUAL, GREY, NORMAL, SMALL, axes_or_new, colour_scale, note, say
+from captum_spex.plots.style import GRADUAL, GREY, NORMAL, SMALL, axes_or_new, colour_of, colour_scale, note, say
 
 _MOST_CATEGORIES = 12
 _UNITS = ((86400.0, "days"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
@@ -41,7 +41,7 @@ def scatter(
     Args:
         results: one result for every row.
         players: the players of the term, by number or name: the value of the first is across, the second is the
-            colour. A single one shows its main effect.
+            colour. A single one shows its own value, red above 0 and blue below.
         data: the players' values, ``(rows, n_players)``: an array, a list of rows, or a data frame, whose columns are
             sorted like the players by their names. Texts are categories; dates and durations keep their distances,
             ordered categories their order; rows without a value are drawn at the left margin, or grey.
@@ -74,7 +74,9 @@ def scatter(
     names = [short(rows[0].names[player] if rows[0].names else f"player {player}", width) for player in term]
     ax.axhline(0, color=GREY, linewidth=0.8, zorder=0)
     if len(term) == 1:
-        ax.scatter(_with_margin(across), values, s=18, color=BLUE, alpha=0.8, linewidths=0)
+        ax.scatter(
+            _with_margin(across), values, s=18, color=[colour_of(value) for value in values], alpha=0.8, linewidths=0
+        )
     else:
         _draw_coloured(ax, across, values, columns[term[1]], names[1] if colorbar else "")
     _finish(ax, names, [columns[player] for player in term], rows, values)
@@ -133,8 +135,8 @@ def _finish(ax: Axes, names: list[str], columns: list[Column], rows: list[Intera
     _mark(ax.xaxis, columns[0])
     if columns[0].labels and not columns[0].is_missing.any():
         ax.set_xlim(-0.5, len(columns[0].labels) - 0.5)
-    label = TIMES.join(names)
-    ax.set_ylabel(f"{rows[0].index} of\n{label}" if len(label) > 24 else f"{rows[0].index} of {label}",
+    label, kind = TIMES.join(names), value_name(rows[0], len(names))
+    ax.set_ylabel(f"{kind} of\n{label}" if len(label) > 24 else f"{kind} of {label}",
                   fontsize=NORMAL, **lettering(label))  # fmt: skip
     missing = int(np.isnan(values).sum())
     said = [f"{missing} of {len(rows)} rows left this term out"] if missing else []

@@ -15,7 +15,7 @@ from captum_spex.arrays import Floats
 from captum_spex.interactions import Interactions
 from captum_spex.model import Spectrum
 from captum_spex.plots.arguments import checked_result
-from captum_spex.plots.style import BLUE, GREY, NORMAL, RED, SMALL, axes_or_new, bare, inset, note, say
+from captum_spex.plots.style import GREY, NORMAL, SMALL, axes_or_new, bare, inset, note, say
 
 _DRAWN, _MENTIONED = 1e-3, 1e-4  # shares of the variance from which an order is drawn, or mentioned
 _WORK = 2_000_000  # terms times players that are read off within about a second
@@ -85,7 +85,7 @@ def _draw_energy(ax: Axes, by_order: Floats) -> None:
     orders = f"order {last + 1}" if len(by_order) == last + 1 else f"orders {last + 1} to {len(by_order)} together"
     note(ax, "order", f"{orders}: {100 * others:.1g} %" if others >= _MENTIONED else "")
     numbers = np.arange(1, len(shares) + 1)
-    ax.bar(numbers, shares, width=0.7, color=BLUE)
+    ax.bar(numbers, shares, width=0.7, color=GREY)
     for order, share in zip(numbers.tolist(), shares.tolist(), strict=True):
         text = f"{share:.0%}" if share >= 0.01 else "<1%"
         ax.annotate(text, (order, share), (0, 3), textcoords="offset points", ha="center", fontsize=SMALL)
@@ -98,7 +98,7 @@ def _draw_energy(ax: Axes, by_order: Floats) -> None:
 
 def _draw_faithfulness(ax: Axes, reached: Floats) -> None:
     numbers = np.arange(1, len(reached) + 1)
-    ax.plot(numbers, reached, color=RED, linewidth=2, marker="o" if len(reached) < 40 else "", markersize=4)
+    ax.plot(numbers, reached, color="black", linewidth=2, marker="o" if len(reached) < 40 else "", markersize=4)
     if len(reached) > 20:
         ax.set_xscale("log")
         ax.xaxis.set_major_formatter(ScalarFormatter())

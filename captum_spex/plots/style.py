@@ -12,12 +12,12 @@ from numpy.typing import ArrayLike
 
 from captum_spex.arrays import Floats, type_of
 from captum_spex.errors import ArgumentError
-from captum_spex.exports.result import as_text
+from captum_spex.exports.result import BLUE, RED, as_text
 
-RED, BLUE = "#ff0051", "#008bfb"  # raises, lowers: SHAP's colours
 GREY, PALE = "#666666", "#dddddd"
 DIVERGING = LinearSegmentedColormap.from_list("captum_spex", [BLUE, "#ffffff", RED])
-GRADUAL = LinearSegmentedColormap.from_list("captum_spex_gradual", [BLUE, "#8c3fb5", RED])
+GRADUAL = LinearSegmentedColormap.from_list("captum_spex_gradual", ["#440154", "#31688e", "#35b779", "#e0c715"])
+"""Of features, from low to high: neither red nor blue, which are signs of values."""
 SMALL, NORMAL = 8.5, 10.0  # font sizes
 _DARKEST = 0.62  # luminance below which letters are white
 

@@ -14,9 +14,10 @@ from matplotlib.text import Text
 
 from captum_spex import checks
 from captum_spex.arrays import Floats, Ints
+from captum_spex.exports.result import displayed
 from captum_spex.interactions import Interactions
 from captum_spex.plots.arguments import checked_orders, checked_result
-from captum_spex.plots.chosen_terms import Shown, colours_of, largest_terms, main_effects, scale, widths_of
+from captum_spex.plots.chosen_terms import Shown, about_sum, colours_of, largest_terms, scale, single_values, widths_of
 from captum_spex.plots.labels import lettering, short
 from captum_spex.plots.style import bare, checked_axes, empty_axes, ink_on, joined, largest_of, new_axes, note, tint
 
@@ -67,15 +68,17 @@ def text(
     result: Interactions,
     *,
     order: int | None = None,
+    index: str | None = None,
     max_display: int = 12,
     font_size: float | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the players as words in reading order, coloured by main effect, with arcs between those that interact.
+    """Draw the players as words in reading order, coloured by their value, with arcs between those that interact.
 
     Args:
         result: what to draw; its names are the words.
         order: of the interactions; groups of three and more are chains of arcs; default: all orders.
+        index: which index to draw; default: the result's own, but k-SII instead of SII, so that the terms add up.
         max_display: how many interactions, the largest.
         font_size: in points; default: 13, down to 8 for long texts; smaller in axes that are given and too small.
         ax: where to draw, of its final size; default: the current axes if empty, else a new figure as high as needed.
@@ -85,6 +88,7 @@ def text(
 
     Raises:
         OrderError: if the result does not hold the order.
+        UnknownNameError: if the index is unknown.
         ArgumentError: any other argument that cannot be used.
 
     Example:
@@ -95,8 +99,9 @@ def text(
         >>> [word.get_text() for word in ax.texts], len(ax.patches)
         (['never', 'fails'], 1)
     """
-    result = checked_result(result)
-    links = largest_terms(result, checked_orders(result, order, 2), max_display)
+    result = displayed(checked_result(result), index)
+    orders = checked_orders(result, order, 2)
+    links = largest_terms(result, orders, max_display)
     usual = float(np.clip(SIZES.usual * np.sqrt(SIZES.short / result.n_players), SIZES.of_long, SIZES.usual))
     size = usual if font_size is None else checks.positive("font_size", font_size)
     ax = empty_axes() if ax is None else checked_axes(ax)
@@ -106,13 +111,15 @@ def text(
     words = _words(ax, result, size)
     layout = _place(ax, words, links, own)
     _draw_arcs(ax, layout, links)
-    scales = [scale("words: main effects", main_effects(result)), scale("arcs", links.values) or "no interactions"]
-    note(ax, joined(result.index, *scales), links.largest_of_all("arcs"))
+    singles = single_values(result)
+    scales = scale(result, "words", singles, (1,)), scale(result, "arcs", links.values, orders) or "no interactions"
+    drawn = about_sum(result, (1, *orders), np.count_nonzero(singles) + len(links))
+    note(ax, joined(*scales), drawn, links.largest_of_all("arcs"))
     return ax
 
 
 def _words(ax: Axes, result: Interactions, font_size: float) -> list[Text]:
-    values = main_effects(result)
+    values = single_values(result)
     colours = tint(values, largest_of(values))
     colours[:, 3] = np.clip(0.6 + 4 * np.abs(values) / largest_of(values), 0, 1)  # arcs show through pale words
     names = map(str, range(result.n_players)) if result.names is None else result.names

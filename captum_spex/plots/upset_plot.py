@@ -6,9 +6,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from captum_spex.exports.result import value_names
 from captum_spex.interactions import Interactions
 from captum_spex.plots.arguments import checked_orders, checked_result
-from captum_spex.plots.chosen_terms import Shown, largest_terms
+from captum_spex.plots.chosen_terms import Shown, about_sum, largest_terms
 from captum_spex.plots.labels import lettering, player_labels
 from captum_spex.plots.style import GREY, NORMAL, PALE, SMALL, axes_or_new, bare, colour_of, inset, note, say_empty
 
@@ -42,7 +43,8 @@ def upset(
         [2.0, 1.0]
     """
     result = checked_result(result)
-    shown = largest_terms(result, checked_orders(result, order), max_display, errors=True)
+    orders = checked_orders(result, order)
+    shown = largest_terms(result, orders, max_display, errors=True)
     players = sorted({player for term in shown.players for player in term})
     below = _ROW * max(2, len(players))
     width = 2.2 + 0.36 * max(6, len(shown))
@@ -59,8 +61,8 @@ def upset(
         dots.tick_params(length=0)
     else:
         say_empty(bars, order)
-    note(dots, shown.caption)
-    bars.set_ylabel(result.index, fontsize=NORMAL)
+    note(dots, about_sum(result, orders, len(shown)), shown.caption)
+    bars.set_ylabel(value_names(result, orders).replace(", ", ",\n"), fontsize=NORMAL)
     return np.array([bars, dots], dtype=np.object_)
 
 

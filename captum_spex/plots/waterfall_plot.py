@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from captum_spex.arrays import Floats
-from captum_spex.exports.result import as_text, counted, smallest
+from captum_spex.exports.result import as_text, counted, smallest, value_names
 from captum_spex.exports.shap.additive_values import summing
 from captum_spex.interactions import Interactions
 from captum_spex.masks import ends
@@ -20,8 +20,8 @@ def waterfall(result: Interactions, *, max_display: int = 10, ax: Axes | None = 
     """Draw how the terms lead from the value without any player, f(none), to the prediction, f(all).
 
     Args:
-        result: what to draw, of an index whose terms add up (SV, k-SII, STII, FSII, Moebius); SII is converted to
-            k-SII.
+        result: what to draw, of an index whose terms add up (SV, k-SII, STII, FSII, Moebius); of SII, whose terms do
+            not, its k-SII is drawn.
         max_display: how many terms, the largest; all others are one bar, so that the bars always add up exactly.
         ax: where to draw; default: the current axes if empty, else a new figure.
 
@@ -43,16 +43,28 @@ def waterfall(result: Interactions, *, max_display: int = 10, ax: Axes | None = 
     with_all, with_none = result.model(ends(result.n_players)).tolist()
     steps, labels = shown.values, term_labels(result, shown.players)
     rest = with_all - with_none - float(steps.sum())
-    if shown.n_others or abs(rest) > max(smallest(result), 1e-9 * abs(with_all - with_none)):
-        count = shown.n_others + result.n_left_out
-        others = counted(count, "other term") if count else "higher orders"
-        steps, labels = np.append(steps, rest), [*labels, others]
+    if shown.n_others or abs(rest) > _rounding(result, with_all - with_none):
+        steps, labels = np.append(steps, rest), [*labels, _others(result, shown.n_others, with_all - with_none)]
     ax = axes_or_new(ax, width_for(labels), 1.6 + 0.34 * max(2, len(steps)))
     _draw(ax, with_none, steps, labels)
     _mark_ends(ax, with_none, with_all, len(steps))
     few_lines(ax)
-    note(ax, f"value of the game; {result.index}", "" if len(steps) else "no effects: all values are 0")
+    said = "the bars add up to the prediction" if len(steps) else "no effects: all values are 0"
+    note(ax, f"value of the game; {value_names(result)}", said)
     return ax
+
+
+def _rounding(result: Interactions, whole: float) -> float:
+    return max(smallest(result), 1e-9 * abs(whole))
+
+
+def _others(result: Interactions, n_others: int, whole: float) -> str:
+    """Return what the last bar stands for: terms that are not drawn, or that the result lacks."""
+    count = n_others + result.n_left_out
+    parts = [counted(count, "other term")] if count else []
+    if abs(whole - float(result.values.sum())) > _rounding(result, whole) and result.max_order < result.n_players:
+        parts += ["higher orders"] if not result.resolved_index.adds_up(result.n_players) else []
+    return " and ".join(parts) or "not in the terms"
 
 
 def _draw(ax: Axes, start: float, steps: Floats, labels: list[str]) -> None:

@@ -22,6 +22,7 @@ def to_html(
     path: str | os.PathLike[str] | None = None,
     *,
     title: str | None = None,
+    index: str | None = None,
     max_terms: int = PAGE_TERMS,
 ) -> str:
     """Return a complete HTML document that shows a result; see `captum_spex.Interactions.to_html`."""
@@ -29,7 +30,7 @@ def to_html(
         check_writable("path", path)
     if title is not None and not isinstance(title, str):
         raise ArgumentError("title", type_of(title), "a text or None")
-    text = document(content_of(result, max_terms), title)
+    text = document(content_of(result, max_terms, index), title)
     if path is not None:
         try:
             Path(path).write_bytes(text.encode("utf-8"))

@@ -12,7 +12,17 @@ import numpy as np
 from captum_spex import checks
 from captum_spex.arrays import Floats, Ints, Rows, type_of
 from captum_spex.errors import ArgumentError
-from captum_spex.exports.result import Result, as_text, clipped, counted, is_result, screened_out
+from captum_spex.exports.result import (
+    Result,
+    as_text,
+    clipped,
+    counted,
+    displayed,
+    is_result,
+    screened_out,
+    sum_in_words,
+    value_name,
+)
 from captum_spex.masks import ends
 from captum_spex.player_sets import PlayerSets, within
 
@@ -53,17 +63,18 @@ class Content:
     data: dict[str, Any]
 
 
-def content_of(result: Result, max_terms: int) -> Content:
-    """Return what the page of a result says."""
+def content_of(result: Result, max_terms: int, index: str | None = None) -> Content:
+    """Return what the page of a result says: of k-SII instead of SII, unless another index is asked for."""
     if not is_result(result):
         hint = "Choose one of several outputs: `results[0]`." if isinstance(result, Sequence) else ""
         raise ArgumentError("result", type_of(result), "one `Interactions`", hint)
+    result = displayed(result, index)
     players = shown_players(result)
     rows = shown_rows(result, players, checks.integer("max_terms", max_terms))
     trust = trust_of(result)
     return Content(
         title=f"Interactions of {counted(result.n_players, 'player')}",
-        facts=(_what(result), _outputs(result)),
+        facts=(_what(result), _outputs(result), _sums(result, len(rows))),
         missing=tuple(_missing(result, len(players), len(rows))),
         faithfulness=_faithfulness(result, trust),
         trust=trust,
@@ -84,7 +95,7 @@ def shown_players(result: Result) -> Ints:
 
 
 def shown_rows(result: Result, players: Ints, max_terms: int) -> Rows:
-    """Return the rows of all main effects and of the largest interactions among these players."""
+    """Return the rows of all single players and of the largest interactions among these players."""
     orders = np.where(within(result.sets, players), result.sets.orders, 0)
     single, groups = np.flatnonzero(orders == 1), np.flatnonzero(orders > 1)[:max_terms]
     return np.sort(np.concatenate([single, groups]))
@@ -105,13 +116,20 @@ def _what(result: Result) -> str:
     orders = f" up to order {result.max_order}" if result.max_order > 1 else ""
     players, evaluations = counted(result.n_players, "player"), counted(result.n_evaluations, "evaluation")
     source = f", from {evaluations}" if result.n_evaluations else ""
-    return f"{result.index}{orders} of {players}{source}."
+    name = result.index if result.max_order > 1 else value_name(result, 1, plural=True)
+    return f"{name}{orders} of {players}{source}."
 
 
 def _outputs(result: Result) -> str:
     outputs = np.asarray(result.model(ends(result.n_players)), dtype=np.float64)
     with_all, with_none = np.where(np.abs(outputs) > LIMITS.rounding * np.abs(outputs).max(), outputs, 0.0)
-    return f"The output is {as_text(with_all, 4)} with all players and {as_text(with_none, 4)} without any."
+    every, no = (as_text(float(output), 4) for output in (with_all, with_none))
+    return f"The output is f(all) = {every} with all players and f(none) = {no} without any."
+
+
+def _sums(result: Result, n_rows: int) -> str:
+    words = sum_in_words(result, all_shown=n_rows == len(result.sets))
+    return f"{words[0].upper()}{words[1:]}."
 
 
 def _faithfulness(result: Result, trust: str) -> str:
@@ -155,6 +173,7 @@ def _data(result: Result, players: Ints, rows: Rows) -> dict[str, Any]:
         "players": players.tolist(),
         "n_players": result.n_players,
         "names": None if result.names is None else [clipped(result.names[player], LIMITS.name) for player in players],
+        "value_names": [value_name(result, order) for order in range(1, result.max_order + 1)],
         "terms": [list(term) for term in positions.tuples()],
         "values": _finite(result.values[rows], float),
         "std_errors": None if errors is None else _finite(errors, lambda error: float(f"{error:.3g}")),

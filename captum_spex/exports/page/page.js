@@ -11,7 +11,7 @@
 
   const byId = (id) => document.getElementById(id);
   const data = JSON.parse(byId("data").textContent);
-  const { terms, values, std_errors: errors } = data;
+  const { terms, values, std_errors: errors, value_names: kinds } = data;
   const words = byId("words");
   const panel = byId("panel");
 
@@ -97,10 +97,10 @@
 
   function spoken(place) {
     const first = groupsOf[place][0];
-    if (first === undefined || isZero(first)) return `${inWords[place]}: main effect ${mainText(place)}, no interactions`;
+    if (first === undefined || isZero(first)) return `${inWords[place]}: ${kinds[0]} ${mainText(place)}, no interactions`;
     const others = terms[first].filter((other) => other !== place).map((other) => inWords[other]);
     const strongest = `strongest interaction with ${others.join(" and ")} ${withDoubt(first)}`;
-    return `${inWords[place]}: main effect ${mainText(place)}, ${strongest}`;
+    return `${inWords[place]}: ${kinds[0]} ${mainText(place)}, ${strongest}`;
   }
 
   function chipOf(place) {
@@ -139,6 +139,8 @@
     words.classList.toggle("dense", chips.length > DENSE);
     byId("view").classList.toggle("short", chips.length <= SHORT);
     words.replaceChildren(...parts);
+    byId("kind").textContent = kinds[0];
+    byId("kind-of-lines").textContent = kinds.length > 1 ? `lines: interactions, ${kinds[1]}, same colours` : "";
     byId("least").textContent = signed(-largestMain);
     byId("most").textContent = signed(largestMain);
   }
@@ -253,15 +255,15 @@
     const othersOf = (row) => terms[row].filter((other) => other !== place);
     const [items, more] = listOf(groupsOf[place], MOST_LISTED, othersOf);
     const number = mainRow.has(place) ? numberOf(mainRow.get(place)) : element("span", "number", signed(0));
-    const text = ["main effect ", number, element("br"), items.length ? "interacts with" : "no interactions here"];
+    const text = [`${kinds[0]} `, number, element("br"), items.length ? "interacts with" : "no interactions here"];
     fillPanel([nameOf(place)], text, items, more);
   }
 
   function termPanel(row) {
     const order = terms[row].length;
-    const kind = order === 1 ? "main effect " : `interaction of order ${order} `;
+    const kind = order === 1 ? `${kinds[0]} ` : `${kinds[order - 1]}, interaction of order ${order} `;
     const items = order === 1 ? [] : terms[row].map((place) => mainRow.get(place)).filter((own) => own !== undefined);
-    const text = [kind, numberOf(row), ...(items.length ? [element("br"), "main effects of its players"] : [])];
+    const text = [kind, numberOf(row), ...(items.length ? [element("br"), `${kinds[0]} of its players`] : [])];
     fillPanel([appendNames(element("span"), terms[row])], text, items.map((own) => listed(own, terms[own])), "");
   }
 
@@ -494,7 +496,7 @@
   function buildTable() {
     byId("heads").replaceChildren(...COLUMNS.map(headOf));
     const orders = [...new Set(terms.map((term) => term.length))].sort((a, b) => a - b);
-    const choices = [["", "all"], ...orders.map((order) => [order, order === 1 ? "1: main effects" : String(order)])];
+    const choices = [["", "all"], ...orders.map((order) => [order, `${order}: ${kinds[order - 1]}`])];
     byId("order").replaceChildren(
       ...choices.map(([value, text]) => {
         const choice = element("option", "", text);

@@ -36,7 +36,9 @@ def to_shap(
         results: one result for every row.
         form: ``"values"``: Shapley values ``(rows, n_players)``. ``"matrix"``: ``(rows, n_players, n_players)`` as
             SHAP's tree explainer gives them: symmetric, off the diagonal half of the Shapley interaction index
-            (Shapley-Taylor if that is the results' index), every line sums to the player's Shapley value.
+            (Shapley-Taylor if that is the results' index), every line sums to the player's Shapley value. The diagonal,
+            SHAP's "main effect", is thus the Shapley value less half of the player's pairs; the diagonal of
+            `captum_spex.plots.matrix` is the Shapley value.
             ``"terms"``: ``(rows, n_terms)``, players and groups of players ("never × fails") as features: the terms of
             the results' index if they add up to the prediction (k-SII, STII, FSII, SV, Moebius), of k-SII if it is
             SII; zero where a row has no such term.

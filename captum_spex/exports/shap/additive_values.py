@@ -8,7 +8,7 @@ import numpy as np
 
 from captum_spex.arrays import Floats
 from captum_spex.errors import ArgumentError
-from captum_spex.exports.result import SUMMING, Result, value_of_all, value_of_none
+from captum_spex.exports.result import SUMMING, Result, displayed, value_of_all, value_of_none
 
 _MOST_CELLS = 1 << 28  # of a dense matrix: 2 GiB
 _ROUNDING = 1e-9  # share of the outputs below which differences of base values are rounding
@@ -21,6 +21,9 @@ def shapley_values(result: Result) -> Floats:
 
 def pair_matrix(result: Result) -> Floats:
     """Return SHAP's matrix of interactions ``(n_players, n_players)``.
+
+    Off the diagonal is half of a pair's index, on it the Shapley value less these halves (in SHAP's words the "main
+    effect"; `captum_spex.plots.matrix` has the Shapley value itself there).
 
     Raises:
         ArgumentError: if it would have more than 2**28 entries.
@@ -47,13 +50,12 @@ def summing(result: Result, argument: str) -> Any:
     Raises:
         ArgumentError: about the argument, for an index that does not add up.
     """
-    if result.index == "SII":
-        return result.to("k-SII", result.max_order)
-    if result.index not in SUMMING:
+    shown = displayed(result, None)
+    if shown.index not in SUMMING:
         expected = f"SII, or an index whose terms add up to the prediction: {', '.join(SUMMING)}"
         hint = f'Convert it first by `.to("k-SII", max_order={result.max_order})`, without further evaluations.'
         raise ArgumentError(argument, repr(result.index), expected, hint)
-    return result
+    return shown
 
 
 def _pairs(result: Result) -> Result:

@@ -40,6 +40,11 @@ def assert_same(content, result, game):
     assert [term["name"] for term in content["terms"]] == [result.name_of(players) for players in result]
 
 
+def explained(game, **arguments):
+    """What the library says, of the index that the command shows by default."""
+    return captum_spex.explain(game, **{"index": "k-SII", **arguments})
+
+
 # --- options ----------------------------------------------------------------------------------------------------------
 
 
@@ -47,6 +52,7 @@ def assert_same(content, result, game):
     ("options", "settings", "arguments"),
     [
         ([], {}, {}),
+        (["--index", "SII"], {}, {"index": "SII"}),
         (["--target", "bad"], {"target": "bad"}, {}),
         (["--target", "good"], {"target": "Good"}, {}),
         (["--target", "1"], {"target": 1}, {}),
@@ -68,7 +74,7 @@ def assert_same(content, result, game):
 def test_options_of_a_classifier(document, models, options, settings, arguments):
     content = document(FIVE, "--model", models["classifier"], *options)
     game = ClassificationGame(bert_classifier(), word_tokenizer(), FIVE, **settings)
-    assert_same(content, captum_spex.explain(game, **arguments), game)
+    assert_same(content, explained(game, **arguments), game)
     asked = {
         **{name: settings.get(name) for name in ("replacement", "prefix", "suffix")},
         **{"prefix": settings.get("prefix", ""), "suffix": settings.get("suffix", "")},
@@ -92,7 +98,7 @@ def test_options_of_a_classifier(document, models, options, settings, arguments)
 def test_options_of_the_evaluations(document, models, options, arguments):
     content = document(EIGHT, "--model", models["classifier"], *options)
     game = ClassificationGame(bert_classifier(), word_tokenizer(), EIGHT)
-    result = captum_spex.explain(game, **arguments)
+    result = explained(game, **arguments)
     assert content["random_state"] == arguments["random_state"]
     assert content["n_evaluations"] == result.n_evaluations < 256
     assert [tuple(term["players"]) for term in content["terms"]][:3] == list(result)[:3]
@@ -103,7 +109,7 @@ def test_options_of_the_evaluations(document, models, options, arguments):
 def test_an_embedded_model_is_the_default(document):
     content = document(TEXT, "--target", "positive")
     game = ClassificationGame(*embedded_model(), TEXT, target="positive")
-    assert_same(content, captum_spex.explain(game), game)
+    assert_same(content, explained(game), game)
     assert (content["model"], content["task"], content["target"]) == ("embedded", "classification", "positive")
 
 
@@ -120,7 +126,7 @@ def test_an_embedded_model_is_the_default(document):
 def test_options_of_a_language_model(document, models, options, settings):
     content = document(FIVE, "--model", models["language"], *options)
     game = AnswerGame(causal_model("gpt2"), byte_tokenizer(), FIVE, **settings)
-    assert_same(content, captum_spex.explain(game), game)
+    assert_same(content, explained(game), game)
     assert [content[name] for name in ("task", "target", "output")] == ["answer", game.answer, game.output]
 
 
@@ -130,7 +136,7 @@ def test_options_of_a_language_model(document, models, options, settings):
 def test_options_of_a_chat_model(document, models, options, settings):
     content = document(FIVE, "--model", models["chat"], "--target", "x", *options)
     game = AnswerGame(causal_model("gpt2"), byte_tokenizer(chat=True), FIVE, answer="x", **settings)
-    assert_same(content, captum_spex.explain(game), game)
+    assert_same(content, explained(game), game)
     assert (content["system"], content["chat"]) == (settings.get("system"), "chat" in settings)
 
 
@@ -139,7 +145,7 @@ def test_options_of_an_encoder(run, models, output):
     done = run(FIVE, "--model", models["encoder"], "--target", "good plot", "--output", output, "--json", "a.json")
     content = valid(json.loads(Path("a.json").read_text(encoding="utf-8")))
     game = SimilarityGame(bert_encoder(), word_tokenizer(), FIVE, "good plot", output=output)
-    assert_same(content, captum_spex.explain(game), game)
+    assert_same(content, explained(game), game)
     assert [content[name] for name in ("task", "target", "output")] == ["similarity", "good plot", output]
     assert {"cosine": "Cosine similarity to 'good plot': ", "dot": "Dot product with 'good plot': "}[output] in done.out
 

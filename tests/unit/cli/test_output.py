@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("work", "interruptible")
 
 def test_a_partly_seen_text_shows_standard_errors_and_how_far_to_trust(run, models):
     done = run(EIGHT, "--model", models["classifier"], "--budget", "40", "--order", "1")
-    assert re.search(r"SII: faithfulness \S+ \(R² on held-out masks\), from 40 evaluations", done.out)
+    assert re.search(r"k-SII: faithfulness \S+ \(R² on held-out masks\), from 40 evaluations", done.out)
     assert re.search(r"^players +value +± *$", done.out, re.MULTILINE)
     faithfulness = float(re.search(r"faithfulness (\S+)", done.out)[1])
     assert ("Too few evaluations" in done.out) == (not faithfulness >= 0.8)
@@ -53,7 +53,7 @@ def test_words_with_markup_are_printed_as_they_are(run):
     text = r"[bold]good[/bold] film [/] \[red] [link=x] it's"
     done = run(text, "--order", "1")
     assert done.out.splitlines()[0] == text
-    rows = [line.split()[0] for line in done.out.split("players")[1].splitlines()[1:]]
+    rows = [line.split()[0] for line in done.out.split("\nplayers")[1].splitlines()[1:]]
     assert sorted(rows) == sorted(text.split())
 
 
@@ -83,7 +83,7 @@ def test_lines_fit_the_terminal(run, models, monkeypatch, columns):
     done = run(text, "--target", "positive")
     lines = done.out.splitlines()
     assert max(map(cell_len, lines)) <= columns
-    values = [line for line in lines if re.search(r"[+-]\d\.\d{4} ", line) and "Logit" not in line]
+    values = [line for line in lines if re.search(r"[+-]\d\.\d{4} ", line) and "f(" not in line]
     assert len(values) == 16
     assert all("█" in line for line in values[:1])
 
@@ -139,10 +139,10 @@ def test_the_schema_refuses_other_documents(document, models, change):
 def test_standard_output_is_nothing_but_the_document_if_asked_for(run, models):
     done = run(FIVE, "--model", models["classifier"], "--json", "-", "--progress")
     assert valid(json.loads(done.out))["text"] == FIVE
-    assert "Main effects" in done.err
+    assert "Single players: k-SII" in done.err
     to_file = run(FIVE, "--model", models["classifier"], "--json", "a.json", "--no-progress")
     assert Path("a.json").read_text(encoding="utf-8") == done.out
-    assert "Main effects" in to_file.out
+    assert "Single players: k-SII" in to_file.out
     assert to_file.err == ""
 
 

@@ -37,6 +37,10 @@ NASTY = (
     "\U0001f389",
     "",
 )
+FACTS = (
+    *("index", "max_order", "resolved_index", "baseline", "sets", "values", "names", "n_evaluations", "faithfulness"),
+    *("n_left_out", "diagnostics", "model", "n_players"),
+)
 ELEMENTS = {"script": 2, "style": 1, "img": 0, "link": 1, "h1": 1, "iframe": 0, "noscript": 1}
 
 
@@ -96,9 +100,20 @@ def facts_of(text):
 # --- the data is the result -------------------------------------------------------------------------------------------
 
 
-def test_players_and_terms_are_those_of_the_result():
-    result = a_result(max_order=3, names=tuple("abcdef"))
-    data = data_of(to_html(result))
+@pytest.mark.parametrize(
+    ("index", "asked", "shown", "kinds"),
+    [
+        ("SII", None, "k-SII", ["k-SII"] * 3),
+        ("SII", "SII", "SII", ["Shapley value", "SII", "SII"]),
+        ("STII", None, "STII", ["STII"] * 3),
+        ("Fourier", "BII", "BII", ["Banzhaf value", "BII", "BII"]),
+    ],
+)
+def test_players_and_terms_are_those_of_the_result(index, asked, shown, kinds):
+    result = a_result(max_order=3, index=index, names=tuple("abcdef"))
+    data = data_of(to_html(result, index=asked))
+    result = result.to(shown)
+    assert data["value_names"] == kinds
     assert data["players"] == list(range(6))
     assert data["names"] == list("abcdef")
     assert [tuple(term) for term in data["terms"]] == list(result)
@@ -107,7 +122,7 @@ def test_players_and_terms_are_those_of_the_result():
 
 
 def test_standard_errors_stand_beside_their_terms(measured):
-    data = data_of(to_html(measured, max_terms=20))
+    data = data_of(to_html(measured, index="SII", max_terms=20))
     chosen = [list(measured).index(tuple(term)) for term in data["terms"]]
     assert len(chosen) == 14 + 20
     np.testing.assert_allclose(data["std_errors"], measured.std_errors[chosen], rtol=6e-3)
@@ -121,16 +136,13 @@ def test_standard_errors_are_asked_for_the_terms_shown_only(measured):
         asked.append(len(supports))
         return measured.errors_of(supports)
 
-    facts = ("index", "max_order", "baseline", "sets", "values", "names", "n_evaluations", "faithfulness")
-    watched = SimpleNamespace(
-        **{fact: getattr(measured, fact) for fact in (*facts, "n_left_out", "diagnostics", "model", "n_players")}
-    )
+    watched = SimpleNamespace(**{fact: getattr(measured, fact) for fact in FACTS})
     watched.errors_of = errors_of
-    assert to_html(watched, max_terms=3) == to_html(measured, max_terms=3)
+    assert to_html(watched, index="SII", max_terms=3) == to_html(measured, index="SII", max_terms=3)
     assert asked == [14 + 3]
 
 
-def test_the_largest_interactions_are_kept_and_all_main_effects():
+def test_the_largest_interactions_are_kept_and_all_players():
     result = many_terms(20, 60)
     data = data_of(to_html(result, max_terms=7))
     groups = [tuple(term) for term in data["terms"] if len(term) > 1]
@@ -201,14 +213,21 @@ def test_how_far_to_trust_it(faithfulness, n_evaluations, words, trust):
 
 def test_what_was_computed():
     facts = facts_of(to_html(a_result(n_evaluations=1234)))
-    assert "SII up to order 2 of 6 players, from 1,234 evaluations." in facts
+    assert "k-SII up to order 2 of 6 players, from 1,234 evaluations." in facts
     everyone, nobody = a_result().model(np.array([[True] * 6, [False] * 6]))
-    assert f"The output is {everyone:.4g} with all players and {nobody:.4g} without any.".replace("-", "−") in facts  # noqa: RUF001
+    outputs = f"The output is f(all) = {everyone:.4g} with all players and f(none) = {nobody:.4g} without any."
+    assert outputs.replace("-", "−") in facts  # noqa: RUF001
+    total = f"{everyone - nobody:.4g}".replace("-", "−")  # noqa: RUF001
+    assert f"The terms add up to f(all) − f(none) = {total}." in facts  # noqa: RUF001
+    of_sii = facts_of(to_html(a_result(), index="SII"))
+    assert f"SII values do not add up to f(all) − f(none) = {total}; k-SII does." in of_sii  # noqa: RUF001
+    few = facts_of(to_html(a_result(), max_terms=1))
+    assert f"With those not shown, the terms add up to f(all) − f(none) = {total}." in few  # noqa: RUF001
 
 
 def test_rounding_errors_of_a_zero_are_shown_as_zero():
     facts = facts_of(to_html(a_result(terms={(): 0.5, (0,): -0.5 + 1e-17, (1,): 1e-15})))
-    assert "The output is 1 with all players and 0 without any." in facts
+    assert "The output is f(all) = 1 with all players and f(none) = 0 without any." in facts
 
 
 # --- escaping ---------------------------------------------------------------------------------------------------------
@@ -241,12 +260,9 @@ def test_lone_surrogates_can_be_written(tmp_path):
 
 
 def test_numbers_without_json_are_unknown(measured):
-    facts = ("index", "max_order", "baseline", "sets", "values", "names", "n_evaluations", "faithfulness")
-    broken = SimpleNamespace(
-        **{fact: getattr(measured, fact) for fact in (*facts, "n_left_out", "diagnostics", "model", "n_players")}
-    )
+    broken = SimpleNamespace(**{fact: getattr(measured, fact) for fact in FACTS})
     broken.errors_of = lambda supports: np.full(len(supports), np.nan)
-    assert set(data_of(to_html(broken))["std_errors"]) == {None}
+    assert set(data_of(to_html(broken, index="SII"))["std_errors"]) == {None}
 
 
 # --- one file that loads nothing --------------------------------------------------------------------------------------

@@ -19,13 +19,14 @@ def test_text(result):
     lines = text.splitlines()
     assert lines[0] == "SII of 9 players: 9 of order 1, 36 of order 2"
     assert lines[1].startswith(f"baseline {result.baseline:.6g} | faithfulness R² {result.faithfulness:.4f} | 150 eval")
-    assert "main effects" in lines
-    assert "interactions of order 2" in lines
+    assert lines[2].startswith("SII values do not add up to f(all) − f(none) = ")  # noqa: RUF001
+    assert "single players: Shapley values" in lines
+    assert "interactions of order 2: SII" in lines
     largest = next(iter(result.top(1, order=2).items()))
     [row] = [line for line in lines if result.name_of(largest[0]) in line]
     assert f"{largest[1]:+.6g}" in row
     assert row.count("█") == 20
-    assert len(lines) == 2 + 2 + 9 + 2 + 10
+    assert len(lines) == 3 + 2 + 9 + 2 + 10
 
 
 def test_text_of_a_small_budget_long_names_and_left_out_terms():

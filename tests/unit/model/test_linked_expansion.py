@@ -139,6 +139,19 @@ def test_shapley_values_sum_to_the_rise(seed: int, n: int) -> None:
     assert_allclose(values.sum(), ends[0] - ends[1], atol=1e-10)
 
 
+@pytest.mark.parametrize(("name", "order"), [("k-SII", 2), ("k-SII", 3), ("STII", 2), ("FSII", 2), ("FSII", 3)])
+def test_terms_of_indices_that_add_up_sum_to_the_rise(name: str, order: int) -> None:
+    """What averages over coalitions leave open is spread by size: null players keep 0, values stay near the truth."""
+    part = random_part(17, 5, null=(2, 7))
+    terms = GameModel((part,)).index_terms(resolve_index(name, order, 17))
+    ends = part(np.repeat([[True], [False]], 17, axis=1))
+    assert_allclose(terms.values.sum(), ends[0] - ends[1], atol=1e-10)
+    masks = all_masks(17)
+    truth = Residuals(masks, part(masks)).index_at(terms.resolved_index, terms.sets)
+    assert np.linalg.norm(terms.values - truth) < 0.1 * np.linalg.norm(truth)
+    assert not terms.values[[bool({2, 7} & set(players)) for players in terms.sets.tuples()]].any()
+
+
 def test_the_sum_to_the_rise_survives_orders_and_weights() -> None:
     part = random_part(20, 6)
     index = resolve_index("SII", 2, 20)
