@@ -12,9 +12,9 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from captum_spex.benchmark.comparison import METRICS, R2, Needed, Outcome, Standing, evaluations_needed, standings
 from captum_spex.benchmark.protocol import OURS, Row
 from captum_spex.benchmark.report import NEEDED, reference_name, tally
-from captum_spex.exports.result import as_text
+from captum_spex.exports.result import BLUE, RED, as_text
 from captum_spex.plots.labels import TIMES, lettering, short
-from captum_spex.plots.style import BLUE, GREY, NORMAL, RED, SMALL
+from captum_spex.plots.style import GREY, NORMAL, SMALL
 
 _COLOURS = {Outcome.LOST: RED, Outcome.UNANSWERED: RED, Outcome.TIED: GREY, Outcome.WON: BLUE}
 _STANDINGS = (

@@ -19,7 +19,7 @@ MINUS = "\N{MINUS SIGN}"
 SUMMING = ("SV", "k-SII", "STII", "FSII", "Moebius")
 """Indices whose terms add up to f(all) - f(none); those of Moebius if no higher order is missing."""
 
-_ROUNDING = 1e-6  # share of the largest number up to which a sum is what it should be
+_ADDED = 1e-6  # share of the largest number up to which a sum is what it should be
 
 _ROUNDING = 1e-9, 1e-12  # sizes up to which values are 0, as shares of the largest value and of the baseline
 
@@ -142,9 +142,9 @@ def sum_in_words(result: Result, *, all_shown: bool = True) -> str:
     """
     whole, reached = value_of_all(result) - value_of_none(result), float(result.values.sum())
     largest = np.abs([whole, result.baseline, result.values.max(initial=0.0), result.values.min(initial=0.0)]).max()
-    goal = f"f(all) {MINUS} f(none) = {as_text(whole if abs(whole) > _ROUNDING * largest else 0.0, 4)}"
+    goal = f"f(all) {MINUS} f(none) = {as_text(whole if abs(whole) > _ADDED * largest else 0.0, 4)}"
     is_law = result.resolved_index.adds_up(result.n_players)
-    is_complete = abs(reached - whole) <= _ROUNDING * largest
+    is_complete = abs(reached - whole) <= _ADDED * largest
     if is_complete or (is_law and result.n_left_out):
         terms = "the terms" if all_shown and is_complete else "with those not shown, the terms"
         return f"{terms} add up to {goal}" + ("" if is_law else ", for this game")

@@ -103,7 +103,7 @@ def scale(result: Interactions, what: str, values: Floats, orders: Collection[in
     return f"{what}: {', '.join(names)} up to {as_text(values[np.argmax(np.abs(values))], sign='+')}"
 
 
-def about_sum(result: Interactions, orders: Collection[int], n_drawn: int) -> str:
+def about_sum(result: Interactions, orders: Collection[int], n_drawn: int | np.integer[Any]) -> str:
     """Return whether the terms, so many of which are drawn, add up; nothing where one order of several is drawn."""
     if len(orders) < min(2, result.max_order):
         return ""
