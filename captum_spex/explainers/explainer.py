@@ -147,7 +147,7 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
         index, max_order = ("SII", None) if has_pairs else ("SV", 1)
         request = self._request(index, max_order, max(MAX_TERMS, n_pairs), outputs=outputs, batch_size=batch_size)
         explained = [row.reduced(wanted) for row in self._explained(planned, request, silent)]
-        return explanations(explained, time.time() - started)
+        return explanations(explained, time.time() - started, args)
 
     def shap_values(self, *args: Any, **settings: Any) -> Any:
         """Return the values alone, as SHAP's older interface does: ``explainer(...).values``."""

@@ -17,7 +17,7 @@ from captum_spex.columns import Column
 from captum_spex.errors import ArgumentError, MaskError
 from captum_spex.exports.many_rows import checked_rows
 from captum_spex.exports.result import smallest, value_name
-from captum_spex.exports.shap import checked_data, columns_of
+from captum_spex.exports.shap.given_data import checked_data, columns_of
 from captum_spex.interactions import Interactions
 from captum_spex.plots.arguments import checked_order
 from captum_spex.plots.labels import TIMES, lettering, short

@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from captum_spex import checks
-from captum_spex.arrays import type_of
-from captum_spex.columns import Column
 from captum_spex.errors import ArgumentError
 from captum_spex.exports.many_rows import checked_rows
 from captum_spex.exports.result import Result, is_result
 from captum_spex.exports.shap.additive_values import base_values, pair_matrix, shapley_values
+from captum_spex.exports.shap.given_data import as_row, checked_data, columns_of, ordered_frame, stacked
 from captum_spex.exports.shap.term_features import TermTable, names_of
 
 if TYPE_CHECKING:
@@ -74,12 +72,13 @@ def to_shap(
     names = names_of(rows[0].names, rows[0].n_players)
     values = np.stack([shapley_values(row) if form == "values" else pair_matrix(row) for row in rows])
     kind = explanation if form == "values" else pair_explanation
-    return kind(values, base_values(rows), data=None if given is None else np.stack(given), feature_names=names)
+    facts = {"data": None if given is None else stacked(given), "feature_names": names}
+    return kind(values, base_values(rows), frame=ordered_frame(data, rows[0].names), **facts)
 
 
 def to_shap_row(result: Result, form: Form = "values", *, data: Any = None, max_terms: int = MOST_TERMS) -> Explanation:
     """Return the result for one row: 1-D values or terms, or a matrix ``(1, n_players, n_players)``; see `to_shap`."""
-    rows = None if data is None else [as_row(data)]
+    rows = None if data is None else [as_row(data, result.names)]
     found = to_shap([result], form, data=rows, max_terms=max_terms)
     if form == "matrix":  # SHAP's plots would draw one (n, n) matrix as n rows
         return found
@@ -89,18 +88,31 @@ def to_shap_row(result: Result, form: Form = "values", *, data: Any = None, max_
     return row
 
 
-def explanation(values: Any, base: Any, **facts: Any) -> Explanation:
-    """Return a ``shap.Explanation``; SHAP is imported on first use, as that takes seconds."""
+def explanation(values: Any, base: Any, *, frame: Any = None, **facts: Any) -> Explanation:
+    """Return a ``shap.Explanation``; SHAP is imported on first use, as that takes seconds.
+
+    Args:
+        values: as SHAP's argument.
+        base: the base values.
+        frame: the data frame whose cells ``data`` are, if it was one; it knows categories.
+        facts: other arguments of ``shap.Explanation``.
+    """
     from captum_spex.compat.shap import Explanation
+    from captum_spex.exports.shap.tables import TableExplanation, categories_of, is_drawable
 
-    return Explanation(values, base, **facts)
+    known = categories_of(frame, facts.get("feature_names"))
+    if facts.get("data") is None or (is_drawable(facts["data"]) and not known):
+        return Explanation(values, base, **facts)
+    return TableExplanation(values, base, **facts).with_categories(known)
 
 
-def pair_explanation(values: Any, base: Any, **facts: Any) -> Explanation:
-    """Return a ``shap.Explanation`` of pairs, which plots that would misread it refuse."""
+def pair_explanation(values: Any, base: Any, *, frame: Any = None, **facts: Any) -> Explanation:
+    """Return a ``shap.Explanation`` of pairs, which plots that would misread it refuse; see `explanation`."""
     from captum_spex.exports.shap.pair_matrices import PairExplanation
+    from captum_spex.exports.shap.tables import categories_of
 
-    return PairExplanation(values, base, **facts)
+    known = categories_of(frame, facts.get("feature_names"))
+    return PairExplanation(values, base, **facts).with_categories(known)
 
 
 def _check_alike(rows: list[Result], form: str) -> None:
@@ -114,45 +126,3 @@ def _check_alike(rows: list[Result], form: str) -> None:
         return
     hint = 'With "terms" rows are joined by the names of their players.'
     raise ArgumentError("form", got, "'terms', or rows of the same players", hint)
-
-
-def columns_of(data: Any, given: list[NDArray[Any]], names: tuple[str, ...] | None) -> list[Column]:
-    """Return the columns of rows of the same players, of which `checked_data` made ``given``; frames keep dtypes."""
-    if hasattr(data, "columns"):
-        return [Column.of(data.iloc[:, place]) for place in _order(data, names)]
-    return [Column.of([row[player] for row in given]) for player in range(len(given[0]))]
-
-
-def checked_data(data: Any, rows: Sequence[Result]) -> list[NDArray[Any]]:
-    """Return the players' values of every row; a data frame's columns are sorted like the players, by their names."""
-    try:
-        given = [as_row(row) for row in _in_order(data, rows[0].names)]
-    except TypeError:
-        raise ArgumentError("data", type_of(data), "the players' values, a row for each result") from None
-    if len(given) != len(rows):
-        raise ArgumentError("data", f"{len(given)} rows", f"{len(rows)} rows, one for each result")
-    for number, (row, result) in enumerate(zip(given, rows, strict=True)):
-        if row.shape != (result.n_players,):
-            expected = f"shape ({result.n_players},), a value for each player"
-            raise ArgumentError("data", f"shape {row.shape} for row {number}", expected)
-    return given
-
-
-def as_row(row: Any) -> NDArray[Any]:
-    """Return one row of data as an array; numbers among texts stay numbers."""
-    array = np.asarray(row.to_numpy() if hasattr(row, "to_numpy") else row)
-    return np.array(row, dtype=object) if array.dtype.kind in "US" and isinstance(row, list | tuple) else array
-
-
-def _in_order(data: Any, names: tuple[str, ...] | None) -> Any:
-    if not hasattr(data, "columns"):
-        return data.to_numpy() if hasattr(data, "to_numpy") else data
-    return data.iloc[:, _order(data, names)].to_numpy()
-
-
-def _order(frame: Any, names: tuple[str, ...] | None) -> list[int]:
-    """Return the columns in the order of the players, by name if the names are the same."""
-    columns = list(map(str, frame.columns))
-    if names is not None and len(set(columns)) == len(columns) and sorted(columns) == sorted(names):
-        return [columns.index(name) for name in names]
-    return list(range(len(columns)))
