@@ -50,9 +50,19 @@ def integer(
     """
     plain = scalar(value)
     if not is_integer(plain) or plain < low or (high is not None and plain > high):
-        expected = f"an integer of at least {low}" if high is None else f"an integer from {low} to {high}"
+        expected = f"an integer of at least {low}" if high is None else span(low, high, "an integer from")
         raise error(argument, repr(plain), expected, hint)
     return int(plain)
+
+
+def span(low: int, high: int, words: str = "from") -> str:
+    """Return a range of integers in words; a range of one is that number.
+
+    Example:
+        >>> span(1, 3), span(2, 2)
+        ('from 1 to 3', '2')
+    """
+    return str(low) if low == high else f"{words} {low} to {high}"
 
 
 def budget(argument: str, value: Any) -> int:

@@ -73,7 +73,7 @@ class SpexLLMAttributionResult(captum.LLMAttributionResult):  # type: ignore[mis
             chosen, answer = self.token_interactions[number], self.output_tokens[number]
         largest = chosen.top(checks.integer("top", top), order=order)
         if not largest:
-            raise ArgumentError("order", str(order), f"an order that has terms, from 1 to {chosen.max_order}")
+            raise ArgumentError("order", str(order), f"an order that has terms, {checks.span(1, chosen.max_order)}")
         names = [_label(chosen.name_of(players)) for players in largest]
         values = list(largest.values())
         figure, axes = plt.subplots(figsize=(6.4, max(1.6, 0.8 + 0.35 * len(names))), layout="constrained")

@@ -9,6 +9,7 @@ from captum_spex.arrays import type_of
 from captum_spex.errors import ArgumentError
 from captum_spex.exports.result import Result, is_result
 
+_LISTED = 5  # numbers in a message
 _EXPECTED = "a list of `Interactions`, one for each row"
 
 
@@ -25,6 +26,14 @@ def checked_rows(results: Any) -> list[Result]:
         if not is_result(row):
             raise ArgumentError("results", type_of(row), _EXPECTED)
     return list(results)
+
+
+def sizes_in_words(rows: Sequence[Result]) -> str:
+    """Return the different numbers of players of rows: all of them, or from which to which."""
+    sizes = sorted({row.n_players for row in rows})
+    if len(sizes) > _LISTED:
+        return f"{sizes[0]} to {sizes[-1]}"
+    return " and ".join(filter(None, [", ".join(map(str, sizes[:-1])), str(sizes[-1])]))
 
 
 def check_alike(rows: Sequence[Result]) -> None:

@@ -27,7 +27,8 @@ def checked_order(result: Interactions, order: Any, lowest: int = 1) -> int:
     if is_integer and lowest <= order <= result.max_order:
         return int(order)
     held = f"orders 1 to {result.max_order}" if result.max_order > 1 else "order 1 only"
-    expected = f"an integer from {lowest} to {result.max_order}, as the result holds {held}"
+    allowed = checks.span(lowest, result.max_order, "an integer from")
+    expected = f"{allowed}, as the result holds {held}"
     if lowest > result.max_order:
         expected = f"a result of order {lowest} or more; this one holds {held}"
     raise OrderError("order", repr(order), expected, _how_to_convert(result, order if is_integer else 2))

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
+from captum_spex import checks
 from captum_spex.arrays import Floats, Ints, as_array, real_numbers
 from captum_spex.errors import ArgumentError, MaskError
 from captum_spex.interactions import Interactions
@@ -80,13 +81,13 @@ def image(
 
 def _checked_segments(segments: Any, n_players: int) -> Ints:
     array = as_array(segments)
-    expected = f"integers (height, width) from 0 to {n_players - 1}, the player of each pixel"
+    expected = f"integers (height, width) {checks.span(0, n_players - 1)}, the player of each pixel"
     if array.ndim != 2 or not np.issubdtype(array.dtype, np.integer):
         hint = "Use `game.segments`, for example."
         raise MaskError("segments", f"shape {array.shape}, {array.dtype}", expected, hint)
     present = np.unique(array)
     if len(present) and (present[0] < 0 or present[-1] >= n_players):
-        raise MaskError("segments", f"numbers from {present[0]} to {present[-1]}", expected)
+        raise MaskError("segments", checks.span(present[0], present[-1], "numbers from"), expected)
     if len(present) < n_players:
         missing = int(np.setdiff1d(np.arange(n_players), present)[0])
         raise MaskError("segments", f"{len(present)} segments, none for player {missing}", expected)

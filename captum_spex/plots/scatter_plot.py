@@ -15,7 +15,7 @@ from captum_spex import checks
 from captum_spex.arrays import Floats
 from captum_spex.columns import Column
 from captum_spex.errors import ArgumentError, MaskError
-from captum_spex.exports.many_rows import checked_rows
+from captum_spex.exports.many_rows import check_alike, checked_rows, sizes_in_words
 from captum_spex.exports.result import smallest, value_name
 from captum_spex.exports.shap.given_data import checked_data, columns_of
 from captum_spex.interactions import Interactions
@@ -153,12 +153,9 @@ def _finish(ax: Axes, names: list[str], columns: list[Column], rows: list[Intera
 
 def _checked_results(results: Any) -> list[Interactions]:
     rows: list[Any] = checked_rows(results)
-    sizes = {row.n_players for row in rows}
-    if len(sizes) > 1 or len({row.index for row in rows}) > 1:
-        got = f"rows of {min(sizes)} to {max(sizes)} players" if len(sizes) > 1 else "rows of different indices"
-        raise ArgumentError("results", got, "rows of the same players and index")
-    if len({row.max_order for row in rows}) > 1:
-        raise ArgumentError("results", "rows of different orders", "rows of the same `max_order`")
+    if len({row.n_players for row in rows}) > 1:
+        raise ArgumentError("results", f"rows of {sizes_in_words(rows)} players", "rows of the same players")
+    check_alike(rows)
     return rows
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from captum_spex.arrays import Floats, Ints, Rows
 from captum_spex.errors import ArgumentError
-from captum_spex.exports.many_rows import distinct
+from captum_spex.exports.many_rows import distinct, sizes_in_words
 from captum_spex.exports.result import Result
 from captum_spex.player_sets import PlayerSets, sum_by_set, within
 
@@ -44,7 +44,7 @@ class AlignedRows:
         sizes = sorted({row.n_players for row in results})
         if all(row.names is None for row in results):
             if len(sizes) > 1:
-                got, expected = f"rows of {sizes[0]} to {sizes[-1]} players", "the same players in every row, or names"
+                got, expected = f"rows of {sizes_in_words(results)} players", "the same players in every row, or names"
                 raise ArgumentError("results", got, expected, "Players are joined by the `names` given to `explain`.")
             return cls(tuple(results), None, sizes[0], (np.arange(sizes[0]),) * len(results))
         if any(row.names is None for row in results):

@@ -242,7 +242,7 @@ BAD = [
             ([[ROW, ROW]], "the results of one output, got rows with several outputs"),
             ([ROW, row_of(index="STII")], "the same index and order in every row, got rows in SII .* and STII"),
             ([ROW, row_of(max_order=3)], "the same index and order in every row, got rows in SII"),
-            ([ROW, row_of(n_players=4)], "the same players in every row, or names, got rows of 3 to 4 players"),
+            ([ROW, row_of(n_players=4)], "the same players in every row, or names, got rows of 3 and 4 players"),
             ([ROW, row_of(names="abc")], "names of the players in every row, or in none, got rows with names and"),
         )
     ],

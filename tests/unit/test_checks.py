@@ -60,6 +60,14 @@ def test_names():
         checks.choice("design", "latin", ["auto", "spread"])
 
 
+def test_ranges_of_one_number_are_that_number():
+    assert checks.span(0, 0, "an integer from") == "0"
+    with pytest.raises(ArgumentError, match=r"`n`: expected 1, got 2\."):
+        checks.integer("n", 2, 1, 1)
+    with pytest.raises(ArgumentError, match=r"`n`: expected an integer from 1 to 2, got 3\."):
+        checks.integer("n", 3, 1, 2)
+
+
 def test_a_budget_holds_both_ends():
     with pytest.raises(BudgetError, match=r"^`budget`: expected an integer of at least 2, got 1"):
         checks.budget("budget", 1)

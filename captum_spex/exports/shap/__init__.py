@@ -9,7 +9,7 @@ import numpy as np
 
 from captum_spex import checks
 from captum_spex.errors import ArgumentError
-from captum_spex.exports.many_rows import checked_rows
+from captum_spex.exports.many_rows import checked_rows, sizes_in_words
 from captum_spex.exports.result import Result, is_result
 from captum_spex.exports.shap.additive_values import base_values, pair_matrix, shapley_values
 from captum_spex.exports.shap.given_data import as_row, checked_data, columns_of, ordered_frame, stacked
@@ -117,12 +117,19 @@ def pair_explanation(values: Any, base: Any, *, frame: Any = None, **facts: Any)
 
 def _check_alike(rows: list[Result], form: str) -> None:
     """Raise unless the columns are the same players in every row."""
-    sizes = {row.n_players for row in rows}
-    if len(sizes) > 1:
-        got = f"{form!r} for rows of {min(sizes)} to {max(sizes)} players"
-    elif any(row.names != rows[0].names for row in rows[1:]):
-        got = f"{form!r} for rows whose players have different names"
+    other = next((row for row in rows if row.names != rows[0].names), None)
+    if len({row.n_players for row in rows}) > 1:
+        got = f"{form!r} for rows of {sizes_in_words(rows)} players"
+    elif other is not None:
+        got = f"{form!r} for rows whose players have different names, {_difference(rows[0].names, other.names)}"
     else:
         return
     hint = 'With "terms" rows are joined by the names of their players.'
     raise ArgumentError("form", got, "'terms', or rows of the same players", hint)
+
+
+def _difference(one: Sequence[str] | None, other: Sequence[str] | None) -> str:
+    """Return the first names that differ."""
+    if one is None or other is None:
+        return "or none"
+    return next(f"such as {own!r} and {its!r}" for own, its in zip(one, other, strict=True) if own != its)

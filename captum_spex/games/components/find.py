@@ -293,7 +293,7 @@ def _integers(argument: str, given: Any, allowed: Sequence[int]) -> list[int]:
     for one in integers:
         if not checks.is_integer(one) or one not in allowed:
             is_range = isinstance(allowed, range)
-            shown = f"integers from {allowed[0]} to {allowed[-1]}" if is_range else ", ".join(map(str, allowed))
+            shown = checks.span(allowed[0], allowed[-1], "integers from") if is_range else ", ".join(map(str, allowed))
             raise ArgumentError(argument, repr(one), shown)
     if not integers:
         raise ArgumentError(argument, "none", "at least one")

@@ -160,8 +160,8 @@ def test_players_and_data_that_do_not_fit(rows, players, data, said):
         (lambda rows: [], "got no results"),
         (lambda rows: [rows, rows], r"Choose one: `\[row\[0\]"),
         (lambda rows: ["a"], "got a str"),
-        (lambda rows: [rows[0], made()], "rows of 3 to 4 players"),
-        (lambda rows: [rows[0], rows[1].to("SII")], "different indices"),
+        (lambda rows: [rows[0], made()], "rows of 3 and 4 players"),
+        (lambda rows: [rows[0], rows[1].to("SII")], "rows in Moebius of order 2 and SII of order 2"),
     ],
 )
 def test_results_that_are_no_rows(rows, results, said):

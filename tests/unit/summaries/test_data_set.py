@@ -306,7 +306,7 @@ def test_mean_shapley_values_are_those_of_the_tree_explainer():
         ([made(), made(max_order=2)], "`results`: expected the same index and order in every row"),
         (
             [made(), made(n_players=5)],
-            "`results`: expected the same players in every row, or names, got rows of 4 to 5 pl",
+            "`results`: expected the same players in every row, or names, got rows of 4 and 5 pl",
         ),
         (
             [made(), made(names=ABCD)],

@@ -33,8 +33,16 @@ def test_rows_with_several_outputs(form):
 
 @pytest.mark.parametrize("form", ["values", "matrix"])
 def test_rows_of_different_players(form):
-    with pytest.raises(ArgumentError, match=r"'terms'"):
+    with pytest.raises(ArgumentError, match=r"'terms'.*for rows of 3 and 4 players\. With \"terms\" rows"):
         to_shap([random_result(3), random_result(4)], form)
+    with pytest.raises(ArgumentError, match="for rows of 1, 2 and 3 players"):
+        to_shap([random_result(n, order=1) for n in (3, 2, 1)], form)
+    with pytest.raises(ArgumentError, match="for rows of 1 to 6 players"):
+        to_shap([random_result(n, order=1) for n in (3, 2, 1, 6, 5, 4)], form)
+    with pytest.raises(ArgumentError, match="whose players have different names, such as 'b' and 'c'"):
+        to_shap([random_result(2, names=list("ab")), random_result(2, names=list("ac"))], form)
+    with pytest.raises(ArgumentError, match="whose players have different names, or none"):
+        to_shap([random_result(2, names=list("ab")), random_result(2)], form)
 
 
 @pytest.mark.parametrize("index", [*sorted(set(NAMES) - set(SUMMING)), "BII(p=0.3)"])
