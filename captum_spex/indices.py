@@ -146,7 +146,7 @@ class Index:
         """Return the functional of sets of ``order`` players; order 0 is the baseline."""
         return _functional(self.name, order, self.max_order)
 
-    def value_name(self, order: int) -> str:
+    def value_name(self, order: int, *, plural: bool = False) -> str:
         """Return what the value of a set of ``order`` players is called.
 
         The name of the index, or ``"Shapley value"`` or ``"Banzhaf value"`` where its functional is theirs.
@@ -155,7 +155,8 @@ class Index:
             >>> [resolve_index(name, 2, 5).value_name(1) for name in ("SII", "k-SII", "BII", "Fourier")]
             ['Shapley value', 'k-SII', 'Banzhaf value', 'Fourier coefficient']
         """
-        return _value_name(self, order)
+        name = _value_name(self, order)
+        return f"{name}s" if plural and " " in name else name
 
     def adds_up(self, n_players: int) -> bool:
         """Whether the values of all sets add up to f(all) - f(none), whatever the game of so many players is."""

@@ -31,6 +31,23 @@ class Valued(Protocol):
     baseline: float
 
 
+class Naming(Protocol):
+    """What knows the names of values: an index, or the mean of one over many rows."""
+
+    def value_name(self, order: int, *, plural: bool = False) -> str:
+        """Return what the value of a set of ``order`` players is called."""
+
+
+class Named(Protocol):
+    """A result, or the summary of many."""
+
+    max_order: int
+
+    @property
+    def resolved_index(self) -> Naming:
+        """What names the values."""
+
+
 class Result(Protocol):
     """A `captum_spex.Interactions`, in whose module the exports are imported."""
 
@@ -108,13 +125,12 @@ def screened_out(diagnostics: Mapping[str, Any]) -> str:
     return f"{counted(n_out, 'player')} screened out: {bound}, interactions not sought"
 
 
-def value_name(result: Result, order: int, *, plural: bool = False) -> str:
+def value_name(result: Named, order: int, *, plural: bool = False) -> str:
     """Return what the value of a term of this order is called: "Shapley value", "SII", "Fourier coefficient"."""
-    name = result.resolved_index.value_name(order)
-    return f"{name}s" if plural and " " in name else name
+    return result.resolved_index.value_name(order, plural=plural)
 
 
-def value_names(result: Result, orders: Iterable[int] | None = None) -> str:
+def value_names(result: Named, orders: Iterable[int] | None = None) -> str:
     """Return what the values of terms of these orders, by default all, are called.
 
     Example:

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from captum_spex import checks
 from captum_spex.arrays import type_of
 from captum_spex.errors import ArgumentError, OrderError
 from captum_spex.interactions import Interactions
+
+
+class IndexedTerms(Protocol):
+    """Terms of an index up to an order: a result, or the summary of many."""
+
+    index: str
+    max_order: int
+
+    @property
+    def n_players(self) -> int:
+        """Number of players."""
 
 
 def checked_result(result: Any) -> Interactions:
@@ -21,7 +32,7 @@ def checked_result(result: Any) -> Interactions:
     raise ArgumentError("result", type_of(result), "one `Interactions`, as `explain` returns it")
 
 
-def checked_order(result: Interactions, order: Any, lowest: int = 1) -> int:
+def checked_order(result: IndexedTerms, order: Any, lowest: int = 1) -> int:
     """Return an order if the result holds it."""
     is_integer = checks.is_integer(order)
     if is_integer and lowest <= order <= result.max_order:
@@ -34,14 +45,16 @@ def checked_order(result: Interactions, order: Any, lowest: int = 1) -> int:
     raise OrderError("order", repr(order), expected, _how_to_convert(result, order if is_integer else 2))
 
 
-def checked_orders(result: Interactions, order: int | None, lowest: int = 1) -> list[int]:
+def checked_orders(result: IndexedTerms, order: int | None, lowest: int = 1) -> list[int]:
     """Return the orders to draw: the one given, or all that the result holds, from the lowest on."""
     if order is None:
         return list(range(lowest, result.max_order + 1))
     return [] if result.n_players == 1 and order == lowest == 2 else [checked_order(result, order, lowest)]
 
 
-def _how_to_convert(result: Interactions, order: int) -> str:
+def _how_to_convert(result: IndexedTerms, order: int) -> str:
+    if not isinstance(result, Interactions):
+        return 'Convert every row first, such as `[row.to("SII", max_order=2) for row in rows]`.'
     if not result.max_order < order <= result.n_players:
         return ""
     index = {"SV": "SII", "BV": "BII"}.get(result.index, result.index)

@@ -10,30 +10,53 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba
+from numpy.typing import NDArray
 
 from captum_spex import checks
 from captum_spex.arrays import Floats, Ints
 from captum_spex.exports.result import as_text, smallest, sum_in_words, value_name
-from captum_spex.interactions import Interactions
 from captum_spex.player_sets import within
-from captum_spex.plots.style import colour_of, joined, largest_of
+from captum_spex.plots.style import UNCLEAR, colour_of, joined, largest_of
+from captum_spex.plots.summary_view import Drawn, SummaryView, is_size, unclear
 from captum_spex.statistics import INTERVAL
 
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """The terms that a picture shows, from the largest, and how many others are not 0."""
+    """The terms that a picture shows, from the largest, and how many others are not 0.
+
+    Of many rows, values may be sizes, whose sign is for the colour only, and it may be unclear whether a term raises or
+    lowers on average.
+    """
 
     players: list[tuple[int, ...]]
     values: Floats
     errors: Floats | None
     n_others: int
+    is_size: bool = False
+    unclear: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.players)
 
     def __iter__(self) -> Iterator[tuple[tuple[int, ...], float]]:
         return zip(self.players, self.values.tolist(), strict=True)
+
+    @property
+    def any_unclear(self) -> bool:
+        """Whether it is unclear of any term whether it raises or lowers on average."""
+        return self.unclear is not None and bool(self.unclear.any())
+
+    @property
+    def lengths(self) -> Floats:
+        """How far the values reach from 0."""
+        return np.abs(self.values) if self.is_size else self.values
+
+    @property
+    def colours(self) -> list[str]:
+        """Red for terms that raise, blue for those that lower, grey where that is not clear."""
+        unclear = np.zeros(len(self), dtype=np.bool_) if self.unclear is None else self.unclear
+        return [UNCLEAR if either else colour_of(value) for value, either in zip(self.values, unclear, strict=True)]
 
     @property
     def intervals(self) -> Floats | None:
@@ -52,7 +75,7 @@ class Shown:
 
 
 def largest_terms(
-    result: Interactions, orders: Collection[int], max_display: int, *, among: Ints | None = None, errors: bool = False
+    result: Drawn, orders: Collection[int], max_display: int, *, among: Ints | None = None, errors: bool = False
 ) -> Shown:
     """Return the largest terms of some orders that are not 0, among some players, with standard errors if asked for."""
     most = checks.integer("max_display", max_display)
@@ -61,10 +84,11 @@ def largest_terms(
         rows = rows[within(result.sets.take(rows), among)]
     sets = result.sets.take(rows[:most])
     known = result.errors_of(sets) if errors and len(sets) else None
-    return Shown(sets.tuples(), result.values[rows[:most]], known, max(0, len(rows) - most))
+    facts = known, max(0, len(rows) - most), is_size(result), unclear(result, sets)
+    return Shown(sets.tuples(), result.values[rows[:most]], *facts)
 
 
-def involvement(result: Interactions, orders: Collection[int]) -> Floats:
+def involvement(result: Drawn, orders: Collection[int]) -> Floats:
     """Return for every player the sum of the absolute values of its terms of some orders, ``(n_players,)``."""
     total = np.zeros(result.n_players)
     for order, rows, block in result.sets.by_order():
@@ -73,7 +97,7 @@ def involvement(result: Interactions, orders: Collection[int]) -> Floats:
     return total
 
 
-def most_involved(result: Interactions, orders: Collection[int], max_display: int) -> Ints:
+def most_involved(result: Drawn, orders: Collection[int], max_display: int) -> Ints:
     """Return the players of the largest involvement, in increasing order; some of many only if they have any."""
     most = checks.integer("max_display", max_display)
     if result.n_players <= most:
@@ -83,29 +107,31 @@ def most_involved(result: Interactions, orders: Collection[int], max_display: in
     return np.sort(chosen[: max(1, np.count_nonzero(involved[chosen] > smallest(result)))])
 
 
-def single_values(result: Interactions) -> Floats:
+def single_values(result: Drawn) -> Floats:
     """Return the values of the single players, exactly 0 where they are mere rounding."""
     values = result.first_order()
     return np.where(np.abs(values) > smallest(result), values, 0.0)
 
 
-def of_players(drawn: int, result: Interactions) -> str:
+def of_players(drawn: int, result: Drawn) -> str:
     """Return how many players are drawn, nothing if all are."""
     all_players = result.n_players
     return "" if drawn == all_players else f"the {drawn:,} most involved of {all_players:,} players"
 
 
-def scale(result: Interactions, what: str, values: Floats, orders: Collection[int]) -> str:
+def scale(result: Drawn, what: str, values: Floats, orders: Collection[int]) -> str:
     """Return a scale of a picture in words: what its values are called and the largest, nothing if all are 0."""
     if not values.any():
         return ""
+    largest = values[np.argmax(np.abs(values))]
+    shown = as_text(abs(largest)) if is_size(result) else as_text(largest, sign="+")
     names = dict.fromkeys(value_name(result, order, plural=True) for order in orders)
-    return f"{what}: {', '.join(names)} up to {as_text(values[np.argmax(np.abs(values))], sign='+')}"
+    return f"{what}: {', '.join(names)} up to {shown}"
 
 
-def about_sum(result: Interactions, orders: Collection[int], n_drawn: int | np.integer[Any]) -> str:
-    """Return whether the terms, so many of which are drawn, add up; nothing where one order of several is drawn."""
-    if len(orders) < min(2, result.max_order):
+def about_sum(result: Drawn, orders: Collection[int], n_drawn: int | np.integer[Any]) -> str:
+    """Return whether the terms, so many of which are drawn, add up; nothing of means, or of one order of several."""
+    if isinstance(result, SummaryView) or len(orders) < min(2, result.max_order):
         return ""
     n_terms = int(np.count_nonzero(np.abs(result.values) > smallest(result)))
     return sum_in_words(result, all_shown=n_drawn == n_terms)
@@ -124,7 +150,7 @@ def colours_of(links: Shown) -> list[tuple[float, float, float, float]]:
     """Return the colour of every link: red raises, blue lowers, and weak ones are faint."""
     strength = np.abs(links.values) / largest_of(links.values)
     alphas = _FAINTEST + (1 - _FAINTEST) * strength
-    return [to_rgba(colour_of(value), alpha) for value, alpha in zip(links.values, alphas, strict=True)]
+    return [to_rgba(colour, alpha) for colour, alpha in zip(links.colours, alphas, strict=True)]
 
 
 def draw_links(ax: Axes, places: Floats, links: Shown, *, widest: float = WIDEST, outlined: bool = False) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from matplotlib import font_manager, rcParams
 
 from captum_spex.exports.many_rows import distinct
-from captum_spex.interactions import Interactions
+from captum_spex.terms import Terms
 
 TIMES = " \N{MULTIPLICATION SIGN} "
 _HEAD = 0.6  # share of a shortened name that is its beginning: names often differ at their end
@@ -40,7 +40,7 @@ def short(name: object, width: int = 20) -> str:
     return f"{head.rstrip()}…{tail.lstrip()}"
 
 
-def player_labels(result: Interactions, width: int = 20) -> list[str]:
+def player_labels(result: Terms, width: int = 20) -> list[str]:
     """Return a label for every player, all different; equal names are numbered: "the", "the#2".
 
     Long names that would look alike are shortened to the part that differs.
@@ -88,7 +88,7 @@ def _on_a_line(name: object) -> str:
     return " ".join(text.split()) or repr(str(name))
 
 
-def term_labels(result: Interactions, terms: Sequence[tuple[int, ...]], width: int = 44) -> list[str]:
+def term_labels(result: Terms, terms: Sequence[tuple[int, ...]], width: int = 44) -> list[str]:
     """Return a label for every term: its players, joined by a multiplication sign."""
     most = max(map(len, terms), default=1)
     labels = player_labels(result, max(6, min(26, width // most)))

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike
 
 from captum_spex.arrays import Floats, Ints, real_numbers
 from captum_spex.errors import ArgumentError
-from captum_spex.interactions import Interactions
-from captum_spex.plots.arguments import checked_orders, checked_result
+from captum_spex.player_sets import PlayerSets
+from captum_spex.plots.arguments import checked_orders
 from captum_spex.plots.chosen_terms import (
     about_sum,
     draw_links,
@@ -24,7 +24,9 @@ from captum_spex.plots.chosen_terms import (
     single_values,
 )
 from captum_spex.plots.labels import lettering, player_labels
-from captum_spex.plots.style import NORMAL, PALE, SMALL, axes_or_new, bare, joined, largest_of, note, say, tint
+from captum_spex.plots.style import NEUTRAL, NORMAL, PALE, SMALL, axes_or_new, bare, joined, largest_of, note, say, tint
+from captum_spex.plots.summary_view import Drawable, Drawn, about_rows, drawn_result, unclear
+from captum_spex.summaries.data_set import Statistic
 
 
 @dataclass(frozen=True)
@@ -46,23 +48,26 @@ SIZES = Sizes()
 
 
 def network(
-    result: Interactions,
+    result: Drawable,
     *,
     positions: ArrayLike | None = None,
     max_display: int = 40,
     order: int = 2,
     labels: bool | None = None,
+    value: Statistic = "mean_abs",
     ax: Axes | None = None,
 ) -> Axes:
     """Draw players as nodes, sized and coloured by their own value, and interactions as links, by width and colour.
 
     Args:
-        result: what to draw.
+        result: what to draw: one result; or a `captum_spex.Summary`, or the results of many rows, of which this is one.
         positions: where the players are, ``(n_players, 2)``; default: on a circle, clockwise from the top.
         max_display: how many players, those of the largest involvement (absolute values of their terms of order 1 and
             of the order drawn, added up), with the interactions among them: at most the 400 largest, or 30 stars.
         order: of the interactions: 2 for lines; above, stars that join all players of a group.
         labels: whether names are written; default: on a circle always, at given positions for at most 12 players.
+        value: of many rows the mean absolute values, ``"mean_abs"``, or the mean values, ``"mean"``. Colours say
+            whether a term raises or lowers on average, grey where the 90 % interval of its mean holds 0.
         ax: where to draw; default: the current axes if empty, else a new figure.
 
     Returns:
@@ -70,7 +75,7 @@ def network(
 
     Raises:
         OrderError: if the result does not hold the order.
-        ArgumentError: any other argument that cannot be used.
+        ArgumentError: any other argument that cannot be used, or rows that do not fit each other.
 
     Example:
         >>> import captum_spex
@@ -79,32 +84,34 @@ def network(
         >>> len(plots.network(result).collections[0].get_segments())
         1
     """
-    result = checked_result(result)
-    orders = checked_orders(result, order, 2)
-    given = _checked_positions(positions, result.n_players)
-    chosen = most_involved(result, (1, *orders), max_display)
-    links = largest_terms(result, orders, SIZES.links if order == 2 else SIZES.stars, among=chosen)
-    places = np.zeros((result.n_players, 2)) if given is None else given
+    terms = drawn_result(result, value)
+    orders = checked_orders(terms, order, 2)
+    given = _checked_positions(positions, terms.n_players)
+    chosen = most_involved(terms, (1, *orders), max_display)
+    links = largest_terms(terms, orders, SIZES.links if order == 2 else SIZES.stars, among=chosen)
+    places = np.zeros((terms.n_players, 2)) if given is None else given
     if given is None:
         places[chosen] = _on_circle(len(chosen))
     width, height = (6.4, 5.8) if given is not None or len(chosen) <= SIZES.level_labels else (7.4, 7.4)
     ax = axes_or_new(ax, width, height)
-    names = [player_labels(result, 17)[player] for player in chosen]
+    names = [player_labels(terms, 17)[player] for player in chosen]
     bare(ax)
     ax.set_aspect("equal", adjustable="datalim" if given is not None else "box")
     draw_links(ax, places, links)
     if given is not None:
         ax.scatter(places[:, 0], places[:, 1], s=4, color=PALE, zorder=1)
-    sizes = _draw_nodes(ax, result, chosen, places)
+    sizes = _draw_nodes(ax, terms, chosen, places)
     if labels if labels is not None else given is None or len(chosen) <= SIZES.labels:
         _write(ax, names, places[chosen], np.sqrt(sizes) / 2, around=given is None)
     _frame(ax, given, names)
     if not len(links):
         say(ax, "no interactions", 0.5 if len(chosen) > 2 else 0.25)
-    nodes = single_values(result)[chosen]
-    scales = scale(result, "nodes", nodes, (1,)), scale(result, "links", links.values, orders)
-    drawn = joined(of_players(len(chosen), result), links.largest_of_all("links"))
-    note(ax, joined(*scales), about_sum(result, (1, *orders), np.count_nonzero(nodes) + len(links)), drawn)
+    nodes = single_values(terms)[chosen]
+    any_unclear = links.any_unclear or bool(unclear(terms, _single(chosen, terms)).any())
+    scales = scale(terms, "nodes", nodes, (1,)), scale(terms, "links", links.values, orders)
+    drawn = joined(of_players(len(chosen), terms), links.largest_of_all("links"))
+    said = about_sum(terms, (1, *orders), np.count_nonzero(nodes) + len(links))
+    note(ax, joined(*scales), said, about_rows(terms, any_unclear=any_unclear), drawn)
     return ax
 
 
@@ -123,13 +130,18 @@ def _on_circle(count: int) -> Floats:
     return np.stack([np.cos(angles), np.sin(angles)], axis=1) * (count > 1)
 
 
-def _draw_nodes(ax: Axes, result: Interactions, chosen: Ints, places: Floats) -> Floats:
+def _single(chosen: Ints, result: Drawn) -> PlayerSets:
+    return PlayerSets.from_blocks([chosen[:, None]], result.n_players)
+
+
+def _draw_nodes(ax: Axes, result: Drawn, chosen: Ints, places: Floats) -> Floats:
     """Draw the nodes; their area is proportional to the value, down to a smallest visible size."""
     effects = single_values(result)[chosen]
     share = np.abs(effects) / largest_of(effects)
     largest = min(SIZES.largest, (0.85 * SIZES.circle / len(chosen)) ** 2)
     sizes = np.asarray(np.maximum(share * largest, SIZES.smallest))
-    colours = tint(effects, largest_of(effects))
+    either = unclear(result, _single(chosen, result))
+    colours = np.where(either[:, None], NEUTRAL(share), tint(effects, largest_of(effects)))
     x, y = places[chosen].T
     ax.scatter(x, y, s=sizes, c=colours, edgecolors="#555555", linewidths=0.7, zorder=3)
     return sizes

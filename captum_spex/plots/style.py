@@ -15,7 +15,9 @@ from captum_spex.errors import ArgumentError
 from captum_spex.exports.result import BLUE, RED, as_text
 
 GREY, PALE = "#666666", "#dddddd"
+UNCLEAR = "#8c8c8c"  # may raise or lower
 DIVERGING = LinearSegmentedColormap.from_list("captum_spex", [BLUE, "#ffffff", RED])
+NEUTRAL = LinearSegmentedColormap.from_list("captum_spex_neutral", ["#ffffff", "#6f6f6f"])
 GRADUAL = LinearSegmentedColormap.from_list("captum_spex_gradual", ["#440154", "#31688e", "#35b779", "#e0c715"])
 """Of features, from low to high: neither red nor blue, which are signs of values."""
 SMALL, NORMAL = 8.5, 10.0  # font sizes
@@ -51,12 +53,12 @@ def colour_scale(ax: Axes, drawn: Any, **settings: Any) -> Any:
     return scale
 
 
-def label_bar(ax: Axes, value: float, end: float, row: int) -> None:
+def label_bar(ax: Axes, value: float, end: float, row: int, *, colour: str | None = None, sign: str = "+") -> None:
     """Write a number beyond the end of a horizontal bar."""
     side = 1 if value >= 0 else -1
     ax.annotate(
-        as_text(value, sign="+"), (end, row), (4 * side, 0), textcoords="offset points",
-        ha="left" if value >= 0 else "right", va="center", fontsize=SMALL, color=colour_of(value),
+        as_text(value, sign=sign), (end, row), (4 * side, 0), textcoords="offset points",
+        ha="left" if value >= 0 else "right", va="center", fontsize=SMALL, color=colour or colour_of(value),
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from captum_spex.arrays import Floats, type_of
 from captum_spex.errors import ArgumentError
 from captum_spex.exports.many_rows import distinct
 from captum_spex.exports.result import Result, is_result, smallest
+from captum_spex.indices import Index
 from captum_spex.player_sets import PlayerSets
 from captum_spex.statistics import INTERVAL
 from captum_spex.summaries import printed
@@ -33,7 +34,7 @@ class Comparison(Terms):
     .. math:: \text{error}_S^2 = e_{1S}^2 + e_{2S}^2
 
     Attributes:
-        index, max_order: of both results.
+        index, max_order, resolved_index: of both results.
         baseline: difference of the baselines.
         names: names of the players, in the order of the first result.
         values: the differences ``(n_terms,)``, aligned with iteration, as are all other arrays.
@@ -42,6 +43,7 @@ class Comparison(Terms):
 
     index: str
     max_order: int
+    resolved_index: Index
     baseline: float
     first: Floats
     second: Floats
@@ -62,6 +64,7 @@ class Comparison(Terms):
         self._set(
             index=first.index,
             max_order=first.max_order,
+            resolved_index=first.resolved_index,
             baseline=first.baseline - second.baseline,
             names=aligned.names,
             first=values[0][rows],

@@ -14,6 +14,7 @@ from captum_spex import checks
 from captum_spex.arrays import Floats, Ints, Rows
 from captum_spex.exports.many_rows import check_alike, checked_rows
 from captum_spex.exports.result import Result, counted, smallest
+from captum_spex.indices import Index
 from captum_spex.player_sets import PlayerSets
 from captum_spex.summaries import printed
 from captum_spex.summaries.aligned_rows import AlignedRows
@@ -45,7 +46,7 @@ class Summary(Terms):
     with errors, the mean absolute value is about as large as the errors.
 
     Attributes:
-        index, max_order: which index of the rows, up to which order.
+        index, max_order, resolved_index: which index of the rows, up to which order.
         baseline: the mean of the rows' baselines.
         names: names of all players, those of the first row first; ``None`` if the rows have none.
         values: the mean absolute values ``(n_terms,)``, aligned with iteration, as are all other arrays.
@@ -61,6 +62,7 @@ class Summary(Terms):
 
     index: str
     max_order: int
+    resolved_index: Index
     baseline: float
     mean: Floats
     spread: Floats
@@ -89,6 +91,7 @@ class Summary(Terms):
         self._set(
             index=highest.index,
             max_order=highest.max_order,
+            resolved_index=highest.resolved_index,
             baseline=float(np.mean([row.baseline for row in aligned.results])),
             names=aligned.names,
             n_left_out=n_left_out,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from captum_spex.arrays import Floats
-from captum_spex.exports.result import clipped, counted
+from captum_spex.exports.result import clipped, counted, value_name
 from captum_spex.player_sets import PlayerSets
 from captum_spex.terms import Terms
 
@@ -24,11 +24,11 @@ def of_summary(summary: Summary) -> str:
     n_rows, n_known = len(summary.results), summary.n_rows_with_errors
     known = "of estimation too" if n_known == n_rows else f"of estimation known for {n_known:,} of them"
     lines = [
-        f"mean |{summary.index}| over {counted(n_rows, 'row')}: {_counts(summary, summary.max_order)}",
+        f"{summary.index} over {counted(n_rows, 'row')}: {_counts(summary, summary.max_order)}",
         f"standard errors: of rows drawn from many, and {known}; spread: standard deviation over the rows",
     ]
-    heads = [f"mean |{summary.index}|", "mean", "spread", "rows"]
     for order, rows, sets in _largest(summary, summary.max_order):
+        heads = [f"mean |{value_name(summary, order)}|", "mean", "spread", "rows"]
         columns = [
             _with_errors(summary.values[rows], summary.errors_of(sets)),
             _with_errors(summary.mean[rows], summary.errors_of(sets, "mean"), sign="+"),

@@ -11,6 +11,8 @@ from pictures import ALL, PARTS, PICTURE, drawn, made
 from captum_spex import plots
 from captum_spex.errors import ArgumentError, OrderError
 
+OF_MANY = ("bar", "matrix", "network")
+
 
 @pytest.mark.sampled
 @pytest.mark.parametrize("name", ["bar", "image", "network", "text", "upset"])
@@ -44,6 +46,8 @@ def test_main_effects_alone_are_drawn(name):
     [([1, 2], r"got a list of 2. .*choose one, such as `result\[0\]`"), ("text", "got a str"), (None, "got None")],
 )
 def test_what_is_no_result(name, result, said):
+    if name in OF_MANY and isinstance(result, list):  # rows of a data set
+        said = "`result`: expected a list of `Interactions`, one for each row, got an int"
     settings = {"image": PICTURE, "segments": PARTS} if name == "image" else {}
     with pytest.raises(ArgumentError, match=said):
         getattr(plots, name)(result, **settings)
@@ -57,3 +61,24 @@ def test_too_few_to_display(name, wrong):
     with pytest.raises(ArgumentError, match=r"`max_display`: expected an integer of at least 1, got"):
         drawn(name, made(), max_display=wrong)
     assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("name", OF_MANY)
+def test_rows_that_cannot_be_drawn_together(name):
+    for rows, said in (
+        ([], "got no results"),
+        ([made(), made(max_order=2)], "the same index and order in every row"),
+        ([made(), made(n_players=5)], "the same players in every row, or names"),
+        ([[made(), made()]], "got rows with several outputs"),
+    ):
+        with pytest.raises(ArgumentError, match=f"`result`: expected .*{said}"):
+            drawn(name, rows)
+    with pytest.raises(ArgumentError, match="`value`: expected 'mean_abs', 'mean', got 'median'"):
+        drawn(name, [made()], value="median")
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("name", ["bar", "network"])
+def test_an_order_that_rows_do_not_hold(name):
+    with pytest.raises(OrderError, match=r"`order`: expected .* Convert every row first, such as `\[row.to\("):
+        drawn(name, [made(), made()], order=4)

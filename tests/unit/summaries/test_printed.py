@@ -16,7 +16,7 @@ def rows_of(*values, **settings):
 def test_a_summary_as_a_table_for_each_order():
     lines = str(captum_spex.summary(rows_of(1.0, -3.0))).splitlines()
     assert lines[:5] == [
-        "mean |Moebius| over 2 rows: 4 players, terms: 4 of order 1, 6 of order 2",
+        "Moebius over 2 rows: 4 players, terms: 4 of order 1, 6 of order 2",
         "standard errors: of rows drawn from many, and of estimation too; spread: standard deviation over the rows",
         "",
         "  order 1                               mean |Moebius|  mean  spread  rows",
