@@ -53,7 +53,7 @@ def image(
         >>> from captum_spex import plots
         >>> result = captum_spex.explain(lambda m: 2.0 * (m[:, 0] & m[:, 1]), 2, budget=4)
         >>> ax = plots.image(result, np.zeros((1, 2, 4)), [[0, 0, 1, 1], [0, 0, 1, 1]])
-        >>> ax.get_xlabel().split("\\n")[0]
+        >>> ax.get_xlabel().split("\n")[0]
         'colours: Shapley values up to +1; links: SII up to +2'
     """
     result = checked_result(result)

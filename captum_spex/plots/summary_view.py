@@ -110,5 +110,5 @@ def about_rows(result: Drawn, *, any_unclear: bool) -> str:
     """Return over how many rows means are, and what their colours mean, in lines; nothing for one result."""
     if not isinstance(result, SummaryView):
         return ""
-    grey = ",\ngrey: either, the 90 % interval of the mean holds 0" if any_unclear else ""
+    grey = ",\ngrey: the mean's 90 % interval holds 0" if any_unclear else ""
     return f"over {result.rows}\nred raises, blue lowers on average{grey}"
