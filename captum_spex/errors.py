@@ -83,6 +83,12 @@ class UnknownNameError(ArgumentError):
     """A name (of an index, a design, ...) that is not one of the allowed ones."""
 
 
+class UnexpectedArgumentError(ArgumentError, TypeError):
+    """A keyword argument that a function does not have."""
+
+    page = "shap"
+
+
 @contextmanager
 def in_words(words: Mapping[str, str]) -> Iterator[None]:
     """Let errors name arguments (``"mask"``, ``"mask[1]"``) as the caller knows them: ``{our name: the caller's}``."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import cloudpickle
 import numpy as np
@@ -21,6 +21,7 @@ from captum_spex.errors import ArgumentError, in_words
 from captum_spex.explainers.explanations import ExplainedRow, check_pairs, explanations, wanted_arrays
 from captum_spex.explainers.links import checked_link
 from captum_spex.explainers.masker_game import MaskerGame
+from captum_spex.explainers.older_interface import missing, refuse
 from captum_spex.explainers.planning import PlannedRow, Request, check_request, planned_rows
 from captum_spex.explainers.rows import rows_of
 from captum_spex.explainers.shap_maskers import as_masker, check_together, shown
@@ -105,6 +106,7 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
         outputs: Any = None,
         silent: bool = False,
         interactions: bool | int = False,
+        **others: Any,
     ) -> Any:
         """Explain rows.
 
@@ -125,6 +127,7 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
                 all.
             silent: whether not to show a progress bar, which appears after ten seconds.
             interactions: return pairs instead of values: ``True`` or 2.
+            others: none; those of SHAP's older interface are refused with what stands in their place.
 
         Returns:
             *shap.Explanation* of Shapley values ``(rows, n)``, ``(rows, n, n_outputs)`` for a model with several
@@ -137,6 +140,7 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
             ArgumentError: an argument that cannot be used (a ``ValueError``), before the model is called.
             GameError: if the model returns the wrong number of rows, or the link of its outputs is not finite.
         """
+        refuse(others, MaskingExplainer.__call__)
         started = time.time()
         wanted = wanted_arrays(interactions, error_bounds, main_effects)
         planned = self._planned(args, max_evals)
@@ -163,6 +167,7 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
         outputs: Any = None,
         silent: bool = False,
         max_terms: int = MAX_TERMS,
+        **others: Any,
     ) -> list[Any]:
         """Return the interactions of every row.
 
@@ -175,6 +180,7 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
             outputs: see `__call__`.
             silent: see `__call__`.
             max_terms: how many terms of order 2 and more to keep, the largest first.
+            others: see `__call__`.
 
         Returns:
             A `captum_spex.Interactions` for every row, players being all inputs of the row; for a model with several
@@ -183,6 +189,7 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
         Raises:
             ArgumentError: an argument that cannot be used, before the model is called.
         """
+        refuse(others, MaskingExplainer.interactions)
         planned = self._planned(args, max_evals)
         n_terms = checks.integer("max_terms", max_terms)
         request = self._request(index, scalar(max_order), n_terms, outputs=outputs, batch_size=batch_size)
@@ -232,6 +239,11 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
             if loader is not None and name not in arguments:  # SHAP 0.46 passes loaders of its own
                 arguments[name] = loader(in_file)
         return arguments
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise missing(self, name)
 
     def explain_row(self, *row_args: Any, **settings: Any) -> dict[str, Any]:
         """Not offered: a call of the explainer shares the background's outputs between its rows."""

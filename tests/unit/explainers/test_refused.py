@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 import scipy.sparse
 import shap
+from numpy.testing import assert_allclose
 from shap.maskers import Fixed, Image, Independent, Text
 from shap_cases import (
     BACKGROUND,
@@ -283,7 +285,75 @@ def test_rows_are_not_explained_one_by_one():
         ProxySpexExplainer(polynomial, BACKGROUND).explain_row(XS[0])
 
 
-def test_unknown_arguments_are_refused():
+@pytest.mark.parametrize("method", ["__call__", "shap_values", "interactions"])
+def test_unknown_arguments_are_refused(method):
     """SHAP's explainers swallow some."""
-    with pytest.raises(TypeError, match="unexpected keyword argument 'interaction'"):
-        ProxySpexExplainer(polynomial, BACKGROUND)(XS, interaction=True)
+    model = Counted(polynomial)
+    call = asked(method=method, max_eval=8)
+    with pytest.raises(
+        TypeError, match=r"`max_eval`: .*unexpected keyword argument 'max_eval'\. Did you mean `max_evals`\?"
+    ):
+        call(model)
+    assert model.calls == []
+    with pytest.raises(ArgumentError, match=r"`foo`: expected one of `max_evals`, .*`silent`"):
+        ProxySpexExplainer(polynomial, BACKGROUND).shap_values(XS, foo=True)
+    with pytest.raises(ArgumentError, match=r"`foo`: expected one of `index`, `max_order`, `max_evals`, .*`max_terms`"):
+        ProxySpexExplainer(polynomial, BACKGROUND).interactions(XS, foo=True)
+
+
+OLDER = {
+    "nsamples": (100, "`max_evals` in its place, the number of masks for each row"),
+    "npermutations": (10, "`max_evals` in its place"),
+    "batch_evals": (True, "`batch_size` in its place"),
+    "l1_reg": ("num_features(10)", "no such argument, as no value is cut to 0"),
+    "check_additivity": (False, "no such argument, as the values always add up to the prediction"),
+    "approximate": (True, "no such argument, as the model is any function"),
+    "tree_limit": (3, "no such argument"),
+    "y": (np.zeros(2), r"no such argument; a loss is explained as a model of two inputs: `explainer\(X, y\)`"),
+    "ranked_outputs": (2, r"`outputs=shap\.Explanation\.argsort\.flip\[:k\]` in its place"),
+    "output_rank_order": ("max", "`outputs="),
+    "gc_collect": (True, "no such argument"),
+    "keep_index": (True, "no such argument, as data frames always keep their index"),
+    "random_state": (0, "the explainer's `seed` in its place"),
+    "rseed": (0, "the explainer's `seed` in its place"),
+    "fixed_context": (1, "no such argument, as these are Shapley values"),
+}
+
+
+@pytest.mark.parametrize("name", OLDER)
+@pytest.mark.parametrize("method", ["__call__", "shap_values", "interactions"])
+def test_arguments_of_the_older_interface_are_refused_with_what_stands_in_their_place(name, method):
+    value, instead = OLDER[name]
+    model = Counted(polynomial)
+    with pytest.raises(ArgumentError, match=f"^`{name}`: expected {instead}.*, got .*") as caught:
+        asked(method=method, **{name: value})(model)
+    assert isinstance(caught.value, TypeError)
+    assert model.calls == []
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [
+        ("expected_value", r"`explainer\(X\)\.base_values`"),
+        ("shap_interaction_values", r"`explainer\(X, interactions=True\)\.values`"),
+        ("explain", r"`explainer\(X\)`"),
+        ("nothing", "'ProxySpexExplainer' object has no attribute 'nothing'"),
+    ],
+)
+def test_attributes_of_the_older_interface(name, instead):
+    explainer = ProxySpexExplainer(polynomial, BACKGROUND)
+    assert not hasattr(explainer, name)
+    with pytest.raises(AttributeError, match=instead):
+        getattr(explainer, name)
+    for copied in (copy.copy(explainer), copy.deepcopy(explainer)):
+        assert copied.masker is not None
+
+
+def test_what_stands_in_their_place_gives_the_same():
+    """The loss of labels, as the message about ``y`` says."""
+    y = np.array([1.0, -1.0])
+    loss = ProxySpexExplainer(lambda x, y: (polynomial(x) - y) ** 2, [Independent(BACKGROUND), Fixed()])
+    found = loss(XS, y)[0]
+    background = np.array([[(polynomial(row[None])[0] - label) ** 2 for row in BACKGROUND] for label in y]).mean(axis=1)
+    assert_allclose(found.base_values, background)
+    assert_allclose(found.base_values + found.values.sum(axis=1), (polynomial(XS) - y) ** 2)
