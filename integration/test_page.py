@@ -108,7 +108,7 @@ def visit(browser, tmp_path):
     def opened(result, *, viewport=DESK, file=None, **settings):
         path = tmp_path / "page.html"
         if file is None:
-            to_html(result, path)
+            to_html(result, path, index=result.index)
         else:
             path.write_text(file, encoding="utf-8")
         context = browser.new_context(viewport=viewport, **settings)
@@ -190,7 +190,7 @@ def test_hovering_a_word_shows_what_it_interacts_with_and_the_numbers(visit, sen
     assert panel_of(view) == "Largest interactions"
     word(view, "never").hover()
     assert panel_of(view) == "never"
-    assert f"main effect {shown(sentence['never'])}" in view.locator("#panel-text").inner_text()
+    assert f"Shapley value {shown(sentence['never'])}" in view.locator("#panel-text").inner_text()
     expected = [
         (TIMES.join(sentence.names[player] for player in term if player != 2), shown(value))
         for term, value in sentence.items()
@@ -202,6 +202,45 @@ def test_hovering_a_word_shows_what_it_interacts_with_and_the_numbers(visit, sen
     view.mouse.move(2, 2)
     assert panel_of(view) == "Largest interactions"
     assert view.locator("#arcs path, .chip.on, .chip.self").count() == 0
+
+
+def test_every_number_is_called_by_its_index(visit, sentence):
+    """A page of SII has Shapley values of players, of which the page of k-SII that is shown by default has none."""
+    view = visit(sentence)
+    assert view.locator("#kind").inner_text() == "Shapley value"
+    assert view.locator("#kind-of-lines").inner_text() == "lines: interactions, SII, same colours"
+    assert view.locator("#order option").all_inner_texts() == ["all", "1: Shapley value", "2: SII", "3: SII"]
+    assert "SII values do not add up to f(all)" in view.locator("#facts").inner_text()
+    word(view, "never").click()
+    assert f"Shapley value {shown(sentence['never'])}" in view.locator("#panel-text").inner_text()
+    view.locator("#panel-list .row").first.click()
+    text = view.locator("#panel-text").inner_text()
+    assert text.startswith(f"SII, interaction of order 2 {shown(sentence[('never', 'fails')])}")
+    assert text.endswith("Shapley value of its players")
+    view = visit(sentence, file=to_html(sentence))
+    assert view.locator("#kind").inner_text() == "k-SII"
+    assert "The terms add up to f(all)" in view.locator("#facts").inner_text()
+    assert "main effect" not in view.locator("body").inner_text().lower()
+
+
+def test_red_raises_and_blue_lowers_wherever_a_term_is_shown(visit):
+    terms = {(0,): -0.5, (1,): 0.5, (2,): -0.25, (0, 1): 0.5, (0, 2): -0.25}  # Banzhaf 1, -1, 0.5; pairs 2, -1
+    result = of_terms(3, terms, names=("one", "two", "three"))
+    view = visit(result)
+    word(view, "one").click()
+    painted = """([bar, property]) => {
+        const numbers = getComputedStyle(bar)[property].match(/[0-9.]+/g).map(Number);
+        return numbers[0] > numbers[2] ? "red" : "blue";
+    }"""
+    for row in view.locator("#rows tr").all():
+        value = row.locator("td").nth(2).inner_text()
+        if re.search("[1-9]", value):
+            bar = row.locator(".bar i").element_handle()
+            assert view.evaluate(painted, [bar, "backgroundColor"]) == ("red" if value[0] == "+" else "blue")
+    for chip, value in zip(view.locator(".chip").element_handles(), result.first_order(), strict=True):
+        assert view.evaluate(painted, [chip, "backgroundColor"]) == ("red" if value > 0 else "blue")
+    arcs = [view.evaluate(painted, [arc, "stroke"]) for arc in view.locator("#arcs path").element_handles()]
+    assert arcs == ["red", "blue"]
 
 
 def test_standard_errors_are_shown(visit):
@@ -455,7 +494,7 @@ def test_every_control_has_a_name_and_every_player_says_its_numbers(visit, sente
     snapshot = view.locator("body").aria_snapshot()
     assert not re.search(r"- (button|combobox|searchbox|textbox)(?! \")", snapshot)
     label = word(view, "never").get_attribute("aria-label")
-    assert label.startswith(f"never: main effect {shown(sentence['never'])}, strongest interaction with fails")
+    assert label.startswith(f"never: Shapley value {shown(sentence['never'])}, strongest interaction with fails")
     for role in ("main", "toolbar", "complementary", "search", "table"):
         assert view.get_by_role(role).count() == 1, role
     assert view.get_by_role("columnheader").count() == 4

@@ -25,9 +25,12 @@ INTRODUCTION = """\
 # Gallery
 
 `captum_spex.plots` draws results with matplotlib. **Red raises the value, blue lowers it**, as in SHAP. A note below
-each picture explains its widths and colours, and what was left out. Every function returns the axes, draws into your
-own axes with `ax=`, and changes no setting of matplotlib; without `ax` it draws into the current axes if they are
-empty, else into a new figure. Save with `ax.figure.savefig("picture.png")`.
+each picture calls the numbers by their [index](indices.md), says whether they add up to f(all) - f(none), the output
+with all players less that without any, and what was left out. A player can thus have two numbers: its Shapley value
+in a network of SII, its k-SII in a waterfall, which is a sum.
+
+Every function returns the axes, draws into your own axes with `ax=`, and changes no setting of matplotlib; without `ax`
+it draws into the current axes if they are empty, else into a new figure. Save with `ax.figure.savefig("picture.png")`.
 
 | you want to see | function |
 |---|---|
@@ -70,16 +73,17 @@ result.name_of(next(iter(result)))              # = never x fails
     ),
     Part(
         "network",
-        "Players stand on a circle: the size and colour of a node is the main effect, the width and colour of a link "
-        "the interaction. Of more than 40 players, those with the largest involvement are drawn; `order=3` draws "
-        "stars, and `positions=` places the players.",
+        "Players stand on a circle: the size and colour of a node is its own value (of SII: its Shapley value), the "
+        "width and colour of a link the interaction. Of more than 40 players, those with the largest involvement are "
+        "drawn; `order=3` draws stars, and `positions=` places the players.",
         "ax = plots.network(result)\n",
         "network",
     ),
     Part(
         "matrix",
-        "All pairs, with main effects on the diagonal; white is 0. Of more than 30 players, those with the largest "
-        "involvement are drawn; `diagonal=False` leaves out main effects that outshine the interactions.",
+        "All pairs, with single players on the diagonal (of SII: Shapley values); white is 0. Of more than 30 players, "
+        "those with the largest involvement are drawn; `diagonal=False` leaves out a diagonal that outshines the "
+        "interactions.",
         "ax = plots.matrix(result)\n",
         "matrix",
     ),
@@ -103,7 +107,7 @@ bars, dots = plots.upset(result.to("FSII", max_order=3))
         "waterfall",
         "From the value without any player to the prediction, term by term; the bars always add up exactly. SII is "
         "converted to k-SII, whose terms add up, so single words change their values: what they share moves to the "
-        "pairs.",
+        "pairs. An index that is no sum, such as BII, is refused.",
         """\
 ax = plots.waterfall(result, max_display=7)
 result.to("k-SII").index                        # = k-SII
@@ -112,8 +116,9 @@ result.to("k-SII").index                        # = k-SII
     ),
     Part(
         "text",
-        "Words in reading order, coloured by main effect, with arcs between those that interact. It breaks long texts "
-        "into lines, and the figure grows with them.",
+        "Words in reading order, coloured by their value, with arcs between those that interact: of k-SII if the "
+        'result is of SII, so that colours and arcs add up; `index="SII"` draws the result\'s own. It breaks long '
+        "texts into lines, and the figure grows with them.",
         """\
 review = (
     "The first half of this film is slow and the jokes are not funny , but then her acting never fails to move me . "
@@ -129,7 +134,7 @@ ax = plots.text(of_review, max_display=10)
     ),
     Part(
         "image",
-        "The image in grey, its segments tinted by main effect, and links between segments that interact. Here every "
+        "The image in grey, its segments tinted by their value, and links between segments that interact. Here every "
         "pixel of a digit is a player, as on the [page about images](images.md).",
         """\
 import torch
@@ -172,8 +177,9 @@ ax = plots.network(of_digit, positions=places, max_display=20)
     ),
     Part(
         "scatter",
-        "One interaction over many rows of a table: the value against one feature, coloured by the other. `results` "
-        "is a list of results, one for each row; texts in the table are categories.",
+        "One interaction over many rows of a table: the value against one feature, coloured by the other, from dark "
+        "(low) to yellow (high), as red and blue are for signs. `results` is a list of results, one for each row; "
+        "texts in the table are categories.",
         """\
 import numpy as np
 from sklearn.datasets import load_diabetes

@@ -56,7 +56,7 @@ def show(result: Interactions, game: Any, facts: Mapping[str, Any], *, top: int,
     if reconfigure is not None:
         reconfigure(errors="replace")  # a character that the terminal cannot show must not fail the run
     console = Console(file=stream, highlight=False)
-    console.print(_coloured(game, result.first_order()))
+    console.print(_coloured(game, result.first_order(), console))
     console.print(_headline(result, facts))
     for order in range(1, result.max_order + 1):
         table = _table(result, order, top, console)
@@ -140,18 +140,20 @@ def _printable(text: str) -> str:
     return text.translate(_CONTROL)
 
 
-def _coloured(game: Any, values: Any) -> Text:
+def _coloured(game: Any, values: Any, console: Console) -> Text:
     """Return the text, each player in the colour of its sign, those with large values bold."""
     text = Text(_printable(game.text))
     largest = float(np.abs(values).max()) or 1.0
     for (start, end), value in zip(game.spans, values, strict=True):
         strong = "bold " if abs(value) > _STYLE.strong * largest else ""
-        text.stylize(f"{strong}{_colour(value)}".strip(), start, end)
+        text.stylize(f"{strong}{_colour(value, console)}".strip(), start, end)
     return text
 
 
-def _colour(value: float) -> str:
-    return RED if value > 0 else BLUE if value < 0 else ""
+def _colour(value: float, console: Console) -> str:
+    """Return red for a value that raises, blue for one that lowers, as names where a terminal has 16 colours."""
+    raises, lowers = (RED, BLUE) if console.color_system in ("truecolor", "256") else ("bright_red", "bright_blue")
+    return raises if value > 0 else lowers if value < 0 else ""
 
 
 def _headline(result: Interactions, facts: Mapping[str, Any]) -> Text:
@@ -201,7 +203,7 @@ def _table(result: Interactions, order: int, top: int, console: Console) -> Tabl
     width = _STYLE.bar if console.width >= _STYLE.narrow else _STYLE.narrow_bar
     block = "█" if console.encoding.startswith("utf") else "#"
     for place, (players, value) in enumerate(zip(chosen.tuples(), values, strict=True)):
-        bar = Text(block * round(width * abs(value) / largest), style=_colour(value))
+        bar = Text(block * round(width * abs(value) / largest), style=_colour(value, console))
         error = [] if errors is None else [f"{errors[place]:.2g}"]
         table.add_row(_named(result, players), f"{value:+.4f}", *error, bar)
     if n_more:

@@ -121,7 +121,7 @@ def screened_out(diagnostics: Mapping[str, Any]) -> str:
     """Return how many players were screened out, and a bound on what they may add; nothing if none were."""
     if not (n_out := diagnostics.get("n_screened_out")):
         return ""
-    bound = f"main effects below {diagnostics['screened_out_bound']:.2g} (95 %)"
+    bound = f"own effects below {diagnostics['screened_out_bound']:.2g} (95 %)"
     return f"{counted(n_out, 'player')} screened out: {bound}, interactions not sought"
 
 

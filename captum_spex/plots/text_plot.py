@@ -42,7 +42,7 @@ class Sizes:
     widest: float = 4.0  # arc, in points
     width: float = 8.0  # of a new figure, in inches; so are the next two
     margin: float = 0.12
-    note: float = 0.48  # height of the note below
+    note: float = 0.6  # height of the note below
 
 
 SIZES = Sizes()

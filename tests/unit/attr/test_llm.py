@@ -39,6 +39,7 @@ from language_cases import (
     unbatched,
     words_tokenizer,
 )
+from matplotlib.colors import to_hex
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import of_every_set, sii_weight
 from text_models import byte_tokenizer, causal_model, varied
@@ -48,6 +49,7 @@ from captum_spex import Interactions
 from captum_spex.approximators import ProxySpex as ProxySpexApproximator
 from captum_spex.attr import ProxySpex, Spex, SpexLLMAttribution, SpexLLMAttributionResult
 from captum_spex.errors import ArgumentError, StoreError
+from captum_spex.exports.result import BLUE, RED
 
 
 @every_input
@@ -355,8 +357,11 @@ def test_the_largest_interactions_are_drawn_as_bars(order, token, closing):
     assert [label.get_text() for label in axes.get_yticklabels()] == [chosen.name_of(players) for players in expected]
     assert axes.yaxis_inverted()  # the largest on top
     assert (TARGET if token is None else result.output_tokens[token]) in axes.get_xlabel()
-    signs = {value > 0 for value in expected.values()}
-    assert len({bar.get_facecolor() for bar in axes.patches}) == len(signs)
+    assert [to_hex(bar.get_facecolor()) for bar in axes.patches] == [
+        RED if value > 0 else BLUE for value in expected.values()
+    ]
+    kind = "single players: Shapley values" if order == 1 else f"interactions of order {order}: SII"
+    assert axes.get_xlabel().startswith(f"{kind}; ")
 
 
 def test_a_picture_can_be_shown_at_once(closing, monkeypatch):

@@ -117,7 +117,7 @@ def test_errors_of_players_that_were_screened_out_are_their_bound() -> None:
     assert result.model.std_errors(_sii(), _one(5))[0] != bound / 1.96
     again = Interactions.from_json(result.to_json())
     assert_allclose(again.model.std_errors(_sii(), _one(out[0])), bound / 1.96)
-    message = f"{len(out):,} players screened out: main effects below {bound:.2g} (95 %), interactions not sought"
+    message = f"{len(out):,} players screened out: own effects below {bound:.2g} (95 %), interactions not sought"
     assert again.diagnostics == result.diagnostics
     assert message in str(result)
     assert message in str(again)
