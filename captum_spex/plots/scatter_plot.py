@@ -17,15 +17,19 @@ from captum_spex.columns import Column
 from captum_spex.errors import ArgumentError, MaskError
 from captum_spex.exports.many_rows import check_alike, checked_rows, sizes_in_words
 from captum_spex.exports.result import smallest, value_name
-from captum_spex.exports.shap.given_data import checked_data, columns_of
+from captum_spex.exports.shap.given_data import columns_by_player
 from captum_spex.interactions import Interactions
+from captum_spex.player_sets import PlayerSets
 from captum_spex.plots.arguments import checked_order
 from captum_spex.plots.labels import TIMES, lettering, short
 from captum_spex.plots.style import GRADUAL, GREY, NORMAL, SMALL, axes_or_new, colour_of, colour_scale, note, say
+from captum_spex.statistics import INTERVAL
+from captum_spex.summaries.aligned_rows import AlignedRows
 
 _MOST_CATEGORIES = 12
 _UNITS = ((86400.0, "days"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 _GAP = "#aaaaaa"  # rows without a value
+_INTERVALS = "#9a9a9a"
 
 
 def scatter(
@@ -38,8 +42,10 @@ def scatter(
 ) -> Axes:
     """Draw the value of one interaction in every row against one feature, coloured by another.
 
+    Bars are 90 % intervals, where the results know their standard errors.
+
     Args:
-        results: one result for every row.
+        results: one result for every row; their players are joined by name.
         players: the players of the term, by number or name: the value of the first is across, the second is the
             colour. A single one shows its own value, red above 0 and blue below.
         data: the players' values, ``(rows, n_players)``: an array, a list of rows, or a data frame, whose columns are
@@ -63,11 +69,12 @@ def scatter(
         >>> plots.scatter(rows, (0, 1), data=[[1.0, 5.0], [2.0, 7.0]]).collections[0].get_offsets().tolist()
         [[1.0, 1.0], [2.0, 2.0]]
     """
-    rows = _checked_results(results)
+    aligned = _checked_results(results)
+    rows: Any = aligned.results
     term = _checked_players(players, rows[0])
     checked_order(rows[0], len(term))
-    columns = columns_of(data, checked_data(data, rows), rows[0].names)
-    values = np.array([_value(row, term) for row in rows])
+    columns = columns_by_player(data, rows, aligned.numbers, aligned.names, aligned.n_players)
+    values, errors = _values(aligned, term)
     across = columns[term[0]]
     ax = axes_or_new(ax, 6.4, 4.2)
     width = 30 if len(term) == 1 else 18
@@ -79,7 +86,8 @@ def scatter(
         )
     else:
         _draw_coloured(ax, across, values, columns[term[1]], names[1] if colorbar else "")
-    _finish(ax, names, [columns[player] for player in term], rows, values)
+    said = _draw_errors(ax, _with_margin(across), values, errors)
+    _finish(ax, names, [columns[player] for player in term], rows, values, said=said)
     return ax
 
 
@@ -129,7 +137,9 @@ def _durations(seconds: Floats) -> tuple[Floats, list[str]]:
     return ticks * size, [f"{tick:g} {unit}" for tick in ticks]
 
 
-def _finish(ax: Axes, names: list[str], columns: list[Column], rows: list[Interactions], values: Floats) -> None:
+def _finish(
+    ax: Axes, names: list[str], columns: list[Column], rows: list[Interactions], values: Floats, *, said: list[str]
+) -> None:
     ax.spines[["top", "right"]].set_visible(False)
     ax.tick_params(labelsize=SMALL)
     _mark(ax.xaxis, columns[0])
@@ -139,7 +149,7 @@ def _finish(ax: Axes, names: list[str], columns: list[Column], rows: list[Intera
     ax.set_ylabel(f"{kind} of\n{label}" if len(label) > 24 else f"{kind} of {label}",
                   fontsize=NORMAL, **lettering(label))  # fmt: skip
     missing = int(np.isnan(values).sum())
-    said = [f"{missing} of {len(rows)} rows left this term out"] if missing else []
+    said += [f"{missing} of {len(rows)} rows left this term out"] if missing else []
     for place, name, column in zip(("at the left margin", "grey"), names, columns, strict=False):
         n_gaps = int(column.is_missing.sum())
         said += [f"{place}: {n_gaps} of {len(rows)} rows without a value of {name}"] if n_gaps else []
@@ -151,12 +161,16 @@ def _finish(ax: Axes, names: list[str], columns: list[Column], rows: list[Intera
         say(ax, "no interactions" if len(names) > 1 else "no effects: all values are 0")
 
 
-def _checked_results(results: Any) -> list[Interactions]:
+def _checked_results(results: Any) -> AlignedRows:
     rows: list[Any] = checked_rows(results)
     if len({row.n_players for row in rows}) > 1:
         raise ArgumentError("results", f"rows of {sizes_in_words(rows)} players", "rows of the same players")
     check_alike(rows)
-    return rows
+    aligned = AlignedRows.of(rows)
+    if aligned.n_players > rows[0].n_players:
+        other = (aligned.names or ())[rows[0].n_players]
+        raise ArgumentError("results", f"rows with and without the player {other!r}", "rows of the same players")
+    return aligned
 
 
 def _checked_players(players: Any, result: Interactions) -> tuple[int, ...]:
@@ -174,7 +188,30 @@ def _checked_players(players: Any, result: Interactions) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _value(row: Interactions, term: tuple[int, ...]) -> float:
+def _values(aligned: AlignedRows, term: tuple[int, ...]) -> tuple[Floats, Floats]:
+    """Return the value of a term in every row, NaN where it was left out, and standard errors, NaN where unknown."""
+    values, errors = np.zeros(len(aligned.results)), np.full(len(aligned.results), np.nan)
+    sets = PlayerSets.from_sets([term], aligned.n_players)
+    for number, row in enumerate(aligned.results):
+        own = aligned.present(number, sets)[1].tuples()[0]
+        values[number] = _value(row, own)
+        known = aligned.errors_of(number, sets)[1]
+        errors[number] = np.nan if known is None else known[0]
+    return values, errors
+
+
+def _draw_errors(ax: Axes, places: Floats, values: Floats, errors: Floats) -> list[str]:
+    """Draw 90 % intervals behind the dots, and return what is to be said of them."""
+    is_known = ~np.isnan(errors)
+    if not errors[is_known].any():
+        return []
+    style: dict[str, Any] = {"fmt": "none", "ecolor": _INTERVALS, "elinewidth": 0.9, "zorder": 0.5}
+    ax.errorbar(places, values, yerr=INTERVAL * np.nan_to_num(errors), **style)
+    known = "" if is_known.all() else f", known for {np.count_nonzero(is_known)} of {len(errors)} rows"
+    return [f"bars: 90 % intervals{known}"]
+
+
+def _value(row: Any, term: tuple[int, ...]) -> float:
     """Return the value of a term, NaN where it was left out of the result."""
     try:
         value = row[term]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from captum_spex.arrays import type_of
+from captum_spex.arrays import Ints, type_of
 from captum_spex.columns import Column
 from captum_spex.errors import ArgumentError
 from captum_spex.exports.result import Result
@@ -18,13 +18,16 @@ _EXACT = 2**53  # from here on float64 rounds integers
 
 
 def checked_data(data: Any, rows: Sequence[Result]) -> list[NDArray[Any]]:
-    """Return the players' values of every row; a data frame's columns are sorted like the players, by their names."""
+    """Return the players' values of every row; a data frame's columns are sorted like the row's players, by names."""
     try:
-        given = list(_rows_of(data, rows[0].names))
+        given = list(_rows_of(data))
     except TypeError:
         raise ArgumentError("data", type_of(data), "the players' values, a row for each result") from None
     if len(given) != len(rows):
         raise ArgumentError("data", f"{len(given)} rows", f"{len(rows)} rows, one for each result")
+    if ordered_frame(data, None) is not None:
+        columns = list(map(str, data.columns))
+        given = [row[_order(columns, result.names)] for row, result in zip(given, rows, strict=True)]
     found = [as_row(row, result.names) for row, result in zip(given, rows, strict=True)]
     for number, (row, result) in enumerate(zip(found, rows, strict=True)):
         if row.shape != (result.n_players,):
@@ -39,6 +42,29 @@ def columns_of(data: Any, given: Sequence[NDArray[Any]], names: Sequence[str] | 
     if frame is not None:
         return [Column.of(frame.iloc[:, place]) for place in range(frame.shape[1])]
     return [Column.of([row[player] for row in given]) for player in range(len(given[0]))]
+
+
+def columns_by_player(
+    data: Any, rows: Sequence[Result], numbers: Sequence[Ints], names: Sequence[str] | None, n_players: int
+) -> list[Column]:
+    """Return a column for each of all players of some rows, missing where a row lacks the player.
+
+    Args:
+        data: the values of every row's players.
+        rows: the results.
+        numbers: for every row the numbers of its players among all.
+        names: the names of all players.
+        n_players: how many players there are in all.
+    """
+    given = checked_data(data, rows)
+    is_named = hasattr(data, "columns") and names is not None and sorted(map(str, data.columns)) == sorted(names)
+    if is_named or all(np.array_equal(own, np.arange(n_players)) for own in numbers):
+        return columns_of(data, given, names)
+    cells: list[list[Any]] = [[None] * len(rows) for _ in range(n_players)]
+    for row, (own, values) in enumerate(zip(numbers, given, strict=True)):
+        for number, value in zip(own, values, strict=True):
+            cells[number][row] = value
+    return [Column.of(column) for column in cells]
 
 
 def stacked(rows: Sequence[NDArray[Any]]) -> NDArray[Any]:
@@ -69,8 +95,8 @@ def as_row(row: Any, names: Sequence[str] | None = None) -> NDArray[Any]:
     return np.asarray(row.to_numpy() if hasattr(row, "to_numpy") else row)
 
 
-def _rows_of(data: Any, names: Sequence[str] | None) -> Any:
-    frame = ordered_frame(data, names)
+def _rows_of(data: Any) -> Any:
+    frame = ordered_frame(data, None)
     if frame is not None:
         return _cells(frame)
     if sparse.issparse(data):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 from numpy.testing import assert_allclose
-from pictures import labels_of, made, words_of
+from pictures import labels_of, made, of_spectrum, words_of
 
 import captum_spex
 from captum_spex import plots
@@ -172,3 +172,35 @@ def test_results_that_are_no_rows(rows, results, said):
 def test_players_are_refused_by_their_own_error(rows):
     with pytest.raises(MaskError):
         plots.scatter(rows, (0, 9), data=TABLE)
+
+
+def test_rows_are_joined_by_the_names_of_their_players():
+    one = made({(0,): 1.0, (1,): 10.0, (0, 1): 5.0}, 2, names=("a", "b"), max_order=2)
+    other = made({(0,): 20.0, (1,): 2.0, (0, 1): 6.0}, 2, names=("b", "a"), max_order=2)
+    frame = pd.DataFrame({"b": ["x", "y"], "a": [7.0, 8.0]})
+    for data in (frame, [[7.0, "x"], ["y", 8.0]]):  # a row of a list is in the order of its own players
+        points = plots.scatter([one, other], "a", data=data).collections[0]
+        assert_allclose(points.get_offsets(), [[7, 1], [8, 2]], atol=1e-12)
+        points = plots.scatter([one, other], ("a", "b"), data=data).collections[0]
+        assert_allclose(points.get_offsets(), [[7, 5], [8, 6]], atol=1e-12)
+        assert points.get_array().tolist() == [0, 1]
+    with pytest.raises(ArgumentError, match="rows of the same players, got rows with and without the player 'c'"):
+        plots.scatter([one, made({(0,): 1.0}, 2, names=("a", "c"), max_order=2)], "a", data=frame)
+    with pytest.raises(ArgumentError, match="names of the players in every row, or in none"):
+        plots.scatter([one, made({(0,): 1.0}, 2, max_order=2)], "a", data=frame)
+
+
+def test_bars_are_intervals_of_estimated_rows(estimated):
+    rows = [estimated, estimated, captum_spex.explain(lambda m: m[:, 0] * 1.0, 12, budget=4096, names=estimated.names)]
+    data = np.arange(36.0).reshape(3, 12)
+    ax = plots.scatter(rows, ("never", "fails"), data=data)
+    error = dict(zip(estimated, estimated.std_errors, strict=True))[7, 8]
+    heights = [np.ptp(segment[:, 1]) / 2 for segment in ax.collections[1].get_segments()]
+    assert_allclose(heights, [1.64 * error, 1.64 * error, 0], rtol=1e-9)
+    assert "bars: 90 % intervals" in words_of(ax.figure)
+    assert "known for" not in words_of(ax.figure)
+    without = of_spectrum({(7, 8): 1.0}, 12, names=estimated.names)
+    assert "known for 2 of 3 rows" in words_of(plots.scatter([*rows[:2], without], 7, data=data).figure)
+    exact = plots.scatter([rows[2]] * 3, 0, data=data)
+    assert len(exact.collections) == 1
+    assert "intervals" not in words_of(exact.figure)

@@ -308,3 +308,14 @@ def test_an_array_of_rows_is_read_row_by_row():
     objects = np.empty(2, dtype=object)
     objects[:] = [np.array([2.0, 3.0]), np.array([5.0, 7.0])]
     assert to_shap(rows, "terms", data=objects).data.tolist() == [[6.0], [35.0]]
+
+
+def test_rows_whose_players_stand_in_another_order_keep_their_own_cells_of_a_frame():
+    one = captum_spex.explain(lambda m: m[:, 0] + 10.0 * m[:, 1], 2, budget=4, names=("a", "b"))
+    other = captum_spex.explain(lambda m: 20.0 * m[:, 0] + 2.0 * m[:, 1], 2, budget=4, names=("b", "a"))
+    frame = pd.DataFrame({"b": [30.0, 40.0], "a": [3.0, 4.0]})
+    for data in (frame, [[3.0, 30.0], [40.0, 4.0]]):
+        explanation = to_shap([one, other], "terms", data=data)
+        assert explanation.feature_names == ["b", "a"]
+        assert explanation.values.tolist() == [[10.0, 1.0], [20.0, 2.0]]
+        assert explanation.data.tolist() == [[30.0, 3.0], [40.0, 4.0]]
