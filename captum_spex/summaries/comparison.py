@@ -39,6 +39,7 @@ class Comparison(Terms):
         names: names of the players, in the order of the first result.
         values: the differences ``(n_terms,)``, aligned with iteration, as are all other arrays.
         first, second: the values of both results.
+        aligned: both results, with their players joined.
     """
 
     index: str
@@ -47,7 +48,7 @@ class Comparison(Terms):
     baseline: float
     first: Floats
     second: Floats
-    _aligned: AlignedRows
+    aligned: AlignedRows
 
     def __init__(self, aligned: AlignedRows) -> None:
         sets = aligned.listed()[0]
@@ -69,7 +70,7 @@ class Comparison(Terms):
             names=aligned.names,
             first=values[0][rows],
             second=values[1][rows],
-            _aligned=aligned,
+            aligned=aligned,
         )
 
     @cached_property
@@ -95,7 +96,7 @@ class Comparison(Terms):
         """Return the standard errors of a few differences, ``None`` where those of a result are not known."""
         squares = np.zeros(len(sets))
         for row in range(2):
-            rows, errors = self._aligned.errors_of(row, sets)
+            rows, errors = self.aligned.errors_of(row, sets)
             if errors is None:
                 return None
             squares[rows] += errors**2
@@ -111,7 +112,7 @@ class Comparison(Terms):
         if key[0] < 0 or key[-1] >= self.n_players or len(key) > self.max_order:
             allowed = f"players are numbered 0 to {self.n_players - 1}, orders go up to {self.max_order}"
             raise no_term(f"{key}: {allowed}")
-        if any(result.n_left_out for result in self._aligned.results):
+        if any(result.n_left_out for result in self.aligned.results):
             raise no_term(f"{key}: listed in neither result, and left out of one")
         return 0.0
 

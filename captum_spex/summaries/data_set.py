@@ -58,6 +58,7 @@ class Summary(Terms):
         n_filled: in how many the term was left out of a truncated result, and comes from ``result.model``.
         n_left_out: how many terms of order 2 and more, beyond ``max_terms``, are not listed.
         results: the rows.
+        aligned: the same, with their players joined.
     """
 
     index: str
@@ -70,7 +71,7 @@ class Summary(Terms):
     n_nonzero: Ints
     n_filled: Ints
     n_left_out: int
-    _aligned: AlignedRows
+    aligned: AlignedRows
     _spread_abs: Floats
 
     def __init__(self, aligned: AlignedRows, sets: PlayerSets, n_left_out: int) -> None:
@@ -95,14 +96,14 @@ class Summary(Terms):
             baseline=float(np.mean([row.baseline for row in aligned.results])),
             names=aligned.names,
             n_left_out=n_left_out,
-            _aligned=aligned,
+            aligned=aligned,
             **facts,
         )
 
     @property
     def results(self) -> tuple[Result, ...]:
         """The result of every row."""
-        return self._aligned.results
+        return self.aligned.results
 
     @property
     def mean_abs(self) -> Floats:
@@ -123,7 +124,7 @@ class Summary(Terms):
     def n_rows_with_errors(self) -> int:
         """Of how many rows the errors of estimation are known; those of exact results are, and are 0."""
         nothing = PlayerSets.from_sets([], self.n_players)
-        known = [self._aligned.errors_of(row, nothing)[1] is not None for row in range(len(self.results))]
+        known = [self.aligned.errors_of(row, nothing)[1] is not None for row in range(len(self.results))]
         return sum(known)
 
     def errors_of(self, sets: PlayerSets, statistic: Statistic = "mean_abs") -> Floats:
@@ -142,7 +143,7 @@ class Summary(Terms):
         n_rows = self.n_rows[places]
         estimation = np.zeros(len(sets))
         for row in range(len(self.results)):
-            present, errors = self._aligned.errors_of(row, sets)
+            present, errors = self.aligned.errors_of(row, sets)
             if errors is not None:
                 estimation[present] += errors**2
         return np.where(places < 0, np.nan, np.sqrt(spread**2 / n_rows + estimation / n_rows**2))
@@ -161,7 +162,7 @@ class Summary(Terms):
         if self.n_left_out:
             raise no_term(f"{key}: not among the listed terms, {self.n_left_out} smaller ones were left out")
         own = PlayerSets.from_sets([key], self.n_players)
-        having = [row for number, row in enumerate(self.results) if len(self._aligned.present(number, own)[0])]
+        having = [row for number, row in enumerate(self.results) if len(self.aligned.present(number, own)[0])]
         if not having:
             raise no_term(f"{key}: no row has all of these players")
         if any(row.n_left_out for row in having):
