@@ -118,7 +118,7 @@ def test_sets_that_are_not_listed_are_zero_unless_terms_were_left_out():
 
 
 @pytest.mark.parametrize("max_terms", [1, 5, 36, 1000])
-def test_the_largest_interactions_and_all_main_effects_are_kept(max_terms):
+def test_the_largest_interactions_and_all_players_are_kept(max_terms):
     everything, cut = estimate(), estimate(max_terms=max_terms)
     kept = min(max_terms, 36)
     assert cut.n_left_out == 36 - kept

@@ -68,9 +68,10 @@ def content_of(result: Result, max_terms: int, index: str | None = None) -> Cont
     if not is_result(result):
         hint = "Choose one of several outputs: `results[0]`." if isinstance(result, Sequence) else ""
         raise ArgumentError("result", type_of(result), "one `Interactions`", hint)
+    max_terms = checks.integer("max_terms", max_terms)
     result = displayed(result, index)
     players = shown_players(result)
-    rows = shown_rows(result, players, checks.integer("max_terms", max_terms))
+    rows = shown_rows(result, players, max_terms)
     trust = trust_of(result)
     return Content(
         title=f"Interactions of {counted(result.n_players, 'player')}",

@@ -19,7 +19,7 @@ from numpy.testing import assert_array_equal
 import captum_spex
 from captum_spex.errors import ArgumentError
 from captum_spex.exports.page import check_writable, fragment, to_html
-from captum_spex.indices import resolve_index
+from captum_spex.indices import NAMES, resolve_index
 from captum_spex.interactions import Interactions
 from captum_spex.model import GameModel, Spectrum
 
@@ -354,6 +354,10 @@ def test_a_refused_page_leaves_no_file(tmp_path):
         ),
         (lambda: to_html(a_result(), title=3), "`title`: expected a text or None, got an int."),
         (lambda: to_html(a_result(), max_terms=-1), "`max_terms`: expected an integer of at least 1, got -1."),
+        (
+            lambda: to_html(a_result(), index="Shapley"),
+            f"`index`: expected {', '.join(map(repr, NAMES))}, or 'BII(p=0.3)' with 0 < p < 1, got 'Shapley'.",
+        ),
         (lambda: to_html(a_result(), 3), "`path`: expected a path where a file can be written, got an int."),
         (lambda: check_writable("path", None), "`path`: expected a path where a file can be written, got None."),
     ],

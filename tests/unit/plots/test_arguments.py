@@ -9,7 +9,7 @@ from matplotlib import pyplot as plt
 from pictures import ALL, PARTS, PICTURE, drawn, made
 
 from captum_spex import plots
-from captum_spex.errors import ArgumentError, OrderError
+from captum_spex.errors import ArgumentError, OrderError, UnknownNameError
 
 OF_MANY = ("bar", "matrix", "network")
 
@@ -33,8 +33,14 @@ def test_pairs_of_a_result_without_any(name, index, to):
     drawn(name, result.to(to, 2))
 
 
+def test_an_index_that_there_is_not():
+    with pytest.raises(UnknownNameError, match=r"`index`: expected .*, got 'Shapley'"):
+        plots.text(made(), index="Shapley")
+    assert plt.get_fignums() == []
+
+
 @pytest.mark.parametrize("name", ["text", "image", "bar", "upset"])
-def test_main_effects_alone_are_drawn(name):
+def test_single_players_alone_are_drawn(name):
     drawn(name, made(index="SV"))
     assert len(plt.get_fignums()) == 1
 

@@ -12,7 +12,7 @@ from captum_spex import plots
 from captum_spex.errors import ArgumentError
 
 
-def test_segments_are_tinted_by_main_effect():
+def test_segments_are_tinted_by_value():
     ax = plots.image(made(), PICTURE, PARTS)
     tints = ax.images[1].get_array()
     assert_allclose(tints[PARTS == 0, 3] / tints[0, 2, 3], 2.0)

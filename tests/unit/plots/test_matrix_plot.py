@@ -1,4 +1,4 @@
-"""Cells are pairs, the diagonal main effects."""
+"""Cells are pairs, the diagonal single players."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pictures import hue_of, labels_of, made, of_spectrum, thousand
 from captum_spex import plots
 
 
-def test_the_matrix_has_pairs_and_main_effects():
+def test_the_matrix_has_pairs_and_single_players():
     ax = plots.matrix(made(names=("a", "b", "c", "d")))
     expected = np.diag([2, -1, 0.5, 0])
     expected[0, 1] = expected[1, 0] = 3

@@ -1,4 +1,4 @@
-"""Nodes and links are as large as main effects and interactions."""
+"""Nodes and links are as large as values and interactions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_links_are_as_wide_as_interactions_are_large():
     assert_allclose(links.get_segments()[0], nodes[[2, 3]])
 
 
-def test_nodes_are_as_large_as_main_effects():
+def test_nodes_are_as_large_as_values():
     nodes = nodes_of(plots.network(made()))
     assert_allclose(nodes.get_sizes()[:3] / nodes.get_sizes()[0], [1.0, 0.5, 0.25])
     assert 0 < nodes.get_sizes()[3] < 0.1 * nodes.get_sizes()[0]

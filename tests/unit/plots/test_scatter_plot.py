@@ -36,7 +36,7 @@ def test_the_first_player_is_across(rows):
     assert_allclose(points.get_array(), [1, 2, -3])
 
 
-def test_the_main_effect_of_every_row(rows):
+def test_the_value_of_a_player_in_every_row(rows):
     ax = plots.scatter(rows, 2, data=TABLE.tolist())
     assert_allclose(ax.collections[0].get_offsets(), [[0, 0], [0.5, 0.5], [1, 1]], atol=1e-12)
     assert len(ax.figure.axes) == 1

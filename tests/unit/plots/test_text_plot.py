@@ -43,7 +43,7 @@ def test_arcs_are_as_wide_as_interactions_are_large(estimated):
     assert "the 3 largest of" in ax.get_xlabel()
 
 
-def test_words_are_coloured_by_main_effect():
+def test_words_are_coloured_by_value():
     ax = plots.text(made(names=("up", "down", "bit", "none")))
     colours = [text.get_bbox_patch().get_facecolor() for text in ax.texts[:3]]
     assert to_hex(colours[0]) == RED
