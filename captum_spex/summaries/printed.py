@@ -47,8 +47,8 @@ def of_comparison(comparison: Comparison) -> str:
         f"standard errors of the differences: {known}"
         + ("; *: the 90 % interval is beyond 0" if known == "known" else ""),
     ]
-    heads = ["first", "second", "difference"]
     for order, rows, sets in _largest(comparison, comparison.max_order):
+        heads = [f"{value_name(comparison, order)}: first", "second", "difference"]
         errors = None if comparison.std_errors is None else comparison.std_errors[rows]
         marks = (
             [""] * len(rows)
