@@ -16,8 +16,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "captum_spex"
 HOUSE = {
     "ground floor": (
-        "lazy", "errors", "arrays", "checks", "statistics", "columns", "compat", "masks", "player_sets", "fourier",
-        "terms", "indices",
+        "lazy", "errors", "arrays", "checks", "statistics", "columns", "frames", "compat", "masks", "player_sets",
+        "fourier", "terms", "indices",
     ),
     "asking": ("game", "designs", "evaluation"),
     "the recovered game": ("model",),

@@ -18,6 +18,7 @@ from captum_spex.approximators import Approximator, ProxySpex, Spex
 from captum_spex.arrays import Floats, Ints, scalar, type_of
 from captum_spex.compat.shap import Explainer, generating, links, maskers, models
 from captum_spex.errors import ArgumentError, in_words
+from captum_spex.explainers.background import Sampling
 from captum_spex.explainers.explanations import ExplainedRow, check_pairs, explanations, wanted_arrays
 from captum_spex.explainers.links import checked_link
 from captum_spex.explainers.masker_game import MaskerGame
@@ -25,20 +26,21 @@ from captum_spex.explainers.older_interface import missing, refuse
 from captum_spex.explainers.planning import PlannedRow, Request, check_request, planned_rows
 from captum_spex.explainers.rows import rows_of
 from captum_spex.explainers.shap_maskers import as_masker, check_together, shown
-from captum_spex.explainers.shap_models import Once, generates, with_tensors
+from captum_spex.explainers.shap_models import FunctionModel, Once, generates, with_tensors
 from captum_spex.explaining import default_budget
 from captum_spex.interactions import MAX_TERMS
 
 _SHAPS_WORDS = {"budget": "max_evals", "random_state": "seed"}
 _BY_DEFAULT = ".save"
-_SAVED = ("link", "linearize_link", "feature_names", "output_names", "seed", "approximator")
+_SAVED = ("link", "linearize_link", "feature_names", "output_names", "seed", "approximator", "groups", "max_samples")
 
 
 @dataclass(frozen=True)
 class Limits:
     """Sizes from which on an explainer does less, or refuses."""
 
-    background_rows: int = 100  # as in SHAP
+    model_rows: int = 1 << 20  # for an explained row at the default budget; bounds the background rows that are used
+    background_rows: int = 100  # used at least, as in SHAP
     pair_cells: int = 1 << 28  # numbers in all matrices of pairs together, 2 GiB
     enumerated_players: int = 10  # whose masks are all evaluated by default, as SHAP does
     default_evals: int = 4096  # measured: a row of 1,000 inputs then takes half a minute to fit, not half an hour
@@ -63,13 +65,18 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
         linearize_link: bool = True,
         seed: int | None = None,
         approximator: Approximator | None = None,
+        groups: Any = None,
+        max_samples: int | None = None,
     ) -> None:
         checked_link(link)
+        self.seed = None if seed is None else checks.integer("seed", seed, 0)
+        self.max_samples = None if max_samples is None else checks.integer("max_samples", max_samples)
+        self.groups = groups
         model = with_tensors(model)
-        # SHAP calls this method a second time, without the last two arguments, where it wraps a pipeline itself.
+        # SHAP calls this method a second time, without the last arguments, where it wraps a pipeline itself.
         super().__init__(
             model,
-            as_masker(masker, self.limits.background_rows),
+            as_masker(masker, Sampling(self._most_rows, self.seed or 0)),
             link=link,
             output_names=output_names,
             feature_names=feature_names,
@@ -77,14 +84,19 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
         )
         if generates(self.model) and masker is not None:
             self.model, self.masker = generating(self.model, masker)
-        if not isinstance(self.model, models.Model):
+        if not isinstance(self.model, models.Model) or type(self.model) is models.Model:
             if not callable(self.model):
                 hint = "Pass a method of it, such as `model.predict_proba`."
                 raise ArgumentError("model", type_of(self.model), "a function of the masked rows", hint)
-            self.model = models.Model(self.model)
-        self.seed = None if seed is None else checks.integer("seed", seed, 0)
+            self.model = FunctionModel(self.model)
         self.approximator = self.default_approximator() if approximator is None else approximator
         check_together(self.model, self.masker)
+
+    def _most_rows(self, n_values: int) -> int:
+        """Return how many background rows are used for rows of a number of values."""
+        if self.max_samples is not None:
+            return self.max_samples
+        return max(self.limits.background_rows, self.limits.model_rows // self.default_max_evals(n_values))
 
     def default_max_evals(self, n_players: int) -> int:
         """Return the number of evaluations for a row that is used when none is given.
@@ -255,7 +267,7 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
         if has_answers and len(args[1]) != len(rows):
             raise ArgumentError("X", f"{len(rows)} texts and {len(args[1])} answers", "an answer for each text")
         row_maskers = [self._masker_of(args[1][row] if has_answers else None) for row in range(len(rows))]
-        return planned_rows(rows, row_maskers, self.feature_names, self._budgets(max_evals))
+        return planned_rows(rows, row_maskers, self.feature_names, self.groups, self._budgets(max_evals))
 
     def _budgets(self, max_evals: int | str) -> Callable[[int], int]:
         """Return the function from a number of players to a number of evaluations."""
@@ -313,7 +325,7 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
             shapes=row.shapes,
             feature_names=row.feature_names,
             own_names=callable(getattr(self.masker, "feature_names", None)),
-            data=shown(self.masker, row.arguments),
+            data=shown(self.masker, row.arguments) if row.groups is None else (row.groups.shown(row.arguments[0]),),
         )
 
     def _names_of(self, outputs: Ints | None, row: PlannedRow) -> list[str] | None:

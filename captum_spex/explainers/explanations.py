@@ -158,7 +158,7 @@ def packed(values: Sequence[Any]) -> Any:
 def _names(explained: Sequence[ExplainedRow], argument: int) -> Any:
     """The names of the inputs: one list for all rows, or for each row of a text its own."""
     first, shape = explained[0], explained[0].shapes[argument]
-    if first.feature_names is None or len(first.feature_names) <= argument:
+    if first.feature_names is None or not any(first.feature_names[argument : argument + 1]):
         return [f"Feature {number}" for number in range(shape[0])] if len(shape) == 1 else None
     names = [[plain_name(name) for name in (row.feature_names or [[]])[argument]] for row in explained]
     return names if first.own_names else names[0]

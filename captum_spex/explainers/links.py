@@ -51,31 +51,35 @@ class LinkedMean:
         link: a link of SHAP.
         linearize: whether to linearise it.
         background: the model's outputs with no input present, ``(n_rows,)`` or ``(n_rows, n_outputs)``.
+        weights: of the background rows, ``(n_rows,)``; they sum to 1. Default: all alike.
     """
 
-    def __init__(self, link: Any, linearize: bool, background: Floats) -> None:
+    def __init__(self, link: Any, linearize: bool, background: Floats, weights: Floats | None = None) -> None:
         self._link = None if is_identity(link) else link
-        self._weights = None if self._link is None or not linearize else _linear_weights(background, link)
+        self._of_rows = weights
+        self._weights = None if self._link is None or not linearize else _linear_weights(background, link, weights)
 
     def __call__(self, outputs: Floats, counts: Ints) -> Floats:
         """Return one value, or row of values, for each mask; ``counts`` says how many rows of outputs each has."""
         if self._link is None:
-            return _checked(_means(outputs, counts), outputs)
+            return _checked(_means(outputs, counts, self._of_rows), outputs)
         if self._weights is None:
-            means = _means(outputs, counts)
+            means = _means(outputs, counts, self._of_rows)
             return _checked(self._linked(means), means)
         if (counts != len(self._weights)).any():
             message = "`masker`: returned another number of rows than before; a linearised link needs the same."
             raise GameError(f"{message} Set `linearize_link=False`.")
         weights = np.tile(self._weights, (len(counts), *[1] * (outputs.ndim - 1)))
-        return _checked(_means(weights * self._linked(outputs), counts), outputs)
+        return _checked(_means(weights * self._linked(outputs), counts, self._of_rows), outputs)
 
     def _linked(self, values: Floats) -> Floats:
         with np.errstate(all="ignore"):  # values that are not finite are reported by `_checked`
             return np.asarray(self._link(values), dtype=np.float64)  # type: ignore[misc]
 
 
-def _means(outputs: Floats, counts: Ints) -> Floats:
+def _means(outputs: Floats, counts: Ints, weights: Floats | None) -> Floats:
+    if weights is not None:
+        return np.asarray(np.einsum("mr...,r->m...", outputs.reshape(len(counts), -1, *outputs.shape[1:]), weights))
     if len(counts) == 1 or (counts == counts[0]).all():
         return np.asarray(outputs.reshape(len(counts), -1, *outputs.shape[1:]).mean(axis=1))
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
@@ -83,18 +87,18 @@ def _means(outputs: Floats, counts: Ints) -> Floats:
     return np.asarray(sums / counts.reshape(-1, *[1] * (outputs.ndim - 1)))
 
 
-def _linear_weights(background: Floats, link: Any) -> Floats:
-    """Weights with ``mean(weights * link(p)) == link(mean(p))`` for the background's outputs ``p``.
+def _linear_weights(background: Floats, link: Any, of_rows: Floats | None) -> Floats:
+    """Weights whose product with ``link(p)`` has the mean ``link(mean(p))`` for the background's outputs ``p``.
 
     1 where p is the mean: SHAP's ``link_reweighting`` divides 0 by 0 there, always for a single background row.
     """
-    mean = background.mean(axis=0)
+    mean = np.average(background, axis=0, weights=of_rows)
     with np.errstate(all="ignore"):
         upward, downward = link(mean + _STEP) - link(mean), link(mean) - link(mean - _STEP)
         slope = np.where(np.isfinite(upward), upward, downward) / _STEP
         weights = slope * (background - mean) / (link(background) - link(mean))
     weights = np.where(np.abs(background - mean) <= 1e-12 * np.abs(mean), 1.0, weights)
-    return np.asarray(weights * (len(weights) / weights.sum(axis=0)))
+    return np.asarray(weights / np.average(weights, axis=0, weights=of_rows))
 
 
 def _checked(values: Floats, outputs: Floats) -> Floats:

@@ -13,6 +13,7 @@ from captum_spex.compat.shap import Explanation, OpChain
 from captum_spex.errors import ArgumentError, GameError
 from captum_spex.explainers.links import LinkedMean
 from captum_spex.explainers.masked_inputs import MaskedInputs
+from captum_spex.explainers.shap_models import as_outputs
 from captum_spex.masks import Masks, ends, in_batches
 
 
@@ -26,7 +27,7 @@ class BatchLimits:
 
     def masks_per_call(self, inputs: MaskedInputs) -> int:
         """Return the number of masks of some inputs in a call."""
-        if inputs.background_kind is None:
+        if not inputs.is_table:
             return self.masks
         return max(1, min(self.rows, self.cells // max(1, inputs.n_positions)) // inputs.n_rows)
 
@@ -75,7 +76,7 @@ class MaskerGame:
         all_present, none_present = ends(self.n_players)[:1], ends(self.n_players)[1:]
         self.background = self._outputs(none_present)[0] if background is None else background
         self._n_outputs = self.background.shape[1:]
-        self._mean = LinkedMean(link, linearize_link, self.background)
+        self._mean = LinkedMean(link, linearize_link, self.background, inputs.weights)
         without = self._mean(self.background, np.array([len(self.background)]))[0]
         complete = self._mean(*self._outputs(all_present))[0]
         numbers = chosen_outputs(outputs, complete)
@@ -100,16 +101,10 @@ class MaskerGame:
     def _outputs(self, masks: Masks) -> tuple[Floats, Ints]:
         """Return the model's outputs, and how many rows of them each mask has."""
         inputs, counts = self._inputs(masks)
-        outputs = np.asarray(self._model(*inputs))
-        n_rows = counts.sum()
-        if outputs.ndim not in (1, 2) or len(outputs) != n_rows or outputs.dtype.kind not in "bifu":
-            raise GameError(
-                f"`model`: returned shape {outputs.shape}, {outputs.dtype}, for {n_rows} rows; "
-                f"expected numbers ({n_rows},) or ({n_rows}, n_outputs)."
-            )
+        outputs = as_outputs(self._model(*inputs), int(counts.sum()))
         if self._n_outputs not in (None, outputs.shape[1:]):
             raise GameError(f"`model`: returned shape {outputs.shape} after outputs {self._n_outputs} in calls before.")
-        return outputs.astype(np.float64), counts
+        return outputs, counts
 
 
 def chosen_outputs(outputs: Any, complete: Any) -> Ints:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from math import prod
 from typing import Any
 
@@ -12,10 +13,13 @@ import numpy as np
 from captum_spex.approximators import Approximator
 from captum_spex.arrays import type_of
 from captum_spex.errors import ArgumentError
+from captum_spex.explainers.background import Background
+from captum_spex.explainers.groups import GroupedInputs, Groups, groups_of
 from captum_spex.explainers.masked_inputs import MaskedInputs, mask_shapes, masked_inputs
 from captum_spex.explainers.masked_tables import Table
 from captum_spex.explainers.masker_game import MaskerGame
-from captum_spex.explainers.rows import Rows
+from captum_spex.explainers.rows import Rows, as_rows
+from captum_spex.explainers.shap_maskers import parts_of
 from captum_spex.explaining import check_plan, explain
 from captum_spex.indices import resolve_index
 from captum_spex.interactions import Interactions
@@ -52,6 +56,7 @@ class PlannedRow:
         shapes: shape of the values of every argument; all positions together.
         budget: largest number of evaluations.
         feature_names: for every argument the names of its positions, if there are any.
+        groups: the players, where these are groups of positions.
     """
 
     arguments: tuple[Any, ...]
@@ -59,13 +64,18 @@ class PlannedRow:
     shapes: list[tuple[int, ...]]
     budget: int
     feature_names: list[list[str]] | None
+    groups: Groups | None = None
 
     @property
     def names(self) -> list[str] | None:
-        """The names of all positions."""
+        """The names of all positions; numbered for an argument without names beside others that have some."""
         if self.feature_names is None:
             return None
-        names = [str(name) for names in self.feature_names for name in names]
+        named = [
+            names or [f"Feature {number}" for number in range(prod(shape))]
+            for names, shape in zip_longest(self.feature_names, self.shapes, fillvalue=())
+        ]
+        names = [str(name) for own in named for name in own]
         return names if len(names) == self.inputs.n_positions else None
 
     def explained(self, game: MaskerGame, request: Request) -> list[Interactions]:
@@ -102,7 +112,7 @@ class PlannedRow:
 
 
 def planned_rows(
-    rows: Rows, row_maskers: Sequence[Any], feature_names: Any, budget_of: Callable[[int], int]
+    rows: Rows, row_maskers: Sequence[Any], feature_names: Any, groups: Any, budget_of: Callable[[int], int]
 ) -> list[PlannedRow]:
     """Return the rows with their masked inputs and budgets; what a masker cannot do is found here.
 
@@ -110,24 +120,64 @@ def planned_rows(
         rows: the rows.
         row_maskers: the masker of each row.
         feature_names: as given to the explainer.
+        groups: as given to the explainer.
         budget_of: the number of evaluations for a number of players.
 
     Raises:
-        ArgumentError: if the masker does not fit the rows.
+        ArgumentError: if the masker or the groups do not fit the rows.
     """
     planned = []
-    table = Table.of(row_maskers[0], rows.frame, rows.sparse)  # tables have the same masker for all rows
-    for masker, arguments in zip(row_maskers, rows, strict=True):
-        inputs = masked_inputs(masker, arguments, table)
+    tables = _tables(row_maskers[0], rows)  # tables have the same masker for all rows
+    grouped = None
+    for number, (masker, arguments) in enumerate(zip(row_maskers, rows, strict=True)):
+        inputs = masked_inputs(masker, arguments, tables, number)
         _check_texts(masker, arguments)
-        shapes = mask_shapes(masker, arguments)
+        shapes = mask_shapes(masker, arguments, tables)
         if sum(map(prod, shapes)) != inputs.n_positions or not inputs.n_positions:
             got = f"{type_of(masker)} of {inputs.n_positions} positions for inputs of shapes {shapes}"
             raise ArgumentError("masker", got, "a masker for such inputs")
         names = _feature_names(masker, arguments, rows, feature_names)
         _check_names(names, shapes)
-        planned.append(PlannedRow(arguments, inputs, shapes, budget_of(len(inputs.varying)), names))
+        if number == 0:
+            grouped = _groups(groups, masker, rows, shapes, names)
+        if grouped is not None:
+            inputs, shapes, names = GroupedInputs(inputs, grouped), [(len(grouped),)], [grouped.names]
+        budget = budget_of(len(inputs.varying))
+        planned.append(PlannedRow(arguments, inputs, shapes, budget, names, grouped))
     return planned
+
+
+def _tables(masker: Any, rows: Rows) -> list[Table | None]:
+    """Return rows and background of every part of a masker, ``None`` for parts that are no tables."""
+    tables: list[Table | None] = []
+    for part, own in parts_of(masker, len(rows.arguments)):
+        background, arguments = Background.of(part), rows.arguments[own]
+        if background is None:
+            tables.append(None)
+            continue
+        argument = arguments[0]
+        array = argument.values if argument.sparse else as_rows(argument.values)
+        tables.append(background.table(array, argument.frame, argument.sparse))
+    return tables
+
+
+def _groups(
+    given: Any, masker: Any, rows: Rows, shapes: list[tuple[int, ...]], names: list[list[str]] | None
+) -> Groups | None:
+    """Return the groups that the caller asked for, or that the background brings."""
+    background = Background.of(masker)
+    if given is None:
+        given = None if background is None else background.groups
+    if given is None:
+        return None
+    if len(shapes) != 1 or callable(getattr(masker, "feature_names", None)):
+        got = "groups for texts" if len(shapes) == 1 else f"groups for {len(shapes)} arguments"
+        raise ArgumentError("groups", got, "None, or a model of one array or data frame")
+    tables = [np.asarray(rows.arguments[0].values)] if not rows.arguments[0].sparse else []
+    if background is not None:
+        tables.append(background.values)
+    columns = names[0] if names is not None and len(names[0]) == prod(shapes[0]) else None
+    return groups_of(given, shapes[0], columns, tables)
 
 
 def check_request(rows: Sequence[PlannedRow], request: Request) -> None:
@@ -162,12 +212,22 @@ def _check_names(names: list[list[str]] | None, shapes: list[tuple[int, ...]]) -
 
 
 def _feature_names(masker: Any, arguments: tuple[Any, ...], rows: Rows, given: Any) -> list[list[str]] | None:
-    """Names from the masker (texts), the rows' columns, or the explainer's argument; in this order, as in SHAP."""
+    """Names for every argument: from the masker (texts), the rows' columns, or what the caller gave, as in SHAP.
+
+    Last come the columns of the background; an argument without any has an empty list.
+    """
     if callable(getattr(masker, "feature_names", None)):
         return [list(map(str, names)) for names in masker.feature_names(*arguments)]
-    if rows.names[0] is not None:
-        return [list(names or []) for names in rows.names]
-    if given is None:
-        return None
-    nested = bool(len(given)) and isinstance(given[0], list | tuple)
-    return [list(map(str, names)) for names in given] if nested else [list(map(str, given))]
+    nested = given is not None and bool(len(given)) and isinstance(given[0], list | tuple | np.ndarray)
+    caller: list[Any] = [] if given is None else list(given) if nested else [given]
+    found: list[list[str]] = []
+    for part, own in parts_of(masker, len(arguments)):
+        for place, argument in enumerate(rows.arguments[own], start=own.start):
+            names: Any = argument.names
+            if names is None and place < len(caller):
+                names = caller[place]
+            if names is None and (background := Background.of(part)) is not None:
+                names = background.column_names
+            found.append([] if names is None else list(map(str, names)))
+    found += [list(map(str, names)) for names in caller[len(found) :]]
+    return found if any(found) else None

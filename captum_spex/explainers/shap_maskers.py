@@ -5,40 +5,42 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import scipy.sparse
-import torch
 
-from captum_spex.arrays import type_of
-from captum_spex.compat.shap import maskers, models, sample
+from captum_spex.compat.shap import maskers, models
 from captum_spex.errors import ArgumentError
+from captum_spex.explainers.background import Background, Sampling, background_from, described
 from captum_spex.explainers.shap_models import TorchModel
 
 _TEXT_MODELS = (models.TransformersPipeline, models.TeacherForcing, models.TopKLM)
-_TABLES = (maskers.Independent, maskers.Partition)
+_TABLES = (maskers.Independent, maskers.Partition, Background)
 
 
-def as_masker(masker: Any, most_rows: int) -> Any:
-    """Return a masker as SHAP's constructor takes it; sparse backgrounds are cut to ``most_rows`` rows here.
+def as_masker(masker: Any, sampling: Sampling) -> Any:
+    """Return a masker as the explainers use it: tables become a `Background`.
+
+    Args:
+        masker: what the caller gave: a masker of SHAP, a table with or without weights, a tokenizer, a function, or a
+            list of these, one for each argument of the model.
+        sampling: how many rows of tables are used.
 
     Raises:
         ArgumentError: if it cannot be a masker.
     """
-    if isinstance(masker, torch.Tensor):
-        masker = masker.detach().cpu().numpy()
     if isinstance(masker, list | tuple) and masker and all(isinstance(part, maskers.Masker) for part in masker):
         return maskers.Composite(*masker)
     if isinstance(masker, dict) and "mean" in masker:
         return maskers.Independent(masker)
-    if scipy.sparse.issparse(masker):
-        rows = sample(masker, most_rows) if masker.shape[0] > most_rows else masker
-        return maskers.Independent(rows.toarray())
+    if isinstance(masker, maskers.Masker):
+        return masker
+    background = background_from(masker, sampling)
+    if background is not None:
+        return background
+    if isinstance(masker, list) and masker and not any(np.isscalar(part) for part in masker):
+        return maskers.Composite(*(as_masker(part, sampling) for part in masker))
     if masker is None or callable(masker):
         return masker
-    if len(getattr(masker, "shape", ())) == 2 and masker.shape[0] > 0:
-        return masker
     expected = "a masker of `shap.maskers`, a table of background rows, a tokenizer, or a function `masker(mask, *row)`"
-    shape = f" of shape {masker.shape}" if hasattr(masker, "shape") else ""
-    raise ArgumentError("masker", f"{type_of(masker)}{shape}", expected)
+    raise ArgumentError("masker", described(masker), expected)
 
 
 def check_together(model: Any, masker: Any) -> None:
@@ -51,7 +53,7 @@ def check_together(model: Any, masker: Any) -> None:
         raise ArgumentError("model", "a torch module", "a pipeline, or a function of texts, for a text masker", hint)
     if isinstance(model, _TEXT_MODELS) and isinstance(masker, _TABLES):
         expected = "a tokenizer, or a `shap.maskers.Text`, for a model of texts"
-        raise ArgumentError("masker", f"a masker of tables, `{type(masker).__name__}`", expected)
+        raise ArgumentError("masker", "background rows of a table", expected)
 
 
 def without_answers(masker: Any) -> Any:
@@ -71,3 +73,12 @@ def shown(masker: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     if hasattr(masker, "data_transform"):
         return tuple(np.asarray(part) for part in masker.data_transform(*arguments))
     return arguments
+
+
+def parts_of(masker: Any, n_given: int) -> list[tuple[Any, slice]]:
+    """Return the maskers inside a composite one, or the masker itself, each with its arguments of the model."""
+    if not isinstance(masker, maskers.Composite):
+        return [(masker, slice(0, n_given))]
+    stops = np.cumsum(masker.arg_counts).tolist()
+    starts = [0, *stops[:-1]]
+    return [(part, slice(start, stop)) for part, start, stop in zip(masker.maskers, starts, stops, strict=True)]

@@ -165,11 +165,11 @@ def test_savers_and_loaders_of_ones_own():
         stream.write(f"{type(thing).__name__}\n".encode())
 
     def load_model(stream):
-        assert stream.readline() == b"Model\n"
+        assert stream.readline() == b"FunctionModel\n"
         return polynomial
 
     def load_masker(stream):
-        assert stream.readline() == b"Independent\n"
+        assert stream.readline() == b"Background\n"
         return Independent(background)
 
     both_own = saved(explainer, model_saver=save_words, masker_saver=save_words)

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import scipy.sparse
 import torch
 from numpy.testing import assert_allclose
 from shap.maskers import Text
 from shap_cases import (
-    Counted,
     polynomial,
     table,
 )
 
 from captum_spex.errors import ArgumentError
 from captum_spex.explainers import ProxySpexExplainer
-
-
-def test_a_background_is_cut_to_a_hundred_rows():
-    for background in (table(300, 3), scipy.sparse.csr_matrix(table(300, 3))):
-        model = Counted(lambda x: x.sum(axis=1))
-        ProxySpexExplainer(model, background)(table(1, 3, 1))
-        assert len(model.rows) == 100 * 8
 
 
 def test_a_tensor_as_background():
