@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -235,6 +236,7 @@ def test_pictures_of_groups():
     plots.bar(results[0])
     plots.scatter(results, ("age", "colour"), data=found.data)
     assert to_shap(results, "matrix", data=found.data).data.shape == (3, 5)
+    plt.close("all")
 
 
 def test_groups_of_a_forest_against_shap():
