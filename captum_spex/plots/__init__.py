@@ -8,6 +8,7 @@ changed.
 
 from captum_spex.plots.bar_plot import bar
 from captum_spex.plots.beeswarm_plot import beeswarm
+from captum_spex.plots.compare_plot import compare
 from captum_spex.plots.image_plot import image
 from captum_spex.plots.matrix_plot import matrix
 from captum_spex.plots.network_plot import network
@@ -17,4 +18,16 @@ from captum_spex.plots.text_plot import text
 from captum_spex.plots.upset_plot import upset
 from captum_spex.plots.waterfall_plot import waterfall
 
-__all__ = ["bar", "beeswarm", "image", "matrix", "network", "scatter", "spectrum", "text", "upset", "waterfall"]
+__all__ = [
+    "bar",
+    "beeswarm",
+    "compare",
+    "image",
+    "matrix",
+    "network",
+    "scatter",
+    "spectrum",
+    "text",
+    "upset",
+    "waterfall",
+]

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from captum_spex import checks
 from captum_spex.arrays import Floats, Ints
 from captum_spex.exports.result import as_text, smallest, sum_in_words, value_name
+from captum_spex.interactions import Interactions
 from captum_spex.player_sets import within
 from captum_spex.plots.style import UNCLEAR, colour_of, joined, largest_of
-from captum_spex.plots.summary_view import Drawn, SummaryView, is_size, unclear
+from captum_spex.plots.summary_view import Drawn, is_size, unclear
 from captum_spex.statistics import INTERVAL
 
 
@@ -131,7 +132,7 @@ def scale(result: Drawn, what: str, values: Floats, orders: Collection[int]) -> 
 
 def about_sum(result: Drawn, orders: Collection[int], n_drawn: int | np.integer[Any]) -> str:
     """Return whether the terms, so many of which are drawn, add up; nothing of means, or of one order of several."""
-    if isinstance(result, SummaryView) or len(orders) < min(2, result.max_order):
+    if not isinstance(result, Interactions) or len(orders) < min(2, result.max_order):
         return ""
     n_terms = int(np.count_nonzero(np.abs(result.values) > smallest(result)))
     return sum_in_words(result, all_shown=n_drawn == n_terms)

@@ -18,7 +18,7 @@ from captum_spex.interactions import Interactions
 from captum_spex.player_sets import PlayerSets
 from captum_spex.plots.arguments import checked_result
 from captum_spex.statistics import INTERVAL
-from captum_spex.summaries import Summary, summary
+from captum_spex.summaries import Comparison, Summary, summary
 from captum_spex.summaries.data_set import STATISTICS, Statistic
 from captum_spex.terms import Terms
 
@@ -84,7 +84,7 @@ class SummaryView(Terms):
         return (means <= np.maximum(INTERVAL * errors, smallest(self._of))) & (errors > 0)
 
 
-Drawn: TypeAlias = Interactions | SummaryView
+Drawn: TypeAlias = Interactions | SummaryView | Comparison
 
 
 def drawn_result(result: Any, value: Any) -> Drawn:

@@ -85,6 +85,6 @@ def test_players_without_names_are_numbers(name):
 
 
 def test_the_public_names():
-    assert sorted([*ALL, "beeswarm", "scatter"]) == plots.__all__
+    assert sorted([*ALL, "beeswarm", "compare", "scatter"]) == plots.__all__
     for name in plots.__all__:
         assert "Example:" in getattr(plots, name).__doc__
