@@ -169,6 +169,9 @@ def pictures(sign):
         yield name, lambda name=name: drawn(name, of)
     yield "matrix", lambda: plots.matrix(of, colorbar=False)
     yield "scatter", lambda: plots.scatter([of, of], "never", data=np.eye(3)[:2])
+    yield "beeswarm", lambda: plots.beeswarm([of, of])
+    for name, settings in (("bar", {}), ("matrix", {"colorbar": False}), ("network", {})):
+        yield f"{name} of rows", lambda name=name, settings=settings: getattr(plots, name)([of, of], **settings)
 
 
 @pytest.mark.parametrize(("sign", "hue"), [(1.0, "red"), (-1.0, "blue")])
@@ -189,7 +192,7 @@ def test_no_picture_uses_the_colours_of_signs_for_anything_else():
 
 
 def test_every_picture_is_held():
-    assert {name for name, _ in pictures(1.0)} | {"spectrum"} == set(plots.__all__)
+    assert {name.split()[0] for name, _ in pictures(1.0)} | {"spectrum"} == set(plots.__all__)
 
 
 @pytest.mark.parametrize("depth", ["truecolor", "256", "16"])
