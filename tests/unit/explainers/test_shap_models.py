@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import collections
 import copy
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
+import scipy.sparse
 import shap
 import text_models
 import torch
+import transformers
 from numpy.testing import assert_allclose
 from oracles import shapley_by_permutations
 from shap.maskers import Image, Text
@@ -27,8 +32,10 @@ from shap_cases import (
     table,
     table_masker,
 )
+from sklearn.ensemble import RandomForestClassifier
 from torch import nn
 
+from captum_spex.errors import GameError
 from captum_spex.explainers import ProxySpexExplainer
 
 
@@ -180,3 +187,77 @@ def test_torch_modules_of_several_arguments():
     assert_sums(found, net(*tensors).detach().numpy(), rtol=1e-5)
     joined = ProxySpexExplainer(lambda rows: explainer.model(rows[:, :3], rows[:, 3:]), np.zeros((1, 5)))
     assert_allclose(np.hstack([one.values for one in found]), joined(np.hstack([x, y])).values, atol=1e-6)
+
+
+class Output(dict):
+    """A structured output as transformers has them: its parts by name and as attributes."""
+
+    __getattr__ = dict.__getitem__
+
+
+Named = collections.namedtuple("Named", "logits hidden")
+FORMS = {
+    "array": lambda x: x[:, :2] * 2,
+    "transformers": lambda x: transformers.modeling_outputs.SequenceClassifierOutput(
+        logits=torch.from_numpy(x[:, :2] * 2), hidden_states=(torch.zeros(len(x), 7),)
+    ),
+    "dictionary": lambda x: {"hidden": x, "logits": x[:, :2] * 2},
+    "named tuple": lambda x: Named(x[:, :2] * 2, x),
+    "bfloat16": lambda x: torch.from_numpy(x[:, :2] * 2).to(torch.bfloat16),
+    "with a graph": lambda x: torch.from_numpy(x[:, :2] * 2).requires_grad_(),
+    "data frame": lambda x: pd.DataFrame(x[:, :2] * 2, columns=["a", "b"]),
+    "polars": lambda x: pl.DataFrame({"a": x[:, 0] * 2, "b": x[:, 1] * 2}),
+    "sparse": lambda x: scipy.sparse.csr_array(x[:, :2] * 2),
+    "a list for each row": lambda x: (x[:, :2] * 2).tolist(),
+    "an array for each row": lambda x: list(x[:, :2] * 2),
+    "a tuple for each row": lambda x: [tuple(row) for row in (x[:, :2] * 2).tolist()],
+    "a model of SHAP": shap.models.Model(lambda x: x[:, :2] * 2),
+}
+
+
+@pytest.mark.parametrize("model", FORMS.values(), ids=FORMS)
+def test_forms_of_outputs(model):
+    x, background = np.array([[1.0, 2.0, 3.0]]), np.zeros((3, 3))
+    found = ProxySpexExplainer(model, background)(x)
+    assert_allclose(found.values, [[[2, 0], [0, 4], [0, 0]]], atol=1e-12)
+
+
+def forest_of_unequal_targets(x):
+    return (
+        RandomForestClassifier(2, random_state=0)
+        .fit(
+            np.random.default_rng(0).normal(size=(30, 3)),
+            np.stack([np.arange(30) % 2, np.arange(30) % 3], axis=1),
+        )
+        .predict_proba(x)
+    )
+
+
+class Pair(torch.nn.Module):
+    """A module that also returns what it computed on the way."""
+
+    def forward(self, x):
+        return x[:, :1], x
+
+
+STRUCTURED = {
+    "logits and hidden states": (lambda x: (x, x[:, :1]), r"a tuple of 2: shape \(2, 3\), shape \(2, 1\), for 2 rows"),
+    "mean and deviation": (lambda x: (x[:, 0], x[:, 1]), r"a tuple of 2: shape \(2,\), shape \(2,\), for 2 rows"),
+    "the same as a list": (lambda x: [x[:, 0], x[:, 1]], r"a list of 2: shape \(2,\), shape \(2,\), for 2 rows"),
+    "classes of two targets": (forest_of_unequal_targets, r"a list of 2: shape \(2, 2\), shape \(2, 3\), for 2 rows"),
+    "a dictionary": (lambda x: {"p": x}, r"a dictionary of \['p'\], for 2 rows.*such as `model\(x\)\['name'\]`"),
+    "output without logits": (lambda x: Output(last=x), r"a Output of \['last'\]|a dictionary of \['last'\]"),
+    "a cube": (lambda x: np.zeros((2, 2, 2)), r"shape \(2, 2, 2\), float64, for 2 rows"),
+    "nothing": (lambda x: None, r"shape \(\), object, for 2 rows"),
+    "texts": (lambda x: ["a", "b"], r"<U1, for 2 rows"),
+    "ragged": (lambda x: [[1.0], [1.0, 2.0]], r"shape \(\), object, for 2 rows"),
+    "fewer rows": (lambda x: x[:1], r"shape \(1, 3\), float64, for 2 rows"),
+    "a tuple of a torch module": (Pair().eval(), r"a tuple of 2: shape \(2, 1\), shape \(2, 3\), for 2 rows"),
+}
+
+
+@pytest.mark.parametrize(("model", "message"), STRUCTURED.values(), ids=STRUCTURED)
+def test_outputs_of_other_structures_are_named(model, message):
+    """Two rows, so that two parts of an output look like an output for each row."""
+    with pytest.raises(GameError, match=f"`model`: returned .*{message}"):
+        ProxySpexExplainer(model, np.zeros((2, 3)))(np.ones((1, 3)))
