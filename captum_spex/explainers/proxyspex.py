@@ -9,12 +9,13 @@ from captum_spex.explainers.explainer import MaskingExplainer
 class ProxySpexExplainer(MaskingExplainer):
     """Shapley values and interactions of any model and masker by ProxySPEX: a ``shap.Explainer``.
 
-    The arguments are those of ``shap.Explainer``, in the same order, then ``approximator``.
+    The arguments are those of ``shap.Explainer``, in the same order, then those of this package.
 
     Args:
         model: a function of the masked rows, a torch module, or a pipeline or language model of transformers.
-        masker: a masker of ``shap.maskers`` or a list of them, a background table (array, data frame, sparse matrix), a
-            tokenizer, or a function ``masker(mask, *row)``.
+        masker: a background table (array ``(n_rows, ...)``, data frame of pandas, polars or pyarrow, sparse matrix), with
+            weights as a pair ``(table, weights)`` or as ``shap.kmeans`` returns it; a masker of ``shap.maskers``, a
+            tokenizer, or a function ``masker(mask, *row)``; for a model of several arguments a list of these.
         link: the function of the model's outputs that is explained, such as ``shap.links.logit``; it acts on each
             number of an array by itself.
         algorithm: has no effect; ``shap.Explainer`` passes it on.
@@ -23,6 +24,12 @@ class ProxySpexExplainer(MaskingExplainer):
         linearize_link: as in ``shap.Explainer``.
         seed: seed of the masks.
         approximator: the algorithm with its settings; default `captum_spex.approximators.ProxySpex()`.
+        groups: players that are several columns, by name, position or pattern: a dictionary from names, or a list;
+            ``"one-hot"`` finds columns ``prefix_category``. For rows of more dimensions ``"steps"``, ``"channels"``,
+            `Windows`, or an array of integers in the shape of a row. Default: each value is a player.
+        max_samples: largest number of background rows, of more so many are drawn at random. Default: all, as long as a
+            row takes no more than ``2**20`` rows of the model at `default_max_evals`, and at least 100; a warning says
+            how many are used if not all are.
 
     Example:
         >>> import numpy as np
