@@ -30,6 +30,8 @@ _PAGES = {  # which page explains an argument; of all others, that of the error'
     "max_order": "indices",
     "max_size": "best-subsets",
     "n_samples": "costs",
+    "other": "data-sets",
+    "results": "data-sets",
     "segments": "images",
     "size": "best-subsets",
     "spectrum": "best-subsets",

@@ -39,7 +39,8 @@ it draws into the current axes if they are empty, else into a new figure. Save w
 | how terms make up the prediction | [`waterfall`](#waterfall) |
 | words, pixels | [`text`](#text), [`image`](#image) |
 | how complex the game is | [`spectrum`](#spectrum) |
-| many rows | [`scatter`](#scatter) |
+| many rows | [`bar`, `matrix`, `network` of many](#many-rows), [`beeswarm`](#beeswarm), [`scatter`](#scatter) |
+| how two results differ | [`compare`](#compare) |
 
 This page is made by `python tools/make_gallery.py`. The first pictures explain what a tiny classifier, which comes with
 the package, says about one sentence:
@@ -201,6 +202,34 @@ of_rows = [of_row(row) for row in table.to_numpy()[:120]]
 ax = plots.scatter(of_rows, ("bmi", "s5"), data=table[:120])
 """,
         "scatter",
+    ),
+    Part(
+        "many rows",
+        "The same results as a network of mean absolute values, from the list of results or from their "
+        "[summary](data-sets.md): red raises on average, blue lowers, and grey is what may do either. `bar` and "
+        "`matrix` do the same.",
+        """\
+found = captum_spex.summary(of_rows)
+ax = plots.network(found)
+""",
+        "rows",
+    ),
+    Part(
+        "beeswarm",
+        "Every row as a dot, for the largest terms of any order, coloured by the player's value or the product of a "
+        "group's values; black are the means with their 90 % intervals.",
+        """\
+ax = plots.beeswarm(found, data=table[:120])
+""",
+        "beeswarm",
+    ),
+    Part(
+        "compare",
+        "Two rows, or two models on the same players: the terms that differ most, and the differences.",
+        """\
+ax = plots.compare(of_rows[0].compare(of_rows[1]), labels=("patient 0", "patient 1"))
+""",
+        "compare",
     ),
     Part(
         "A thousand players",

@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 
 from captum_spex.arrays import Floats, type_of
 from captum_spex.errors import ArgumentError
-from captum_spex.exports.result import as_text, value_names
+from captum_spex.exports.result import MINUS, as_text, value_names
 from captum_spex.player_sets import PlayerSets
 from captum_spex.plots.arguments import checked_orders
 from captum_spex.plots.chosen_terms import Shown, largest_terms
@@ -34,8 +34,8 @@ def compare(
 ) -> Axes:
     """Draw the terms in which two results differ most, as pairs of bars, with the differences beside them.
 
-    Error bars, where known, reach 1.64 standard errors to each side. Bold are the differences whose 90 % interval does
-    not hold 0.
+    Error bars, where known, reach 1.64 standard errors to each side. Bold are the estimated differences whose 90 %
+    interval does not hold 0.
 
     Args:
         comparison: what ``result.compare(other)`` returns.
@@ -76,7 +76,8 @@ def compare(
         say(ax, "no differences")
     bars = "error bars: 90 % intervals; bold: that of the difference does not hold 0" if any_errors else ""
     more = f"{shown.n_others:,} smaller differences not shown" if shown.n_others else ""
-    note(ax, value_names(comparison, orders), bars, more)
+    difference = f"difference: {names[0]} {MINUS} {names[1]}" if len(shown) else ""
+    note(ax, value_names(comparison, orders), difference, bars, more)
     return ax
 
 
@@ -115,5 +116,5 @@ def _write_differences(ax: Axes, shown: Shown) -> None:
     errors: Floats = np.zeros(len(shown)) if shown.errors is None else shown.errors
     for line, (value, error) in enumerate(zip(shown.values.tolist(), errors.tolist(), strict=True)):
         text = as_text(value, sign="+") + (f" ± {as_text(error, 2)}" if error > 0 else "")
-        weight = "bold" if shown.errors is not None and abs(value) > INTERVAL * error else "normal"
+        weight = "bold" if error > 0 and abs(value) > INTERVAL * error else "normal"
         ax.annotate(text, (1.02, line), **style, color=colour_of(value), weight=weight)

@@ -33,7 +33,8 @@ def test_pairs_of_bars_and_their_differences(pair):
     words = words_of(ax.figure)
     for part in ("before", "after", "Moebius", "difference", "+5", "−1"):
         assert part in words
-    assert [text.get_weight() for text in ax.texts if text.get_text() in ("+5", "−1")] == ["bold", "bold"]
+    assert {text.get_weight() for text in ax.texts} == {"normal"}  # exact
+    assert "difference: before − after" in words
 
 
 def test_errors_of_both_and_of_the_difference(estimated):
@@ -44,6 +45,11 @@ def test_errors_of_both_and_of_the_difference(estimated):
     segments = ax.containers[1].lines[2][0].get_segments()
     first = dict(zip(estimated, estimated.std_errors, strict=True))
     assert_allclose([np.ptp(one[:, 0]) / 2 for one in segments], [1.64 * first[term] for term in list(found)[:3]])
+    assert [text.get_weight() for text in ax.texts] == [
+        "normal",
+        *["bold" if one else "normal" for one in found.differs[:3]],
+    ]
+    assert found.differs[0]
     words = words_of(ax.figure)
     assert f"± {found.std_errors[0]:.2g}" in words
     assert "error bars: 90 % intervals; bold: that of the difference does not hold 0" in words
