@@ -201,6 +201,7 @@ def background_from(table: Any, sampling: Sampling) -> Background | None:
         return _summarised(table, sampling)
     if isinstance(table, torch.Tensor):
         table = table.detach().cpu().numpy()
+    check_unmasked("masker", table)
     if isinstance(table, np.matrix):
         table = np.asarray(table)  # whose rows have one dimension
     if scipy.sparse.issparse(table) and table.shape[0]:
@@ -212,6 +213,12 @@ def background_from(table: Any, sampling: Sampling) -> Background | None:
     if not len(background):
         raise ArgumentError("masker", "a background of no rows", "at least one background row")
     return sampling.applied(background)
+
+
+def check_unmasked(argument: str, values: Any) -> None:
+    """Raise for a masked array of NumPy, whose mask other functions drop."""
+    if isinstance(values, np.ma.MaskedArray):
+        raise ArgumentError(argument, "a masked array", "one without a mask", "Fill it, such as by `.filled(np.nan)`.")
 
 
 def _weighted(table: Any, weights: Any, sampling: Sampling) -> Background | None:

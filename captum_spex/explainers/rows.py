@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from captum_spex.arrays import type_of
 from captum_spex.compat.shap import maskers
 from captum_spex.errors import ArgumentError, MaskError
-from captum_spex.explainers.background import Background
+from captum_spex.explainers.background import Background, check_unmasked
 from captum_spex.explainers.shap_maskers import n_arguments, parts_of, without_answers
 from captum_spex.frames import Frame, frame_of, values_of
 
@@ -121,6 +121,7 @@ def _sparse_kind(argument: Any) -> Callable[[Any], Any] | None:
 
 def _rows(argument: Any) -> Any:
     """Return the rows of an argument that is no data frame as something that can be indexed by row."""
+    check_unmasked("X", argument)
     if isinstance(argument, pd.Series):
         return argument.to_numpy()
     if isinstance(argument, torch.Tensor):

@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import scipy.sparse
 import shap
@@ -155,6 +156,48 @@ BAD = {
     "one row as masker": (asked(BACKGROUND[0]), ArgumentError, "`masker`: expected .*, got .*"),
     "a cube as masker": (asked(np.zeros((1, 4, 2))), MaskError, r"`X`: expected \(rows, 4, 2\).*, got shape \(2, 4\)"),
     "a column as masker": (asked(FRAME["a"]), ArgumentError, "`masker`: expected .*, got .*"),
+    "masked rows": (
+        asked(rows=(np.ma.masked_array(XS, XS > 0),)),
+        ArgumentError,
+        r"`X`: expected one without a mask, got a masked array\. Fill it, such as by `\.filled\(np\.nan\)`\.",
+    ),
+    "masked background": (
+        asked(np.ma.masked_array(BACKGROUND)),
+        ArgumentError,
+        "`masker`: expected one without a mask, got a masked array",
+    ),
+    "a lazy frame": (
+        asked(pl.DataFrame({"a": [1.0]}).lazy()),
+        ArgumentError,
+        "`masker`: expected .*, got a LazyFrame",
+    ),
+    "rows of a lazy frame": (asked(rows=(pl.DataFrame({"a": [1.0]}).lazy(),)), ArgumentError, "`X`: expected .*Lazy"),
+    "rows of another library": (
+        asked(FRAME, (pl.DataFrame({name: [1.0] for name in "abcd"}),)),
+        MaskError,
+        "`X`: expected both of one library, got a data frame of polars for a background of pandas",
+    ),
+    "whole numbers that floats do not hold": (
+        asked(FRAME.assign(a=0.5), (pd.DataFrame({"a": [2**60 + 1], "b": 0.0, "c": 0.0, "d": 0.0}),)),
+        ArgumentError,
+        "`X`: expected the same dtype in the rows and in the background, got a column 'a' of int64 where .* float64",
+    ),
+    "background that SHAP has rounded": (
+        asked(Independent(FRAME.assign(a=2**60 + 1)), (pd.DataFrame({"a": [3], "b": 0.0, "c": 0.0, "d": 0.0}),)),
+        MaskError,
+        "`masker`: expected the data frame itself.*, got a masker that has rounded the whole numbers of column 'a'",
+    ),
+    "weights of too few rows": (
+        asked((BACKGROUND, [1.0] * (len(BACKGROUND) + 1))),
+        ArgumentError,
+        r"`masker`: expected `\(background, weights\)` with .* weights of at least 0, one for each row, got weights of",
+    ),
+    "negative weights": (
+        asked((BACKGROUND, [-1.0] * len(BACKGROUND))),
+        ArgumentError,
+        "`masker`: expected .* at least 0",
+    ),
+    "most rows": (asked(new={"max_samples": 0}), ArgumentError, f"`max_samples`: {POSITIVE}, got 0"),
     "no background rows": (asked(BACKGROUND[:0]), ArgumentError, "`masker`: expected at least one .*, got .* no rows"),
     "table for a pipeline": (
         lambda model: ProxySpexExplainer(pipeline(), BACKGROUND),
