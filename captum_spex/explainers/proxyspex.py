@@ -14,8 +14,8 @@ class ProxySpexExplainer(MaskingExplainer):
     Args:
         model: a function of the masked rows, a torch module, or a pipeline or language model of transformers.
         masker: a background table (array ``(n_rows, ...)``, data frame of pandas, polars or pyarrow, sparse matrix),
-            with weights as a pair ``(table, weights)`` or as ``shap.kmeans`` returns it; a masker of ``shap.maskers``, a
-            tokenizer, or a function ``masker(mask, *row)``; for a model of several arguments a list of these.
+            with weights as a pair ``(table, weights)`` or as ``shap.kmeans`` returns it; a masker of ``shap.maskers``,
+            a tokenizer, or a function ``masker(mask, *row)``; for a model of several arguments a list of these.
         link: the function of the model's outputs that is explained, such as ``shap.links.logit``; it acts on each
             number of an array by itself.
         algorithm: has no effect; ``shap.Explainer`` passes it on.
