@@ -62,10 +62,10 @@ def reduced(edges: dict[str, set[str]]) -> dict[str, set[str]]:
 def draw(path: Path) -> None:
     """Draw the house: the ground floor as one box, an arrow for each import that no others explain."""
     edges = reduced({part: imports_of(part) - set(_GROUND) for part in LAYERS if part not in _GROUND})
-    figure, ax = plt.subplots(figsize=(11, 9))
+    figure, ax = plt.subplots(figsize=(12.5, 9))
     places = {}
     for height, (floor, parts) in enumerate(HOUSE.items()):
-        ax.text(-5.3, height, floor, ha="right", va="center", style="italic", color="#555555")
+        ax.text(-6.7, height, floor, ha="right", va="center", style="italic", color="#555555")
         if parts is _GROUND:
             label = " · ".join(parts[:6]) + "\n" + " · ".join(parts[6:])
             _box(ax, 0, height, 8.0, label, _COLOURS[height])
@@ -77,7 +77,7 @@ def draw(path: Path) -> None:
     for part, ends in edges.items():
         for end in sorted(ends):
             _arrow(ax, places[part], places[end])
-    ax.set(xlim=(-8, 5.2), ylim=(-0.6, len(HOUSE) - 0.4))
+    ax.set(xlim=(-9.4, 6.6), ylim=(-0.6, len(HOUSE) - 0.4))
     ax.axis("off")
     figure.savefig(path, dpi=110, bbox_inches="tight", metadata={"Software": None})
     plt.close(figure)

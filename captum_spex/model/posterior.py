@@ -112,11 +112,12 @@ class Posterior:
         if order == 1:
             players = block[:, 0]
             total -= 2 * float(functional.of_character(0)) * self.linear[players] * signs(masks[:, players])
+        held, columns = np.unique(block, return_inverse=True)
         for p, weight in functional.rule(self.limits.nodes):
             for kernel in self.kernels:
-                factor, ratios = kernel.factors(masks, p)
+                factor, ratios = kernel.factors(masks, p, held)
                 product = np.repeat((weight * factor)[:, None], len(block), axis=1)
-                for column in block.T:
+                for column in columns.reshape(block.shape).T:
                     product *= ratios[:, column]
                 total += product
         if len(self.terms):

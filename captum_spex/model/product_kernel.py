@@ -50,19 +50,20 @@ class ProductKernel:
         distances = (self.decays.sum() - (signs(masks) * self.decays) @ signs(others).T) / 2
         return np.asarray(self.amplitude * np.exp(-np.maximum(distances, 0.0)))
 
-    def factors(self, masks: Masks, p: float) -> tuple[Floats, Floats]:
+    def factors(self, masks: Masks, p: float, players: Ints | None = None) -> tuple[Floats, Floats]:
         r"""Return what :math:`\mathbb E_p\,k(T, m)` is made of, when every player is in T with probability p.
 
         The product of the players' factors :math:`q_i = (1-p)\,k_i(0) + p\,k_i(1)`, ``(n_masks,)``, and the ratios
-        :math:`(k_i(1) - k_i(0)) / q_i`, ``(n_masks, n_players)``. A ratio takes a player into the set S of an index;
-        it is also the logarithmic derivative of the factor in p.
+        :math:`(k_i(1) - k_i(0)) / q_i` of some players, by default all, ``(n_masks, n_players)``. A ratio takes a
+        player into the set S of an index; it is also the logarithmic derivative of the factor in p.
         """
         away = np.exp(-self.decays)
         own = np.log(p + (1 - p) * away)  # of a player that the mask holds
         other = np.log((1 - p) + p * away)
         logarithms = masks @ (own - other) + other.sum()
-        rise = (1 - away) / np.exp(own), (away - 1) / np.exp(other)
-        return np.asarray(self.amplitude * np.exp(logarithms)), np.where(masks, rise[0], rise[1])
+        chosen = slice(None) if players is None else players
+        rise = ((1 - away) / np.exp(own))[chosen], ((away - 1) / np.exp(other))[chosen]
+        return np.asarray(self.amplitude * np.exp(logarithms)), np.where(masks[:, chosen], rise[0], rise[1])
 
     def mutual_factors(self, p: float, q: float) -> tuple[float, Floats]:
         r"""Return what :math:`\mathbb E_{p, q}\,k(T, T')` is made of, T and T' drawn independently.

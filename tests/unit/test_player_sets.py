@@ -147,3 +147,12 @@ def test_players_of_another_number(case):
     renumbered = PlayerSets.from_sets(sets, n).renumbered(numbers, 30)
     assert renumbered.n_players == 30
     assert renumbered.tuples() == [tuple(numbers[list(players)].tolist()) for players in sets]
+
+
+@given(collections(), st.randoms(use_true_random=False))
+def test_players_in_another_order(case, random):
+    sets, n = case
+    numbers = list(range(n))
+    random.shuffle(numbers)
+    moved = PlayerSets.from_sets(sets, n).renumbered(np.array(numbers), n)
+    assert moved.tuples() == [tuple(sorted(numbers[player] for player in players)) for players in sets]

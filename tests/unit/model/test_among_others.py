@@ -194,3 +194,15 @@ def test_masks_among_others_have_all_players():
     assert model([[True, True, False], [False, False, True]]).tolist() == [1.0, -1.0]
     with pytest.raises(captum_spex.errors.MaskError):
         model([[True]])
+
+
+@pytest.mark.parametrize("index", ["SII", "FSII", "Fourier"])
+def test_the_index_of_any_sets(index):
+    model, resolved = (
+        AmongOthers.of(exact(inner_table(), 3, index).model, PLACES, N_ALL),
+        resolve_index(index, 2, N_ALL),
+    )
+    sets = PlayerSets.from_sets([(4,), (0,), (1, 3), (3, 4), (1, 2)], N_ALL)
+    wide = played_wide(index, 2)
+    assert_allclose(model.index_at(resolved, sets), [wide[players] for players in sets.tuples()], atol=1e-12)
+    assert_allclose(wide.model.index_at(resolved, sets), model.index_at(resolved, sets), atol=1e-12)

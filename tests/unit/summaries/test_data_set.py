@@ -8,6 +8,7 @@ from math import isnan, nan, sqrt
 import numpy as np
 import pytest
 import shap
+import torch
 from games import random_table, smooth_game
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,8 +18,10 @@ from pictures import made, of_spectrum
 from shap_forms import QUICK, exact
 from sklearn.datasets import load_diabetes
 from sklearn.ensemble import RandomForestRegressor
+from torch import nn
 
 import captum_spex
+from captum_spex.attr import ProxySpex
 from captum_spex.errors import ArgumentError
 from captum_spex.explainers import ProxySpexExplainer
 
@@ -290,6 +293,18 @@ def test_mean_shapley_values_are_those_of_the_tree_explainer():
         assert facts["spread"] == pytest.approx(values[:, player].std(ddof=1))
         assert facts["mean_std_error"] == pytest.approx(values[:, player].std(ddof=1) / sqrt(20))
     assert list(found.top(8, order=1)) == [(i,) for i in np.argsort(-np.abs(values).mean(axis=0))]
+
+
+def test_results_of_captum():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = nn.Sequential(nn.Linear(5, 6), nn.Tanh(), nn.Linear(6, 1), nn.Flatten(0))
+    x = torch.linspace(-1, 1, 20).reshape(4, 5)
+    attributions, results = ProxySpex(network).attribute(x, n_samples=32, return_interactions=True)
+    found = captum_spex.summary(results)
+    values = attributions.detach().numpy()
+    assert_allclose([found[player] for player in range(5)], np.abs(values).mean(axis=0), rtol=1e-6)
+    assert_allclose(found.describe(2)["mean"], values[:, 2].mean(), atol=1e-7)
 
 
 @pytest.mark.parametrize(
