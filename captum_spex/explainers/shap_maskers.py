@@ -47,7 +47,8 @@ def check_together(model: Any, masker: Any) -> None:
     """Raise for a model and a masker that cannot belong together."""
     if masker is None:
         expected = "a masker of `shap.maskers`, a table of background rows, a tokenizer, or a function"
-        raise ArgumentError("masker", "None", expected, "The masker cannot be None: only pipelines of transformers bring their own.")
+        hint = "The masker cannot be None: only pipelines of transformers bring their own."
+        raise ArgumentError("masker", "None", expected, hint)
     if isinstance(model, TorchModel) and isinstance(masker, maskers.Text):
         hint = 'Pass `transformers.pipeline("text-classification", model=model, tokenizer=tokenizer)`.'
         raise ArgumentError("model", "a torch module", "a pipeline, or a function of texts, for a text masker", hint)
