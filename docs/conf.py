@@ -43,6 +43,7 @@ nitpick_ignore_regex = [
     ("py:class", r"captum_spex\.(.*\.)?_.*"),  # shared bases, whose methods are shown with each class
     ("py:class", r"captum_spex\.(approximators|attr|benchmark|evaluation)\.(\w+\.)+\w+"),  # what they do not export
     ("py:class", r"captum_spex\.games\..*\.(Scored|Predictions)"),  # shapes of functions
+    ("py:class", r"captum_spex\.(exports\.result\.Result|summaries\.aligned_rows\.AlignedRows)"),  # of `Interactions`
 ]
 
 html_theme = "furo"
