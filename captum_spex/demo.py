@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from captum_spex.attr import ProxySpex
 from captum_spex.designs import bernoulli
+from captum_spex.exports.result import sum_in_words
 from captum_spex.interactions import Interactions
 from captum_spex.masks import Masks
 from captum_spex.statistics import r_squared
@@ -92,6 +93,7 @@ def run_demo(budget: int = 512, seed: int = 0) -> str:
         _prediction(model, row),
         _values_table(model, attributions[0].numpy(), rival[0].numpy()),
         *(_interactions_table(interactions, order) for order in (2, 3)),
+        f"Of all orders: {sum_in_words(interactions)}.",
         _quality(model, row, interactions, rival[0].numpy(), (seconds, rival_seconds)),
     ]
     return "\n\n".join(sections)

@@ -35,6 +35,7 @@ def test_the_demo_prints_every_section(report):
         "Shapley values, the largest",
         "Interactions of order 2 (SII)",
         "Interactions of order 3 (SII)",
+        "Of all orders: SII values do not add up to f(all)",
         "R² reported by the explainer",
     ):
         assert heading in report

@@ -37,6 +37,14 @@ def test_the_example_works_with_nothing_but_a_text(run, work):
     assert pairs[-1].strip() == "... and 5 more"
 
 
+def test_shapley_values_are_shown_if_asked_for_and_said_not_to_add_up_with_the_pairs(run):
+    done = run(TEXT, "--index", "SII")
+    assert "SII values do not add up to f(all) - f(none) = 3.696; k-SII does" in done.out
+    assert "Single players: Shapley values" in done.out
+    assert "Interactions of order 2: SII" in done.out
+    assert re.search(r"^never +\+1\.74", done.out, re.MULTILINE)  # as the page says
+
+
 def test_the_example_of_the_page_is_what_is_printed(run):
     shown = re.search(r"```bash\ncaptum-spex (.*?)\n```\n+```text\n(.*?)```", PAGE, re.DOTALL)
     done = main_of(run, shown[1])
