@@ -162,7 +162,7 @@ def sum_in_words(result: Result, *, all_shown: bool = True) -> str:
     is_law = result.resolved_index.adds_up(result.n_players)
     is_complete = abs(reached - whole) <= _ADDED * largest
     if is_complete or (is_law and result.n_left_out):
-        terms = "the terms" if all_shown and is_complete else "with those not shown, the terms"
+        terms = "the terms" if all_shown and is_complete else "with those not shown, terms"
         return f"{terms} add up to {goal}" + ("" if is_law else ", for this game")
     if is_law:
         return f"as estimated, the terms add up to {as_text(reached, 4)}, not quite to {goal}"

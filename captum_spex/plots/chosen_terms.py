@@ -130,12 +130,16 @@ def scale(result: Drawn, what: str, values: Floats, orders: Collection[int]) -> 
     return f"{what}: {', '.join(names)} up to {shown}"
 
 
-def about_sum(result: Drawn, orders: Collection[int], n_drawn: int | np.integer[Any]) -> str:
-    """Return whether the terms, so many of which are drawn, add up; nothing of means, or of one order of several."""
+def about_sum(result: Drawn, orders: Collection[int], n_drawn: int | np.integer[Any], *, width: int = 64) -> str:
+    """Return whether the terms, so many of which are drawn, add up; nothing of means, or of one order of several.
+
+    In two lines if it has more letters than ``width``, what fits below the picture.
+    """
     if not isinstance(result, Interactions) or len(orders) < min(2, result.max_order):
         return ""
     n_terms = int(np.count_nonzero(np.abs(result.values) > smallest(result)))
-    return sum_in_words(result, all_shown=n_drawn == n_terms)
+    said = sum_in_words(result, all_shown=n_drawn == n_terms)
+    return said if len(said) <= width else said.replace(" to f(all)", " to\nf(all)")
 
 
 WIDEST = 6.0  # points

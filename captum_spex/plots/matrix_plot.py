@@ -107,7 +107,7 @@ def _said(result: Drawn, values: Floats, diagonal: bool) -> tuple[str, ...]:
         return pairs, none
     line = ",\n" if isinstance(result, SummaryView) else ", "  # the names of means are long
     names = pairs if pairs == single else f"{single} on the diagonal{line}{pairs} of pairs"
-    return names, none, about_sum(result, (1, 2), np.count_nonzero(np.triu(values)))
+    return names, none, about_sum(result, (1, 2), np.count_nonzero(np.triu(values)), width=48)
 
 
 def _doubts(result: Drawn, chosen: Ints) -> tuple[NDArray[np.bool_], Floats]:

@@ -25,8 +25,8 @@ _DARKEST = 0.62  # luminance below which letters are white
 
 
 def colour_of(value: float) -> str:
-    """Return red for a value that raises, blue for one that lowers."""
-    return RED if value >= 0 else BLUE
+    """Return red for a value that raises, blue for one that lowers, grey for 0."""
+    return RED if value > 0 else BLUE if value < 0 else GREY
 
 
 def tint(values: ArrayLike, limit: float) -> Floats:

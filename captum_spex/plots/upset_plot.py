@@ -61,7 +61,7 @@ def upset(
         dots.tick_params(length=0)
     else:
         say_empty(bars, order)
-    note(dots, about_sum(result, orders, len(shown)), shown.caption)
+    note(dots, about_sum(result, orders, len(shown), width=48 if len(shown) < 10 else 64), shown.caption)
     bars.set_ylabel(value_names(result, orders).replace(", ", ",\n"), fontsize=NORMAL)
     return np.array([bars, dots], dtype=np.object_)
 

@@ -122,7 +122,7 @@ def test_every_picture_of_several_orders_says_whether_terms_add_up(name, index):
     of = result(index, max_order=3)
     shown = of.to("k-SII") if (name, index) == ("text", "SII") else of
     drawn(name, of)
-    words = words_of(plt.gcf())
+    words = words_of(plt.gcf()).replace("\n", " ")
     adds_up = abs(shown.values.sum() - 12) < 1e-9
     assert adds_up == (shown.index in ("k-SII", "STII", "Moebius"))
     assert ("terms add up to f(all) − f(none) = 12" in words) == adds_up
@@ -170,6 +170,8 @@ def pictures(sign):
     yield "matrix", lambda: plots.matrix(of, colorbar=False)
     yield "scatter", lambda: plots.scatter([of, of], "never", data=np.eye(3)[:2])
     yield "beeswarm", lambda: plots.beeswarm([of, of])
+    twice = result("Moebius", 2, 2 * sign, additive)
+    yield "compare", lambda: plots.compare(twice.compare(of))
     for name, settings in (("bar", {}), ("matrix", {"colorbar": False}), ("network", {})):
         yield f"{name} of rows", lambda name=name, settings=settings: getattr(plots, name)([of, of], **settings)
 

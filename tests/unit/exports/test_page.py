@@ -222,7 +222,7 @@ def test_what_was_computed():
     of_sii = facts_of(to_html(a_result(), index="SII"))
     assert f"SII values do not add up to f(all) − f(none) = {total}; k-SII does." in of_sii  # noqa: RUF001
     few = facts_of(to_html(a_result(), max_terms=1))
-    assert f"With those not shown, the terms add up to f(all) − f(none) = {total}." in few  # noqa: RUF001
+    assert f"With those not shown, terms add up to f(all) − f(none) = {total}." in few  # noqa: RUF001
 
 
 def test_rounding_errors_of_a_zero_are_shown_as_zero():

@@ -75,8 +75,8 @@ def test_names_of_several_orders():
 def test_terms_left_out_are_said_to_belong_to_the_sum():
     few = full("k-SII", 2, max_terms=3)
     assert few.n_left_out == 12
-    assert sum_in_words(few) == f"with those not shown, the terms add up to {TOTAL}"
-    assert sum_in_words(full("k-SII"), all_shown=False) == f"with those not shown, the terms add up to {TOTAL}"
+    assert sum_in_words(few) == f"with those not shown, terms add up to {TOTAL}"
+    assert sum_in_words(full("k-SII"), all_shown=False) == f"with those not shown, terms add up to {TOTAL}"
     assert sum_in_words(full("SII", max_terms=3)) == f"SII values do not add up to {TOTAL}; k-SII does"
 
 

@@ -67,7 +67,7 @@ def test_colours_are_the_values_of_the_player_or_the_products_of_the_group(rows)
 
 def test_without_data_red_raises_and_blue_lowers(rows):
     colours = plots.beeswarm(rows, order=2).collections[0].get_facecolors()
-    assert [to_hex(colour) for colour in colours] == [RED, BLUE, BLUE, RED]
+    assert [to_hex(colour) for colour in colours] == [RED, BLUE, BLUE, "#666666"]
 
 
 def test_what_has_no_number_is_grey(rows):

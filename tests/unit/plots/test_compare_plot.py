@@ -14,7 +14,7 @@ from pictures import LONG_NAMES, ODD_NAMES, labels_of, made, of_spectrum, texts_
 import captum_spex
 from captum_spex import plots
 from captum_spex.errors import ArgumentError, OrderError
-from captum_spex.plots.style import BLUE, RED
+from captum_spex.plots.style import BLUE, GREY, RED
 
 NAMES = tuple("abcd")
 
@@ -29,7 +29,7 @@ def test_pairs_of_bars_and_their_differences(pair):
     ax = plots.compare(pair, labels=("before", "after"))
     assert labels_of(ax.yaxis) == ["b × c", "d"]
     assert_allclose([bar.get_width() for bar in ax.patches], [3, 0, -2, 1])
-    assert [to_hex(bar.get_facecolor()) for bar in ax.patches] == [RED, RED, BLUE, RED]
+    assert [to_hex(bar.get_facecolor()) for bar in ax.patches] == [RED, GREY, BLUE, RED]
     words = words_of(ax.figure)
     for part in ("before", "after", "Moebius", "difference", "+5", "−1"):
         assert part in words

@@ -25,6 +25,8 @@ CASES = {
     "all values 0": lambda: made({(): 5.0}),
     "no evaluations held out": lambda: of_spectrum({(0, 1): 1.0}, 5, faithfulness=float("nan")),
     "order 4": lambda: made({**TERMS, (0, 1, 2, 3): 1.0}, 5, max_order=4),
+    "an order is missing": lambda: made(max_order=2),
+    "terms are missing": lambda: made(index="k-SII", max_order=3, max_terms=2),
     "1,000 players": thousand,
     "300 long names": lambda: of_300(tuple(f"{LONG_NAMES[0]} {k}" for k in range(300))),
     "60 features": lambda: of_spectrum({(k, (7 * k + 1) % 60): (-1) ** k / (k + 1) for k in range(60)}, 60),
