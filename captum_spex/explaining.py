@@ -22,6 +22,7 @@ from captum_spex.evaluation.evaluator import Evaluator
 from captum_spex.evaluation.executors import Backend, check_backend
 from captum_spex.evaluation.game_adapter import GameAdapter
 from captum_spex.evaluation.store import Store
+from captum_spex.exports.many_rows import Outputs
 from captum_spex.game import Game, ValueTable
 from captum_spex.indices import Index, resolve_index
 from captum_spex.interactions import MAX_TERMS, Interactions
@@ -243,7 +244,7 @@ class _Question:
             )
             for estimate in estimates
         ]
-        return results if has_outputs else results[0]
+        return Outputs(results) if has_outputs else results[0]
 
 
 def check_plan(n_players: int, budget: int, index: str, max_order: int, approximator: Approximator | None) -> None:

@@ -17,6 +17,7 @@ from captum_spex.attr.tensor_game import TensorGame
 from captum_spex.checks import RandomState
 from captum_spex.compat import captum
 from captum_spex.explaining import StoreArgument, default_budget
+from captum_spex.exports.many_rows import Outputs
 from captum_spex.exports.shap.additive_values import shapley_values
 from captum_spex.interactions import Interactions
 
@@ -168,7 +169,7 @@ def _nested(results: list[Interactions], game: TensorGame) -> Any:
     """One result; or a list over outputs, or over examples, or over examples of lists over outputs."""
     n_examples = 1 if game.per_batch else game.n_examples
     n_outputs = len(results) // n_examples
-    rows: list[Any] = [results[start : start + n_outputs] for start in range(0, len(results), n_outputs)]
+    rows: list[Any] = [Outputs(results[start : start + n_outputs]) for start in range(0, len(results), n_outputs)]
     if not game.output_shape:
         rows = [row[0] for row in rows]
     return rows[0] if n_examples == 1 else rows

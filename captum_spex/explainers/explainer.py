@@ -28,6 +28,7 @@ from captum_spex.explainers.rows import rows_of
 from captum_spex.explainers.shap_maskers import as_masker, check_together, shown
 from captum_spex.explainers.shap_models import FunctionModel, Once, generates, with_tensors
 from captum_spex.explaining import default_budget
+from captum_spex.exports.many_rows import Outputs
 from captum_spex.interactions import MAX_TERMS
 
 _SHAPS_WORDS = {"budget": "max_evals", "random_state": "seed"}
@@ -206,7 +207,7 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
         n_terms = checks.integer("max_terms", max_terms)
         request = self._request(index, scalar(max_order), n_terms, outputs=outputs, batch_size=batch_size)
         explained = self._explained(planned, request, silent)
-        return [row.results[0] if row.outputs is None else list(row.results) for row in explained]
+        return [row.results[0] if row.outputs is None else Outputs(row.results) for row in explained]
 
     def save(self, out_file: Any, model_saver: Any = ".save", masker_saver: Any = ".save") -> None:
         """Write the explainer, with all its arguments, to a stream.

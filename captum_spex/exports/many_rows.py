@@ -13,8 +13,15 @@ _LISTED = 5  # numbers in a message
 _EXPECTED = "a list of `Interactions`, one for each row"
 
 
+class Outputs(list[Any]):
+    """The results of one row, one for each output: a list that nothing takes for the rows of a data set."""
+
+
 def checked_rows(results: Any) -> list[Result]:
     """Return the results of one output, one for each row."""
+    if isinstance(results, Outputs) and len(results) > 1:
+        hint = "Choose one output of every row: `[row[0] for row in rows]`."
+        raise ArgumentError("results", f"the {len(results)} outputs of one row", _EXPECTED, hint)
     if not isinstance(results, Sequence) or isinstance(results, str):
         raise ArgumentError("results", "one result" if is_result(results) else type_of(results), _EXPECTED)
     if not len(results):

@@ -239,6 +239,7 @@ BAD = [
             (ROW, f"{ROWS}, got one result"),
             (3, f"{ROWS}, got an int"),
             ([ROW, "row"], f"{ROWS}, got a str"),
+            (captum_spex.explain(lambda m: m[:, :2], 3, budget=8), f"{ROWS}, got the 2 outputs of one row. Choose one"),
             ([[ROW, ROW]], "the results of one output, got rows with several outputs"),
             ([ROW, row_of(index="STII")], "the same index and order in every row, got rows in SII .* and STII"),
             ([ROW, row_of(max_order=3)], "the same index and order in every row, got rows in SII"),

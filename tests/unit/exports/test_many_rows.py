@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from pictures import made
 
 import captum_spex
+from captum_spex import plots
 from captum_spex.errors import ArgumentError
-from captum_spex.exports.many_rows import check_alike, checked_rows, distinct
+from captum_spex.explainers import ProxySpexExplainer, to_shap
+from captum_spex.exports.many_rows import Outputs, check_alike, checked_rows, distinct
 
 
 def test_what_is_no_list_of_rows():
@@ -23,6 +26,21 @@ def test_what_is_no_list_of_rows():
         with pytest.raises(ArgumentError, match=f"`results`: expected .*{said}"):
             checked_rows(wrong)
     assert checked_rows((one,)) == [one]
+
+
+def test_outputs_are_no_rows():
+    outputs = captum_spex.explain(lambda m: np.stack([m[:, 0], m[:, 1]], axis=1), 2, budget=4)
+    assert outputs == list(outputs)
+    for draw in (captum_spex.summary, to_shap, plots.beeswarm):
+        with pytest.raises(
+            ArgumentError, match=r"`results`: expected a list .* got the 2 outputs of one row"
+        ):
+            draw(outputs)
+    with pytest.raises(ArgumentError, match=r"`result`: expected .*, got the 2 outputs of one row\. Choose"):
+        plots.bar(outputs)
+    explainer = ProxySpexExplainer(lambda x: np.stack([x[:, 0], x[:, 1]], axis=1), np.zeros((1, 2)))
+    assert isinstance(explainer.interactions(np.ones((1, 2)))[0], Outputs)
+    assert checked_rows(outputs[:2]) == checked_rows(list(outputs)) == outputs  # whoever asks for it
 
 
 def alone(index="SII"):
