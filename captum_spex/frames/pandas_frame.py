@@ -98,7 +98,7 @@ def _pandas_codes(column: Any) -> Ints:
     import pandas
 
     if getattr(column.dtype, "kind", "O") in "biufmM" or isinstance(column.dtype, pandas.CategoricalDtype):
-        return np.asarray(pandas.factorize(column)[0], dtype=np.int64)
+        return np.asarray(pandas.factorize(pandas.Series(column, copy=False))[0], dtype=np.int64)
     return codes_of(cells_of(column))
 
 
