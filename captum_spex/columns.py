@@ -51,9 +51,9 @@ class Column:
         are; where these differ, categories by their texts. Texts among numbers that tables write for a missing value,
         such as ``"n/a"``, are missing too.
         """
-        categories = getattr(getattr(values, "dtype", None), "categories", None)
-        if categories is not None:
-            return _categorical(values, categories)
+        dtype = category_dtype(values)
+        if dtype is not None:
+            return _categorical(values, dtype)
         array = _numpy(values)
         kind = array.dtype.kind
         if kind == "b":
@@ -96,9 +96,23 @@ def _extension(values: Any, dtype: Any) -> np.ndarray:
     return np.asarray(values.to_numpy(), dtype=None if kind in ("", "O") else object)
 
 
-def _categorical(values: Any, categories: Any) -> Column:
-    codes = np.asarray(getattr(values, "cat", values).codes)
-    is_ordered = bool(values.dtype.ordered)
+def category_dtype(values: Any) -> Any:
+    """Return the ``pandas.CategoricalDtype`` of a column of categories, of pandas or polars; ``None`` of another."""
+    dtype = getattr(values, "dtype", None)
+    categories = getattr(dtype, "categories", None)
+    if categories is None or hasattr(dtype, "ordered"):
+        return None if categories is None else dtype
+    import pandas
+
+    return pandas.CategoricalDtype(list(categories), ordered=True) if type(dtype).__name__ == "Enum" else None
+
+
+def _categorical(values: Any, dtype: Any) -> Column:
+    import pandas
+
+    cells = values if hasattr(values, "codes") or hasattr(values, "cat") else values.to_list()
+    codes = np.asarray(pandas.Categorical(cells, dtype=dtype).codes)
+    is_ordered, categories = bool(dtype.ordered), dtype.categories
     kept = np.arange(len(categories)) if is_ordered else np.unique(codes[codes >= 0])
     place = np.full(len(categories) + 1, np.nan)  # the last for the code -1, missing
     place[kept] = np.arange(len(kept))

@@ -8,7 +8,6 @@ from math import prod
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from captum_spex import checks
 from captum_spex.arrays import Floats, Ints, scalar
@@ -98,13 +97,12 @@ def explanations(explained: Sequence[ExplainedRow], compute_time: float, argumen
     """Return a ``shap.Explanation``, or a list of them for a model with several arguments."""
     found = []
     for argument in range(len(explained[0].shapes)):
-        frame = arguments[argument] if isinstance(arguments[argument], pd.DataFrame) else None
         facts = {
             "data": packed([row.data[argument] for row in explained]),
             "feature_names": _names(explained, argument),
             "output_names": _output_names(explained),
             "compute_time": compute_time,
-            "frame": frame,
+            "frame": arguments[argument],
         }
         has_pairs = "pairs" in explained[0].arrays and prod(explained[0].shapes[argument]) > 0
         found.append(_pairs(explained, facts) if has_pairs else _values(explained, argument, facts))

@@ -33,8 +33,11 @@ class PandasFrame:
         return self.native.iloc[:, place]
 
     def array(self, place: int) -> NDArray[Any]:
-        """Return a column as an array; of objects where a whole number is missing."""
-        return np.asarray(self.column(place))
+        """Return a column as an array; of objects where a whole number is missing, or numbers name categories."""
+        column = self.column(place)
+        kind = getattr(column.dtype, "kind", "O")
+        is_whole = kind in "iu" and not isinstance(column.dtype, np.dtype) and bool(column.isna().any())
+        return cells_of(column) if is_whole or hasattr(column.dtype, "categories") else np.asarray(column)
 
     def rows(self, places: Rows) -> pandas.DataFrame:
         """Return some rows."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -12,8 +12,9 @@ from captum_spex.errors import ArgumentError
 from captum_spex.exports.many_rows import checked_rows, sizes_in_words
 from captum_spex.exports.result import Result, is_result
 from captum_spex.exports.shap.additive_values import base_values, pair_matrix, shapley_values
-from captum_spex.exports.shap.given_data import as_row, checked_data, columns_of, ordered_frame, stacked
-from captum_spex.exports.shap.term_features import TermTable, names_of
+from captum_spex.exports.shap.given_data import as_row, checked_data, columns_of, order_of, stacked
+from captum_spex.exports.shap.term_features import TermTable, names_of, plain_name
+from captum_spex.frames import frame_of
 
 if TYPE_CHECKING:
     from captum_spex.compat.shap import Explanation
@@ -73,7 +74,7 @@ def to_shap(
     values = np.stack([shapley_values(row) if form == "values" else pair_matrix(row) for row in rows])
     kind = explanation if form == "values" else pair_explanation
     facts = {"data": None if given is None else stacked(given), "feature_names": names}
-    return kind(values, base_values(rows), frame=ordered_frame(data, rows[0].names), **facts)
+    return kind(values, base_values(rows), frame=data, **facts)
 
 
 def to_shap_row(result: Result, form: Form = "values", *, data: Any = None, max_terms: int = MOST_TERMS) -> Explanation:
@@ -94,13 +95,13 @@ def explanation(values: Any, base: Any, *, frame: Any = None, **facts: Any) -> E
     Args:
         values: as SHAP's argument.
         base: the base values.
-        frame: the data frame whose cells ``data`` are, if it was one; it knows categories.
+        frame: what ``data`` was made of; a data frame knows categories.
         facts: other arguments of ``shap.Explanation``.
     """
     from captum_spex.compat.shap import Explanation
     from captum_spex.exports.shap.tables import TableExplanation, categories_of, is_drawable
 
-    known = categories_of(frame, facts.get("feature_names"))
+    known = categories_of(_columns_in_order(frame, facts), facts.get("feature_names"))
     if facts.get("data") is None or (is_drawable(facts["data"]) and not known):
         return Explanation(values, base, **facts)
     return TableExplanation(values, base, **facts).with_categories(known)
@@ -111,8 +112,18 @@ def pair_explanation(values: Any, base: Any, *, frame: Any = None, **facts: Any)
     from captum_spex.exports.shap.pair_matrices import PairExplanation
     from captum_spex.exports.shap.tables import categories_of
 
-    known = categories_of(frame, facts.get("feature_names"))
+    known = categories_of(_columns_in_order(frame, facts), facts.get("feature_names"))
     return PairExplanation(values, base, **facts).with_categories(known)
+
+
+def _columns_in_order(table: Any, facts: Mapping[str, Any]) -> list[Any]:
+    """Return the columns of a data frame in the order of the features; none of anything else."""
+    frame = None if table is None else frame_of(table)
+    if frame is None:
+        return []
+    names = facts.get("feature_names")
+    shown = list(map(plain_name, frame.names))
+    return [frame.column(place) for place in order_of(shown, names)]
 
 
 def _check_alike(rows: list[Result], form: str) -> None:

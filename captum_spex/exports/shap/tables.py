@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from captum_spex import checks
-from captum_spex.columns import Column
+from captum_spex.columns import Column, category_dtype
 from captum_spex.compat.shap import Explanation
 from captum_spex.errors import ArgumentError
 from captum_spex.exports.shap.asking import Asking, asking
@@ -137,9 +137,13 @@ class _Cells:
     @property
     def texts(self) -> Cells:
         """Numbers of a column of numbers, all else in words."""
+        column = self.column
         if self.is_number:
-            return _array(self.column.numbers.tolist())
-        return _array([str(cell_text(cell)) for cell in self.cells])
+            return _array(column.numbers.tolist())
+        if not column.labels:
+            return _array([str(cell_text(cell)) for cell in self.cells])
+        places = np.where(column.is_missing, -1, column.numbers).astype(int)
+        return np.array([*column.labels, MISSING], dtype=object)[places]
 
     @property
     def shades(self) -> Cells:
@@ -151,12 +155,12 @@ class _Cells:
         return self.column.numbers
 
 
-def categories_of(frame: Any, names: Sequence[str] | None) -> dict[str, Any]:
-    """Return the dtypes of the categorical columns of a data frame, whose columns are the features."""
-    if frame is None or names is None or len(names) != frame.shape[1]:
+def categories_of(columns: Sequence[Any], names: Sequence[str] | None) -> dict[str, Any]:
+    """Return the dtypes of the categorical columns among those of the features."""
+    if names is None or len(names) != len(columns):
         return {}
-    dtypes = dict(zip(names, frame.dtypes, strict=True))
-    return {name: dtype for name, dtype in dtypes.items() if hasattr(dtype, "categories")}
+    dtypes = dict(zip(names, map(category_dtype, columns), strict=True))
+    return {name: dtype for name, dtype in dtypes.items() if dtype is not None}
 
 
 def cell_text(cell: Any, guard: bool = False) -> Any:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
+import shap
 import torch
 from games import random_table
 from numpy.testing import assert_allclose, assert_array_equal
@@ -14,7 +18,7 @@ from scipy import sparse
 import captum_spex
 from captum_spex import plots
 from captum_spex.errors import ArgumentError
-from captum_spex.explainers import to_shap
+from captum_spex.explainers import ProxySpexExplainer, to_shap
 
 pytestmark = pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
 NAMES = ["a", "b", "c"]
@@ -38,6 +42,12 @@ KINDS = {
     "tensor": lambda: torch.from_numpy(TABLE),
 }
 of_all_kinds = pytest.mark.parametrize("kind", KINDS)
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    yield
+    plt.close("all")
 
 
 @of_all_kinds
@@ -93,7 +103,7 @@ def test_large_integers_are_not_rounded(cells):
         found = to_shap(RESULTS, data=data).data
         for place, name in enumerate(NAMES):
             for given, cell in zip(cells[name], found[:, place], strict=True):
-                assert (cell is given) or cell == given
+                assert cell is given or (cell is not pd.NA and cell == given)
     one = RESULTS[0].to_shap(data=frame.iloc[[0]])
     assert [one.data[place] == cells[name][0] for place, name in enumerate(NAMES)] == [True] * 3
 
@@ -121,3 +131,36 @@ def test_what_does_not_fit_is_refused(data, got, form):
     data = np.asmatrix(TABLE).T if isinstance(data, str) else data
     with pytest.raises(ArgumentError, match=f"`data`: expected .*, got {got}"):
         to_shap(RESULTS, form, data=data)
+
+
+MIXED = {"c": [0.5, 2.0], "a": [BIG, BIG + 2], "b": ["x", "00"]}
+
+
+@pytest.mark.parametrize("made", [pl.DataFrame, pa.table], ids=["polars", "pyarrow"])
+@pytest.mark.parametrize("form", ["values", "matrix", "terms"])
+def test_frames_of_other_libraries(made, form):
+    frame = made(MIXED)
+    explanation = to_shap(RESULTS, form, data=frame)
+    same = to_shap(RESULTS, form, data=pd.DataFrame(MIXED))
+    assert explanation.data.tolist() == same.data.tolist()
+    if form == "values":
+        assert explanation.data.tolist() == [[BIG, "x", 0.5], [BIG + 2, "00", 2.0]]
+    points = plots.scatter(RESULTS, "b", data=frame).collections[0].get_offsets()
+    assert_allclose(points[:, 0], [1, 0])
+    one = RESULTS[1].to_shap(data=frame.slice(1, 1))
+    assert one.data.tolist() == [BIG + 2, "00", 2.0]
+
+
+def test_ordered_categories_of_polars():
+    levels = pl.Enum(["lo", "mid", "hi"])
+    frame = pl.DataFrame({"a": pl.Series(["hi", None], dtype=levels), "b": [1, 2], "c": [0.5, 1.0]})
+    points = plots.scatter(RESULTS, "a", data=frame).collections[0].get_offsets()
+    assert points[0, 0] == 2
+    ax = shap.plots.scatter(to_shap(RESULTS, data=frame)[:, "a"], show=False, hist=False, x_jitter=0)
+    names = dict(zip(ax.get_xticks(), [text.get_text() for text in ax.get_xticklabels()], strict=True))
+    assert names == {2: "hi", 3: "missing"}
+    explained = frame.with_columns(pl.Series("a", ["hi", "lo"], dtype=levels))
+    background = explained.with_columns(pl.Series("a", ["mid", "mid"], dtype=levels), b=pl.lit(0), c=pl.lit(0.0))
+    found = ProxySpexExplainer(lambda x: x["a"].to_physical().to_numpy() * 1.0, background)(explained)
+    assert_array_equal(found.values, [[1.0, 0.0, 0.0], [-1.0, 0.0, 0.0]])
+    assert_array_equal(found[:, "a"].data, ["hi", "lo"])
