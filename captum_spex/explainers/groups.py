@@ -252,7 +252,9 @@ def _one_hot(names: Sequence[str] | None, rows: Sequence[NDArray[Any]]) -> Group
     if not found:
         expected = "columns `prefix_category` of zeros and ones, at most one of them 1 in a row"
         raise ArgumentError("groups", "'one-hot' for columns none of which are", expected, "Give the groups by name.")
-    owners = [found[column][:-1] if column in found else name for column, name in enumerate(names)]
+    owners = list(names)
+    for column, prefix in found.items():
+        owners[column] = prefix[:-1] if prefix[:-1] not in names else f"{prefix}*"
     labels = list(dict.fromkeys(owners))
     number = {label: player for player, label in enumerate(labels)}
     player_of = np.array([number[owner] for owner in owners], dtype=np.int64)

@@ -136,10 +136,12 @@ def planned_rows(
         if sum(map(prod, shapes)) != inputs.n_positions or not inputs.n_positions:
             got = f"{type_of(masker)} of {inputs.n_positions} positions for inputs of shapes {shapes}"
             raise ArgumentError("masker", got, "a masker for such inputs")
-        names = _feature_names(masker, arguments, rows, feature_names)
-        _check_names(names, shapes)
+        if number == 0 or callable(getattr(masker, "feature_names", None)):  # texts have names of their own
+            own_names = _feature_names(masker, arguments, rows, feature_names)
+        _check_names(own_names, shapes)
         if number == 0:
-            grouped = _groups(groups, masker, rows, shapes, names)
+            grouped = _groups(groups, masker, rows, shapes, own_names)
+        names = own_names
         if grouped is not None:
             inputs, shapes, names = GroupedInputs(inputs, grouped), [(len(grouped),)], [grouped.names]
         budget = budget_of(len(inputs.varying))

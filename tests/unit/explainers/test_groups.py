@@ -129,6 +129,11 @@ def test_columns_with_a_prefix_that_are_no_categories():
     assert groups_of("one-hot", (6,), names, [rows]).names == ["mean_x", "mean_y", "is_new", "is_paid", "sex"]
 
 
+def test_one_hot_columns_beside_a_column_of_their_name():
+    found = groups_of("one-hot", (3,), ["size", "size_s", "size_m"], [np.array([[5, 0, 1], [3, 1, 0]])])
+    assert (found.names, found.player_of.tolist()) == (["size", "size_*"], [0, 1, 1])
+
+
 def test_groups_of_all_kinds_of_rows():
     x, background = table(2, 6), table(3, 6, 1)
     groups = [[0, 3], [1, 2]]

@@ -32,9 +32,7 @@ def test_outputs_are_no_rows():
     outputs = captum_spex.explain(lambda m: np.stack([m[:, 0], m[:, 1]], axis=1), 2, budget=4)
     assert outputs == list(outputs)
     for draw in (captum_spex.summary, to_shap, plots.beeswarm):
-        with pytest.raises(
-            ArgumentError, match=r"`results`: expected a list .* got the 2 outputs of one row"
-        ):
+        with pytest.raises(ArgumentError, match=r"`results`: expected a list .* got the 2 outputs of one row"):
             draw(outputs)
     with pytest.raises(ArgumentError, match=r"`result`: expected .*, got the 2 outputs of one row\. Choose"):
         plots.bar(outputs)
