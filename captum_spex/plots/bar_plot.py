@@ -64,7 +64,7 @@ def bar(
         _draw(ax, shown, labels)
     else:
         say_empty(ax, order)
-    said = about_sum(terms, orders, len(shown)), about_rows(terms, any_unclear=shown.any_unclear)
+    said = about_sum(terms, orders, len(shown)), about_rows(terms, shown.sets)
     note(ax, value_names(terms, orders), *said, shown.caption)
     return ax
 

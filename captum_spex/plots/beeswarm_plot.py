@@ -62,7 +62,7 @@ def beeswarm(
         results: one result for every row, or their `captum_spex.Summary`.
         data: the players' values, as for `scatter`. Groups are coloured by the product of their players' values. Grey
             are rows without a value, and terms of players whose values are not numbers (nor, of a single player, dates,
-            durations, flags or ordered categories). Default: red above 0, blue below.
+            durations, flags or ordered categories). Default, and if no term has a number: red above 0, blue below.
         order: 1 for single players, 2 for pairs, ...; default: all orders.
         max_display: how many terms.
         colorbar: whether there is a scale of the colours.
@@ -87,8 +87,8 @@ def beeswarm(
     view = SummaryView(found, "mean_abs")
     orders = checked_orders(view, order)
     shown = largest_terms(view, orders, max_display)
-    sets = PlayerSets.from_sets(shown.players, found.n_players)
-    columns = None if data is None else _columns(data, found)
+    sets = shown.sets
+    shades = None if data is None else _shades_of(_columns(data, found), shown.players, len(found.results))
     labels = term_labels(found, shown.players)
     ax = axes_or_new(ax, width_for(labels, 5.6), 1.3 + 0.42 * max(4, len(shown)))
     if not len(shown):
@@ -96,7 +96,6 @@ def beeswarm(
         note(ax, value_names(found, orders))
         return ax
     values = _values(found, sets)
-    shades = None if columns is None else np.stack([_shades(columns, players) for players in shown.players])
     _draw(ax, values, shades)
     _draw_means(ax, found, sets)
     _finish(ax, values, labels)
@@ -112,6 +111,12 @@ def beeswarm(
 def _columns(data: Any, found: Summary) -> list[Column]:
     rows = found.aligned
     return columns_by_player(data, rows.results, rows.numbers, rows.names, rows.n_players)
+
+
+def _shades_of(columns: list[Column], terms: Sequence[tuple[int, ...]], n_rows: int) -> Floats | None:
+    """Return where on the scale of colours the dots are; ``None`` if no term has any number."""
+    shades = np.array([_shades(columns, players) for players in terms]).reshape(len(terms), n_rows)
+    return None if np.isnan(shades).all() else shades
 
 
 def _values(found: Summary, sets: PlayerSets) -> Floats:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from captum_spex import checks
 from captum_spex.arrays import Floats, Ints
 from captum_spex.exports.result import as_text, smallest, sum_in_words, value_name
 from captum_spex.interactions import Interactions
-from captum_spex.player_sets import within
+from captum_spex.player_sets import PlayerSets, within
 from captum_spex.plots.style import UNCLEAR, colour_of, joined, largest_of
 from captum_spex.plots.summary_view import Drawn, is_size, unclear
 from captum_spex.statistics import INTERVAL
@@ -30,7 +31,7 @@ class Shown:
     lowers on average.
     """
 
-    players: list[tuple[int, ...]]
+    sets: PlayerSets
     values: Floats
     errors: Floats | None
     n_others: int
@@ -38,15 +39,15 @@ class Shown:
     unclear: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
-        return len(self.players)
+        return len(self.sets)
 
     def __iter__(self) -> Iterator[tuple[tuple[int, ...], float]]:
         return zip(self.players, self.values.tolist(), strict=True)
 
-    @property
-    def any_unclear(self) -> bool:
-        """Whether it is unclear of any term whether it raises or lowers on average."""
-        return self.unclear is not None and bool(self.unclear.any())
+    @cached_property
+    def players(self) -> list[tuple[int, ...]]:
+        """The players of every term."""
+        return self.sets.tuples()
 
     @property
     def lengths(self) -> Floats:
@@ -86,7 +87,7 @@ def largest_terms(
     sets = result.sets.take(rows[:most])
     known = result.errors_of(sets) if errors and len(sets) else None
     facts = known, max(0, len(rows) - most), is_size(result), unclear(result, sets)
-    return Shown(sets.tuples(), result.values[rows[:most]], *facts)
+    return Shown(sets, result.values[rows[:most]], *facts)
 
 
 def involvement(result: Drawn, orders: Collection[int]) -> Floats:

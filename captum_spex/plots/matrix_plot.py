@@ -78,6 +78,7 @@ def matrix(
     chosen = most_involved(terms, (1, 2), max_display)
     values = _values(terms, chosen, diagonal)
     either, errors = _doubts(terms, chosen)
+    either &= ~np.isnan(values)
     limit = largest_of(values[~np.isnan(values)])
     side = float(np.clip(0.27 * len(chosen), 2.6, 9.0))
     ax = axes_or_new(ax, side + 2.4, side + 1.4)
@@ -94,7 +95,8 @@ def matrix(
     _label(ax, [player_labels(terms, 18)[player] for player in chosen])
     if len(chosen) <= _MOST_NUMBERS:
         _write(ax, values, limit, either, errors, sign=not is_size(terms))
-    rows = about_rows(terms, any_unclear=bool(either.any()))
+    cells = _sets(terms, chosen).take(np.flatnonzero(np.nan_to_num(values[np.triu_indices(len(chosen))])))
+    rows = about_rows(terms, cells, narrow=True)
     note(ax, *_said(terms, values, diagonal), rows, of_players(len(chosen), terms))
     return ax
 
@@ -110,14 +112,20 @@ def _said(result: Drawn, values: Floats, diagonal: bool) -> tuple[str, ...]:
     return names, none, about_sum(result, (1, 2), np.count_nonzero(np.triu(values)), width=48)
 
 
+def _sets(result: Drawn, chosen: Ints) -> PlayerSets:
+    """Return the sets of the cells on the diagonal and above, in NumPy's order."""
+    first, second = np.triu_indices(len(chosen))
+    pairs = np.stack([chosen[first], np.where(first == second, -1, chosen[second])], axis=1)
+    return PlayerSets.from_padded(pairs, result.n_players)
+
+
 def _doubts(result: Drawn, chosen: Ints) -> tuple[NDArray[np.bool_], Floats]:
     """Return of which cells it is unclear whether they raise or lower on average, and standard errors, else 0."""
     size = (len(chosen), len(chosen))
     either, errors = np.zeros(size, dtype=np.bool_), np.zeros(size)
     if isinstance(result, SummaryView):
         first, second = np.triu_indices(len(chosen))
-        pairs = np.stack([chosen[first], np.where(first == second, -1, chosen[second])], axis=1)
-        sets = PlayerSets.from_padded(pairs, result.n_players)
+        sets = _sets(result, chosen)
         known = result.errors_of(sets)
         either[first, second] = either[second, first] = result.unclear(sets)
         errors[first, second] = errors[second, first] = 0.0 if known is None else known

@@ -107,11 +107,11 @@ def network(
     if not len(links):
         say(ax, "no interactions", 0.5 if len(chosen) > 2 else 0.25)
     nodes = single_values(terms)[chosen]
-    any_unclear = links.any_unclear or bool(unclear(terms, _single(chosen, terms)).any())
+    shown = PlayerSets.concatenate([_single(chosen[nodes != 0], terms), links.sets])
     scales = scale(terms, "nodes", nodes, (1,)), scale(terms, "links", links.values, orders)
     drawn = joined(of_players(len(chosen), terms), links.largest_of_all("links"))
     said = about_sum(terms, (1, *orders), np.count_nonzero(nodes) + len(links))
-    note(ax, joined(*scales), said, about_rows(terms, any_unclear=any_unclear), drawn)
+    note(ax, joined(*scales), said, about_rows(terms, shown), drawn)
     return ax
 
 

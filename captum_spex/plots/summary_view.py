@@ -46,6 +46,7 @@ class SummaryView(Terms):
         resolved_index: what the values are called.
         is_size: whether the values are absolute ones, whose sign is that of the mean.
         rows: how many there are, in words.
+        of: the summary.
     """
 
     index: str
@@ -54,7 +55,7 @@ class SummaryView(Terms):
     baseline: float
     is_size: bool
     rows: str
-    _of: Summary
+    of: Summary
     _statistic: Statistic
 
     def __init__(self, found: Summary, statistic: Statistic) -> None:
@@ -68,20 +69,20 @@ class SummaryView(Terms):
             names=found.names,
             is_size=is_size,
             rows=counted(len(found.results), "row"),
-            _of=found,
+            of=found,
             _statistic=statistic,
         )
 
     def errors_of(self, sets: PlayerSets) -> Floats | None:
         """Return the standard errors of a few sets; ``None`` if there are none or all are 0."""
-        errors = np.nan_to_num(self._of.errors_of(sets, self._statistic))
+        errors = np.nan_to_num(self.of.errors_of(sets, self._statistic))
         return errors if errors.any() else None
 
     def unclear(self, sets: PlayerSets) -> NDArray[np.bool_]:
         """Return which of a few sets may raise or lower on average: the 90 % interval of their mean holds 0."""
-        errors = np.nan_to_num(self._of.errors_of(sets, "mean"))
-        means = np.abs(self._of.mean[sets.find(self._of.sets)])
-        return (means <= np.maximum(INTERVAL * errors, smallest(self._of))) & (errors > 0)
+        errors = np.nan_to_num(self.of.errors_of(sets, "mean"))
+        means = np.abs(self.of.mean[sets.find(self.of.sets)])
+        return (means <= np.maximum(INTERVAL * errors, smallest(self.of))) & (errors > 0)
 
 
 Drawn: TypeAlias = Interactions | SummaryView | Comparison
@@ -106,9 +107,13 @@ def unclear(result: Drawn, sets: PlayerSets) -> NDArray[np.bool_]:
     return result.unclear(sets) if isinstance(result, SummaryView) else np.zeros(len(sets), dtype=np.bool_)
 
 
-def about_rows(result: Drawn, *, any_unclear: bool) -> str:
-    """Return over how many rows means are, and what their colours mean, in lines; nothing for one result."""
+def about_rows(result: Drawn, sets: PlayerSets, *, narrow: bool = False) -> str:
+    """Return over how many rows means are, and what colours of the sets drawn mean; nothing for one result."""
     if not isinstance(result, SummaryView):
         return ""
-    grey = ",\ngrey: the mean's 90 % interval holds 0" if any_unclear else ""
-    return f"over {result.rows}\nred raises, blue lowers on average{grey}"
+    places = sets.find(result.of.sets)
+    n_single = int(np.count_nonzero(result.of.n_rows[places[places >= 0]] == 1)) if len(result.of.results) > 1 else 0
+    lines = [f"over {result.rows}" + ("\n" if narrow else "; ") + "red raises on average, blue lowers"]
+    lines += ["grey: the mean's 90 % interval holds 0"] if result.unclear(sets).any() else []
+    lines += [f"{counted(n_single, 'term')} of a single row: no interval"] if n_single else []
+    return "\n".join(lines)

@@ -97,6 +97,12 @@ def test_kinds_of_columns():
     assert np.isnan(_shades(columns, (0, 4))).all()
 
 
+def test_data_without_any_number_are_as_no_data(rows):
+    ax = plots.beeswarm(rows, data=[list("xyz")] * 4, order=2)
+    assert [to_hex(colour) for colour in ax.collections[0].get_facecolors()] == [RED, BLUE, BLUE, "#666666"]
+    assert len(ax.figure.axes) == 1
+
+
 def test_dots_at_the_same_place_stand_beside_each_other():
     heights = _stacked(np.array([[0.0, 3, 0, 0, 0, np.nan]]))[0]
     assert_allclose(heights[:5], [0, 0, 0.1, -0.1, 0.2])

@@ -37,7 +37,7 @@ def test_bars_are_mean_sizes_coloured_by_the_mean():
     for part in (
         "mean |Moebius|",
         "over 5 rows",
-        "red raises, blue lowers on average,\ngrey: the mean's 90 % interval holds 0",
+        "over 5 rows; red raises on average, blue lowers\ngrey: the mean's 90 % interval holds 0",
         "3 | 2 | 1",
     ):
         assert part in words
@@ -83,9 +83,23 @@ def test_the_network_joins_what_interacts():
 def test_one_row_is_drawn_without_errors(name):
     row = made(max_order=2)
     ax = getattr(plots, name)([row])
-    assert "over 1 row\n" in ax.get_xlabel()
+    assert "over 1 row" in ax.get_xlabel()
     assert "grey" not in ax.get_xlabel()
     assert "error bars" not in ax.get_xlabel()
+    assert "no interval" not in ax.get_xlabel()
+
+
+@pytest.mark.parametrize("name", OF_MANY)
+def test_terms_of_a_single_row_of_many_have_no_interval_and_it_is_said(name):
+    texts = [("never", "fails"), ("never", "fails"), ("not", "bad")]
+    ax = getattr(plots, name)([made({(0, 1): 2.0 + k, (1,): 1.0}, 2, names=words) for k, words in enumerate(texts)])
+    assert "2 terms of a single row: no interval" in ax.get_xlabel()
+
+
+def test_what_is_not_drawn_is_not_spoken_of():
+    assert "grey" in plots.matrix(rows_of()).get_xlabel()
+    assert "grey" not in plots.matrix(rows_of(), diagonal=False).get_xlabel()
+    assert "grey" not in plots.bar(rows_of(), order=2).get_xlabel()
 
 
 CASES = {
