@@ -73,6 +73,7 @@ class Summary(Terms):
     n_left_out: int
     aligned: AlignedRows
     _spread_abs: Floats
+    _estimations: dict[bytes, Floats]
 
     def __init__(self, aligned: AlignedRows, sets: PlayerSets, n_left_out: int) -> None:
         found = _Statistics.of(aligned, sets)
@@ -97,6 +98,7 @@ class Summary(Terms):
             names=aligned.names,
             n_left_out=n_left_out,
             aligned=aligned,
+            _estimations={},
             **facts,
         )
 
@@ -141,12 +143,20 @@ class Summary(Terms):
         places = sets.find(self.sets)
         spread = (self._spread_abs if statistic == "mean_abs" else self.spread)[places]
         n_rows = self.n_rows[places]
-        estimation = np.zeros(len(sets))
-        for row in range(len(self.results)):
-            present, errors = self.aligned.errors_of(row, sets)
-            if errors is not None:
-                estimation[present] += errors**2
-        return np.where(places < 0, np.nan, np.sqrt(spread**2 / n_rows + estimation / n_rows**2))
+        squares = spread**2 / n_rows + self._estimation(sets) / n_rows**2
+        return np.where(places < 0, np.nan, np.sqrt(squares))
+
+    def _estimation(self, sets: PlayerSets) -> Floats:
+        """Return the sums over the rows of the squared errors of estimation, kept, as both means have them."""
+        key = sets.keys().tobytes()
+        if key not in self._estimations:
+            total = np.zeros(len(sets))
+            for row in range(len(self.results)):
+                present, errors = self.aligned.errors_of(row, sets)
+                if errors is not None:
+                    total[present] += errors**2
+            self._estimations[key] = total
+        return self._estimations[key]
 
     def __getitem__(self, players: Any) -> float:
         key = self._canonical(players)

@@ -13,7 +13,7 @@ from games import random_table, smooth_game
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from oracles import INDICES
+from oracles import INDICES, as_game
 from pictures import made, of_spectrum
 from shap_forms import QUICK, exact
 from sklearn.datasets import load_diabetes
@@ -81,6 +81,16 @@ def test_rows_by_enumeration_whatever_the_order_of_their_players(index, orders, 
     assert_same(described(found), slow(values))
     assert_allclose(found.baseline, np.mean([row.baseline for row in rows]))
     assert (np.diff(found.values) <= 0).all()
+
+
+@given(st.permutations(ABCD), st.permutations(ABCD), st.integers(0, 99))
+def test_the_order_of_the_players_of_one_row_does_not_matter(names, other, seed):
+    rows, again = [[exact(random_table(4, seed), 4, names=ABCD)] for _ in range(2)]
+    table = random_table(4, seed + 1)
+    for own, into in ((names, rows), (other, again)):
+        moved = lambda m, own=own: as_game(table)(m[:, [own.index(name) for name in ABCD]])  # noqa: E731
+        into.append(captum_spex.explain(moved, 4, budget=16, names=own))
+    assert_same(described(captum_spex.summary(rows)), described(captum_spex.summary(again)))
 
 
 @given(
