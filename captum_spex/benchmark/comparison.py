@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -44,8 +45,15 @@ METRICS = (R2, SHAPLEY)
 
 def frame_of(rows: Sequence[Row]) -> pd.DataFrame:
     """Return the rows of methods in cases; not those of a method or a case that could not be used at all."""
-    table = pd.DataFrame([vars(row) for row in rows], columns=[field.name for field in fields(Row)])
+    names = [field.name for field in fields(Row)]
+    columns = {name: [_in_utf8(getattr(row, name)) for row in rows] for name in names}
+    table = pd.DataFrame(columns, columns=names)
     return table[(table["case"] != "") & (table["method"] != "")]
+
+
+def _in_utf8(cell: Any) -> Any:
+    """Replace lone surrogates in texts, which pandas refuses where pyarrow is installed."""
+    return cell.encode("utf-8", "replace").decode("utf-8") if isinstance(cell, str) else cell
 
 
 def curves_of(rows: Sequence[Row], metric: Metric) -> pd.DataFrame:

@@ -17,7 +17,7 @@ def to_dataframe(result: Result) -> pandas.DataFrame:
     players = result.sets.tuples()
     columns: dict[str, Any] = {
         "players": players,
-        "name": [result.name_of(term) for term in players],
+        "name": pandas.Series([result.name_of(term) for term in players], dtype=object),  # any text, even not UTF-8
         "order": result.sets.orders,
         "value": result.values,
     }
