@@ -22,10 +22,11 @@ _ROWS, _NAME_WIDTH = 10, 36
 def of_summary(summary: Summary) -> str:
     """Return the facts of a summary and its largest terms, a table for each order."""
     n_rows, n_known = len(summary.results), summary.n_rows_with_errors
-    known = "of estimation too" if n_known == n_rows else f"of estimation known for {n_known:,} of them"
+    some = f"those of estimation are known for {n_known:,} of them" if n_known else "those of estimation are not known"
+    known = "and of estimation" if n_known == n_rows else some
     lines = [
         f"{summary.index} over {counted(n_rows, 'row')}: {_counts(summary, summary.max_order)}",
-        f"standard errors: of rows drawn from many, and {known}; spread: standard deviation over the rows",
+        f"standard errors: of rows drawn from many, {known}; spread: standard deviation over the rows",
     ]
     for order, rows, sets in _largest(summary, summary.max_order):
         heads = [f"mean |{value_name(summary, order)}|", "mean", "spread", "rows"]

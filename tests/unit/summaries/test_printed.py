@@ -17,7 +17,7 @@ def test_a_summary_as_a_table_for_each_order():
     lines = str(captum_spex.summary(rows_of(1.0, -3.0))).splitlines()
     assert lines[:5] == [
         "Moebius over 2 rows: 4 players, terms: 4 of order 1, 6 of order 2",
-        "standard errors: of rows drawn from many, and of estimation too; spread: standard deviation over the rows",
+        "standard errors: of rows drawn from many, and of estimation; spread: standard deviation over the rows",
         "",
         "  order 1                               mean |Moebius|  mean  spread  rows",
         "  a very long name of a column that g…               1    +1       0     2",
@@ -30,7 +30,9 @@ def test_a_summary_as_a_table_for_each_order():
 def test_one_row_and_rows_without_errors():
     text = str(captum_spex.summary([of_spectrum({(0,): 1.0}, 3), made({(0,): 1.0}, 3, index="SII", max_order=2)]))
     assert "over 2 rows: 3 players" in text
-    assert "of estimation known for 1 of them" in text
+    assert "of rows drawn from many, those of estimation are known for 1 of them; spread" in text
+    alone = str(captum_spex.summary([of_spectrum({(0,): 1.0}, 3)]))
+    assert "those of estimation are not known; spread" in alone
     assert "±" not in str(captum_spex.summary(rows_of(1.0)))
 
 
