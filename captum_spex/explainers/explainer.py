@@ -68,7 +68,9 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
         approximator: Approximator | None = None,
         groups: Any = None,
         max_samples: int | None = None,
+        **others: Any,
     ) -> None:
+        refuse(others, MaskingExplainer.__init__)
         checked_link(link)
         self.seed = None if seed is None else checks.integer("seed", seed, 0)
         self.max_samples = None if max_samples is None else checks.integer("max_samples", max_samples)

@@ -9,13 +9,13 @@ from typing import Any
 
 from captum_spex.errors import UnexpectedArgumentError
 
-_LARGEST = "`outputs=shap.Explanation.argsort.flip[:k]` in its place, the k largest outputs of each row"
+_LARGEST = "`outputs=shap.Explanation.argsort.flip[:k]` of a call in its place, the k largest outputs of each row"
 _NO_TREE = "no such argument, as the model is any function"
 _SEED = "the explainer's `seed` in its place"
 _ARGUMENTS = {
-    "nsamples": "`max_evals` in its place, the number of masks for each row",
-    "npermutations": "`max_evals` in its place, the number of masks for each row",
-    "batch_evals": "`batch_size` in its place, the number of masks per call of the model",
+    "nsamples": "`max_evals` of a call in its place, the number of masks for each row",
+    "npermutations": "`max_evals` of a call in its place, the number of masks for each row",
+    "batch_evals": "`batch_size` of a call in its place, the number of masks per call of the model",
     "data": "`masker` in its place, such as a table of background rows",
     "ranked_outputs": _LARGEST,
     "output_rank_order": _LARGEST,

@@ -346,6 +346,14 @@ BAD = [
         for wrong in (1, 10.0, True, "x")
     ],
     *[
+        ("shap", {name: 1}, ArgumentError, f"`{name}`: expected {instead}, got 1")
+        for name, instead in (
+            ("nsamples", "`max_evals` of a call in its place, the number of masks for each row"),
+            ("l1_reg", "no such argument, as no value is cut to 0"),
+            ("check_additivity", "no such argument, as the values always add up to the prediction"),
+        )
+    ],
+    *[
         ("shap", {"batch_size": wrong}, ArgumentError, f"`batch_size`: expected {AT_LEAST_1}, got {wrong!r}")
         for wrong in (0, 2.5)
     ],

@@ -337,15 +337,15 @@ def test_unknown_arguments_are_refused(method):
 
 
 OLDER = {
-    "nsamples": (100, "`max_evals` in its place, the number of masks for each row"),
-    "npermutations": (10, "`max_evals` in its place"),
-    "batch_evals": (True, "`batch_size` in its place"),
+    "nsamples": (100, "`max_evals` of a call in its place, the number of masks for each row"),
+    "npermutations": (10, "`max_evals` of a call in its place"),
+    "batch_evals": (True, "`batch_size` of a call in its place"),
     "l1_reg": ("num_features(10)", "no such argument, as no value is cut to 0"),
     "check_additivity": (False, "no such argument, as the values always add up to the prediction"),
     "approximate": (True, "no such argument, as the model is any function"),
     "tree_limit": (3, "no such argument"),
     "y": (np.zeros(2), r"no such argument; a loss is explained as a model of two inputs: `explainer\(X, y\)`"),
-    "ranked_outputs": (2, r"`outputs=shap\.Explanation\.argsort\.flip\[:k\]` in its place"),
+    "ranked_outputs": (2, r"`outputs=shap\.Explanation\.argsort\.flip\[:k\]` of a call in its place"),
     "output_rank_order": ("max", "`outputs="),
     "gc_collect": (True, "no such argument"),
     "keep_index": (True, "no such argument, as data frames always keep their index"),
@@ -364,6 +364,14 @@ def test_arguments_of_the_older_interface_are_refused_with_what_stands_in_their_
         asked(method=method, **{name: value})(model)
     assert isinstance(caught.value, TypeError)
     assert model.calls == []
+
+
+@pytest.mark.parametrize("name", [*OLDER, "data", "feature_perturbation", "model_output"])
+def test_arguments_of_older_constructors_are_refused(name):
+    with pytest.raises(TypeError, match=f"^`{name}`: expected .*(in its place|no such argument)"):
+        ProxySpexExplainer(polynomial, BACKGROUND, **{name: OLDER.get(name, (1,))[0]})
+    with pytest.raises(TypeError, match=r"`sead`: expected one of `model`, `masker`, .*Did you mean `seed`"):
+        ProxySpexExplainer(polynomial, BACKGROUND, sead=0)
 
 
 @pytest.mark.parametrize(
