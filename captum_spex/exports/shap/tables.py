@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from fractions import Fraction
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from captum_spex import checks
+from captum_spex.arrays import scalar
 from captum_spex.columns import Column, category_dtype
 from captum_spex.compat.shap import Explanation
 from captum_spex.errors import ArgumentError
@@ -27,8 +30,10 @@ Cells = NDArray[Any]
 
 
 def is_drawable(data: Any) -> bool:
-    """Whether SHAP's plots draw data as they are: real numbers, none missing, no column with a single one."""
+    """Whether SHAP's plots draw data as they are: numbers that float64 holds, none missing, no column of one only."""
     if not isinstance(data, np.ndarray) or data.dtype.kind not in "iuf" or np.isnan(data).any():
+        return False
+    if data.dtype.kind != "f" and data.size and max(abs(int(data.min())), int(data.max())) > _EXACT:
         return False
     return data.ndim != 2 or len(data) < 2 or not (data == data[0]).all(axis=0).any()
 
@@ -115,11 +120,12 @@ class TableExplanation(Explanation):  # type: ignore[misc]
 
 
 class _Cells:
-    """One column: its cells, and what they are."""
+    """One column: its cells, and what they are; integers that float64 rounds are counted from the least of them."""
 
-    def __init__(self, cells: Cells, column: Column) -> None:
+    def __init__(self, cells: Cells, column: Column, is_shifted: bool = False) -> None:
         self.cells = cells
         self.column = column
+        self.is_shifted = is_shifted
 
     @classmethod
     def of(cls, cells: Cells, dtype: Any) -> _Cells:
@@ -128,11 +134,19 @@ class _Cells:
             is_known = pd.Series(cells, dtype=object).isin(dtype.categories).to_numpy()
             if (is_known | column.is_missing).all():  # else somebody changed the data
                 column = Column.of(pd.Categorical(cells, dtype=dtype))
-        return cls(cells, column)
+        if column.kind != "number" or not any(map(_is_rounded, cells)):
+            return cls(cells, column)
+        return cls(cells, Column(_above_least(cells, column.is_missing), "number"), is_shifted=True)
 
     @property
     def is_number(self) -> bool:
-        return self.column.kind == "number"
+        """Whether the numbers are those of the cells."""
+        return self.column.kind == "number" and not self.is_shifted
+
+    @property
+    def kind(self) -> str:
+        """What the cells are, in words."""
+        return "large integer" if self.is_shifted else self.column.kind
 
     @property
     def texts(self) -> Cells:
@@ -176,10 +190,23 @@ def cell_text(cell: Any, guard: bool = False) -> Any:
     """
     if not _holds_more(cell) and pd.isna(cell):
         return MISSING
-    if checks.is_number(cell) and not (checks.is_integer(cell) and abs(int(cell)) > _EXACT):
+    if checks.is_number(cell) and not _is_rounded(cell):
         return cell
     text = str(pd.Timestamp(cell) if isinstance(cell, np.datetime64 | date) else cell).removesuffix(" 00:00:00")
     return f"{text} " if guard and text.endswith("0") else text
+
+
+def _is_rounded(cell: Any) -> bool:
+    return checks.is_integer(cell) and abs(int(cell)) > _EXACT
+
+
+def _above_least(cells: Cells, is_missing: Cells) -> Cells:
+    """Return how much every number exceeds the least, exactly where they are close to each other."""
+    plain = [scalar(cell) for cell in cells[~is_missing]]
+    exact = [Fraction(cell) if isfinite(cell) else cell for cell in plain]
+    found, least = np.full(len(cells), np.nan), min(exact)
+    found[~is_missing] = [float(cell - least) for cell in exact]
+    return found
 
 
 def _holds_more(cell: Any) -> bool:
@@ -221,9 +248,12 @@ def _placed(one: _Cells, reader: Asking) -> tuple[Any, Cells]:
 def _where(columns: list[_Cells], names: list[str], n_axes: int, reader: Asking) -> Any:
     """What SHAP's scatter plot draws."""
     for one, name in zip(columns, names, strict=True):
-        if reader.is_colour and one.column.kind in ("date", "duration"):
-            hint = "Choose the colour: `color=explanation[:, i]`, or draw `captum_spex.plots.scatter(results, (i, j))`."
-            got = f"the {one.column.kind}s of column {name!r}"
+        if reader.is_colour and one.kind in ("date", "duration", "large integer"):
+            hint = (
+                "Choose the colour: `color=explanation[:, i]`, "
+                "or draw `captum_spex.plots.scatter(results, (i, j), data=X)`."
+            )
+            got = f"the {one.kind}s of column {name!r}"
             _refuse(got, "numbers or categories", f"{reader.call}(color=)", hint)
     return _joined([_placed(one, reader)[0] for one in columns], n_axes)
 
@@ -254,8 +284,8 @@ def _check_violin(column: Column, name: str, reader: Asking) -> None:
 def _as_numbers(columns: list[_Cells], names: list[str], n_axes: int, _: Asking) -> Any:
     """What SHAP splits into cohorts at thresholds."""
     for one, name in zip(columns, names, strict=True):
-        if one.column.kind not in ("number", "flag") or one.column.is_missing.any():
-            got = f"{'missing values' if one.column.is_missing.any() else one.column.kind} in column {name!r}"
+        if one.kind not in ("number", "flag") or one.column.is_missing.any():
+            got = f"{'missing values' if one.column.is_missing.any() else f'a {one.kind}'} in column {name!r}"
             hint = "Name the cohort of every row: `explanation.cohorts(names)`."
             _refuse(got, "numbers, none of them missing", "cohorts", hint)
     return _joined([one.column.numbers for one in columns], n_axes)

@@ -68,6 +68,21 @@ COLUMNS = {
         [86_400, 0, 3 * 86_400, 3 * 86_400],
         {0: "0 days", 86_400: "1 days", 3 * 86_400: "3 days"},
     ),
+    "large integers": (
+        [2**60 + 1, 2**60, 2**60 + 5, 2**60],
+        [1, 0, 5, 0],
+        {0: str(2**60), 1: str(2**60 + 1), 5: str(2**60 + 5)},
+    ),
+    "large integers and NA": (
+        pd.array([2**60 + 10, 2**60, pd.NA, 2**60], "Int64"),
+        [10, 0, -1, 0],
+        {-1: "missing", 0: str(2**60), 10: str(2**60 + 10)},
+    ),
+    "large integers and decimals": (
+        [2**60 + 1, Decimal(2**60), Decimal(2**60), 2**60 + 8],
+        [1, 0, 0, 8],
+        {0: str(2**60), 1: str(2**60 + 1), 8: str(2**60 + 8)},
+    ),
     "lists": ([[1], [0], [1], [2]], [1, 0, 1, 2], {0: "[0]", 1: "[1]", 2: "[2]"}),
     "arrays": ([np.array([k]) for k in (1, 0, 1, 2)], [1, 0, 1, 2], {0: "[0]", 1: "[1]", 2: "[2]"}),
 }
@@ -199,6 +214,7 @@ def widest(kind):
         ("integers and NA", [1, 0, np.nan, 2]),
         ("ordered", [1, 0, 1, 0]),
         ("dates", [0, 1, 3, 2]),
+        ("large integers", [1, 0, 2, 0]),
         ("durations", [1, 0, 2, 2]),
     ],
 )
@@ -285,12 +301,18 @@ REFUSED = {
     "coloured by dates": (
         lambda: shap.plots.scatter(of("texts")[:, "y"], color=of("dates")[:, "x"], show=False),
         r"`data`: expected numbers or categories, got the dates of column 'x', in SHAP's `scatter\(color=\)`\. "
-        r"Choose the colour: `color=explanation\[:, i\]`, or draw `captum_spex\.plots\.scatter\(results, \(i, j\)\)`\.",
+        r"Choose the colour: `color=explanation\[:, i\]`, "
+        r"or draw `captum_spex\.plots\.scatter\(results, \(i, j\), data=X\)`\.",
     ),
     "cohorts by texts": (
         lambda: of("texts").cohorts(2),
-        r"got category in column 'x', in SHAP's `cohorts`\. Name the cohort of every row",
+        r"got a category in column 'x', in SHAP's `cohorts`\. Name the cohort of every row",
     ),
+    "coloured by large integers": (
+        lambda: shap.plots.scatter(of("texts")[:, "y"], color=of("large integers")[:, "x"], show=False),
+        "got the large integers of column 'x'",
+    ),
+    "cohorts by large integers": (lambda: of("large integers").cohorts(2), "got a large integer in column 'x'"),
     "cohorts by gaps": (lambda: of("numbers and None").cohorts(2), "got missing values in column 'x'"),
 }
 
