@@ -52,29 +52,6 @@ class Windows:
         checks.integer("axis", self.axis, -10)
         checks.flag("per_channel", self.per_channel)
 
-    def groups(self, shape: tuple[int, ...]) -> Groups:
-        """Return the players of a row of some shape."""
-        if not -len(shape) <= self.axis < len(shape):
-            got = f"axis {self.axis} for rows of shape {shape}"
-            raise ArgumentError("groups", got, f"an axis from 0 to {len(shape) - 1}")
-        axis = self.axis % len(shape)
-        windows = np.arange(shape[axis]) // self.length
-        along = np.broadcast_to(windows.reshape(-1, *[1] * (len(shape) - 1 - axis)), shape)
-        thing = "step" if axis < len(shape) - 1 or len(shape) == 1 else "channel"
-        names = [
-            _spanned(thing, start, min(start + self.length, shape[axis]))
-            for start in range(0, shape[axis], self.length)
-        ]
-        if not self.per_channel:
-            return Groups(along.ravel(), names)
-        others = np.indices(shape)[[k for k in range(len(shape)) if k != axis]].reshape(len(shape) - 1, -1)
-        place = np.ravel_multi_index(tuple(others), tuple(np.delete(shape, axis)))
-        other_names = [
-            f"channel {k[0]}" if len(k) == 1 else str(tuple(k)) for k in np.unique(others, axis=1).T.tolist()
-        ]
-        labels = [f"{other}: {name}" for other in other_names for name in names]
-        return Groups(place * len(names) + along.ravel(), labels)
-
 
 def _spanned(thing: str, start: int, stop: int) -> str:
     return f"{thing} {start}" if stop - start == 1 else f"{thing}s {start} to {stop - 1}"
@@ -142,7 +119,7 @@ def groups_of(given: Any, shape: tuple[int, ...], names: Sequence[str] | None, r
     if isinstance(given, str) and given in ("steps", "channels"):
         given = Windows(axis=0 if given == "steps" else -1)
     if isinstance(given, Windows):
-        return given.groups(shape)
+        return _of_windows(given, shape)
     if isinstance(given, np.ndarray) or (hasattr(given, "detach") and hasattr(given, "shape")):
         return _labelled(given, shape, names)
     if len(shape) != 1:
@@ -155,6 +132,28 @@ def groups_of(given: Any, shape: tuple[int, ...], names: Sequence[str] | None, r
     if isinstance(given, list | tuple):
         return _with_categories(_of_columns(list(given), None, shape[0], names), names, rows)
     raise ArgumentError("groups", repr(given) if isinstance(given, str) else type_of(given), _EXPECTED)
+
+
+def _of_windows(windows: Windows, shape: tuple[int, ...]) -> Groups:
+    """Return the windows of a row of some shape."""
+    if not -len(shape) <= windows.axis < len(shape):
+        got = f"axis {windows.axis} for rows of shape {shape}"
+        raise ArgumentError("groups", got, f"an axis from 0 to {len(shape) - 1}")
+    axis = windows.axis % len(shape)
+    number = np.arange(shape[axis]) // windows.length
+    along = np.broadcast_to(number.reshape(-1, *[1] * (len(shape) - 1 - axis)), shape)
+    thing = "step" if axis < len(shape) - 1 or len(shape) == 1 else "channel"
+    names = [
+        _spanned(thing, start, min(start + windows.length, shape[axis]))
+        for start in range(0, shape[axis], windows.length)
+    ]
+    if not windows.per_channel:
+        return Groups(along.ravel(), names)
+    others = np.indices(shape)[[k for k in range(len(shape)) if k != axis]].reshape(len(shape) - 1, -1)
+    place = np.ravel_multi_index(tuple(others), tuple(np.delete(shape, axis)))
+    other_names = [f"channel {k[0]}" if len(k) == 1 else str(tuple(k)) for k in np.unique(others, axis=1).T.tolist()]
+    labels = [f"{other}: {name}" for other in other_names for name in names]
+    return Groups(place * len(names) + along.ravel(), labels)
 
 
 def _labelled(given: Any, shape: tuple[int, ...], names: Sequence[str] | None) -> Groups:
