@@ -21,6 +21,7 @@ LONGEST = (
     "test_training_real",
     "test_head_pruning",
     "test_causal_lm",
+    "test_shaps_own_tests",
     "test_remote_server",
     "test_benchmark_spex",
     "test_image_digits",

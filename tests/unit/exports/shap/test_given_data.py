@@ -156,7 +156,9 @@ def test_ordered_categories_of_polars():
     frame = pl.DataFrame({"a": pl.Series(["hi", None], dtype=levels), "b": [1, 2], "c": [0.5, 1.0]})
     points = plots.scatter(RESULTS, "a", data=frame).collections[0].get_offsets()
     assert points[0, 0] == 2
-    ax = shap.plots.scatter(to_shap(RESULTS, data=frame)[:, "a"], show=False, hist=False, x_jitter=0)
+    plt.close("all")
+    shap.plots.scatter(to_shap(RESULTS, data=frame)[:, "a"], show=False, hist=False, x_jitter=0)
+    ax = plt.gca()
     names = dict(zip(ax.get_xticks(), [text.get_text() for text in ax.get_xticklabels()], strict=True))
     assert names == {2: "hi", 3: "missing"}
     explained = frame.with_columns(pl.Series("a", ["hi", "lo"], dtype=levels))

@@ -106,7 +106,9 @@ def of(kind, form="values", **others):
 
 def drawn_across(column, **settings):
     """Where the points of SHAP's scatter plot are, in the order of the rows, and the names at its axis."""
-    ax = shap.plots.scatter(column, show=False, x_jitter=0, hist=False, **settings)
+    plt.close("all")
+    shap.plots.scatter(column, show=False, x_jitter=0, hist=False, **settings)
+    ax = plt.gcf().axes[0]
     row_of = {round(float(value), 9): row for row, value in enumerate(column.values)}
     place = np.full(len(column.values), np.nan)
     for x, y in np.ma.getdata(ax.collections[0].get_offsets()):
@@ -147,7 +149,9 @@ def coloured(kind, n_copies=20):
         for a, b in zip(codes, numbers, strict=True)
     ]
     explanation = to_shap(results, data=pd.DataFrame({"x": cells, "z": numbers}))
-    ax = shap.plots.scatter(explanation[:, "z"], color=explanation[:, "x"], show=False, hist=False)
+    plt.close("all")
+    shap.plots.scatter(explanation[:, "z"], color=explanation[:, "x"], show=False, hist=False)
+    ax = plt.gcf().axes[0]
     order = [int(np.argmin(abs(numbers - x))) for x, _ in ax.collections[0].get_offsets()]
     shades = np.empty(len(cells))
     shades[order] = ax.collections[0].get_array()
@@ -219,8 +223,6 @@ def widest(kind):
     ],
 )
 def test_beeswarms_colour_what_has_an_order(plot, kind, ranks):
-    if plot is shap.summary_plot:
-        pytest.importorskip("shap", "0.47")  # before, it draws texts of digits as numbers
     found = colours_of(widest(kind), plot)
     if ranks is None:
         assert np.isnan(found).all()
