@@ -67,7 +67,7 @@ class KernelExplainer(ProxySpexExplainer):
             found.values[np.abs(found.values) < 1e-12 * np.abs(found.values).max()] = 0.0
         return found
 
-    def shap_values(self, rows, nsamples=None, l1_reg=None):
+    def shap_values(self, rows, nsamples=None, l1_reg=None, silent=True):
         """The values alone."""
         return self(rows).values
 
