@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from captum_spex import checks
-from captum_spex.arrays import Ints, type_of
+from captum_spex.arrays import Ints, as_array, type_of
 from captum_spex.columns import Column
 from captum_spex.errors import ArgumentError
 from captum_spex.exports.result import Result
@@ -94,7 +94,9 @@ def as_row(row: Any, names: Sequence[str] | None = None) -> NDArray[Any]:
         return cells.reshape(-1) if cells.shape[0] == 1 else cells
     if isinstance(row, list | tuple):
         return _of_objects(row)
-    return np.asarray(row.to_numpy() if hasattr(row, "to_numpy") else row)
+    if isinstance(row, np.ma.MaskedArray):
+        return _unmasked(row)
+    return as_array(row.to_numpy() if hasattr(row, "to_numpy") else row)
 
 
 def _rows_of(data: Any) -> Any:
@@ -105,7 +107,20 @@ def _rows_of(data: Any) -> Any:
         return data.toarray()
     if isinstance(data, np.matrix):
         return np.asarray(data)
+    if hasattr(data, "detach"):
+        return as_array(data)
+    if isinstance(data, np.ma.MaskedArray):
+        return _unmasked(data)
     return data.to_numpy() if hasattr(data, "to_numpy") else data
+
+
+def _unmasked(array: np.ma.MaskedArray[Any, Any]) -> NDArray[Any]:
+    """Return an array in which masked cells are missing."""
+    mask, cells = np.ma.getmaskarray(array), np.array(array.data)
+    if mask.any():
+        cells = cells if cells.dtype.kind == "f" else cells.astype(object)
+        cells[mask] = np.nan if cells.dtype.kind == "f" else None
+    return cells
 
 
 def _of_objects(row: list[Any] | tuple[Any, ...]) -> NDArray[Any]:

@@ -40,6 +40,8 @@ KINDS = {
     "list of sparse rows": lambda: [sparse.csr_matrix(row[None]) for row in TABLE],
     "list of matrices": lambda: [np.asmatrix(row) for row in TABLE],
     "tensor": lambda: torch.from_numpy(TABLE),
+    "tensor with a graph": lambda: torch.from_numpy(TABLE).requires_grad_(),
+    "masked array without a mask": lambda: np.ma.array(TABLE),
 }
 of_all_kinds = pytest.mark.parametrize("kind", KINDS)
 
@@ -66,7 +68,7 @@ def test_cells_of_many_rows(kind, form):
 @of_all_kinds
 def test_cells_of_one_row(kind):
     data = KINDS[kind]()
-    row = data[1] if isinstance(data, list | np.matrix | torch.Tensor) else None
+    row = data[1] if isinstance(data, list | np.ndarray | torch.Tensor) else None
     row = row if row is not None else data.iloc[1] if hasattr(data, "iloc") else sparse.csr_array(data)[[1]]
     assert_array_equal(RESULTS[1].to_shap(data=row).data, TABLE[1])
     assert_array_equal(RESULTS[1].to_shap("matrix", data=row).data, TABLE[[1]])
@@ -106,6 +108,15 @@ def test_large_integers_are_not_rounded(cells):
                 assert cell is given or (cell is not pd.NA and cell == given)
     one = RESULTS[0].to_shap(data=frame.iloc[[0]])
     assert [one.data[place] == cells[name][0] for place, name in enumerate(NAMES)] == [True] * 3
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.int64])
+def test_masked_cells_are_missing(dtype):
+    data = np.ma.array(TABLE.astype(dtype), mask=[[False, True, False], [False] * 3])
+    for given in (data, list(data)):
+        found = to_shap(RESULTS, data=given).data
+        assert pd.isna(found).tolist() == data.mask.tolist()
+        assert found[1].tolist() == data[1].tolist()
 
 
 def test_plain_numbers_keep_their_type():
