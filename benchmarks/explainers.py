@@ -42,8 +42,7 @@ import captum_spex
 from benchmarks.lines import Line
 from captum_spex.evaluation.evaluator import Evaluator
 from captum_spex.explainers import ProxySpexExplainer
-from captum_spex.explainers.masked_inputs import masked_inputs
-from captum_spex.explainers.masked_tables import Table as MaskedTable
+from captum_spex.explainers.background import Background
 from captum_spex.explainers.masker_game import MaskerGame
 from captum_spex.explaining import default_budget
 from captum_spex.games.text import ClassificationGame, embedded_model
@@ -471,7 +470,7 @@ def overhead_functions(n_players: int, n_background: int) -> tuple[dict[str, Cal
     masks = rng.random((n_masks, n_players)) < 0.5
     masker = shap.maskers.Independent(background)
     theirs = shap.utils.MaskedModel(first_column, masker, shap.links.identity, True, row)
-    inputs = masked_inputs(masker, (row,), MaskedTable.of(masker, None, None))
+    inputs = Background(background).table(row[None], None, None).inputs(0)
     game = MaskerGame(first_column, inputs, shap.links.identity, True)
     batches = game.plan_batches(masks)
     found = np.concatenate([game(masks[rows]) for rows in batches])
