@@ -130,6 +130,7 @@ def explain(
     problem = _problem(n_players, budget, target_faithfulness, max_budget, question.index)
     problem, run = _started(problem, approximator, random_state)
     calls: dict[str, Any] = {"batch_size": batch_size, "show_progress": show_progress, "backend": backend}
+    calls["asks_alone"] = not getattr(approximator, "noisy", False)  # values of a random model differ anyway
     with (
         _opened(store, adapter, n_players) as opened,
         Evaluator(adapter, n_players, budget=problem.budget, store=opened, **calls) as evaluator,

@@ -44,6 +44,10 @@ class GameHooks(Protocol):
             `captum_spex.explain_table`.
         output_layout: what the calls so far have shown of the outputs, as a text. It is kept in a store and set again
             when the run is resumed, and it travels between processes.
+        batch_argument: name of the argument that sets how many masks share a call, for a game whose masks could
+            influence each other there: two of them are then also evaluated alone, once in a run, beside the budget,
+            and compared.
+        rounding: relative rounding of the game's numbers, which such values may differ by; default that of float32.
     """
 
     n_players: int
@@ -51,6 +55,8 @@ class GameHooks(Protocol):
     fingerprint: str | Mapping[str, str]
     table: ValueTable
     output_layout: str
+    batch_argument: str
+    rounding: float
 
     def plan_batches(self, masks: Masks) -> Iterable[ArrayLike]:
         """Return the rows of each call of the game; every row occurs once."""

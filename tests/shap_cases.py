@@ -24,6 +24,7 @@ from captum_spex.explainers import ProxySpexExplainer, SpexExplainer
 
 QUICK = algorithms.ProxySpex(algorithms.GaussianProcess(n_steps=5, links=False))
 SMALL_SPEX = algorithms.Spex(degree=2, bits=3)
+ASKED_ALONE = 2  # masks of a run that are evaluated alone, beside its evaluations
 EXPLAINERS = (ProxySpexExplainer, SpexExplainer)
 both = pytest.mark.parametrize("kind", EXPLAINERS)
 ONE_HIDDEN = {"one background row": 1, "four background rows": 4}

@@ -55,6 +55,7 @@ class SpexAttribution(captum.ShapleyValueSampling):  # type: ignore[misc]
         multi_output: bool | None = None,
         feature_names: Sequence[str] | None = None,
         store: StoreArgument = None,
+        allow_training: bool = False,
     ) -> Any:
         """Attribute the output to features, and on request to groups of features.
 
@@ -71,7 +72,8 @@ class SpexAttribution(captum.ShapleyValueSampling):  # type: ignore[misc]
                 the group with the ``k``-th smallest id. Default: every element its own group.
             n_samples: evaluations, that is rows of the model per example, at least 2; from ``2**n_players`` on the
                 result is exact. Default: ``max(512, 4 n log2(n))`` for n players, at most ``2**n``.
-            perturbations_per_eval: masks per call of the model. Default: 1
+            perturbations_per_eval: masks per call of the model. Where it is larger than 1, two masks are also
+                evaluated alone, beside ``n_samples``: a model whose rows influence each other is refused. Default: 1
             return_input_shape: return attributions in the shape of the inputs, else one number per player.
                 Default: True
             show_progress: show a progress bar. Default: False
@@ -86,6 +88,8 @@ class SpexAttribution(captum.ShapleyValueSampling):  # type: ignore[misc]
             store: a file in which every evaluated batch is kept, so that a stopped run resumes where it stopped: a
                 path, if ``forward_func`` is a torch module or a method of one, else a `captum_spex.evaluation.Store`
                 with a fingerprint. Default: None
+            allow_training: explain a model in training mode (dropout, batch statistics) as it is, and give its buffers,
+                such as a running mean, their values back; else it is refused. Default: False
 
         Returns:
             *Tensor* or *tuple[Tensor, ...]* of **attributions** in the shape of the inputs (outputs, if several, after
@@ -96,7 +100,8 @@ class SpexAttribution(captum.ShapleyValueSampling):  # type: ignore[misc]
 
         Raises:
             ArgumentError: an argument that cannot be used (a ``ValueError``), before the model is called; a missing
-                ``target``, when the first batch shows several outputs.
+                ``target``, when the first batch shows several outputs; ``perturbations_per_eval`` larger than 1, when
+                the first batch shows that rows influence each other.
             GameError: if the model returns the wrong number of rows, NaN or infinity.
         """
         return self._answer(
@@ -117,6 +122,7 @@ class SpexAttribution(captum.ShapleyValueSampling):  # type: ignore[misc]
                 multi_output=multi_output,
                 feature_names=feature_names,
                 store=store,
+                allow_training=allow_training,
             )
         )
 

@@ -18,6 +18,7 @@ from captum_spex.attr.request import TensorRequest, checked_inputs
 from captum_spex.checks import RandomState
 from captum_spex.compat import captum
 from captum_spex.errors import ArgumentError, in_words
+from captum_spex.evaluation.torch_models import buffers_kept, check_mode
 from captum_spex.explaining import StoreArgument
 
 _LAYERS_WORDS = {"feature_mask": "layer_mask", "baselines": "layer_baselines", "inputs": "layer"}
@@ -69,6 +70,7 @@ class LayerProxySpex(captum.LayerAttribution, captum.PerturbationAttribution):  
         multi_output: bool | None = None,
         feature_names: Sequence[str] | None = None,
         store: StoreArgument = None,
+        allow_training: bool = False,
     ) -> Any:
         """Attribute the output to the activations of the layer, and on request to groups of them.
 
@@ -84,7 +86,7 @@ class LayerProxySpex(captum.LayerAttribution, captum.PerturbationAttribution):  
             layer_mask: integer group ids in the shape of the layer's activations, ``(1, ...)`` or one row per example;
                 for instance a channel, or a head, as one player. Default: every element its own group.
             attribute_to_layer_input: take the input of the layer instead of its output. Default: False
-            perturbations_per_eval: masks per call of the model. Default: 1
+            perturbations_per_eval: masks per call of the model, as in `ProxySpex.attribute`. Default: 1
             n_samples: evaluations, as in `ProxySpex.attribute`. Default: ``max(512, 4 n log2(n))``, at most ``2**n``
             show_progress: show a progress bar. Default: False
             return_interactions: also return the interactions. Default: False
@@ -94,6 +96,7 @@ class LayerProxySpex(captum.LayerAttribution, captum.PerturbationAttribution):  
             multi_output: explain every output of a model with several (no target). Default: None
             feature_names: names of the players, for the interactions. Default: None
             store: a `captum_spex.evaluation.Store` with a fingerprint. Default: None
+            allow_training: explain a model in training mode, as in `ProxySpex.attribute`. Default: False
 
         Returns:
             *Tensor* or *tuple[Tensor, ...]* of **attributions** in the shape of the layer's output, or input; with
@@ -119,11 +122,14 @@ class LayerProxySpex(captum.LayerAttribution, captum.PerturbationAttribution):  
             multi_output=multi_output,
             feature_names=feature_names,
             store=store,
+            allow_training=allow_training,
         )
+        check_mode("forward_func", (self.forward_func, self.layer), request.allow_training)
         tensors = checked_inputs(inputs)
         arguments = (*tensors, *(captum.format_additional_forward_args(additional_forward_args) or ()))
         side = _Side(self.layer, checks.flag("attribute_to_layer_input", attribute_to_layer_input))
-        activations = side.activations(self.forward_func, arguments, len(tensors[0]))
+        with buffers_kept((self.forward_func, self.layer)):
+            activations = side.activations(self.forward_func, arguments, len(tensors[0]))
         own = activations[0] if len(activations) == 1 else activations
         request = replace(request, inputs=own, additional_forward_args=arguments)
         with in_words(_LAYERS_WORDS):

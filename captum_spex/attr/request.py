@@ -15,6 +15,7 @@ from captum_spex.attr.tensor_game import TensorGame, baselines_of, players_of
 from captum_spex.checks import RandomState
 from captum_spex.compat import captum
 from captum_spex.errors import ArgumentError, in_words
+from captum_spex.evaluation.torch_models import check_mode
 from captum_spex.explaining import StoreArgument, explain
 from captum_spex.interactions import Interactions
 
@@ -81,6 +82,7 @@ class TensorRequest(Request):
     return_input_shape: bool = True
     return_interactions: bool = False
     multi_output: bool | None = None
+    allow_training: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -89,14 +91,16 @@ class TensorRequest(Request):
             return_input_shape=checks.flag("return_input_shape", self.return_input_shape),
             return_interactions=checks.flag("return_interactions", self.return_interactions),
             multi_output=None if several is None else checks.flag("multi_output", several),
+            allow_training=checks.flag("allow_training", self.allow_training),
         )
 
     def game(self, forward_func: Any) -> TensorGame:
         """Return the game over the features of the inputs.
 
         Raises:
-            ArgumentError: inputs, baselines or a mask that cannot be used.
+            ArgumentError: a model in training mode; inputs, baselines or a mask that cannot be used.
         """
+        check_mode("forward_func", forward_func, self.allow_training)
         tensors = checked_inputs(self.inputs)
         players, n_players = players_of(self.feature_mask, tensors)
         several = self.multi_output
@@ -111,6 +115,7 @@ class TensorRequest(Request):
             target=self.target,
             additional_forward_args=captum.format_additional_forward_args(self.additional_forward_args),
             multi_output=several,
+            allow_training=self.allow_training,
         )
 
 

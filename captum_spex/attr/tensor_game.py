@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -14,6 +15,7 @@ from captum_spex.arrays import scalar, type_of
 from captum_spex.compat import captum
 from captum_spex.errors import ArgumentError, GameError, MaskError
 from captum_spex.evaluation.fingerprint import digest, digestible
+from captum_spex.evaluation.torch_models import buffers_kept, rounding_of
 from captum_spex.masks import Masks
 
 
@@ -32,8 +34,10 @@ class TensorGame:
         target: Captum's target.
         additional_forward_args: further arguments of the model.
         multi_output: whether a model with several outputs and no target is explained output by output.
+        allow_training: whether the model may be in training mode; its buffers then keep their values.
         output_shape: shape of one example's output, known after the first call; ``()`` for a single number.
         per_batch: whether the model returns one value per batch, known after the first call.
+        rounding: relative rounding of the coarsest numbers that were seen, of inputs, parameters and outputs.
     """
 
     forward_func: Callable[..., Any]
@@ -44,8 +48,14 @@ class TensorGame:
     target: Any
     additional_forward_args: tuple[Any, ...] | None
     multi_output: bool
+    allow_training: bool = False
     output_shape: tuple[int, ...] = field(default=(), init=False)
     per_batch: bool = field(default=False, init=False)
+    rounding: float = field(init=False)
+    batch_argument: ClassVar[str] = "perturbations_per_eval"
+
+    def __post_init__(self) -> None:
+        self.rounding = rounding_of(self.forward_func, *self.inputs)
 
     @property
     def n_examples(self) -> int:
@@ -86,14 +96,16 @@ class TensorGame:
     def __call__(self, masks: Masks) -> Tensor:
         """Return the outputs under every mask, float64 on the CPU, ``(n_masks, examples * outputs)``."""
         n_masks = len(masks)
-        with torch.no_grad():
+        with torch.no_grad(), buffers_kept(self.forward_func) if self.allow_training else nullcontext():
             output = captum.run_forward(
                 self.forward_func,
                 self._perturbed(masks),
                 captum.expand_target(self.target, n_masks),
                 captum.expand_additional_forward_args(self.additional_forward_args, n_masks),
             )
-        return self._rows(_as_tensor(output), n_masks)
+        output = _as_tensor(output)
+        self.rounding = max(self.rounding, rounding_of(output))
+        return self._rows(output, n_masks)
 
     def _perturbed(self, masks: Masks) -> tuple[Tensor, ...]:
         present = torch.from_numpy(masks)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 
 import numpy as np
@@ -14,6 +14,7 @@ from captum_spex.arrays import Floats, Ints, Rows
 from captum_spex.errors import BudgetError, GameError
 from captum_spex.evaluation.executors import Answer, Backend, executor_of
 from captum_spex.evaluation.game_adapter import GameAdapter
+from captum_spex.evaluation.independence import Pair, check_alone
 from captum_spex.evaluation.store import Store
 from captum_spex.game import Game
 from captum_spex.masks import (
@@ -45,6 +46,8 @@ class Evaluator:
             added before the next is evaluated.
         backend: where the game is called: None, in this process, or ``"joblib"``, in processes as joblib is configured
             (by `joblib.parallel_config`; default: one for each processor of this machine).
+        asks_alone: whether two masks of a game that names a ``batch_argument`` are also evaluated alone, once, which
+            the budget does not count.
 
     Example:
         >>> evaluator = Evaluator(lambda masks: masks.sum(axis=1), n_players=2, budget=4)
@@ -62,6 +65,7 @@ class Evaluator:
         show_progress: bool = False,
         store: Store | None = None,
         backend: Backend = None,
+        asks_alone: bool = True,
     ) -> None:
         self._game = GameAdapter.of(game)
         self._n_players = n_players
@@ -76,6 +80,7 @@ class Evaluator:
         self._n_evaluations = 0
         self._n_replicates: dict[int, int] = {}  # how often masks were evaluated again, by their keys
         self._n_outputs: int | None = None
+        self._asks_alone = asks_alone and self._game.batch_argument is not None
 
     def close(self) -> None:
         """End the progress bar."""
@@ -115,7 +120,13 @@ class Evaluator:
         new = distinct[find_rows(keys[distinct], self._known()[0]) < 0]
         self._reserve(len(new), "new masks")
         batches = list(self._executor.batches(blocks, new))
-        self._evaluate(blocks, batches, keys, lambda rows, values: self._chunks.append((keys[rows], values)))
+
+        def keep(rows: Rows, values: Floats) -> None:
+            self._chunks.append((keys[rows], values))
+
+        if self._asks_alone:
+            batches = self._compared(blocks, batches, keys, keep)
+        self._evaluate(blocks, batches, keys, keep)
         known_keys, values = self._known()
         return values[find_rows(keys[distinct], known_keys)][inverse]
 
@@ -165,31 +176,52 @@ class Evaluator:
             self._bar.total += n_masks
             self._bar.refresh()
 
+    def _compared(self, masks: MaskBlocks, batches: list[Rows], keys: Keys, keep: Keep) -> list[Rows]:
+        """Evaluate the batches of two masks, compare these with what they are alone, and return the other batches."""
+        batches = [self._not_stored(batch, keys, keep, None) for batch in batches]
+        pair = Pair.among(masks, batches)
+        if pair is None:
+            return batches
+        together = list(self._answered(masks, [batches[number] for number in sorted(pair.batches)]))
+        alone = list(self._answered(masks, pair.rows[:, None]))
+        check_alone(str(self._game.batch_argument), alone, together, self._game.rounding)
+        self._asks_alone = False
+        for rows, values in together:
+            self._take(masks, rows, values, keep)
+        return [batch for number, batch in enumerate(batches) if number not in pair.batches]
+
     def _evaluate(
         self, masks: MaskBlocks, batches: list[Rows], keys: Keys, keep: Keep, replicates: Ints | None = None
     ) -> None:
         """Keep the values of all batches, from the store or else from the game, in the order in which they arrive."""
-        pending: list[Rows] = []
+        missing = (self._not_stored(batch, keys, keep, replicates) for batch in self._in_turn(batches))
+        with closing(self._answered(masks, (rows for rows in missing if len(rows)))) as answers:
+            for rows, values in answers:
+                self._take(masks, rows, values, keep, replicates)
 
-        def missing() -> Iterator[ChosenRows]:
-            """Batches without the rows that the store holds by the time when the executor takes them."""
-            for batch in self._in_turn(batches):
-                rows = self._not_stored(batch, keys, keep, replicates)
-                if len(rows):
-                    pending.append(rows)
-                    yield ChosenRows(masks, rows)
+    def _answered(self, masks: MaskBlocks, batches: Iterable[Rows]) -> Generator[tuple[Rows, Floats]]:
+        """Yield rows with their values as the game returns them; a batch is taken when the executor is free for it."""
+        asked: list[Rows] = []
 
-        with closing(self._executor.evaluate(missing())) as answers:  # a failure ends what is under way
+        def chosen() -> Iterator[ChosenRows]:
+            for rows in batches:
+                asked.append(rows)
+                yield ChosenRows(masks, rows)
+
+        with closing(self._executor.evaluate(chosen())) as answers:  # a failure ends what is under way
             for answer in answers:
-                rows = pending[answer.batch][answer.rows]
+                rows = asked[answer.batch][answer.rows]
                 if answer.error is not None:
-                    raise self._noted(answer.error, len(pending[answer.batch]))
-                values = self._checked(answer, masks, rows)
-                if self._store is not None:
-                    counts = None if replicates is None else replicates[rows]
-                    self._store.add(masks.block(rows).pack(), values, counts, self._game.layout)
-                self._count(values)
-                keep(rows, values)
+                    raise self._noted(answer.error, len(asked[answer.batch]))
+                yield rows, self._checked(answer, masks, rows)
+
+    def _take(self, masks: MaskBlocks, rows: Rows, values: Floats, keep: Keep, replicates: Ints | None = None) -> None:
+        """Store and keep values of the game."""
+        if self._store is not None:
+            counts = None if replicates is None else replicates[rows]
+            self._store.add(masks.block(rows).pack(), values, counts, self._game.layout)
+        self._count(values)
+        keep(rows, values)
 
     def _in_turn(self, batches: list[Rows]) -> Iterator[Rows]:
         """Yield batches in order, or at random once other processes share the store: they are to take others."""

@@ -24,6 +24,7 @@ class GameAdapter:
     answer_each: Callable[..., Any] | None
     evaluate_packed: Callable[..., Any] | None
     make_executor: Callable[..., Any] | None
+    batch_argument: str | None
     has_layout: bool
 
     @classmethod
@@ -51,6 +52,7 @@ class GameAdapter:
             answer_each=getattr(game, "answer_each", None),
             evaluate_packed=getattr(game, "evaluate_packed", None),
             make_executor=getattr(game, "make_executor", None),
+            batch_argument=getattr(game, "batch_argument", None),
             has_layout=hasattr(game, "output_layout"),
         )
 
@@ -58,6 +60,11 @@ class GameAdapter:
     def fingerprint(self) -> str | Mapping[str, str] | None:
         """What tells the game from others; not looked up before it is needed, as it may digest a model."""
         return fingerprint_of(self.game)
+
+    @property
+    def rounding(self) -> float | None:
+        """The relative rounding of the game's numbers, as far as it is known by now."""
+        return getattr(self.game, "rounding", None)
 
     @property
     def layout(self) -> str | None:

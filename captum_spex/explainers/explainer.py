@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,6 +19,7 @@ from captum_spex.approximators import Approximator, ProxySpex, Spex
 from captum_spex.arrays import Floats, Ints, scalar, type_of
 from captum_spex.compat.shap import Explainer, generating, links, maskers, models
 from captum_spex.errors import ArgumentError, in_words
+from captum_spex.evaluation.torch_models import buffers_kept, check_mode
 from captum_spex.explainers.background import Sampling
 from captum_spex.explainers.explanations import ExplainedRow, check_pairs, explanations, wanted_arrays
 from captum_spex.explainers.links import checked_link
@@ -33,7 +35,10 @@ from captum_spex.interactions import MAX_TERMS
 
 _SHAPS_WORDS = {"budget": "max_evals", "random_state": "seed"}
 _BY_DEFAULT = ".save"
-_SAVED = ("link", "linearize_link", "feature_names", "output_names", "seed", "approximator", "groups", "max_samples")
+_SAVED = (
+    "link", "linearize_link", "feature_names", "output_names", "seed", "approximator", "groups", "max_samples",
+    "allow_training",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,7 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
         approximator: Approximator | None = None,
         groups: Any = None,
         max_samples: int | None = None,
+        allow_training: bool = False,
         **others: Any,
     ) -> None:
         refuse(others, MaskingExplainer.__init__)
@@ -75,6 +81,9 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
         self.seed = None if seed is None else checks.integer("seed", seed, 0)
         self.max_samples = None if max_samples is None else checks.integer("max_samples", max_samples)
         self.groups = groups
+        if "allow_training" not in vars(self):
+            self.allow_training = checks.flag("allow_training", allow_training)
+        check_mode("model", model, self.allow_training)
         model = with_tensors(model)
         # SHAP calls this method a second time, without the last arguments, where it wraps a pipeline itself.
         super().__init__(
@@ -137,7 +146,7 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
             error_bounds: also return standard errors, ``error_std``: 0 where a value is known exactly, NaN where the
                 algorithm gives none, as SPEX.
             batch_size: masks per call of the model. ``"auto"``: as many as make 16,384 rows of a table or of images,
-                32 else.
+                32 else. Two masks of the first row are also evaluated alone, beside ``max_evals``.
             outputs: which outputs to explain: numbers, or ``shap.Explanation.argsort.flip[:2]`` and the like. Default:
                 all.
             silent: whether not to show a progress bar, which appears after ten seconds.
@@ -288,6 +297,7 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
         return maskers.OutputComposite(self.masker.masker, Once(answering))
 
     def _request(self, index: str, max_order: int | None, max_terms: int, *, outputs: Any, batch_size: Any) -> Request:
+        check_mode("model", self.model, self.allow_training)  # which may have changed since
         is_auto = isinstance(batch_size, str) and batch_size == "auto"
         return Request(
             index=index,
@@ -303,21 +313,30 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
         with in_words(_SHAPS_WORDS):
             check_request(planned, request)
             backgrounds: dict[str, Floats] = {}
+            asks_alone = True  # once for all rows
             title, delay = f"{type(self).__name__} explainer", self.limits.progress_delay
             for row in tqdm(planned, desc=title, unit="row", disable=bool(silent), delay=delay, dynamic_ncols=True):
-                kind = row.inputs.background_kind
-                game = MaskerGame(
-                    self.model,
-                    row.inputs,
-                    self.link,
-                    self.linearize_link,
-                    background=None if kind is None else backgrounds.get(kind),
-                    outputs=request.outputs,
-                    batch_size=request.batch_size,
-                )
-                if kind is not None:
-                    backgrounds[kind] = game.background
-                yield self._explained_row(row, game, request)
+                with buffers_kept(self.model) if self.allow_training else nullcontext():
+                    game = self._game(row, request, backgrounds, asks_alone)
+                    asks_alone &= game.n_players < 2
+                    yield self._explained_row(row, game, request)
+
+    def _game(self, row: PlannedRow, request: Request, backgrounds: dict[str, Floats], asks_alone: bool) -> MaskerGame:
+        """Return the game of a row; what the model returns for a background is kept for the rows that share it."""
+        kind = row.inputs.background_kind
+        game = MaskerGame(
+            self.model,
+            row.inputs,
+            self.link,
+            self.linearize_link,
+            background=None if kind is None else backgrounds.get(kind),
+            outputs=request.outputs,
+            batch_size=request.batch_size,
+            asks_alone=asks_alone,
+        )
+        if kind is not None:
+            backgrounds[kind] = game.background
+        return game
 
     def _explained_row(self, row: PlannedRow, game: MaskerGame, request: Request) -> ExplainedRow:
         return ExplainedRow(

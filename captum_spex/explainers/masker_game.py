@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from captum_spex.arrays import Floats, Ints
 from captum_spex.compat.shap import Explanation, OpChain
 from captum_spex.errors import ArgumentError, GameError
+from captum_spex.evaluation.torch_models import rounding_of
 from captum_spex.explainers.links import LinkedMean
 from captum_spex.explainers.masked_inputs import MaskedInputs
 from captum_spex.explainers.shap_models import as_outputs
@@ -45,6 +46,7 @@ class MaskerGame:
         background: the model's outputs with no input present, if they are known.
         outputs: which outputs are returned, as for an explainer; default: all.
         batch_size: masks per call of the model; default: as many as fit.
+        asks_alone: whether two masks are also evaluated alone, to see whether the rows of a call influence each other.
 
     Attributes:
         n_players: number of varying inputs.
@@ -52,6 +54,7 @@ class MaskerGame:
         numbers: which outputs are returned, ``None`` for a model with one that is not an array.
         without: the value, or values, with no input present.
         complete: the value, or values, with all inputs present.
+        batch_argument, rounding: see `captum_spex.game.GameHooks`.
 
     Raises:
         ArgumentError: if the model does not have the outputs that were asked for.
@@ -68,8 +71,11 @@ class MaskerGame:
         background: Floats | None = None,
         outputs: Any = None,
         batch_size: int | None = None,
+        asks_alone: bool = True,
     ) -> None:
         self.n_players = len(inputs.varying)
+        self.batch_argument = "batch_size" if asks_alone else None
+        self.rounding = rounding_of(model)
         self._model, self._inputs = model, inputs
         self._n_outputs: tuple[int, ...] | None = None  # known after the first call
         self._batch_size = BatchLimits().masks_per_call(inputs) if batch_size is None else batch_size

@@ -12,7 +12,7 @@ from torch import nn
 
 from captum_spex.arrays import Floats, as_array, type_of
 from captum_spex.compat.shap import models
-from captum_spex.errors import ArgumentError, GameError
+from captum_spex.errors import GameError
 
 
 class Once:
@@ -40,20 +40,11 @@ class FunctionModel(models.Model):  # type: ignore[misc]
 class TorchModel(models.Model):  # type: ignore[misc]
     """A torch module with SHAP's interface of a model: arrays in; what comes out is read by `as_outputs`."""
 
-    def __init__(self, model: Any = None) -> None:
-        super().__init__(model)
-        self._check_mode()
-
     def __call__(self, *arrays: Any) -> Any:
         """Call the module with tensors on its device, floating ones in its precision."""
-        self._check_mode()
         like = next(self.inner_model.parameters(), torch.zeros(()))
         with torch.no_grad():
             return self.inner_model(*(self._tensor(array, like) for array in arrays))
-
-    def _check_mode(self) -> None:
-        if self.inner_model.training:
-            raise ArgumentError("model", "one in training mode", "a model in evaluation mode", "Call `model.eval()`.")
 
     def _tensor(self, array: Any, like: torch.Tensor) -> Any:
         array = np.asarray(array)

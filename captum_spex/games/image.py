@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +16,7 @@ from captum_spex import checks
 from captum_spex.arrays import Floats, type_of
 from captum_spex.errors import ArgumentError, MaskError, UnknownNameError
 from captum_spex.evaluation.fingerprint import digest, game_identity
+from captum_spex.evaluation.torch_models import buffers_kept, check_mode, rounding_of
 from captum_spex.games.class_scores import OUTPUTS, class_labels, class_numbers, class_values
 from captum_spex.masks import Masks, as_masks, ends, in_batches
 
@@ -36,12 +38,16 @@ class ImageGame:
         output: ``"logit"`` of the class; ``"margin"``: logit minus the largest of the other classes; ``"log_prob"``.
         fill: what absent parts show: ``"blur"``, the image blurred by a Gaussian whose standard deviation is a tenth of
             the shorter side; ``"mean"`` of each channel; ``"zero"``; or a tensor, an image of the same shape.
-        batch_size: images per call of the model.
+        batch_size: images per call of the model. In a run two masks are also evaluated alone, beside the budget: a
+            model whose rows influence each other is refused unless this is 1.
+        allow_training: explain a model in training mode (dropout, batch statistics) as it is, and give its buffers,
+            such as a running mean, their values back; else it is refused.
 
     Attributes:
         n_players, names: the players.
         segments: the player of each pixel, int64 ``(height, width)``.
         targets, labels: the numbers and names of the explained classes, one per output.
+        rounding: relative rounding of the coarsest numbers that were seen.
 
     Raises:
         MaskError: if segments do not cover the image, overlap, or are empty.
@@ -55,6 +61,8 @@ class ImageGame:
         array([0.25, 0.25, 0.25, 0.25])
     """
 
+    batch_argument = "batch_size"
+
     def __init__(
         self,
         model: Callable[[Tensor], Any],
@@ -65,14 +73,16 @@ class ImageGame:
         output: Literal["logit", "margin", "log_prob"] = "logit",
         fill: Literal["blur", "mean", "zero"] | Tensor = "blur",
         batch_size: int = 64,
+        allow_training: bool = False,
     ) -> None:
         if not callable(model):
             raise ArgumentError("model", type_of(model), "a module or a function")
-        if isinstance(model, nn.Module) and model.training:
-            raise ArgumentError("model", "one in training mode", "a model in evaluation mode", "Call `model.eval()`.")
+        self._allow_training = checks.flag("allow_training", allow_training)
+        check_mode("model", model, self._allow_training)
         self.output = checks.choice("output", output, OUTPUTS)
         self._model = model
         self._image = _checked_image(image)
+        self.rounding = rounding_of(model, self._image)
         height, width = self._image.shape[1:]
         self.segments, self.names = _segments(segments, (int(height), int(width)))
         self.n_players = len(self.names)
@@ -119,13 +129,15 @@ class ImageGame:
         return game_identity(self, parts)
 
     def _scores(self, masks: Masks) -> Tensor:
-        with torch.inference_mode():
+        kept = buffers_kept(self._model) if self._allow_training else nullcontext()
+        with kept, torch.inference_mode():
             scores = self._model(self.under(masks))
         scores = getattr(scores, "logits", scores)
         if not isinstance(scores, Tensor) or scores.shape[:1] != (len(masks),) or scores.dim() != 2:
             got = f"shape {tuple(scores.shape)}" if isinstance(scores, Tensor) else type_of(scores)
             expected = "a model that returns scores (rows, classes)"
             raise ArgumentError("model", f"{got} for {len(masks)} images", expected)
+        self.rounding = max(self.rounding, rounding_of(scores))
         return scores.cpu().double()
 
 

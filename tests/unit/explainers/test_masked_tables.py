@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from oracles import every_mask
 from shap.links import logit
 from shap_cases import (
+    ASKED_ALONE,
     Counted,
     assert_sums,
     both,
@@ -37,7 +38,7 @@ def test_the_model_is_not_asked_about_what_does_not_vary():
     x, background = table(1, 6), table(2, 6, 1)
     x[:, [0, 4]] = background[:, [0, 4]] = 3.0
     found = ProxySpexExplainer(model, background)(x)
-    assert len(model.rows) == 2 * 2**4
+    assert len(model.rows) == 2 * (2**4 + ASKED_ALONE)
     assert_array_equal(model.rows[:, [0, 4]], 3.0)
     assert_array_equal(found.values[:, [0, 4]], 0.0)
     assert (found.values[:, [1, 2, 3, 5]] != 0).all()
@@ -114,7 +115,7 @@ def test_values_missing_in_the_same_place_do_not_vary():
     x, background = np.array([[np.nan, 1.0, np.nan, 2.0]]), np.array([[np.nan, 0.0, 0.0, np.nan]])
     found = ProxySpexExplainer(model, background)(x)
     assert_allclose(found.values, [[0.0, 1.0, 7.0, -5.0]])
-    assert len(model.rows) == 2**3
+    assert len(model.rows) == 2**3 + ASKED_ALONE
 
 
 def test_values_that_differ_by_little_vary():
@@ -141,7 +142,7 @@ def test_columns_of_texts(as_frame):
     assert_array_equal(found.values[:, 0], 0.0)
     assert found.values[0, 3] == 0.0
     assert (found.values[1, 1:] != 0).all()
-    assert len(model.rows) == 2 * (1 + 3 + 7)
+    assert len(model.rows) == 2 * (1 + 3 + 7 + ASKED_ALONE)
     assert_sums(found, model(rows))
 
 

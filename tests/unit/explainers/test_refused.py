@@ -23,6 +23,7 @@ from shap_cases import (
     pipeline,
     polynomial,
 )
+from torch import nn
 
 from captum_spex import approximators as algorithms
 from captum_spex.errors import ArgumentError, BudgetError, MaskError, OrderError, UnknownNameError
@@ -139,9 +140,9 @@ BAD = {
     ),
     "no model": (made(model=None), ArgumentError, r"`model`: expected a function of the masked rows, got None\."),
     "training mode": (
-        made(model=network(4, 1).train()),
+        made(model=nn.Sequential(network(4, 1), nn.Dropout()).train()),
         ArgumentError,
-        r"`model`: expected a model in evaluation mode, got one in training mode\. Call `model\.eval\(\)`\.",
+        r"`model`: expected a model in evaluation mode, got '1', a Dropout, in training mode\. Call `model\.eval\(\)`",
     ),
     "no masker": (made(masker=None), ArgumentError, "`masker`: expected a masker of `shap.maskers`.*, got None"),
     "masker as number": (

@@ -184,7 +184,7 @@ def test_batches_do_not_change_the_values(batch_size):
 def test_the_batches_of_an_explanation_are_those_of_the_game():
     model = Counting()
     captum_spex.explain(ImageGame(model, an_image(), (2, 3), batch_size=10), budget=64)
-    assert (sum(model.seen.rows), max(model.seen.rows)) == (1 + 64, 10)
+    assert (sum(model.seen.rows), max(model.seen.rows)) == (1 + 64 + 2, 10)
 
 
 def test_no_masks_have_no_values():
@@ -341,13 +341,13 @@ def test_a_function_has_no_fingerprint_and_its_store_needs_one(tmp_path):
 def test_a_stopped_run_resumes_from_its_store(tmp_path):
     model = Counting()
     game = ImageGame(model, an_image(), (2, 3), batch_size=10, target=1)
-    model.seen.stop_after = 4
+    model.seen.stop_after = 6
     with pytest.raises(KeyboardInterrupt):
         captum_spex.explain(game, budget=64, store=tmp_path / "masks.db")
-    assert model.seen.rows == [1, 10, 10, 10]
+    assert model.seen.rows == [1, 10, 10, 1, 1, 10]  # two masks alone, after those that they shared a call with
     model.seen.stop_after = None
     resumed = captum_spex.explain(game, budget=64, store=tmp_path / "masks.db")
-    assert sum(model.seen.rows) == 1 + 64
+    assert sum(model.seen.rows) == 1 + 64 + 2 + 2
     assert_array_equal(resumed.values, captum_spex.explain(game, budget=64).values)
     store = Store(tmp_path / "masks.db")
     captum_spex.explain(game, budget=64, store=store)
@@ -485,8 +485,9 @@ BAD_SETTINGS = [
     ({"batch_size": None}, ArgumentError, "`batch_size`: expected an integer of at least 1, got None."),
     ({"model": "resnet18"}, ArgumentError, "`model`: expected a module or a function, got a str."),
     (
-        {"model": a_network().train()}, ArgumentError,
-        "`model`: expected a model in evaluation mode, got one in training mode. Call `model.eval()`.",
+        {"model": nn.Sequential(a_network(), nn.Dropout()).train()}, ArgumentError,
+        "`model`: expected a model in evaluation mode, got '1', a Dropout, in training mode. Call `model.eval()`; "
+        "`allow_training=True` explains the model as it is.",
     ),
 ]  # fmt: skip
 
