@@ -39,9 +39,8 @@ class Pair:
         several = [(number, rows) for number, rows in enumerate(batches) if len(rows) > 1]
         most = max(2, _MOST_CELLS // max(1, masks.n_players))
         n_batches = min(_LOOKED_AT, max(1, most // max([1, *(len(rows) for _, rows in several)])))
-        shared = [
-            _Shared(number, rows[:most], masks.block(rows[:most]).unpack()) for number, rows in several[:n_batches]
-        ]
+        few = [(number, rows[:most]) for number, rows in several[:n_batches]]
+        shared = [_Shared(number, rows, masks.block(rows).unpack()) for number, rows in few]
         inner = [batch for batch in map(_Shared.inner, shared) if len(batch.rows) > 1]
         if not shared:
             return None

@@ -132,11 +132,9 @@ def _closure(function: FunctionType) -> list[Any]:
 
 
 def _named(function: FunctionType) -> list[Any]:
-    """Return the global variables that a function names, of functions those of its own file."""
+    """Return the global variables that a function names."""
     names = {name for code in _codes(function.__code__) for name in code.co_names}
-    named = [function.__globals__[name] for name in sorted(names) if name in function.__globals__]
-    own = function.__module__
-    return [one for one in named if not isinstance(one, FunctionType) or one.__module__ == own]
+    return [function.__globals__[name] for name in sorted(names) if name in function.__globals__]
 
 
 @cache

@@ -148,11 +148,7 @@ def test_buffers_keep_their_values():
 def test_rounding_of_the_coarsest_numbers(dtype):
     coarse = nn.Linear(2, 1).to(dtype)
     wanted = torch.finfo(dtype).eps
-    for things in (
-        (coarse,),
-        (lambda x: 2 * coarse(x),),
-        (torch.ones(2), torch.ones(2, dtype=dtype)),
-        (coarse.double,),
-    ):
+    tensors = torch.ones(2), torch.ones(2, dtype=dtype)
+    for things in ((coarse,), (lambda x: 2 * coarse(x),), tensors, (coarse.double,)):
         assert rounding_of(*things) == wanted
     assert rounding_of(torch.ones(2).double(), torch.arange(3), None) == torch.finfo(torch.float32).eps
