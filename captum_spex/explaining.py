@@ -136,6 +136,7 @@ def explain(
         Evaluator(adapter, n_players, budget=problem.budget, store=opened, **calls) as evaluator,
     ):
         estimates = _finished(run, evaluator, problem)
+    estimates = [replace(one, diagnostics={**one.diagnostics, **(adapter.diagnostics or {})}) for one in estimates]
     return question.results(estimates, evaluator.n_evaluations, evaluator.has_outputs)
 
 

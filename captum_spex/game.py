@@ -48,6 +48,7 @@ class GameHooks(Protocol):
             influence each other there: two of them are then also evaluated alone, once in a run, beside the budget,
             and compared.
         rounding: relative rounding of the game's numbers, which such values may differ by; default that of float32.
+        diagnostics: facts about the values, for people; they are added to those of the result.
     """
 
     n_players: int
@@ -57,6 +58,7 @@ class GameHooks(Protocol):
     output_layout: str
     batch_argument: str
     rounding: float
+    diagnostics: Mapping[str, Any]
 
     def plan_batches(self, masks: Masks) -> Iterable[ArrayLike]:
         """Return the rows of each call of the game; every row occurs once."""

@@ -71,6 +71,11 @@ class GameAdapter:
         """What the game knows of the layout of its outputs by now."""
         return getattr(self.game, "output_layout", None)
 
+    @property
+    def diagnostics(self) -> Mapping[str, Any] | None:
+        """What the game knows of its values by now, for people."""
+        return getattr(self.game, "diagnostics", None)
+
     def set_layout(self, known: str | None) -> None:
         """Tell the game the layout of its outputs, if both are known."""
         if known is not None and self.has_layout:

@@ -7,11 +7,14 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import islice
 from queue import SimpleQueue
 from threading import Event
+from typing import Generic, TypeVar
+
+Answer = TypeVar("Answer")
 
 
 def answers_in_flight(
-    value: Callable[[int, Event], float], n_rows: int, max_in_flight: int
-) -> Iterator[tuple[int, float]]:
+    value: Callable[[int, Event], Answer], n_rows: int, max_in_flight: int
+) -> Iterator[tuple[int, Answer]]:
     """Yield the row and the value of every row as soon as it is known, in any order.
 
     After a failure or Ctrl-C no new request is sent; the answers to those in flight are yielded, since they are paid
@@ -47,14 +50,14 @@ def answers_in_flight(
         raise failure
 
 
-class _Calls:
+class _Calls(Generic[Answer]):
     """The calls in flight, and the row of each."""
 
-    def __init__(self, value: Callable[[int, Event], float], n_rows: int) -> None:
-        self.rows: dict[Future[float], int] = {}
+    def __init__(self, value: Callable[[int, Event], Answer], n_rows: int) -> None:
+        self.rows: dict[Future[Answer], int] = {}
         self._value = value
         self._remaining = iter(range(n_rows))
-        self._done: SimpleQueue[Future[float]] = SimpleQueue()
+        self._done: SimpleQueue[Future[Answer]] = SimpleQueue()
         self._stopped = Event()
         self.cause: BaseException | None = None  # the first failure
 
@@ -64,7 +67,7 @@ class _Calls:
             self.rows[future] = row
             future.add_done_callback(self._done.put)
 
-    def _answer(self, row: int) -> float:
+    def _answer(self, row: int) -> Answer:
         try:
             return self._value(row, self._stopped)
         except BaseException as error:
@@ -73,7 +76,7 @@ class _Calls:
             self._stopped.set()  # in this thread, so that no other sends a request after the failure
             raise
 
-    def next(self) -> tuple[int, float]:
+    def next(self) -> tuple[int, Answer]:
         future = self._done.get()
         answer = future.result()
         return self.rows.pop(future), answer
@@ -83,7 +86,7 @@ class _Calls:
         for future in self.rows:
             future.cancel()
 
-    def rest(self) -> Iterator[tuple[int, float]]:
+    def rest(self) -> Iterator[tuple[int, Answer]]:
         """Wait for the calls that cannot be cancelled."""
         for future in wait(self.rows).done:
             if not future.cancelled() and future.exception() is None:

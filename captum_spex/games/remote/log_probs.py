@@ -2,15 +2,44 @@
 
 from __future__ import annotations
 
+import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import accumulate
+from dataclasses import dataclass, field
 from typing import Any
 
 from captum_spex.errors import ArgumentError, GameError
+from captum_spex.games.remote.options import Options
+from captum_spex.games.remote.spelling import Token, find_answer
 
-_TOP = 20  # the most that servers allow for `top_logprobs`
+_THOUGHT = re.compile(
+    r"\s*(<\|?(seed:)?(start_)?(think|thinking|thought|reasoning|channel)\|?>|\[think\]|\u25c1think)", re.IGNORECASE
+)
+_SHOWN = 8  # tokens in a message
+_ROUNDING = 1e-3  # above 0: servers round
+_OTHER_WAYS = 'use `log_probs="prompt"` (vLLM), "top" with chat, or `GeneratedAnswerGame`, which needs none'
+_NO_THOUGHTS = (
+    'Switch thinking off: `chat_template_kwargs={"enable_thinking": False}`, or as the server wants (`extra_body`).'
+)
+
+
+def refused(message: str) -> GameError:
+    """Return an error about a server's reply."""
+    return GameError(message, "log_probs")
+
+
+@dataclass(frozen=True)
+class LogProbs:
+    """Log-probabilities of the tokens of an answer.
+
+    Attributes:
+        values: one for each token.
+        is_bound: whether the server does not show the answer, and the value is an upper bound.
+    """
+
+    values: list[float]
+    is_bound: bool = False
 
 
 @dataclass(frozen=True)
@@ -23,25 +52,27 @@ class Question(ABC):
         model: the server's name for the model.
         answer: the answer.
         system: a system prompt, for chat servers.
+        options: further fields of the request.
     """
 
     model: str
     answer: str
     system: str | None = None
+    options: Options = field(default_factory=Options)
 
     endpoint = "completions"
 
     def request(self, prompt: str) -> dict[str, Any]:
         """Return the body of the request."""
-        return {"model": self.model, "temperature": 0.0, "max_tokens": 1, **self._fields(prompt)}
+        return {"model": self.model, "temperature": 0.0, "max_tokens": 1, **self._fields(prompt), **self.options.extra}
 
     @abstractmethod
     def _fields(self, prompt: str) -> dict[str, Any]:
         """Return the prompt and the fields that ask for log-probabilities."""
 
     @abstractmethod
-    def log_probs(self, response: Mapping[str, Any], prompt: str) -> list[float]:
-        """Return the log-probabilities of the tokens of the answer."""
+    def log_probs(self, response: Mapping[str, Any], prompt: str) -> LogProbs:
+        """Return the log-probabilities of the tokens of the answer, where the response proves that they are."""
 
 
 @dataclass(frozen=True)
@@ -51,34 +82,51 @@ class Echoed(Question):
     def _fields(self, prompt: str) -> dict[str, Any]:
         return {"prompt": prompt + self.answer, "echo": True, "logprobs": 1}
 
-    def log_probs(self, response: Mapping[str, Any], prompt: str) -> list[float]:
-        """Return the log-probabilities of the tokens that overlap the answer."""
+    def log_probs(self, response: Mapping[str, Any], prompt: str) -> LogProbs:
+        """Return the log-probabilities of the tokens that overlap the answer, which the tokens must spell."""
         echo = _choice(response).get("logprobs") or {}
-        offsets, values, tokens = (list(echo.get(key) or []) for key in ("text_offset", "token_logprobs", "tokens"))
-        starts = _starts(prompt + self.answer, tokens, offsets) if offsets and values and tokens else []
-        if not starts or starts[0] >= len(prompt) + (not prompt):
-            hint = 'Or use `log_probs="prompt"` (vLLM), or "top" with chat.'
-            raise GameError(f"`log_probs`: expected a server that supports `echo` with `logprobs`, got no echo. {hint}")
-        end = len(prompt) + len(self.answer)
-        ends = [max(next_start, start + 1) for start, next_start in zip(starts, [*starts[1:], end], strict=True)]
-        if values[0] is None and len(tokens) > 1 and starts[0] == starts[1]:
-            ends[0] = starts[0]  # a beginning-of-sequence token is not part of the text
-        places = zip(starts, ends, values, strict=True)
-        chosen = [value for start, stop, value in places if start < end and stop > len(prompt)]
-        if None in chosen or not chosen:
-            raise GameError("`prefix`: expected a fixed text to predict the answer from, got an empty prompt.")
-        return chosen
+        values = list(echo.get("token_logprobs") or [])
+        tokens = [Token(str(string)) for string in echo.get("tokens") or []]
+        if tokens and values and len(tokens) != len(values):
+            raise ValueError(f"{len(tokens)} tokens with {len(values)} log-probabilities")
+        ways = [find_answer(tokens[:n], prompt, self.answer) for n in (len(tokens) - 1, len(tokens))] if values else []
+        fitting = [way for way in ways if way is not None]
+        if len(fitting) == 2 and any(token.is_part for way in fitting for token in tokens[way]):
+            fitting = [fitting[_n_generated(response, prompt + self.answer, len(tokens)) == 0]]
+        found = fitting[0] if fitting else None
+        if found is None or not (prompt or found.start or values[0] is None):
+            raise _no_echo(tokens if values else [])
+        return LogProbs(_numbers(values[found]))
 
 
-def _starts(text: str, tokens: Sequence[str], offsets: Sequence[int]) -> Sequence[int]:
-    """Return where the tokens begin in the text: vLLM's offsets count a beginning-of-sequence token like ``<s>``."""
-    ends = list(accumulate(map(len, tokens)))
-    shift = "".join(tokens).find(text)
-    if shift >= 0:
-        return [start - shift for start in [0, *ends[:-1]]]
-    # Tokens that hold parts of characters do not spell the text: the server's offsets, less the first token, count.
-    first = "" if text.startswith(tokens[0]) else tokens[0]
-    return [offset - len(first) for offset in offsets] if list(offsets[1:]) == ends[:-1] else offsets
+def _n_generated(response: Mapping[str, Any], whole: str, n_tokens: int) -> int:
+    """Return whether the last token was generated, 0 or 1, if the server's count of tokens and its text agree on it."""
+    counted = n_tokens - (response.get("usage") or {}).get("prompt_tokens", -1)
+    text = str(_choice(response).get("text"))
+    if text.startswith(whole) and counted == (text != whole):
+        return int(counted)
+    hint = f"The answer has parts of characters in tokens of their own. Instead {_OTHER_WAYS}."
+    raise refused(f"`log_probs`: expected a reply that says which tokens are the prompt's, got neither. {hint}")
+
+
+def _no_echo(tokens: Sequence[Token]) -> GameError:
+    shown = [token.string for token in tokens[-_SHOWN:]]
+    if any(token.is_id for token in tokens):
+        hint = 'Give `extra_body={"return_tokens_as_token_ids": False}`, or start the server without that option.'
+        return refused(f"`log_probs`: expected tokens that spell the answer, got their numbers, {shown}. {hint}")
+    if len(tokens) > 1:
+        expected = "the echoed tokens to spell the prompt and, at its end, the answer"
+        got = f"tokens that end with {shown}"
+        return refused(f"`log_probs`: expected {expected}, got {got}. Instead {_OTHER_WAYS}.")
+    got = f"no echo, only the generated {shown}" if tokens else "no echo"
+    expected = "a server that supports `echo` with `logprobs`"
+    return refused(f"`log_probs`: expected {expected}, got {got}. Instead {_OTHER_WAYS}.")
+
+
+def _numbers(values: Sequence[float | None]) -> list[float]:
+    if not values or None in values:
+        raise refused("`prefix`: expected a fixed text to predict the answer from, got an empty prompt.")
+    return [float(value) for value in values if value is not None]
 
 
 @dataclass(frozen=True)
@@ -88,28 +136,40 @@ class FromPrompt(Question):
     def _fields(self, prompt: str) -> dict[str, Any]:
         return {"prompt": prompt + self.answer, "prompt_logprobs": 0}
 
-    def log_probs(self, response: Mapping[str, Any], prompt: str) -> list[float]:
-        """Return the log-probabilities of the last tokens, as many as spell the answer."""
+    def log_probs(self, response: Mapping[str, Any], prompt: str) -> LogProbs:
+        """Return the log-probabilities of the last tokens, which must spell the answer."""
         entries = _choice(response).get("prompt_logprobs") or response.get("prompt_logprobs")
         if not entries:
             hint = 'Only vLLM has them: elsewhere use `log_probs="echo"`, or "top" with chat.'
-            raise GameError(f"`log_probs`: expected a server that returns `prompt_logprobs`, got none. {hint}")
-        values: list[float] = []
-        spelt = ""
-        for entry in reversed(entries):
-            token = next(iter((entry or {}).values()), None)
-            if token is None or len(spelt) >= len(self._spelling):
-                break
-            spelt = str(token["decoded_token"]) + spelt
-            values.insert(0, float(token["logprob"]))
-        if not spelt.strip().endswith(self._spelling.strip()):
-            hint = "If there is nothing to predict it from, give a `prefix`."
-            raise GameError(f"`answer`: expected the prompt to end with {self._spelling!r}, got {spelt!r}. {hint}")
-        return values
+            raise refused(f"`log_probs`: expected a server that returns `prompt_logprobs`, got none. {hint}")
+        shown = [_only_entry(entry) for entry in entries]
+        tokens = [Token(None if one is None else str(one["decoded_token"])) for one in shown]
+        found = find_answer(tokens, self._before(prompt), self._spelling)
+        if found is None:
+            spelt = "".join(token.string or "" for token in tokens[-_SHOWN:])
+            raise refused(f"`answer`: expected the prompt to end with {self._spelling!r}, got {spelt!r}. {self._hint}")
+        return LogProbs(_numbers([None if one is None else one["logprob"] for one in shown[found]]))
+
+    def _before(self, prompt: str) -> str | None:
+        return prompt
 
     @property
     def _spelling(self) -> str:
         return self.answer
+
+    @property
+    def _hint(self) -> str:
+        return 'Tokens that do not spell the text cannot be read: use `log_probs="echo"`, or `GeneratedAnswerGame`.'
+
+
+def _only_entry(entry: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """Return what is told of a token of the prompt; that of the first is not told."""
+    if not entry:
+        return None
+    if len(entry) > 1:
+        raise ValueError(f"{len(entry)} tokens in one place of `prompt_logprobs`, where 0 alternatives were asked for")
+    one: Mapping[str, Any] = next(iter(entry.values()))
+    return one
 
 
 @dataclass(frozen=True)
@@ -123,31 +183,103 @@ class FromChatPrompt(FromPrompt):
         continued = {"add_generation_prompt": False, "continue_final_message": True}
         return {"messages": messages, "prompt_logprobs": 0, **continued}
 
+    def _before(self, prompt: str) -> str | None:
+        return None  # only the server knows its chat template
+
     @property
     def _spelling(self) -> str:
         return self.answer.strip()  # chat templates strip messages
 
+    @property
+    def _hint(self) -> str:
+        return 'The server or its chat template does not know `continue_final_message`: use `log_probs="top"`.'
+
 
 @dataclass(frozen=True)
 class Top(Question):
-    """The first token that the model generates is compared with the answer (``top_logprobs`` of the chat endpoint).
+    """The tokens that the model generates are compared with the answer (``top_logprobs`` of the chat endpoint).
 
-    Servers return the most probable tokens only. An answer that is not among them gets the log-probability of the least
-    probable one, an upper bound.
+    Servers return the most probable tokens only. An answer of one token that is not among them gets the log-probability
+    of the least probable one, an upper bound.
     """
 
     endpoint = "chat"
 
     def _fields(self, prompt: str) -> dict[str, Any]:
-        return {"messages": _messages(self.system, prompt), "logprobs": True, "top_logprobs": _TOP}
+        asked = {"logprobs": True, "top_logprobs": self.options.top_logprobs, "max_tokens": self.options.n_tokens}
+        return {"messages": _messages(self.system, prompt), **asked}
 
-    def log_probs(self, response: Mapping[str, Any], prompt: str) -> list[float]:
-        """Return the log-probability of the answer's token, or the bound."""
-        entries = ((_choice(response).get("logprobs") or {}).get("content") or [{}])[0].get("top_logprobs")
-        if not entries:
-            raise GameError("`log_probs`: expected a server that returns `top_logprobs`, got none.")
-        same = [entry["logprob"] for entry in entries if entry["token"].strip() == self.answer.strip()]
-        return [float(same[0] if same else min(entry["logprob"] for entry in entries))]
+    def log_probs(self, response: Mapping[str, Any], prompt: str) -> LogProbs:
+        """Return the log-probabilities of the answer's tokens, or the bound."""
+        choice = _choice(response)
+        content = (choice.get("logprobs") or {}).get("content") or []
+        if not content:
+            raise refused("`log_probs`: expected a server that returns `top_logprobs`, got none.")
+        refuse_thoughts(choice, content[0].get("token"))
+        values: list[float] = []
+        remaining = self.answer.strip().encode()
+        for place, entry in enumerate(content):
+            shown = _shown(entry)
+            same = [value for token, value in shown if _spells(token, remaining, place)]
+            if same:  # with and without a space before it
+                return LogProbs([*values, math.log(sum(map(math.exp, same)))])
+            rest = _rest(shown[0][0], remaining, place) if "logprob" in entry else None
+            if rest is None:
+                break
+            values.append(shown[0][1])
+            remaining = rest
+        return self._bound(content)
+
+    def _bound(self, content: Sequence[Mapping[str, Any]]) -> LogProbs:
+        if self.options.n_tokens > 1:
+            hint = f"For an answer of one token leave `max_new_tokens` out; else {_OTHER_WAYS}."
+            expected = f"the model to generate {self.answer!r}, whose probability is known only then"
+            got = [str(entry.get("token")) for entry in content[:_SHOWN]]
+            raise refused(f"`log_probs`: expected {expected}, got {got}. {hint}")
+        n_shown, n_top = len(content[0].get("top_logprobs") or []), self.options.top_logprobs
+        if n_shown < n_top:
+            hint = f"Give `top_logprobs={n_shown}`, if the server shows no more, or {_OTHER_WAYS}."
+            expected = f"{self.answer!r} among the {n_top} most probable tokens, or all of these"
+            raise refused(f"`top_logprobs`: expected {expected}, got {n_shown} without it. {hint}")
+        return LogProbs([min(value for _, value in _shown(content[0]))], is_bound=True)
+
+
+def _shown(entry: Mapping[str, Any]) -> list[tuple[Token, float]]:
+    """Return the tokens of one place with their log-probabilities: the one that was chosen, and others."""
+    told = list(entry.get("top_logprobs") or [])
+    if "logprob" in entry and "token" in entry:
+        told = [entry, *(other for other in told if other["token"] != entry["token"])]
+    if not told:
+        raise refused("`log_probs`: expected a server that returns `top_logprobs`, got none.")
+    return [(Token(str(one["token"]), _raw(one)), float(one["logprob"])) for one in told]
+
+
+def _raw(entry: Mapping[str, Any]) -> bytes | None:
+    return bytes(entry["bytes"]) if entry.get("bytes") else None
+
+
+def _spells(token: Token, wanted: bytes, place: int) -> bool:
+    """Whether a token is all that remains of the answer, but for white space around it."""
+    return wanted in [way.rstrip() if place else way.strip() for way in token.spellings()]
+
+
+def _rest(token: Token, wanted: bytes, place: int) -> bytes | None:
+    """Return what remains of the answer after a token with which it begins."""
+    ways = [way if place else way.lstrip() for way in token.spellings()]
+    return next((wanted[len(way) :] for way in ways if way and wanted.startswith(way)), None)
+
+
+def refuse_thoughts(choice: Mapping[str, Any], first: Any) -> None:
+    """Raise an error where the model thinks before it answers.
+
+    Raises:
+        GameError: saying how to switch it off.
+    """
+    message = choice.get("message") or {}
+    thought = message.get("reasoning_content") or message.get("reasoning")
+    if thought or _THOUGHT.match(str(first)):
+        got = repr(str(thought or first)[:40])
+        raise refused(f"`model`: expected the answer, got a model that thinks first, {got}. {_NO_THOUGHTS}")
 
 
 _QUESTIONS: dict[tuple[str, str], type[Question]] = {
@@ -158,35 +290,53 @@ _QUESTIONS: dict[tuple[str, str], type[Question]] = {
 }
 
 
-def question_of(endpoint: str, log_probs: str | None, model: str, answer: str, system: str | None) -> Question:
+def question_of(
+    endpoint: str, log_probs: str | None, model: str, answer: str, system: str | None, *, options: Options | None = None
+) -> Question:
     """Return the question; ``log_probs`` is by default ``"echo"`` for completions, ``"prompt"`` for chat."""
     chosen = log_probs or {"completions": "echo", "chat": "prompt"}.get(endpoint, "")
     if (endpoint, chosen) not in _QUESTIONS:
         expected = "; ".join(f"endpoint={end!r} with log_probs={way!r}" for end, way in _QUESTIONS)
         raise ArgumentError("endpoint", f"{endpoint!r} with log_probs={log_probs!r}", expected)
+    check_system(endpoint, system)
+    options = options or Options()
+    if chosen == "top" and options.n_tokens == 1 and len(answer.split()) > 1:
+        hint = 'Give `max_new_tokens`, the number of its tokens, or use `log_probs="prompt"` (vLLM).'
+        raise ArgumentError("answer", repr(answer), 'an answer of one token for `log_probs="top"`', hint)
+    return _QUESTIONS[endpoint, chosen](model, answer, system, options)
+
+
+def check_system(endpoint: str, system: str | None) -> None:
+    """Refuse a system prompt where there is no chat."""
     if system is not None and endpoint != "chat":
         raise ArgumentError("system", repr(system), 'None, unless `endpoint="chat"`', "Use `prefix` instead.")
-    return _QUESTIONS[endpoint, chosen](model, answer, system)
 
 
-def read_log_probs(question: Question, response: Mapping[str, Any], prompt: str) -> list[float]:
+def read_log_probs(question: Question, response: Mapping[str, Any], prompt: str) -> LogProbs:
     """Return the log-probabilities of the answer's tokens.
 
     Raises:
-        GameError: if the server's response has another form.
+        GameError: if the server's response has another form, or does not prove that they are the answer's.
     """
     try:
-        return question.log_probs(response, prompt)
+        found = question.log_probs(response, prompt)
     except GameError:
         raise
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise GameError(f"`base_url`: cannot read the server's response ({error!r}): {_excerpt(response)}") from error
+        raise refused(f"`base_url`: cannot read the server's response ({error!r}): {_excerpt(response)}") from error
+    if max(found.values) > _ROUNDING:
+        raise refused(f"`log_probs`: expected log-probabilities of at most 0, got {max(found.values)}.")
+    return found
 
 
-def generation(endpoint: str, model: str, prompt: str, system: str | None, max_new_tokens: int) -> dict[str, Any]:
+def generation(
+    endpoint: str, model: str, prompt: str, system: str | None, *, options: Options, temperature: float = 0.0
+) -> dict[str, Any]:
     """Return the request that generates an answer."""
-    body: dict[str, Any] = {"model": model, "temperature": 0.0, "max_tokens": max_new_tokens}
-    return {**body, **({"prompt": prompt} if endpoint == "completions" else {"messages": _messages(system, prompt)})}
+    stop = {"stop": list(options.stop)} if options.stop else {}
+    body: dict[str, Any] = {"model": model, "temperature": temperature, "max_tokens": options.n_tokens, **stop}
+    asked = {"prompt": prompt} if endpoint == "completions" else {"messages": _messages(system, prompt)}
+    return {**body, **asked, **options.extra}
 
 
 def _messages(system: str | None, prompt: str) -> list[dict[str, str]]:
@@ -195,15 +345,21 @@ def _messages(system: str | None, prompt: str) -> list[dict[str, str]]:
 
 
 def generated(response: Mapping[str, Any]) -> str:
-    """Return the answer that the model generated."""
+    """Return the answer that the model generated.
+
+    Raises:
+        GameError: if it thinks first.
+    """
     choice = _choice(response)
-    return str(choice.get("text") or (choice.get("message") or {}).get("content") or "")
+    text = str(choice.get("text") or (choice.get("message") or {}).get("content") or "")
+    refuse_thoughts(choice, text)
+    return text
 
 
 def _choice(response: Mapping[str, Any]) -> Mapping[str, Any]:
     choices: Sequence[Mapping[str, Any]] | None = response.get("choices")
     if not choices:
-        raise GameError(f"`base_url`: expected a response with `choices`, got {_excerpt(response)}.")
+        raise refused(f"`base_url`: expected a response with `choices`, got {_excerpt(response)}.")
     return choices[0]
 
 

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from threading import Event
-from typing import Literal
-
-import numpy as np
+from typing import Any, Literal
 
 from captum_spex import checks
-from captum_spex.arrays import Floats
 from captum_spex.errors import ArgumentError
-from captum_spex.evaluation.fingerprint import game_identity
-from captum_spex.games.remote.ablated_texts import AblatedTexts
+from captum_spex.games.remote.base import RemoteGame, Setting, mixed_up
 from captum_spex.games.remote.client import Client
-from captum_spex.games.remote.concurrency import answers_in_flight
-from captum_spex.games.remote.log_probs import generated, generation, question_of, read_log_probs
+from captum_spex.games.remote.log_probs import LogProbs, generated, generation, question_of, read_log_probs, refused
+from captum_spex.games.remote.options import TOP, Options
 from captum_spex.games.text.units import Span
 from captum_spex.masks import Masks
 
+_ROUNDING = (0.1, 0.02)  # by which servers differ that compute a batch in half precision: absolute, relative
 
-class RemoteAnswerGame:
+
+class RemoteAnswerGame(RemoteGame[LogProbs]):
     """The log-probability of an answer, by a model behind an OpenAI-compatible server, with parts of a text removed.
 
     Each mask is one request, with many in flight. Failed requests are retried; every value is reported at once, so that
@@ -34,14 +32,21 @@ class RemoteAnswerGame:
         api_key: the key; default: the environment variable ``OPENAI_API_KEY``. It is never stored or printed.
         endpoint: ``"completions"`` or ``"chat"``.
         log_probs: where the server reports log-probabilities: ``"echo"`` (completions: the echoed prompt), ``"prompt"``
-            (vLLM: ``prompt_logprobs``), ``"top"`` (chat: the answer, one token, among the 20 most probable; otherwise
-            the least probable of these is the value, an upper bound). Default: "echo", for chat "prompt".
-        max_new_tokens: the most tokens of a generated answer.
+            (vLLM: ``prompt_logprobs``), ``"top"`` (chat: the answer, one token, among the most probable; otherwise the
+            least probable of these is the value, an upper bound). Default: "echo", for chat "prompt".
+        top_logprobs: how many of the most probable tokens ``"top"`` asks for; many servers allow 5.
+        max_new_tokens: the most tokens of a generated answer; default 16. For ``"top"``, the most tokens of the answer;
+            default 1. With more, the model must generate the answer under every mask, or an error is raised.
+        stop: words at which a generated answer ends.
         output: ``"mean"`` or ``"sum"`` over the tokens of the answer.
         unit: the players: ``"word"``, ``"sentence"``, or a list of (first character, one after the last).
         replacement: what replaces absent players; default: nothing, and the text closes up.
         prefix, suffix: texts before and after, never removed.
         system: a system prompt, for chat.
+        chat_template_kwargs: variables of the chat template (vLLM, SGLang), such as ``{"enable_thinking": False}``.
+        extra_body: further fields of every request.
+        check: whether two masks are asked one by one and together before the first mask, two requests more: servers
+            that mix up the requests of a batch are refused.
         max_in_flight: number of requests in parallel.
         timeout: seconds that a request may take.
         max_tries: how often a request is tried.
@@ -51,11 +56,15 @@ class RemoteAnswerGame:
     Attributes:
         text, n_players, names, spans, answer, fingerprint: as in `captum_spex.games.text.AnswerGame`.
         n_requests, n_tokens: requests sent and tokens used so far.
+        diagnostics: over all masks that this game has asked: ``"n_asked"``, how many; ``"n_bounds"``, how many of them
+            have an upper bound as value; ``"difference_together"``, by how much the check's two ways differed. Part of
+            the ``diagnostics`` of results.
 
     Raises:
         ArgumentError: for an invalid argument, a refused key, an unknown model, an untrusted certificate.
         BudgetError: if ``max_requests`` or ``max_tokens`` is used up.
-        GameError: if the server fails, or reports no log-probabilities.
+        GameError: if the server fails, reports no log-probabilities, or none that are proved to be the answer's; if
+            the answer to the complete text is a bound; if requests are mixed up.
 
     Example:
         >>> import captum_spex
@@ -74,13 +83,18 @@ class RemoteAnswerGame:
         api_key: str | None = None,
         endpoint: Literal["completions", "chat"] = "completions",
         log_probs: Literal["echo", "prompt", "top"] | None = None,
-        max_new_tokens: int = 16,
+        top_logprobs: int = TOP,
+        max_new_tokens: int | None = None,
+        stop: str | Sequence[str] | None = None,
         output: Literal["mean", "sum"] = "mean",
         unit: str | Sequence[Span] = "word",
         replacement: str | None = None,
         prefix: str = "",
         suffix: str = "",
         system: str | None = None,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        check: bool = True,
         max_in_flight: int = 16,
         timeout: float = 60.0,
         max_tries: int = 8,
@@ -90,84 +104,58 @@ class RemoteAnswerGame:
         self.output = checks.choice("output", output, ("mean", "sum"))
         if answer is not None and (not isinstance(answer, str) or not answer.strip()):
             raise ArgumentError("answer", repr(answer), "a text, or None for a generated one")
-        self._texts = AblatedTexts(text, unit, replacement)
-        self.text, self.names, self.spans = self._texts.text, self._texts.names, self._texts.spans
-        self.n_players = len(self.names)
-        self._around = (prefix, suffix)
-        self._replacement = replacement
-        self._max_in_flight = checks.integer("max_in_flight", max_in_flight)
-        question_of(endpoint, log_probs, "", "", system)  # invalid arguments are refused before the first request
-        self._client = Client(
-            base_url,
-            api_key,
-            timeout=timeout,
-            max_tries=max_tries,
-            max_requests=max_requests,
-            max_tokens=max_tokens,
-        )
-        name = self._checked_model(model)
-        if answer is None:
-            longest = 1 if log_probs == "top" else checks.integer("max_new_tokens", max_new_tokens)
-            request = generation(endpoint, name, self._prompt(text), system, longest)
-            answer = generated(self._client.complete(endpoint, request))
-            if not answer.strip():
-                raise ArgumentError("answer", "None, and the model generates no answer", "the answer to explain")
-        self.answer = answer
-        self._question = question_of(endpoint, log_probs, name, answer, system)
+        fields: dict[str, Any] = {"extra_body": extra_body, "chat_template_kwargs": chat_template_kwargs}
+        length = (1 if log_probs == "top" else 16) if max_new_tokens is None else max_new_tokens
+        options = Options.checked(endpoint, n_tokens=length, top_logprobs=top_logprobs, stop=stop, **fields)
+        setting = Setting(endpoint, unit, replacement, prefix, suffix, system, max_in_flight, check)
+        super().__init__(text, setting, options)
+        # Invalid arguments are refused before the first request.
+        question_of(endpoint, log_probs, "", answer or "", system, options=options)
+        limits: dict[str, Any] = {"max_tries": max_tries, "max_requests": max_requests, "max_tokens": max_tokens}
+        self._connect(Client(base_url, api_key, timeout=timeout, **limits), model)
+        self.answer = self._generated() if answer is None else answer
+        self._question = question_of(endpoint, log_probs, self._model, self.answer, system, options=options)
+        self._is_bound: dict[bytes, bool] = {}  # of every mask that was asked
+
+    def _generated(self) -> str:
+        setting = self._setting
+        prompt = setting.prefix + self.text + setting.suffix
+        request = generation(setting.endpoint, self._model, prompt, setting.system, options=self._options)
+        answer = generated(self._client.complete(setting.endpoint, request))
+        if not answer.strip():
+            raise ArgumentError("answer", "None, and the model generates no answer", "the answer to explain")
+        return answer
 
     @property
-    def n_requests(self) -> int:
-        """Requests sent so far, retries included."""
-        return self._client.n_requests
+    def diagnostics(self) -> dict[str, Any]:
+        """How many masks this game has asked, and how many of their values are upper bounds."""
+        asked = list(self._is_bound.values())
+        return {"n_asked": len(asked), "n_bounds": sum(asked), **super().diagnostics}
 
-    @property
-    def n_tokens(self) -> int:
-        """Tokens used so far, as the server counts them."""
-        return self._client.n_tokens
+    def _identity(self) -> dict[str, str]:
+        return {"question": f"{type(self._question).__name__} {self.output}", "answer": self.answer}
 
-    @property
-    def fingerprint(self) -> dict[str, str]:
-        """The identity of this game, for a store; the key is not part of it."""
-        parts = {
-            "server": self._client.shown_url,
-            "question": f"{type(self._question).__name__} {self.output}",
-            "model": self._question.model,
-            "system": repr(self._question.system),
-            "text": self.text,
-            "around it": repr(self._around),
-            "players": repr(self.spans),
-            "replacement": repr(self._replacement),
-            "answer": self.answer,
-        }
-        return game_identity(self, parts)
-
-    def __call__(self, masks: Masks) -> Floats:
-        """Return the values, float64 ``(n_masks,)``."""
-        values = np.empty(len(masks))
-        for row, value in self.answer_each(np.asarray(masks, dtype=np.bool_)):
-            values[row] = value
-        return values
-
-    def answer_each(self, masks: Masks) -> Iterator[tuple[int, float]]:
-        """Yield the row and the value of every mask as soon as it is known, in any order."""
-        return answers_in_flight(lambda row, stopped: self._value(masks[row], stopped), len(masks), self._max_in_flight)
-
-    def _value(self, mask: Masks, stopped: Event) -> float:
-        prompt = self._prompt(self._texts.under(mask[None])[0])
+    def _ask(self, mask: Masks, stopped: Event) -> LogProbs:
+        prompt = self._prompt(mask)
         response = self._client.complete(self._question.endpoint, self._question.request(prompt), stopped)
-        log_probs = read_log_probs(self._question, response, prompt)
-        total = float(sum(log_probs))
-        return total if self.output == "sum" else total / len(log_probs)
+        found = read_log_probs(self._question, response, prompt)
+        if found.is_bound and mask.all():
+            expected = f"{self.answer!r} among the {self._options.top_logprobs} most probable tokens"
+            hint = (
+                "An answer of several tokens, or one that the model does not give, cannot be read: leave `answer` out, "
+                'give `max_new_tokens`, use `log_probs="prompt"` (vLLM), or `GeneratedAnswerGame`.'
+            )
+            raise refused(f"`answer`: expected {expected} after the complete text, got another first token. {hint}")
+        self._is_bound[mask.tobytes()] = found.is_bound
+        return found
 
-    def _prompt(self, text: str) -> str:
-        return self._around[0] + text + self._around[1]
+    def _worth(self, reply: LogProbs) -> float:
+        total = float(sum(reply.values))
+        return total if self.output == "sum" else total / len(reply.values)
 
-    def _checked_model(self, model: str | None) -> str:
-        known = self._client.models()
-        if model is None:
-            if not known:
-                raise ArgumentError("model", "None, and the server lists no models", "the server's name for a model")
-            return known[0]
-        if known is not None and model not in known:
-            raise ArgumentError("model", repr(model), f"one of {', '.join(map(repr, known))}, which the server lists")
-        return model
+    def _compare(self, alone: list[LogProbs], together: list[LogProbs]) -> None:
+        pairs = [(self._worth(one), self._worth(other)) for one, other in zip(alone, together, strict=True)]
+        for one, other in pairs:
+            if abs(one - other) > _ROUNDING[0] + _ROUNDING[1] * abs(one):
+                raise mixed_up(f"{one:.4g}", f"{other:.4g}")
+        self._facts["difference_together"] = max(abs(one - other) for one, other in pairs)
