@@ -96,7 +96,7 @@ def test_the_same_explanation_from_here_and_there(local, of_network, tmp_path):
 
 def formula_values(game, masks):
     answer = len(Formula().tokens(game.answer))
-    prompts = [game._prompt(text) + game.answer for text in game._texts.under(masks)]
+    prompts = [game._prompt(mask) + game.answer for mask in masks]
     return prompts, np.array([np.mean([value for _, value in Formula().tokens(one)[-answer:]]) for one in prompts])
 
 
