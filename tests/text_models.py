@@ -324,6 +324,12 @@ def own_tokens(asked):
     return ids, encoded.get("token_type_ids", [0] * len(ids)), slow_players(asked)[0]
 
 
+def _n_added_at_the_end(asked):
+    whole = asked.before + asked.text + asked.after
+    added = [own is None for own in asked.tokenizer(whole, add_special_tokens=asked.specials).sequence_ids()]
+    return added[::-1].index(False)
+
+
 def forward_alone(model, row, seen, types=None):
     """The model's output for one row without any filling."""
     tensors = {"input_ids": torch.tensor([row]), "attention_mask": torch.tensor([seen])}
@@ -345,6 +351,8 @@ def slow_logits(model, asked, mask):
 def slow_answer(model, asked, mask, answer):
     """The log-probability of each token of the answer, position by position."""
     row, seen, _ = slow_row(asked, mask)
+    n_own = len(row) - _n_added_at_the_end(asked)  # an answer follows its prompt, not the end of a text
+    row, seen = row[:n_own], seen[:n_own]
     logits = forward_alone(model, row + answer, seen + [1] * len(answer)).logits[0].double()
     return [float(logits[len(row) + i - 1].log_softmax(dim=0)[token]) for i, token in enumerate(answer)]
 

@@ -75,10 +75,19 @@ class LanguageGame(BatchedGame):
                 "model": digest(*identity_of(self._wrapper, (self._inp,))),
                 "input": digest(content_of(self._inp)),
                 "target": digest(self._answer),
+                "special tokens": f"{self._wrapper.special_tokens} {digest(self._complete)}",
                 "outputs": "the answer" if self._answer_only else "the answer and its tokens",
             }
         except (TypeError, RuntimeError):
             return None
+
+    @cached_property
+    def _complete(self) -> list[int] | None:
+        """The tokens of the unmasked prompt and the answer; ``None`` for an image."""
+        everybody = ends(self.n_players)[:1]
+        tokens = self._prompts(everybody)[0].tolist() if self._is_text else None
+        self._filled.pop(everybody[0].tobytes(), None)
+        return tokens
 
     def _lengths(self, masks: Masks) -> NDArray[np.int64]:
         if not self._is_text:
@@ -137,7 +146,8 @@ class LanguageGame(BatchedGame):
     def _prompts(self, masks: Masks) -> list[NDArray[np.int64]]:
         """Return the tokens of every row, the answer at its end."""
         if isinstance(self._inp, captum.TextTokenInput):
-            prompts = self._inp.to_model_input(self._present(masks)).cpu().numpy()
+            kept = self._wrapper.kept_tokens(self._inp.inp_tensor[0].tolist())
+            prompts = self._inp.to_model_input(self._present(masks)).cpu().numpy()[:, kept]
             return [np.concatenate([prompt, self._answer]).astype(np.int64) for prompt in prompts]
         return [self._filled_in(mask) for mask in masks]
 
@@ -148,8 +158,9 @@ class LanguageGame(BatchedGame):
         """
         tokens = self._filled.get(mask.tobytes())
         if tokens is None:
-            text = self._inp.to_model_input(self._present(mask[None]))
-            tokens = np.concatenate([self._wrapper.tokenizer.encode(text), self._answer]).astype(np.int64)
+            ids = self._wrapper.tokenizer.encode(self._inp.to_model_input(self._present(mask[None])))
+            prompt = ids[self._wrapper.kept_tokens(ids)]
+            tokens = np.concatenate([prompt, self._answer]).astype(np.int64)
             self._filled[mask.tobytes()] = tokens
         return tokens
 

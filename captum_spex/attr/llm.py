@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from captum_spex.explaining import StoreArgument
 from captum_spex.exports.result import BLUE, RED, clipped, heading
 from captum_spex.exports.shap.additive_values import shapley_values
 from captum_spex.games.text.length_limit import token_limit
+from captum_spex.games.text.prompts import checked_choice_of_special_tokens, kept, n_added
 from captum_spex.interactions import Interactions
 
 check_version(CAPTUM_LLM)
@@ -103,6 +104,11 @@ class SpexLLMAttribution(captum.LLMAttribution):  # type: ignore[misc]
             transformers.
         tokenizer: its tokenizer.
         attr_target: ``"log_prob"`` or ``"prob"``.
+        special_tokens: whether the tokenizer's special tokens stand around the prompt. Default: at its beginning unless
+            it begins with them itself, as chat text may; not between prompt and answer. Captum: always.
+
+    Raises:
+        ArgumentError: an argument that cannot be used.
 
     Example:
         >>> from captum.attr import TextTemplateInput
@@ -117,7 +123,14 @@ class SpexLLMAttribution(captum.LLMAttribution):  # type: ignore[misc]
         (torch.Size([2]), torch.Size([1, 2]), 4)
     """
 
-    def __init__(self, attr_method: SpexAttribution, tokenizer: Any, attr_target: str = "log_prob") -> None:
+    def __init__(
+        self,
+        attr_method: SpexAttribution,
+        tokenizer: Any,
+        attr_target: str = "log_prob",
+        *,
+        special_tokens: bool | None = None,
+    ) -> None:
         if not isinstance(attr_method, SpexAttribution):
             allowed = "`captum_spex.attr.ProxySpex(model)` or `captum_spex.attr.Spex(model)`"
             raise ArgumentError("attr_method", type_of(attr_method), allowed)
@@ -126,6 +139,8 @@ class SpexLLMAttribution(captum.LLMAttribution):  # type: ignore[misc]
         if not callable(getattr(tokenizer, "encode", None)):
             raise ArgumentError("tokenizer", type_of(tokenizer), "the model's tokenizer")
         super().__init__(attr_method, tokenizer, attr_target)
+        self.special_tokens = checked_choice_of_special_tokens(special_tokens)
+        self._n_added = n_added(tokenizer)
 
     def attribute(
         self,
@@ -176,6 +191,7 @@ class SpexLLMAttribution(captum.LLMAttribution):  # type: ignore[misc]
             ArgumentError: an argument that cannot be used.
         """
         self._check_prompt(inp, target, gen_args)
+        self._check_no_feature_is_left_out(inp)
         request = Request(
             n_samples=self.attr_method.default_n_samples(inp.n_itp_features) if n_samples is None else n_samples,
             interaction_index=interaction_index,
@@ -198,6 +214,20 @@ class SpexLLMAttribution(captum.LLMAttribution):  # type: ignore[misc]
         request = replace(request, n_samples=request.n_samples * n_trials)  # type: ignore[operator]
         results = self.attr_method._explain(game, request, self.device)
         return self._result(inp, target_tokens, results, per_token)
+
+    def kept_tokens(self, ids: Sequence[int]) -> slice:
+        """Return which tokens of a complete prompt, as the tokenizer makes it, the model reads."""
+        return kept(ids, *self._n_added, self.special_tokens, answered=True)
+
+    def _format_model_input(self, model_input: Any) -> dict[str, Any]:
+        """Return what the model receives for a complete prompt, as Captum makes it, with its special tokens once."""
+        model_inputs: dict[str, Any] = super()._format_model_input(model_input)
+        if isinstance(model_input, str | Tensor):
+            ids = model_inputs["input_ids"]
+            ids = ids[:, self.kept_tokens(ids[0].tolist())].to(self.device)
+            # Without it, `generate` takes a first token that is the padding token for padding.
+            model_inputs |= {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+        return model_inputs
 
     def _check_prompt(self, inp: Any, target: Any, gen_args: Any) -> None:
         """Check the prompt and the answer as far as the model is not needed."""
@@ -225,6 +255,20 @@ class SpexLLMAttribution(captum.LLMAttribution):  # type: ignore[misc]
             raise ArgumentError("target", "None", expected)
         if target is None:
             self._check_room(inp, gen_args or captum.DEFAULT_GEN_ARGS)
+
+    def _check_no_feature_is_left_out(self, inp: Any) -> None:
+        """Refuse features that the model must not read: Captum's input has all that the tokenizer adds to a text."""
+        if not isinstance(inp, captum.TextTokenInput):
+            return
+        ids = inp.inp_tensor[0]
+        is_feature = torch.ones_like(ids, dtype=torch.bool) if inp.itp_mask is None else inp.itp_mask[0]
+        is_left_out = torch.ones_like(is_feature)
+        is_left_out[self.kept_tokens(ids.tolist())] = False
+        wrong = self.tokenizer.convert_ids_to_tokens(ids[is_feature & is_left_out].tolist())
+        if wrong:
+            got = f"{wrong[0]!r}, which the tokenizer adds at the beginning a second time, or before the answer"
+            hint = f"`TextTokenInput(..., skip_tokens={wrong!r})`, or `special_tokens=True` to send it to the model."
+            raise ArgumentError("inp", got, "features that are in the prompt", hint)
 
     def _check_room(self, inp: Any, gen_args: Mapping[str, Any]) -> None:
         limit = token_limit(self.model, self.tokenizer)
@@ -269,9 +313,21 @@ class SpexLLMAttribution(captum.LLMAttribution):  # type: ignore[misc]
             seq_attr=attributions[0],
             token_attr=attributions[1:] if per_token else None,
             input_tokens=inp.values,
-            output_tokens=captum.pretty_tokens(target_tokens, self.tokenizer),
+            output_tokens=_shown_tokens(target_tokens, self.tokenizer),
             inp=inp,
         )
+
+
+def _shown_tokens(tokens: Tensor, tokenizer: Any) -> list[str]:
+    """Return tokens as Captum shows them: those of the text that they make; decoded one by one where they make none.
+
+    That is so, for instance, where an answer is cut inside a character.
+    """
+    again = tokenizer.encode(tokenizer.decode(tokens), add_special_tokens=False)
+    if list(again) != tokens.tolist():
+        return [tokenizer.decode([token]) for token in tokens.tolist()]
+    shown: list[str] = captum.pretty_tokens(tokens, tokenizer)
+    return shown
 
 
 def _check_causal(model: Any) -> None:

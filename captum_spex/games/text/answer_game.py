@@ -18,8 +18,9 @@ from captum_spex.errors import ArgumentError
 from captum_spex.games.text.ablation import Ablation, Template, checked_ablation, leaves_nothing
 from captum_spex.games.text.answer_scorer import AnswerScorer, padding_token
 from captum_spex.games.text.length_limit import token_limit
+from captum_spex.games.text.prompts import Prompt, prompt_of
 from captum_spex.games.text.text_game import TextGame, TextSettings, checked_model
-from captum_spex.games.text.tokens import FIXED, Prompt, prompt_of
+from captum_spex.games.text.tokens import FIXED
 from captum_spex.games.text.units import Span
 from captum_spex.masks import Masks, ends
 
@@ -62,6 +63,9 @@ class AnswerGame(TextGame):
         prefix, suffix: texts before and after, never removed.
         system: a system prompt, never removed; implies ``chat``.
         chat: whether to put the text into the tokenizer's chat template.
+        chat_template_kwargs: variables of that template, such as ``{"enable_thinking": False}``, tools or documents.
+        special_tokens: whether the tokenizer's special tokens stand around the prompt. Default: at its beginning unless
+            it begins with them itself, as a chat template may; not between prompt and answer.
         prefix_cache: whether fixed tokens at the beginning may be encoded once.
 
     Attributes:
@@ -97,6 +101,8 @@ class AnswerGame(TextGame):
         suffix: str = "",
         system: str | None = None,
         chat: bool = False,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
+        special_tokens: bool | None = None,
         prefix_cache: bool = True,
         tokens_per_batch: int | None = None,
         compile: bool = False,  # noqa: A002  # torch's own word
@@ -105,21 +111,23 @@ class AnswerGame(TextGame):
         _check_causal(model)
         self.output = checks.choice("output", output, _OUTPUTS)
         max_new_tokens = checks.integer("max_new_tokens", max_new_tokens)
-        prompt = prompt_of(tokenizer, text, prefix=prefix, suffix=suffix, system=system, chat=chat)
-        if leaves_nothing(tokenizer, checked_ablation(tokenizer, ablation, replacement), replacement):
-            prompt = _with_bos_token(prompt, tokenizer)
+        prompt = prompt_of(
+            tokenizer,
+            text,
+            prefix=prefix,
+            suffix=suffix,
+            system=system,
+            chat=chat,
+            special_tokens=special_tokens,
+            chat_template_kwargs=chat_template_kwargs,
+        )
+        prompt = _answered(prompt, tokenizer, ablation, replacement)
         settings = TextSettings(unit, ablation, replacement, tokens_per_batch, compile)
         super().__init__(model, tokenizer, prompt, settings)
-        if self._template.hides and self._template.players[-1] != FIXED:
-            hint = "The answer is predicted from the last token before it, hidden or not."
-            raise ArgumentError("ablation", "'hide'", "another ablation, or a `suffix`", hint)
-        limit = token_limit(model, tokenizer)
-        if answer is None:
-            _check_room(self._template, max_new_tokens, limit)
-            self.answer_ids = self._generated(max_new_tokens)
-        else:
-            self.answer_ids = _tokens_of_answer(tokenizer, answer)
-            _check_room(self._template, len(self.answer_ids), limit)
+        _check_last_token_stays(self._template)
+        given = None if answer is None else _tokens_of_answer(tokenizer, answer, prompt)
+        _check_room(self._template, max_new_tokens if given is None else len(given), token_limit(model, tokenizer))
+        self.answer_ids = self._generated(max_new_tokens) if given is None else given
         self.answer = tokenizer.decode(self.answer_ids) if answer is None else answer
         self.answer_tokens = tuple(tokenizer.decode([token]) for token in self.answer_ids)
         self._template = self._template.followed_by(self.answer_ids)
@@ -200,15 +208,30 @@ def _check_causal(model: Any) -> None:
         raise ArgumentError("model", type_of(model), expected)
 
 
-def _with_bos_token(prompt: Prompt, tokenizer: Any) -> Prompt:
-    """Prepend the beginning-of-sequence token to a text without any fixed token, so that no row is empty."""
-    nothing_fixed = not prompt.before and not prompt.after and not tokenizer.num_special_tokens_to_add()
-    bos_token = getattr(tokenizer, "bos_token", None)
-    return replace(prompt, before=bos_token) if nothing_fixed and bos_token else prompt
+def _answered(prompt: Prompt, tokenizer: Any, ablation: str | None, replacement: str | None) -> Prompt:
+    """Return a prompt that an answer follows: a text without any fixed token is begun, so that no row is empty."""
+    prompt = replace(prompt, answered=True)
+    bare = not prompt.before and not prompt.after and prompt.special_tokens is None
+    if bare and leaves_nothing(tokenizer, checked_ablation(tokenizer, ablation, replacement), replacement):
+        return replace(prompt, begin=getattr(tokenizer, "bos_token_id", None))
+    return prompt
 
 
-def _tokens_of_answer(tokenizer: Any, answer: Any) -> NDArray[np.int64]:
-    ids = tokenizer(answer, add_special_tokens=False)["input_ids"] if isinstance(answer, str) else []
+def _check_last_token_stays(template: Template) -> None:
+    if template.hides and template.players[-1] != FIXED:
+        hint = "The answer is predicted from the last token before it, hidden or not."
+        raise ArgumentError("ablation", "'hide'", "another ablation, or a `suffix`", hint)
+
+
+def _tokens_of_answer(tokenizer: Any, answer: Any, prompt: Prompt) -> NDArray[np.int64]:
+    """Return the tokens of an answer as they follow the prompt; alone, if the prompt's last token would change."""
+    known = isinstance(answer, str) and bool(answer)
+    alone, own, joint = (
+        list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]) if known else []
+        for text in (answer, prompt.complete, f"{prompt.complete}{answer}")
+    )
+    # Alone, some tokenizers put a space before the answer that is not there.
+    ids = joint[len(own) :] if joint[: len(own)] == own else alone
     if not ids:
         raise ArgumentError("answer", repr(answer), "a text of at least one token, or None for a generated one")
     if getattr(tokenizer, "unk_token_id", None) in ids:

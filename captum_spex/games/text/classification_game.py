@@ -15,8 +15,9 @@ from captum_spex.errors import ArgumentError
 from captum_spex.games.class_scores import OUTPUTS, class_labels, class_numbers, class_values
 from captum_spex.games.text.ablation import Ablation, Template
 from captum_spex.games.text.answer_scorer import padding_token
+from captum_spex.games.text.prompts import prompt_of
 from captum_spex.games.text.text_game import TextGame, TextSettings, checked_model
-from captum_spex.games.text.tokens import FIXED, prompt_of
+from captum_spex.games.text.tokens import FIXED
 from captum_spex.games.text.units import Span
 from captum_spex.masks import Masks, ends
 
@@ -38,6 +39,8 @@ class ClassificationGame(TextGame):
             token, else ``"delete"``.
         replacement: the text of ``ablation="string"``.
         prefix, suffix: texts before and after, never removed.
+        special_tokens: whether the tokenizer's special tokens stand around the prompt; default: yes, except for those
+            at the beginning where the prompt itself begins with them.
         second_text: the second text of a pair classifier, never removed.
         tokens_per_batch: the most tokens that the model receives at once; default 2,048 on a CPU, else 65,536.
         compile: whether to compile the model by ``torch.compile``.
@@ -70,6 +73,7 @@ class ClassificationGame(TextGame):
         replacement: str | None = None,
         prefix: str = "",
         suffix: str = "",
+        special_tokens: bool | None = None,
         second_text: str | None = None,
         tokens_per_batch: int | None = None,
         compile: bool = False,  # noqa: A002  # torch's own word
@@ -77,7 +81,8 @@ class ClassificationGame(TextGame):
         checked_model(model, tokenizer)
         _check_padding_token(model)
         self.output = checks.choice("output", output, OUTPUTS)
-        prompt = replace(prompt_of(tokenizer, text, prefix=prefix, suffix=suffix), second=second_text)
+        prompt = prompt_of(tokenizer, text, prefix=prefix, suffix=suffix, special_tokens=special_tokens)
+        prompt = replace(prompt, second=second_text)
         settings = TextSettings(unit, ablation, replacement, tokens_per_batch, compile)
         super().__init__(model, tokenizer, prompt, settings)
         _check_last_token_stays(model, self._template)

@@ -15,8 +15,8 @@ from captum_spex.evaluation.fingerprint import digest
 from captum_spex.games.text.ablation import Ablation
 from captum_spex.games.text.answer_scorer import padding_token
 from captum_spex.games.text.length_limit import token_limit
+from captum_spex.games.text.prompts import prompt_of
 from captum_spex.games.text.text_game import TextGame, TextSettings, checked_model
-from captum_spex.games.text.tokens import prompt_of
 from captum_spex.games.text.units import Span
 from captum_spex.masks import Masks
 
@@ -35,7 +35,8 @@ class SimilarityGame(TextGame):
         output: ``"cosine"`` or ``"dot"`` product of the embeddings.
         pooling: how the last hidden states become an embedding: their ``"mean"`` over the tokens in the attention mask,
             the ``"first"`` or the ``"last"`` of them.
-        unit, ablation, replacement, prefix, suffix, tokens_per_batch, compile: see `ClassificationGame`.
+        unit, ablation, replacement, prefix, suffix, special_tokens, tokens_per_batch, compile: see
+            `ClassificationGame`.
 
     Raises:
         ArgumentError: for an invalid argument, for instance a text that is longer than the model reads.
@@ -64,13 +65,14 @@ class SimilarityGame(TextGame):
         replacement: str | None = None,
         prefix: str = "",
         suffix: str = "",
+        special_tokens: bool | None = None,
         tokens_per_batch: int | None = None,
         compile: bool = False,  # noqa: A002  # torch's own word
     ) -> None:
         checked_model(model, tokenizer)
         self.output = checks.choice("output", output, _OUTPUTS)
         self._pooling = checks.choice("pooling", pooling, _POOLINGS)
-        prompt = prompt_of(tokenizer, text, prefix=prefix, suffix=suffix)
+        prompt = prompt_of(tokenizer, text, prefix=prefix, suffix=suffix, special_tokens=special_tokens)
         settings = TextSettings(unit, ablation, replacement, tokens_per_batch, compile)
         super().__init__(model, tokenizer, prompt, settings)
         self._query = self._query_embedding(query, tokenizer)

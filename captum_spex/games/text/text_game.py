@@ -17,8 +17,9 @@ from captum_spex.errors import ArgumentError
 from captum_spex.evaluation.fingerprint import digest, game_identity
 from captum_spex.games.text.ablation import checked_ablation, template_of
 from captum_spex.games.text.length_limit import check_length
+from captum_spex.games.text.prompts import Prompt
 from captum_spex.games.text.token_batches import BatchedGame
-from captum_spex.games.text.tokens import Prompt, Rows, tokens_of
+from captum_spex.games.text.tokens import Rows, tokens_of
 from captum_spex.games.text.units import Span
 from captum_spex.masks import Masks
 

@@ -1,4 +1,4 @@
-"""The text that a model reads, its tokens with the player of each, and rows of tokens padded to one length."""
+"""The tokens of a prompt with the player of each, and rows of tokens padded to one length."""
 
 from __future__ import annotations
 
@@ -12,60 +12,13 @@ from numpy.typing import NDArray
 
 from captum_spex.arrays import type_of
 from captum_spex.errors import ArgumentError
+from captum_spex.games.text.prompts import Encoded, Prompt, encoded
 from captum_spex.games.text.units import Span, spans_of
 
 FIXED = -1
 """The player of a token that is never removed."""
 
 Align = Literal["left", "right"]
-_PLACEHOLDER = "\ue000"  # of the text, while a chat template is rendered
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """A text between two fixed ones.
-
-    Attributes:
-        before, text, after: the model reads these three in a row.
-        second: the fixed second text of a pair classifier.
-        special_tokens: whether the tokenizer adds its own; a chat template has them already.
-    """
-
-    before: str
-    text: str
-    after: str
-    second: str | None = None
-    special_tokens: bool = True
-
-    @property
-    def complete(self) -> str:
-        """What the model reads."""
-        return self.before + self.text + self.after
-
-
-def prompt_of(
-    tokenizer: Any, text: str, *, prefix: str = "", suffix: str = "", system: str | None = None, chat: bool = False
-) -> Prompt:
-    """Return the prompt of a text, in the tokenizer's chat template if ``chat`` or a system prompt is given."""
-    if not isinstance(text, str):
-        raise ArgumentError("text", type_of(text), "a text")
-    if not text.strip():
-        raise ArgumentError("text", "an empty text", "a text with at least two players")
-    if not chat and system is None:
-        return Prompt(prefix, text, suffix)
-    if getattr(tokenizer, "chat_template", None) is None:
-        argument, got, expected = ("chat", "True", "False") if chat else ("system", "a system prompt", "None")
-        hint = "Use `prefix` and `suffix` instead."
-        raise ArgumentError(argument, got, f"{expected} for a tokenizer without a chat template", hint)
-    messages = [] if system is None else [{"role": "system", "content": system}]
-    messages.append({"role": "user", "content": prefix + _PLACEHOLDER + suffix})
-    rendered = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-    if rendered.count(_PLACEHOLDER) != 1:
-        got = f"one that contains it {rendered.count(_PLACEHOLDER)} times"
-        expected = "a chat template that contains the user's text once"
-        raise ArgumentError("chat", got, expected, "Use `prefix` and `suffix` instead.")
-    before, after = rendered.split(_PLACEHOLDER)
-    return Prompt(before, text, after, special_tokens=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,41 +57,36 @@ def tokens_of(tokenizer: Any, prompt: Prompt, unit: str | Sequence[Span]) -> Tok
         hint = "`AutoTokenizer.from_pretrained(...)` returns one."
         raise ArgumentError("tokenizer", type_of(tokenizer), "a fast tokenizer, which returns offsets", hint)
     spans = spans_of(prompt.text, unit)
-    encoded = tokenizer(
-        prompt.complete,
-        prompt.second,
-        add_special_tokens=prompt.special_tokens,
-        return_offsets_mapping=True,
-        truncation=False,
-        verbose=False,
-    )
-    places = _places(prompt, encoded)
+    found = encoded(tokenizer, prompt)
+    places = _places(prompt, found)
     if spans is None:
         spans, owners = _token_players(places)
     else:
         spans, owners = _span_players(places, spans, given=not isinstance(unit, str))
     names = tuple(prompt.text[start:end] for start, end in spans)
     _check_count(names, unit)
-    types = encoded.get("token_type_ids")
     return Tokens(
-        ids=np.asarray(encoded["input_ids"], dtype=np.int64),
+        ids=np.asarray(found.ids, dtype=np.int64),
         players=np.asarray(_with_blanks(owners), dtype=np.int64),
-        types=None if types is None else np.asarray(types, dtype=np.int64),
+        types=None if found.types is None else np.asarray(found.types, dtype=np.int64),
         spans=tuple(spans),
         names=names,
     )
 
 
-def _places(prompt: Prompt, encoded: Any) -> list[Span | None]:
+def _places(prompt: Prompt, found: Encoded) -> list[Span | None]:
     """Return the span of the visible part of each token: empty for white space, ``None`` outside of the text."""
     before, length = len(prompt.before), len(prompt.text)
     places: list[Span | None] = []
-    for (start, end), sequence in zip(encoded["offset_mapping"], encoded.sequence_ids(), strict=True):
-        piece = prompt.complete[start:end] if sequence == 0 else ""
+    for place in found.places:
+        if place is None:
+            places.append(None)
+            continue
+        start, end = place
+        piece = prompt.complete[start:end]
         visible = start + len(piece) - len(piece.lstrip()) - before
         within = 0 <= visible < length if piece.strip() else before < end <= before + length
-        inside = sequence == 0 and within
-        places.append((visible, min(end - before, length)) if inside else None)
+        places.append((visible, min(end - before, length)) if within else None)
     return places
 
 

@@ -14,7 +14,8 @@ from text_models import Asked, byte_tokenizer, roberta_tokenizer, slow_row, word
 
 from captum_spex.errors import ArgumentError, UnknownNameError
 from captum_spex.games.text.ablation import checked_ablation, template_of
-from captum_spex.games.text.tokens import Prompt, tokens_of
+from captum_spex.games.text.prompts import Prompt
+from captum_spex.games.text.tokens import tokens_of
 from captum_spex.games.text.units import spans_of
 
 TEXT = "Her acting  never impress\n"

@@ -16,7 +16,8 @@ from transformers import PreTrainedTokenizerFast
 
 from captum_spex.arrays import type_of
 from captum_spex.errors import ArgumentError
-from captum_spex.games.text.tokens import FIXED, Prompt, prompt_of, tokens_of
+from captum_spex.games.text.prompts import Prompt, prompt_of
+from captum_spex.games.text.tokens import FIXED, tokens_of
 from captum_spex.games.text.units import spans_of
 
 TOKENIZERS = {
@@ -48,7 +49,9 @@ def pieces(make, found, player):
 
 def asked_for(make, prompt, unit):
     spans = None if unit == "token" else spans_of(prompt.text, unit)
-    return Asked(make(), prompt.text, spans, prompt.before, prompt.after, prompt.second, prompt.special_tokens)
+    return Asked(
+        make(), prompt.text, spans, prompt.before, prompt.after, prompt.second, prompt.special_tokens is not False
+    )
 
 
 def assert_as_defined(make, prompt, unit):
