@@ -3,32 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.nn.functional import logsigmoid
 
 from captum_spex import checks
 from captum_spex.arrays import scalar
 from captum_spex.errors import ArgumentError, UnknownNameError
 
 OUTPUTS = ("logit", "margin", "log_prob")
+Function = Literal["softmax", "sigmoid", "none"]
+_FUNCTIONS = ("softmax", "sigmoid", "none")
+_OF_PROBLEMS = {
+    "multi_label_classification": "sigmoid",
+    "regression": "none",
+}  # others: softmax
 _MOST_SHOWN = 20  # classes in a message
 
 
-def class_values(scores: Tensor, targets: Sequence[int], output: str) -> Tensor:
+def function_of(given: str | None, config: Any, output: str, n_classes: int) -> str:
+    """Return the function that makes probabilities of logits: the given one, or that of the model's kind of problem.
+
+    Args:
+        given: ``"softmax"`` (one label is true), ``"sigmoid"`` (each may be), ``"none"``, or ``None``.
+        config: the model's configuration, if it has one.
+        output: one of `OUTPUTS`.
+        n_classes: the number of scores.
+
+    Raises:
+        ArgumentError: if the output needs other classes, or probabilities, and there are none.
+    """
+    function = _OF_PROBLEMS.get(str(getattr(config, "problem_type", None)), "softmax") if given is None else given
+    function = checks.choice("function_to_apply", function, _FUNCTIONS)
+    if n_classes == 1 and (output == "margin" or (output == "log_prob" and function != "sigmoid")):
+        raise ArgumentError("output", repr(output), "'logit' for a model with a single output")
+    if output == "log_prob" and function == "none":
+        hint = 'It has them with `function_to_apply="softmax"` or "sigmoid".'
+        raise ArgumentError("output", "'log_prob'", "'logit' or 'margin' for scores without probabilities", hint)
+    return function
+
+
+def class_values(scores: Tensor, targets: Sequence[int], output: str, function: str = "softmax") -> Tensor:
     """Return the logits of some classes, their margins over the largest other class, or their log-probabilities.
 
     Args:
         scores: logits, ``(rows, classes)``.
         targets: the classes.
         output: one of `OUTPUTS`.
+        function: what makes probabilities of them, see `function_of`.
 
     Returns:
         The values, ``(rows, len(targets))``.
     """
     if output == "log_prob":
-        scores = scores.log_softmax(dim=1)
+        scores = logsigmoid(scores) if function == "sigmoid" else scores.log_softmax(dim=1)
     chosen = scores[:, list(targets)]
     if output == "margin":
         others = [torch.cat([scores[:, :target], scores[:, target + 1 :]], dim=1) for target in targets]

@@ -17,7 +17,7 @@ from captum_spex.arrays import Floats, type_of
 from captum_spex.errors import ArgumentError, MaskError, UnknownNameError
 from captum_spex.evaluation.fingerprint import digest, game_identity
 from captum_spex.evaluation.torch_models import buffers_kept, check_mode, rounding_of
-from captum_spex.games.class_scores import OUTPUTS, class_labels, class_numbers, class_values
+from captum_spex.games.class_scores import OUTPUTS, Function, class_labels, class_numbers, class_values, function_of
 from captum_spex.masks import Masks, as_masks, ends, in_batches
 
 _FILLS = ("blur", "mean", "zero")
@@ -36,6 +36,8 @@ class ImageGame:
         target: the number of the class, or several; or their labels, if the model's configuration has ``id2label``;
             default: the class that the model predicts for the image.
         output: ``"logit"`` of the class; ``"margin"``: logit minus the largest of the other classes; ``"log_prob"``.
+        function_to_apply: what makes probabilities of logits: ``"softmax"`` where one label is true, ``"sigmoid"``
+            where each may be, ``"none"``; default: by the ``problem_type`` in the model's configuration, else softmax.
         fill: what absent parts show: ``"blur"``, the image blurred by a Gaussian whose standard deviation is a tenth of
             the shorter side; ``"mean"`` of each channel; ``"zero"``; or a tensor, an image of the same shape.
         batch_size: images per call of the model. In a run two masks are also evaluated alone, beside the budget: a
@@ -71,6 +73,7 @@ class ImageGame:
         *,
         target: int | str | Sequence[int | str] | Tensor | None = None,
         output: Literal["logit", "margin", "log_prob"] = "logit",
+        function_to_apply: Function | None = None,
         fill: Literal["blur", "mean", "zero"] | Tensor = "blur",
         batch_size: int = 64,
         allow_training: bool = False,
@@ -92,9 +95,9 @@ class ImageGame:
         self._fill = _fill_image(fill, self._image)
         self._batch_size = checks.integer("batch_size", batch_size)
         scores = self._scores(ends(self.n_players)[:1])
-        if scores.shape[1] == 1 and output != "logit":
-            raise ArgumentError("output", repr(output), "'logit' for a model with a single output")
-        labels = class_labels(getattr(model, "config", None), scores.shape[1])
+        config = getattr(model, "config", None)
+        self._function = function_of(function_to_apply, config, self.output, scores.shape[1])
+        labels = class_labels(config, scores.shape[1])
         self.targets = (int(scores[0].argmax()),) if target is None else class_numbers(target, labels)
         self.labels = tuple(labels[number] for number in self.targets)
 
@@ -102,7 +105,7 @@ class ImageGame:
         """Return the values, float64 ``(n_masks,)``, or ``(n_masks, n_outputs)`` where there are several classes."""
         masks = as_masks(masks, self.n_players)
         scores = torch.cat([self._scores(masks[rows]) for rows in self.plan_batches(masks)])
-        values = class_values(scores, self.targets, self.output).numpy()
+        values = class_values(scores, self.targets, self.output, self._function).numpy()
         return values[:, 0] if len(self.targets) == 1 else values
 
     def plan_batches(self, masks: Masks) -> list[NDArray[np.intp]]:
@@ -124,7 +127,7 @@ class ImageGame:
             "image": digest(list(self._image.flatten(0, 1))),  # row by row: a large tensor would only be sampled
             "segments": digest(list(self.segments)),
             "fill": digest(list(self._fill.flatten(0, 1))),
-            "question": f"{self.output} of {self.targets}",
+            "question": f"{self.output} of {self.targets}" + (f" by {self._function}" * (self.output == "log_prob")),
         }
         return game_identity(self, parts)
 

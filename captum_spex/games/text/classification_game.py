@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from captum_spex import checks
 from captum_spex.arrays import type_of
 from captum_spex.errors import ArgumentError
-from captum_spex.games.class_scores import OUTPUTS, class_labels, class_numbers, class_values
+from captum_spex.games.class_scores import OUTPUTS, Function, class_labels, class_numbers, class_values, function_of
 from captum_spex.games.text.ablation import Ablation, Template
 from captum_spex.games.text.answer_scorer import padding_token
 from captum_spex.games.text.prompts import prompt_of
@@ -31,6 +31,8 @@ class ClassificationGame(TextGame):
         text: the text to explain.
         target: the label or number of the class, or several; default: the class that the model predicts for the text.
         output: ``"logit"`` of the class; ``"margin"``: logit minus the largest of the other classes; ``"log_prob"``.
+        function_to_apply: what makes probabilities of logits: ``"softmax"`` where one label is true, ``"sigmoid"``
+            where each may be, ``"none"``; default: by the ``problem_type`` in the model's configuration, else softmax.
         unit: the players: ``"word"`` (separated by white space), ``"token"``, ``"sentence"``, or a list of
             (first character, one after the last); text between given spans is never removed.
         ablation: what replaces absent players: the tokenizer's ``"mask"``, ``"pad"`` or ``"unk"`` token for each of
@@ -68,6 +70,7 @@ class ClassificationGame(TextGame):
         *,
         target: str | int | Sequence[str | int] | None = None,
         output: Literal["logit", "margin", "log_prob"] = "logit",
+        function_to_apply: Function | None = None,
         unit: str | Sequence[Span] = "word",
         ablation: Ablation | None = None,
         replacement: str | None = None,
@@ -88,8 +91,7 @@ class ClassificationGame(TextGame):
         _check_last_token_stays(model, self._template)
         config: Any = model.config
         names = class_labels(config, int(config.num_labels))
-        if len(names) == 1 and output != "logit":
-            raise ArgumentError("output", repr(output), "'logit' for a model with a single output")
+        self._function = function_of(function_to_apply, config, self.output, len(names))
         self._n_classes = len(names)
         self.targets = (self._predicted(),) if target is None else class_numbers(target, names)
         self.labels = tuple(names[number] for number in self.targets)
@@ -98,18 +100,28 @@ class ClassificationGame(TextGame):
     def from_pipeline(cls, pipeline: Any, text: str, **settings: Any) -> ClassificationGame:
         """Return the game of a ``transformers.pipeline("text-classification")``.
 
+        The exponential of ``output="log_prob"`` is the pipeline's score of the target.
+
         Args:
             pipeline: the pipeline.
             text: the text to explain.
             settings: see `ClassificationGame`.
+
+        Raises:
+            ArgumentError: for another pipeline, or one that reads something else of the text, as it truncates it.
         """
         if getattr(pipeline, "task", None) not in ("text-classification", "sentiment-analysis"):
             got = f"{type_of(pipeline)} for {getattr(pipeline, 'task', 'no task')!r}"
             raise ArgumentError("pipeline", got, 'a `transformers.pipeline("text-classification")`')
-        return cls(pipeline.model, pipeline.tokenizer, text, **settings)
+        settings = {"function_to_apply": _function_of_pipeline(pipeline), **settings}
+        game = cls(pipeline.model, pipeline.tokenizer, text, **settings)
+        if not {"prefix", "suffix", "second_text", "special_tokens"} & settings.keys():
+            _check_read_by_pipeline(pipeline, text, game._template)
+        return game
 
     def _question(self) -> Mapping[str, str]:
-        return {"target": ", ".join(map(str, self.targets)), "output": self.output}
+        function = f" by {self._function}" if self.output == "log_prob" else ""
+        return {"target": ", ".join(map(str, self.targets)), "output": self.output + function}
 
     def _predicted(self) -> int:
         with torch.inference_mode():
@@ -124,7 +136,24 @@ class ClassificationGame(TextGame):
         return logits.float()
 
     def _values(self, masks: Masks) -> Tensor:
-        return class_values(self._logits(masks), self.targets, self.output)
+        return class_values(self._logits(masks), self.targets, self.output, self._function)
+
+
+def _function_of_pipeline(pipeline: Any) -> str | None:
+    """Return the function that a pipeline was told to apply, or applies to a single score."""
+    given = getattr(pipeline, "_postprocess_params", {}).get("function_to_apply")
+    if given is not None:
+        return str(getattr(given, "value", given))
+    config = pipeline.model.config
+    return "sigmoid" if config.num_labels == 1 and config.problem_type != "regression" else None
+
+
+def _check_read_by_pipeline(pipeline: Any, text: str, template: Template) -> None:
+    read = pipeline.preprocess(text, **getattr(pipeline, "_preprocess_params", {}))["input_ids"][0].tolist()
+    own = template.ids[~template.if_absent].tolist()
+    if read != own:
+        got = f"one that reads {len(read)} tokens of this text, where the text has {len(own)}"
+        raise ArgumentError("pipeline", got, "a pipeline that reads the complete text", "Explain a shorter text.")
 
 
 def _check_last_token_stays(model: Any, template: Template) -> None:

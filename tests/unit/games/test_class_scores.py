@@ -42,6 +42,37 @@ def test_values_of_classes(wrap, output, target, channels):
     assert wanted.std(axis=0).min() > 0.1
 
 
+class Labels(torch.nn.Module):
+    """A network whose labels each may be true."""
+
+    def __init__(self, problem):
+        super().__init__()
+        self.network = a_network()
+        self.config = SimpleNamespace(problem_type=problem)
+
+    def forward(self, images):
+        return self.network(images)
+
+
+@pytest.mark.parametrize(
+    ("problem", "given"), [("multi_label_classification", None), (None, "sigmoid"), ("regression", "sigmoid")]
+)
+def test_labels_that_are_not_exclusive_have_probabilities_of_their_own(problem, given):
+    network = Labels(problem).eval()
+    game = ImageGame(network, an_image(), (2, 2), target=[2, 0], output="log_prob", function_to_apply=given)
+    logits = network(game.under(every_mask(4))).detach().double()[:, [2, 0]].numpy()
+    assert_allclose(game(every_mask(4)), -np.log1p(np.exp(-logits)), **EXACT)
+    softmax = ImageGame(network, an_image(), (2, 2), target=[2, 0], output="log_prob", function_to_apply="softmax")
+    assert np.abs(softmax(every_mask(4)) - game(every_mask(4))).max() > 0.1
+    assert softmax.fingerprint != game.fingerprint
+
+
+@pytest.mark.parametrize(("problem", "given"), [("regression", None), (None, "none")])
+def test_scores_without_probabilities_are_refused(problem, given):
+    with pytest.raises(ArgumentError, match=r"`output`: expected 'logit' or 'margin' for scores without probabilities"):
+        ImageGame(Labels(problem).eval(), an_image(), (2, 2), output="log_prob", function_to_apply=given)
+
+
 @pytest.mark.parametrize("n_classes", [1, 2])
 def test_few_classes(n_classes):
     network = a_network(classes=n_classes)
