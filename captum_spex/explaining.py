@@ -126,6 +126,8 @@ def explain(
         checks.integer("batch_size", batch_size)
     check_backend(backend, adapter)
     n_players = question.n_players
+    if approximator is None and adapter.noisy:
+        approximator = ProxySpex(noisy=True)
     budget = default_budget(n_players) if budget is None else budget
     problem = _problem(n_players, budget, target_faithfulness, max_budget, question.index)
     problem, run = _started(problem, approximator, random_state)

@@ -48,6 +48,8 @@ class GameHooks(Protocol):
             influence each other there: two of them are then also evaluated alone, once in a run, beside the budget,
             and compared.
         rounding: relative rounding of the game's numbers, which such values may differ by; default that of float32.
+        noisy: whether evaluating a mask again may give another value: the default approximator is then
+            ``ProxySpex(noisy=True)``.
         diagnostics: facts about the values, for people; they are added to those of the result.
     """
 
@@ -58,6 +60,7 @@ class GameHooks(Protocol):
     output_layout: str
     batch_argument: str
     rounding: float
+    noisy: bool
     diagnostics: Mapping[str, Any]
 
     def plan_batches(self, masks: Masks) -> Iterable[ArrayLike]:

@@ -25,6 +25,7 @@ class GameAdapter:
     evaluate_packed: Callable[..., Any] | None
     make_executor: Callable[..., Any] | None
     batch_argument: str | None
+    noisy: bool | None
     has_layout: bool
 
     @classmethod
@@ -53,6 +54,7 @@ class GameAdapter:
             evaluate_packed=getattr(game, "evaluate_packed", None),
             make_executor=getattr(game, "make_executor", None),
             batch_argument=getattr(game, "batch_argument", None),
+            noisy=getattr(game, "noisy", None),
             has_layout=hasattr(game, "output_layout"),
         )
 

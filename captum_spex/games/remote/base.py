@@ -49,7 +49,7 @@ class RemoteGame(ABC, Generic[Reply]):
         check_system(setting.endpoint, setting.system)
         checks.integer("max_in_flight", setting.max_in_flight)
         self._setting, self._options = setting, options
-        self._lock = Lock()
+        self._lock, self._counting = Lock(), Lock()
         self._is_checked = not checks.flag("check", setting.check)
         self._first_values: dict[bytes, float] = {}  # what the check asked, for the run
         self._facts: dict[str, Any] = {}
@@ -97,7 +97,7 @@ class RemoteGame(ABC, Generic[Reply]):
 
     def answer_each(self, masks: Masks) -> Iterator[tuple[int, float]]:
         """Yield the row and the value of every mask as soon as it is known, in any order."""
-        if len(masks):
+        if not self._is_checked and not all(map(self._is_known, masks)):
             self._check_once()
         known = {row: self._first_values.pop(mask.tobytes(), None) for row, mask in enumerate(masks)}
         yield from ((row, value) for row, value in known.items() if value is not None)
@@ -119,7 +119,7 @@ class RemoteGame(ABC, Generic[Reply]):
                 masks[1, 1:] = True  # nothing at all may be no prompt
             alone = [self._ask(mask, Event()) for mask in masks]
             if self._setting.max_in_flight > 1:
-                calls = answers_in_flight(lambda row, stopped: self._ask(masks[row], stopped), 2, 2)
+                calls = answers_in_flight(lambda row, stopped: self._ask_afresh(masks[row], stopped), 2, 2)
                 together = dict(calls)
                 self._compare(alone, [together[0], together[1]])
             pairs = zip(masks, alone, strict=True)
@@ -136,6 +136,14 @@ class RemoteGame(ABC, Generic[Reply]):
     @abstractmethod
     def _ask(self, mask: Masks, stopped: Event) -> Reply:
         """Ask about one mask."""
+
+    def _ask_afresh(self, mask: Masks, stopped: Event) -> Reply:
+        """Ask about one mask, even if the answer is known."""
+        return self._ask(mask, stopped)
+
+    def _is_known(self, mask: Masks) -> bool:
+        """Whether the answer to a mask is known without asking."""
+        return False
 
     @abstractmethod
     def _worth(self, reply: Reply) -> float:

@@ -356,6 +356,25 @@ def generated(response: Mapping[str, Any]) -> str:
     return text
 
 
+def final_answer(response: Mapping[str, Any]) -> tuple[str, bool]:
+    """Return the answer that the model generated, without its thoughts, and whether it was cut.
+
+    Raises:
+        GameError: if it does not come to an answer, or the response has another form.
+    """
+    try:
+        choice = _choice(response)
+        text = choice.get("text") or (choice.get("message") or {}).get("content") or ""
+        is_cut = choice.get("finish_reason") == "length"
+    except (AttributeError, KeyError, TypeError) as error:
+        raise refused(f"`base_url`: cannot read the server's response ({error!r}): {_excerpt(response)}") from error
+    _, end, answer = str(text).rpartition("</think>")
+    if not end and (_THOUGHT.match(str(text)) or (is_cut and not text)):
+        hint = f"Give more `max_new_tokens`. {_NO_THOUGHTS}"
+        raise refused(f"`max_new_tokens`: expected an answer, got a thought without an end, {text[:40]!r}. {hint}")
+    return (answer.lstrip() if end else str(text)), is_cut
+
+
 def _choice(response: Mapping[str, Any]) -> Mapping[str, Any]:
     choices: Sequence[Mapping[str, Any]] | None = response.get("choices")
     if not choices:
