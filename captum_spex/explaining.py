@@ -64,7 +64,7 @@ def explain(
     approximator: Approximator | None = None,
     random_state: RandomState = None,
     batch_size: int | None = None,
-    show_progress: bool = False,
+    show_progress: bool | str = False,
     names: Sequence[str] | None = None,
     max_terms: int = MAX_TERMS,
     store: StoreArgument = None,
@@ -88,7 +88,7 @@ def explain(
         approximator: the algorithm; default `ProxySpex()`.
         random_state: seed or generator; the same seed gives the same masks and the same result.
         batch_size: masks per call of the game; default: as the game's method ``plan_batches`` says, else 1,024.
-        show_progress: show a progress bar.
+        show_progress: show a progress bar; a text is its title.
         names: names of the players, for display; default: ``names`` of a game that also has ``n_players``.
         max_terms: how many terms of order 2 and more to keep, the largest first; all of order 1 are kept.
         store: a file to which every evaluated batch is written before the next is evaluated, so that a run that was

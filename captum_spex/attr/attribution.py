@@ -59,6 +59,11 @@ class SpexAttribution(captum.ShapleyValueSampling):  # type: ignore[misc]
     ) -> Any:
         """Attribute the output to features, and on request to groups of features.
 
+        Returns ``attributions``, with ``return_interactions=True`` the pair ``(attributions, interactions)``. Of one
+        example and one output, ``interactions`` is one `captum_spex.Interactions`; of several examples a list of one
+        for each, of several outputs (``multi_output=True``) a list of one for each, of both a list over examples of
+        lists over outputs. A model that returns one value for a whole batch has one example.
+
         The positional arguments are those of ``captum.attr.KernelShap.attribute``, in the same order.
 
         Args:
@@ -76,7 +81,7 @@ class SpexAttribution(captum.ShapleyValueSampling):  # type: ignore[misc]
                 evaluated alone, beside ``n_samples``: a model whose rows influence each other is refused. Default: 1
             return_input_shape: return attributions in the shape of the inputs, else one number per player.
                 Default: True
-            show_progress: show a progress bar. Default: False
+            show_progress: show a progress bar, which begins with the name of the class. Default: False
             return_interactions: also return the interactions. Default: False
             interaction_index: index of the interactions, see `captum_spex.indices.NAMES`; attributions are always
                 Shapley values. Default: "SII"
@@ -84,7 +89,8 @@ class SpexAttribution(captum.ShapleyValueSampling):  # type: ignore[misc]
             random_state: seed of the masks. Default: None
             multi_output: explain every output of a model with several (no target). Default: only inside
                 ``LLMAttribution``.
-            feature_names: names of the players, for the interactions. Default: None
+            feature_names: names of the players, for the interactions. Default: None, numbers; for several inputs such
+                as ``"input 0[2]"``, or ``"group 3 of input 0 and input 1"``.
             store: a file in which every evaluated batch is kept, so that a stopped run resumes where it stopped: a
                 path, if ``forward_func`` is a torch module or a method of one, else a `captum_spex.evaluation.Store`
                 with a fingerprint. Default: None
@@ -95,8 +101,7 @@ class SpexAttribution(captum.ShapleyValueSampling):  # type: ignore[misc]
             *Tensor* or *tuple[Tensor, ...]* of **attributions** in the shape of the inputs (outputs, if several, after
             the examples; one example if the model returns one value for a whole batch), with the dtype of floating
             inputs and their device; they sum to ``f(inputs) - f(baselines)``. With ``return_input_shape=False`` a
-            tensor ``(examples, n_players)``. With ``return_interactions=True`` a pair of those and the
-            `captum_spex.Interactions`: one, or a list over examples and, in it, over outputs, where there are several.
+            tensor ``(examples, n_players)``. With ``return_interactions=True`` a pair of those and the interactions.
 
         Raises:
             ArgumentError: an argument that cannot be used (a ``ValueError``), before the model is called; a missing
@@ -141,6 +146,7 @@ class SpexAttribution(captum.ShapleyValueSampling):  # type: ignore[misc]
         approximator = self.approximator
         if device.type == "cuda" and isinstance(approximator, ProxySpexApproximator) and approximator.device is None:
             approximator = replace(approximator, device=device)
+        request = replace(request, title=request.title or f"{self.get_name()} attribution")
         return request.explained(game, approximator, self.default_n_samples(game.n_players))
 
 

@@ -74,6 +74,9 @@ class LayerProxySpex(captum.LayerAttribution, captum.PerturbationAttribution):  
     ) -> Any:
         """Attribute the output to the activations of the layer, and on request to groups of them.
 
+        Returns ``attributions``, or the pair ``(attributions, interactions)``: one object, or lists of them for
+        several examples or outputs, as `ProxySpex.attribute` does.
+
         The positional arguments are those of ``captum.attr.LayerFeatureAblation.attribute``, in the same order, then
         ``n_samples`` and ``show_progress``.
 
@@ -108,6 +111,8 @@ class LayerProxySpex(captum.LayerAttribution, captum.PerturbationAttribution):  
             GameError: if the model returns the wrong number of rows, NaN or infinity.
         """
         request = TensorRequest(
+            title=f"{self.get_name()} attribution",
+            noun="activation",
             inputs=inputs,
             baselines=layer_baselines,
             target=target,

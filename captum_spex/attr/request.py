@@ -11,7 +11,7 @@ from torch import Tensor
 from captum_spex import checks
 from captum_spex.approximators import Approximator
 from captum_spex.arrays import scalar, type_of
-from captum_spex.attr.tensor_game import TensorGame, baselines_of, players_of
+from captum_spex.attr.tensor_game import TensorGame, baselines_of, names_of, players_of
 from captum_spex.checks import RandomState
 from captum_spex.compat import captum
 from captum_spex.errors import ArgumentError, in_words
@@ -38,6 +38,7 @@ class Request:
     show_progress: bool = False
     feature_names: Sequence[str] | None = None
     store: StoreArgument = None
+    title: str = ""  # of the progress bar
 
     def __post_init__(self) -> None:
         size, budget = self.perturbations_per_eval, self.n_samples
@@ -59,7 +60,7 @@ class Request:
                 approximator=approximator,
                 random_state=self.random_state,
                 batch_size=self.perturbations_per_eval,
-                show_progress=self.show_progress,
+                show_progress=(self.title or True) if self.show_progress else False,
                 names=self.feature_names,
                 store=self.store,
             )
@@ -83,6 +84,7 @@ class TensorRequest(Request):
     return_interactions: bool = False
     multi_output: bool | None = None
     allow_training: bool = False
+    noun: str = "input"  # in names of players
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -102,7 +104,7 @@ class TensorRequest(Request):
         """
         check_mode("forward_func", forward_func, self.allow_training)
         tensors = checked_inputs(self.inputs)
-        players, n_players = players_of(self.feature_mask, tensors)
+        players, ids = players_of(self.feature_mask, tensors)
         several = self.multi_output
         if several is None:  # Captum's own wrapper of language models returns one output per token
             several = isinstance(getattr(forward_func, "__self__", None), captum.BaseLLMAttribution)
@@ -111,7 +113,8 @@ class TensorRequest(Request):
             inputs=tensors,
             baselines=baselines_of(self.baselines, tensors),
             players=players,
-            n_players=n_players,
+            n_players=len(ids),
+            names=names_of(players, None if self.feature_mask is None else ids, self.noun),
             target=self.target,
             additional_forward_args=captum.format_additional_forward_args(self.additional_forward_args),
             multi_output=several,
@@ -126,8 +129,9 @@ def checked_inputs(inputs: Any) -> tuple[Tensor, ...]:
         got = type_of(inputs) if given else "an empty tuple"
         raise ArgumentError("inputs", got, "a tensor or a tuple of tensors")
     tensors = tuple(tensor.detach() for tensor in captum.format_tensor_into_tuples(inputs))
+    has_features = any(tensor.numel() for tensor in tensors)  # one may be empty beside others, as in Captum
     for tensor in tensors:
-        if tensor.dim() == 0 or tensor.numel() == 0:
+        if tensor.dim() == 0 or not has_features or not len(tensor):
             raise ArgumentError("inputs", f"shape {tuple(tensor.shape)}", "at least one example with one feature")
         if len(tensor) != len(tensors[0]):
             got = f"{len(tensors[0])} and {len(tensor)}"

@@ -8,15 +8,19 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from captum_spex.arrays import scalar, type_of
+from captum_spex.attr.targets import chosen, places_of, wrong_target
 from captum_spex.compat import captum
 from captum_spex.errors import ArgumentError, GameError, MaskError
 from captum_spex.evaluation.fingerprint import digest, digestible
-from captum_spex.evaluation.torch_models import buffers_kept, rounding_of
+from captum_spex.evaluation.torch_models import buffers_kept, logits_of, rounding_of
 from captum_spex.masks import Masks
+
+_MOST_NAMES = 1 << 14  # elements of several inputs
 
 
 @dataclass
@@ -35,6 +39,7 @@ class TensorGame:
         additional_forward_args: further arguments of the model.
         multi_output: whether a model with several outputs and no target is explained output by output.
         allow_training: whether the model may be in training mode; its buffers then keep their values.
+        names: names of the players, where there are several inputs.
         output_shape: shape of one example's output, known after the first call; ``()`` for a single number.
         per_batch: whether the model returns one value per batch, known after the first call.
         rounding: relative rounding of the coarsest numbers that were seen, of inputs, parameters and outputs.
@@ -49,6 +54,7 @@ class TensorGame:
     additional_forward_args: tuple[Any, ...] | None
     multi_output: bool
     allow_training: bool = False
+    names: tuple[str, ...] | None = None
     output_shape: tuple[int, ...] = field(default=(), init=False)
     per_batch: bool = field(default=False, init=False)
     rounding: float = field(init=False)
@@ -56,6 +62,7 @@ class TensorGame:
 
     def __post_init__(self) -> None:
         self.rounding = rounding_of(self.forward_func, *self.inputs)
+        self._places = places_of(self.target, self.n_examples)
 
     @property
     def n_examples(self) -> int:
@@ -100,12 +107,16 @@ class TensorGame:
             output = captum.run_forward(
                 self.forward_func,
                 self._perturbed(masks),
-                captum.expand_target(self.target, n_masks),
+                None,
                 captum.expand_additional_forward_args(self.additional_forward_args, n_masks),
             )
-        output = _as_tensor(output)
+        output = _as_tensor(logits_of(output))
         self.rounding = max(self.rounding, rounding_of(output))
-        return self._rows(output, n_masks)
+        explained = chosen(output, self.target, self._places)
+        self._set_layout(explained, n_masks)
+        if self.output_shape and not self.multi_output:
+            raise wrong_target(self.target, output)
+        return explained.to("cpu", torch.float64).reshape(n_masks, -1)
 
     def _perturbed(self, masks: Masks) -> tuple[Tensor, ...]:
         present = torch.from_numpy(masks)
@@ -113,10 +124,10 @@ class TensorGame:
         for original, baseline, players in zip(self.inputs, self.baselines, self.players, strict=True):
             own = present.to(original.device)[:, players]  # (n_masks, 1 or examples, ...)
             rows = torch.where(own, original, baseline)
-            perturbed.append(rows.reshape(-1, *original.shape[1:]))
+            perturbed.append(rows.reshape(len(masks) * len(original), *original.shape[1:]))
         return tuple(perturbed)
 
-    def _rows(self, output: Tensor, n_masks: int) -> Tensor:
+    def _set_layout(self, output: Tensor, n_masks: int) -> None:
         n_rows = n_masks * self.n_examples
         if output.dim() and len(output) == n_rows:
             self.per_batch = False
@@ -135,21 +146,13 @@ class TensorGame:
             )
         n_outputs = output.numel() // (1 if self.per_batch else n_rows)
         self.output_shape = () if n_outputs == 1 else tuple(output.shape[1:])
-        if n_outputs != 1 and not self.multi_output:
-            raise ArgumentError(
-                "target",
-                f"{self.target!r} for a model with {n_outputs} outputs",
-                f"the output to explain, for instance 0 to {n_outputs - 1}",
-                "`multi_output=True` explains every output, from the same evaluations.",
-            )
-        return output.to("cpu", torch.float64).reshape(n_masks, -1)
 
 
-def players_of(feature_mask: Any, inputs: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], int]:
+def players_of(feature_mask: Any, inputs: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], Tensor]:
     """Check a feature mask and number its groups 0, 1, ... in the order of their ids.
 
     Returns:
-        For every input a tensor ``(1 or batch, ...)`` of players on the input's device, and their number.
+        For every input a tensor ``(1 or batch, ...)`` of players on the input's device, and the id of each player.
     """
     given = feature_mask if isinstance(feature_mask, tuple) else (feature_mask,)
     if feature_mask is not None and not all(isinstance(mask, Tensor) for mask in given):
@@ -166,7 +169,7 @@ def players_of(feature_mask: Any, inputs: tuple[Tensor, ...]) -> tuple[tuple[Ten
             raise MaskError(name, f"shape {tuple(mask.shape)}", expected)
     if feature_mask is None:  # ids are consecutive already
         own = tuple(mask.to(tensor.device) for mask, tensor in zip(masks, inputs, strict=True))
-        return own, sum(mask.numel() for mask in masks)
+        return own, torch.arange(sum(mask.numel() for mask in masks))
     device = inputs[0].device
     ids, numbered = torch.unique(torch.cat([mask.to(device).reshape(-1) for mask in masks]), return_inverse=True)
     pieces = torch.split(numbered, [mask.numel() for mask in masks])
@@ -175,7 +178,33 @@ def players_of(feature_mask: Any, inputs: tuple[Tensor, ...]) -> tuple[tuple[Ten
         shaped = piece.reshape(mask.shape).to(tensor.device)
         per_example = shaped.dim() == tensor.dim() and len(shaped) == len(tensor)
         players.append(shaped.expand(tensor.shape if per_example else (1, *tensor.shape[1:])))
-    return tuple(players), len(ids)
+    return tuple(players), ids
+
+
+def names_of(players: tuple[Tensor, ...], ids: Tensor | None, noun: str = "input") -> tuple[str, ...] | None:
+    """Return names of the players of several inputs that say which input, ``None`` for those of one.
+
+    Args:
+        players: see `players_of`.
+        ids: the ids of groups; ``None`` if every element is a player.
+        noun: what an input is called.
+
+    Example:
+        >>> names_of((torch.tensor([[0, 1]]), torch.tensor([[[2]]])), None)
+        ('input 0[0]', 'input 0[1]', 'input 1[0, 0]')
+    """
+    filled = [number for number, own in enumerate(players) if own.numel()]
+    if len(filled) < 2 or sum(players[number][0].numel() for number in filled) > _MOST_NAMES:
+        return None
+    if ids is None:
+        places = [(number, place) for number in filled for place in np.ndindex(players[number].shape[1:])]
+        return tuple(f"{noun} {number}{list(place) or ''}" for number, place in places)
+    inputs_of: list[list[int]] = [[] for _ in ids]
+    for number in filled:
+        for player in torch.unique(players[number]).tolist():
+            inputs_of[player].append(number)
+    words = [" and ".join(f"{noun} {number}" for number in own) for own in inputs_of]
+    return tuple(f"group {group} of {own}" for group, own in zip(ids.tolist(), words, strict=True))
 
 
 def baselines_of(baselines: Any, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

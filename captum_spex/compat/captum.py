@@ -11,7 +11,6 @@ with imported_for(CAPTUM):
     from captum._utils.common import (
         _expand_additional_forward_args as expand_additional_forward_args,
     )
-    from captum._utils.common import _expand_target as expand_target
     from captum._utils.common import _format_additional_forward_args as format_additional_forward_args
     from captum._utils.common import _format_baseline as format_baseline
     from captum._utils.common import _format_feature_mask as format_feature_mask
@@ -49,7 +48,6 @@ __all__ = [
     "TextTemplateInput",
     "TextTokenInput",
     "expand_additional_forward_args",
-    "expand_target",
     "format_additional_forward_args",
     "format_baseline",
     "format_feature_mask",

@@ -41,7 +41,7 @@ class Evaluator:
         budget: largest number of distinct masks that may be evaluated.
         batch_size: masks per call of the game; default: the batches that the game's method ``plan_batches`` returns,
             else 1,024.
-        show_progress: show a progress bar on standard error, until `close` is called.
+        show_progress: show a progress bar on standard error, until `close` is called; a text is its title.
         store: an open store, in which masks are looked up before they are evaluated, and to which every batch is
             added before the next is evaluated.
         backend: where the game is called: None, in this process, or ``"joblib"``, in processes as joblib is configured
@@ -62,7 +62,7 @@ class Evaluator:
         *,
         budget: int,
         batch_size: int | None = None,
-        show_progress: bool = False,
+        show_progress: bool | str = False,
         store: Store | None = None,
         backend: Backend = None,
         asks_alone: bool = True,
@@ -75,7 +75,8 @@ class Evaluator:
             self._game.set_layout(store.layout)  # before a copy of the game goes to workers
         self._executor = executor_of(self._game, batch_size, backend)
         # Even a bar that is switched off takes a lock that forked processes share: one of them killed there stops all.
-        self._bar = tqdm(total=0, desc="evaluations", unit="eval") if show_progress else None
+        title = show_progress if isinstance(show_progress, str) else "evaluations"
+        self._bar = tqdm(total=0, desc=title, unit="eval") if show_progress else None
         self._chunks: list[tuple[Keys, Floats]] = []  # joined when they are read: a game may have many batches
         self._n_evaluations = 0
         self._n_replicates: dict[int, int] = {}  # how often masks were evaluated again, by their keys

@@ -73,6 +73,12 @@ def buffers_kept(function: Any) -> Iterator[None]:
                 buffer.copy_(value)
 
 
+def logits_of(returned: Any) -> Any:
+    """Return the ``logits`` of an output of transformers, a dictionary or a named tuple; of others all that came."""
+    logits = returned.get("logits") if isinstance(returned, Mapping) else getattr(returned, "logits", None)
+    return logits if hasattr(logits, "shape") else returned
+
+
 def rounding_of(*things: Any) -> float:
     """Return the relative rounding of the coarsest floating numbers among tensors and modules, at least of float32.
 

@@ -13,6 +13,7 @@ from torch import nn
 from captum_spex.arrays import Floats, as_array, type_of
 from captum_spex.compat.shap import models
 from captum_spex.errors import GameError
+from captum_spex.evaluation.torch_models import logits_of
 
 
 class Once:
@@ -72,9 +73,7 @@ def as_outputs(returned: Any, n_rows: int) -> Floats:
     Raises:
         GameError: if it is anything else than numbers for each row, saying what came.
     """
-    logits = returned.get("logits") if isinstance(returned, Mapping) else getattr(returned, "logits", None)
-    if logits is not None:
-        return as_outputs(logits, n_rows)
+    returned = logits_of(returned)
     if isinstance(returned, Mapping):
         raise _no_outputs(f"a dictionary of {list(returned)[:5]}", n_rows, "['name']")
     if isinstance(returned, list | tuple) and _is_structure(returned, n_rows):

@@ -112,7 +112,36 @@ ROWS = "a list of `Interactions`, one for each row"
 TENSORS = "a tensor or a tuple of tensors"
 PROXIES = r"a name, `GaussianProcess\(\)`, `BoostedTrees\(\)`, an object with a method `surrogates`, or a tuple"
 
+PLACES = "None, an integer, a tuple of integers, or a list of these for the examples"
+
 BAD = [
+    *[
+        ("attribute", {"target": wrong}, ArgumentError, f"`target`: expected {PLACES}, got {re.escape(repr(wrong))}")
+        for wrong in ("cat", 1.0, True, (), (0, "cat"))
+    ],
+    *[
+        ("attribute", {"target": wrong}, ArgumentError, f"`target`: expected {PLACES}, got {got}")
+        for wrong, got in (
+            (["cat", "dog"], "'cat'"),
+            ([0, 1.5], "1.5"),
+            (torch.zeros(2), "0.0"),
+            (torch.zeros(2, 2, dtype=torch.int64), r"a tensor of shape \(2, 2\), torch.int64"),
+        )
+    ],
+    ("attribute", {"target": [0]}, ArgumentError, "`target`: expected one for each of the 2 examples, got 1 targets"),
+    (
+        "attribute", {"target": torch.arange(3)}, ArgumentError,
+        "`target`: expected one for each of the 2 examples, got 3 targets",
+    ),
+    (
+        "attribute", {"target": [(0, 1), (0,)]}, ArgumentError,
+        r"`target`: expected tuples of the same length, got \[\(0, 1\), \(0,\)\]",
+    ),
+    ("attribute", {"allow_training": "yes"}, ArgumentError, "`allow_training`: expected True or False, got 'yes'"),
+    (
+        "attribute", {"model": torch.nn.Sequential(torch.nn.Linear(4, 1), torch.nn.Dropout())}, ArgumentError,
+        "`forward_func`: expected a model in evaluation mode, got '1', a Dropout, in training mode",
+    ),
     *[
         ("explain", {"budget": wrong}, BudgetError, f"`budget`: expected {AT_LEAST_2}, got {wrong!r}")
         for wrong in (1, 0, -5, 100.0, True, "100", "all")
@@ -425,6 +454,34 @@ def test_games_that_change_their_number_of_outputs(rest, got):
 
     with pytest.raises(GameError, match=f"`game`: expected 2 outputs per mask, as in the batches before, got {got}"):
         captum_spex.explain(game, 9, budget=50, batch_size=10)
+
+
+OF_13_TIMES_6_TIMES_8 = (
+    r"`target`: expected a tuple \(channel, row, column\) from \(0, 0, 0\) to \(12, 5, 7\), got {} for a model with "
+    r"outputs of shape \(13, 6, 8\)\. `multi_output=True` explains every output"
+)
+
+
+@pytest.mark.parametrize("target", [None, 12, 47, -14, (12,), (13, 0, 0), (0, 6, 0), (0, 0, 0, 0), [(0, 0), (12, 6)]])
+@pytest.mark.parametrize("size", [1, 8])
+def test_targets_that_a_model_of_several_dimensions_does_not_have(target, size):
+    model = Counting(lambda x: x.sum(dim=1)[:, None, None, None].expand(-1, 13, 6, 8))
+    with pytest.raises(ArgumentError, match=OF_13_TIMES_6_TIMES_8.format(re.escape(repr(target)))):
+        ProxySpex(model).attribute(X, target=target, perturbations_per_eval=size)
+    assert model.n_calls == 1
+
+
+@pytest.mark.parametrize("target", [3, -4, (0, 0), [0, 3], torch.tensor([0, 3])])
+def test_targets_that_a_model_does_not_have(target):
+    for model, said in (
+        (
+            three_sums,
+            rf"expected the output to explain, for instance 0 to 2, got {re.escape(repr(target))} for a model",
+        ),
+        (sums, "expected None for a model that returns one number for each row, got"),
+    ):
+        with pytest.raises(ArgumentError, match=f"`target`: {said}"):
+            ProxySpex(model).attribute(X, target=target)
 
 
 def test_a_target_is_missing():

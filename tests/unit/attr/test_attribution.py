@@ -16,7 +16,8 @@ from numpy.testing import assert_allclose
 from torch.testing import assert_close
 
 from captum_spex import approximators as algorithms
-from captum_spex.attr import ProxySpex, Spex
+from captum_spex.attr import LayerProxySpex, ProxySpex, Spex
+from captum_spex.errors import ArgumentError
 from captum_spex.explaining import default_budget
 
 
@@ -95,11 +96,74 @@ def test_a_label_that_reads_well():
     assert ProxySpex.get_name() == "Proxy Spex"
 
 
-def test_progress_is_shown_on_standard_error(capsys):
-    ProxySpex(MODEL).attribute(X, target=0, show_progress=True)
+@pytest.mark.parametrize(
+    ("method", "title"),
+    [
+        (ProxySpex(MODEL), "Proxy Spex"),
+        (Spex(MODEL), "Spex"),
+        (LayerProxySpex(MODEL, MODEL[0]), "Layer Proxy Spex"),
+        (type("KernelShap", (ProxySpex,), {})(MODEL), "Kernel Shap"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 3])
+def test_progress_is_shown_on_standard_error(capsys, method, title, size):
+    arguments = {"layer_mask": torch.arange(8)[None] % 5} if isinstance(method, LayerProxySpex) else {}
+    method.attribute(X, target=0, show_progress=True, perturbations_per_eval=size, **arguments)
     shown = capsys.readouterr()
     assert shown.out == ""
+    assert f"{title} attribution: 100%" in shown.err
     assert "32/32" in shown.err
+    method.attribute(X, target=0, perturbations_per_eval=size, **arguments)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("empty_first", [False, True])
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("size", [1, 7])
+def test_an_empty_tensor_beside_a_full_one(empty_first, masked, size):
+    """As `KernelShap` takes it: it has no players, and attributions of its own shape."""
+    full, empty = X[:2], torch.zeros(2, 0)
+    order = (lambda *pair: pair[::-1]) if empty_first else (lambda *pair: pair)
+
+    def forward(*inputs):
+        x, nothing = order(*inputs)
+        assert nothing.shape == (len(x), 0)
+        return MODEL(torch.cat([x, nothing], dim=1))
+
+    groups, none = torch.tensor([[0, 0, 3, 5, 3]]), torch.zeros(1, 0, dtype=torch.int64)
+    arguments = {"feature_mask": order(groups, none)} if masked else {}
+    method = ProxySpex(forward)
+    found = order(*method.attribute(order(full, empty), target=1, perturbations_per_eval=size, **arguments))
+    assert found[1].shape == (2, 0)
+    assert_close(found[0], exact_captum(MODEL, full, target=1, **({"feature_mask": groups} if masked else {})))
+    flat = method.attribute(order(full, empty), target=1, return_input_shape=False, **arguments)
+    assert flat.shape == (2, 3 if masked else 5)
+
+
+def test_empty_inputs_alone_are_refused():
+    for inputs in (torch.zeros(2, 0), (torch.zeros(2, 0), torch.zeros(2, 0, 3)), torch.zeros(0, 5)):
+        with pytest.raises(ArgumentError, match="`inputs`: expected at least one example with one feature, got shape"):
+            ProxySpex(MODEL).attribute(inputs)
+
+
+def test_names_of_several_inputs_say_which():
+    def forward(x, y):
+        return x[:, 0] * y[:, 1, 0] + x[:, 1]
+
+    inputs = torch.ones(1, 2), torch.ones(1, 2, 1)
+    _, found = ProxySpex(forward).attribute(inputs, return_interactions=True)
+    assert found.names == ("input 0[0]", "input 0[1]", "input 1[0, 0]", "input 1[1, 0]")
+    assert found["input 0[0]", "input 1[1, 0]"] == pytest.approx(1.0)
+    masks = torch.tensor([[4, 7]]), torch.tensor([[[9], [4]]])
+    _, groups = ProxySpex(forward).attribute(inputs, feature_mask=masks, return_interactions=True)
+    assert groups.names == ("group 4 of input 0 and input 1", "group 7 of input 0", "group 9 of input 1")
+    assert groups[("group 4 of input 0 and input 1",)] == pytest.approx(1.0)
+    _, own = ProxySpex(forward).attribute(inputs, return_interactions=True, feature_names=list("abcd"))
+    assert own.names == tuple("abcd")
+    _, single = ProxySpex(lambda x: x[:, 0]).attribute(inputs[0], return_interactions=True)
+    assert single.names is None
+    _, beside = ProxySpex(lambda x, y: x[:, 0]).attribute((inputs[0], torch.ones(1, 0)), return_interactions=True)
+    assert beside.names is None
 
 
 def test_there_is_no_asynchronous_attribution():
