@@ -116,6 +116,7 @@ class LayerProxySpex(captum.LayerAttribution, captum.PerturbationAttribution):  
             inputs=inputs,
             baselines=layer_baselines,
             target=target,
+            additional_forward_args=additional_forward_args,
             feature_mask=layer_mask,
             perturbations_per_eval=perturbations_per_eval,
             n_samples=n_samples,
@@ -129,11 +130,16 @@ class LayerProxySpex(captum.LayerAttribution, captum.PerturbationAttribution):  
             store=store,
             allow_training=allow_training,
         )
-        check_mode("forward_func", (self.forward_func, self.layer), request.allow_training)
-        tensors = checked_inputs(inputs)
-        arguments = (*tensors, *(captum.format_additional_forward_args(additional_forward_args) or ()))
-        side = _Side(self.layer, checks.flag("attribute_to_layer_input", attribute_to_layer_input))
-        with buffers_kept((self.forward_func, self.layer)):
+        return self._answer(request, checks.flag("attribute_to_layer_input", attribute_to_layer_input))
+
+    def _answer(self, request: TensorRequest, is_input: bool) -> Any:
+        """Answer a request about the model's inputs for the activations of the layer."""
+        called = (self.forward_func, self.layer)
+        check_mode("forward_func", called, request.allow_training)
+        tensors = checked_inputs(request.inputs)
+        arguments = (*tensors, *(captum.format_additional_forward_args(request.additional_forward_args) or ()))
+        side = _Side(self.layer, is_input)
+        with buffers_kept(called):
             activations = side.activations(self.forward_func, arguments, len(tensors[0]))
         own = activations[0] if len(activations) == 1 else activations
         request = replace(request, inputs=own, additional_forward_args=arguments)

@@ -16,7 +16,7 @@ from captum_spex import checks
 from captum_spex.arrays import Floats, type_of
 from captum_spex.errors import ArgumentError, MaskError, UnknownNameError
 from captum_spex.evaluation.fingerprint import digest, game_identity
-from captum_spex.evaluation.torch_models import buffers_kept, check_mode, logits_of, rounding_of
+from captum_spex.evaluation.torch_models import buffers_kept, check_mode, rounding_of
 from captum_spex.games.class_scores import OUTPUTS, Function, class_labels, class_numbers, class_values, function_of
 from captum_spex.masks import Masks, as_masks, ends, in_batches
 
@@ -135,7 +135,7 @@ class ImageGame:
         kept = buffers_kept(self._model) if self._allow_training else nullcontext()
         with kept, torch.inference_mode():
             scores = self._model(self.under(masks))
-        scores = logits_of(scores)
+        scores = getattr(scores, "logits", scores)
         if not isinstance(scores, Tensor) or scores.shape[:1] != (len(masks),) or scores.dim() != 2:
             got = f"shape {tuple(scores.shape)}" if isinstance(scores, Tensor) else type_of(scores)
             expected = "a model that returns scores (rows, classes)"
