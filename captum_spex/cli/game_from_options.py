@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,7 +78,9 @@ def _classification(loaded: Loaded, options: Mapping[str, Any], settings: dict[s
     target = options["target"]
     if target is not None and target.isdecimal() and target not in loaded[0].config.label2id:
         target = int(target)
-    game = ClassificationGame(*loaded, target=target, **settings)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".* unknown to this model")  # shown with the result
+        game = ClassificationGame(*loaded, target=target, **settings)
     return game, game.labels[0]
 
 

@@ -18,6 +18,7 @@ from rich.text import Text
 from captum_spex import __version__
 from captum_spex.errors import ArgumentError
 from captum_spex.exports.result import BLUE, MINUS, RED, clipped, heading, sum_in_words
+from captum_spex.games.text.text_game import unknown_in_words
 from captum_spex.interactions import Interactions
 from captum_spex.masks import ends
 
@@ -42,6 +43,8 @@ class _Style:
     narrow: int = 70
     names: int = 60  # of the players of a term together
     strong: float = 0.25  # share of the largest value from which a player is bold
+    still: float = 0.2  # difference of logits, 0.05 in probability, below which an answer does not move
+    asked: int = 64  # players, of which each is looked at alone for that
     trusted: float = 0.8  # faithfulness below which a warning is shown
 
 
@@ -58,6 +61,8 @@ def show(result: Interactions, game: Any, facts: Mapping[str, Any], *, top: int,
     console = Console(file=stream, highlight=False)
     console.print(_coloured(game, result.first_order(), console))
     console.print(_headline(result, facts))
+    for line in _doubts(result, game, facts):
+        console.print(Text(_printable(line), style="bold red"))
     for order in range(1, result.max_order + 1):
         table = _table(result, order, top, console)
         if table is not None:
@@ -177,6 +182,22 @@ def _headline(result: Interactions, facts: Mapping[str, Any]) -> Text:
     if unsure:
         lines.append("\nToo few evaluations to rely on: increase --budget.", style="bold red")
     return lines
+
+
+def _doubts(result: Interactions, game: Any, facts: Mapping[str, Any]) -> list[str]:
+    """Return why there may be nothing to explain: words that a classifier does not know, an answer that stays."""
+    if facts["task"] != "classification":
+        return []
+    doubts = [unknown_in_words(game, facts["unit"])] if game.n_unknown else []
+    strongest = np.argsort(-np.abs(result.first_order()))[: _STYLE.asked]
+    single = np.eye(result.n_players, dtype=np.bool_)[strongest]
+    values = np.asarray(result.model(np.vstack([ends(result.n_players), single, ~single])))
+    if values.max() - values.min() < _STYLE.still:
+        span = (
+            f"from {values.min():+.4f} to {values.max():+.4f} with all, no, single, or all but single {facts['unit']}s"
+        )
+        doubts.append(f"The answer hardly moves: {span}. There is little to explain.")
+    return doubts
 
 
 def _sentence(words: str) -> str:

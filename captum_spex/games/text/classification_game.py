@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -16,7 +17,7 @@ from captum_spex.games.class_scores import OUTPUTS, Function, class_labels, clas
 from captum_spex.games.text.ablation import Ablation, Template
 from captum_spex.games.text.answer_scorer import padding_token
 from captum_spex.games.text.prompts import prompt_of
-from captum_spex.games.text.text_game import TextGame, TextSettings, checked_model
+from captum_spex.games.text.text_game import TextGame, TextSettings, checked_model, unknown_in_words
 from captum_spex.games.text.tokens import FIXED
 from captum_spex.games.text.units import Span
 from captum_spex.masks import Masks, ends
@@ -52,6 +53,9 @@ class ClassificationGame(TextGame):
 
     Raises:
         ArgumentError: for an invalid argument, for instance a text that is longer than the model reads.
+
+    Warns:
+        UserWarning: where words of the text are unknown to the tokenizer: the model cannot tell them apart.
 
     Example:
         >>> import captum_spex
@@ -89,6 +93,8 @@ class ClassificationGame(TextGame):
         settings = TextSettings(unit, ablation, replacement, tokens_per_batch, compile)
         super().__init__(model, tokenizer, prompt, settings)
         _check_last_token_stays(model, self._template)
+        if self.n_unknown:
+            warnings.warn(unknown_in_words(self, unit), stacklevel=2)
         config: Any = model.config
         names = class_labels(config, int(config.num_labels))
         self._function = function_of(function_to_apply, config, self.output, len(names))

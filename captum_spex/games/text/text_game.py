@@ -47,6 +47,7 @@ class TextGame(BatchedGame):
         n_players, names, spans: its players: their number, as text, and as (first character, one after the last).
         ablation: what replaces absent players.
         fingerprint: the identity of this game, for a store.
+        n_unknown: how many players hold words, or parts of words, that the tokenizer does not know.
         device, tokens_per_batch: the device of the model, and how many tokens it receives at once.
         output: which number of the model's output is the value.
     """
@@ -59,6 +60,7 @@ class TextGame(BatchedGame):
         self.n_players = tokens.n_players
         self.names = tokens.names
         self.spans = tokens.spans
+        self.n_unknown = tokens.n_unknown
         super().__init__(model, settings.tokens_per_batch)
         self._prompt = prompt
         self.ablation = checked_ablation(tokenizer, settings.ablation, settings.replacement)
@@ -96,6 +98,15 @@ class TextGame(BatchedGame):
         if rows.types is not None and "token_type_ids" in self._accepted:
             tensors["token_type_ids"] = self._tensor(rows.types)
         return tensors
+
+
+def unknown_in_words(game: TextGame, unit: str | Sequence[Span]) -> str:
+    """Return how many players the tokenizer does not know, in words."""
+    kind = f"{unit}s" if isinstance(unit, str) else "spans"
+    knows = "are" if kind in ("words", "tokens") else "hold words that are"
+    return (
+        f"{game.n_unknown} of {game.n_players} {kind} {knows} unknown to this model: it reads the same token for each."
+    )
 
 
 def checked_model(model: Any, tokenizer: Any) -> None:

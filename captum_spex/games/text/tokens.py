@@ -31,6 +31,7 @@ class Tokens:
         types: token types (first or second text), if the tokenizer returns them.
         spans: where each player is in the text.
         names: the players as text.
+        n_unknown: how many of the players hold a token that stands for all that the tokenizer does not know.
     """
 
     ids: NDArray[np.int64]
@@ -38,6 +39,7 @@ class Tokens:
     types: NDArray[np.int64] | None
     spans: tuple[Span, ...]
     names: tuple[str, ...]
+    n_unknown: int = 0
 
     @property
     def n_players(self) -> int:
@@ -65,12 +67,15 @@ def tokens_of(tokenizer: Any, prompt: Prompt, unit: str | Sequence[Span]) -> Tok
         spans, owners = _span_players(places, spans, given=not isinstance(unit, str))
     names = tuple(prompt.text[start:end] for start, end in spans)
     _check_count(names, unit)
+    ids, players = np.asarray(found.ids, dtype=np.int64), np.asarray(_with_blanks(owners), dtype=np.int64)
+    is_unknown = ids == getattr(tokenizer, "unk_token_id", None)
     return Tokens(
-        ids=np.asarray(found.ids, dtype=np.int64),
-        players=np.asarray(_with_blanks(owners), dtype=np.int64),
+        ids=ids,
+        players=players,
         types=None if found.types is None else np.asarray(found.types, dtype=np.int64),
         spans=tuple(spans),
         names=names,
+        n_unknown=len(set(players[is_unknown].tolist()) - {FIXED}),
     )
 
 

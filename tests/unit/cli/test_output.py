@@ -34,6 +34,34 @@ def test_too_few_evaluations_are_said_to_be_so(run, models):
     assert "Too few evaluations to rely on: increase --budget." in done.out
 
 
+UNKNOWN = "Quarterly revenue exceeded analysts forecasts substantially"
+KNOWN = "Her acting never fails to impress"
+
+
+def test_words_that_a_model_does_not_know_are_counted(run):
+    text = f"{KNOWN} {UNKNOWN}"
+    done = run(text)
+    assert "6 of 12 words are unknown to this model: it reads the same token for each." in " ".join(done.out.split())
+    assert done.err == ""
+    sentences = run(f"{KNOWN}. {UNKNOWN}.", "--unit", "sentence")
+    assert "1 of 2 sentences hold words that are unknown to this model" in " ".join(sentences.out.split())
+
+
+def test_an_answer_that_does_not_move_is_said_to_be_so(run):
+    shown = " ".join(run(UNKNOWN).out.split())
+    assert "6 of 6 words are unknown to this model" in shown
+    found = re.search(r"The answer hardly moves: from ([-+.\d]+) to ([-+.\d]+) with all, no, single, or all but", shown)
+    low, high = map(float, found.groups())
+    assert 0 < high - low < 0.2
+
+
+@pytest.mark.parametrize("arguments", [(KNOWN,), (KNOWN, "--task", "similarity", "--target", UNKNOWN)])
+def test_an_answer_that_moves_has_no_such_note(run, arguments):
+    shown = run(*arguments).out
+    assert "unknown" not in shown
+    assert "hardly moves" not in shown
+
+
 def test_top_says_how_many_terms_of_each_order_are_shown(run, models):
     done = run(FIVE, "--model", models["classifier"], "--top", "2", "--order", "3")
     tables = done.out.split("\n\n")[2:]

@@ -44,7 +44,7 @@ from transformers import (
 
 import captum_spex
 from captum_spex.errors import ArgumentError, UnknownNameError
-from captum_spex.games.text import ClassificationGame
+from captum_spex.games.text import AnswerGame, ClassificationGame, embedded_model
 
 CLASSIFIED = [
     (kind, ablation)
@@ -180,6 +180,34 @@ def test_another_pipeline_is_refused():
         ClassificationGame.from_pipeline(piped, TEXT)
     with pytest.raises(ArgumentError, match=re.escape(f"{expected} a str for 'no task'.")):
         ClassificationGame.from_pipeline("text-classification", TEXT)
+
+
+# --- words that the model does not know -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("unit", "message"),
+    [
+        ("word", "16 of 80 words are unknown to this model: it reads the same token for each."),
+        ("token", "16 of 80 tokens are unknown to this model"),
+        ("sentence", "2 of 3 sentences hold words that are unknown to this model"),
+        ([(0, 9), (20, 360)], "1 of 2 spans hold words that are unknown to this model"),
+    ],
+)
+def test_unknown_words_are_counted(unit, message):
+    known = "good film " * 32
+    text = f"{known[:320]} {'zxqj ' * 16}".strip()
+    if unit == "sentence":
+        text = "Good film. A zxqj and a wvxq. So zxqj is it"
+    model, tokenizer = embedded_model()
+    with pytest.warns(UserWarning, match=re.escape(message)):
+        game = ClassificationGame(model, tokenizer, text, unit=unit, ablation="mask")
+    assert game.n_unknown == int(message.split()[0])
+
+
+def test_known_words_are_not_counted():
+    assert ClassificationGame(*embedded_model(), "Her acting never fails to impress").n_unknown == 0
+    assert AnswerGame(causal_model("gpt2"), byte_tokenizer(), "zxqj é 😀", answer="x", prefix="So ").n_unknown == 0
 
 
 # --- bad input --------------------------------------------------------------------------------------------------------
