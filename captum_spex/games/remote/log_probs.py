@@ -124,9 +124,13 @@ def _no_echo(tokens: Sequence[Token]) -> GameError:
 
 
 def _numbers(values: Sequence[float | None]) -> list[float]:
-    if not values or None in values:
-        raise refused("`prefix`: expected a fixed text to predict the answer from, got an empty prompt.")
+    if None in values:
+        raise _no_prompt()
     return [float(value) for value in values if value is not None]
+
+
+def _no_prompt() -> GameError:
+    return refused("`prefix`: expected a fixed text to predict the answer from, got an empty prompt.")
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,8 @@ class FromPrompt(Question):
             hint = 'Only vLLM has them: elsewhere use `log_probs="echo"`, or "top" with chat.'
             raise refused(f"`log_probs`: expected a server that returns `prompt_logprobs`, got none. {hint}")
         shown = [_only_entry(entry) for entry in entries]
+        if not any(shown):
+            raise _no_prompt()
         tokens = [Token(None if one is None else str(one["decoded_token"])) for one in shown]
         found = find_answer(tokens, self._before(prompt), self._spelling)
         if found is None:

@@ -12,7 +12,7 @@ _IN_WORDS = re.compile(r"bytes:( ?)((?:\\x[0-9a-fA-F]{2})+)")  # as the first se
 _BYTE = re.compile(r"<0x([0-9a-fA-F]{2})>")  # as SentencePiece writes them
 _ID = re.compile(r"token_id:\d+")
 _LONGEST_PART = 3  # bytes of a character that is not complete
-_LONGEST_TOKEN = 256  # bytes
+_LONGEST_TOKEN = 128  # bytes, and one word
 
 
 def _byte_alphabet() -> dict[str, int]:
@@ -89,7 +89,7 @@ class _Piece:
     def starts(self, text: bytes, end: int, is_open: bool) -> set[int]:
         """Return where the token may start in the text if it ends there."""
         if self.string is None:  # the first token of all, which has no log-probability
-            return {0} if end <= _LONGEST_TOKEN else set()
+            return {0} if end <= _LONGEST_TOKEN and len(text[:end].split()) <= 1 else set()
         if self.fixed is None:
             found = self._undecoded_starts(text, end)
             return found | {start - 1 for start in found if self.may_lack_space and text[start - 1 : start] == b" "}

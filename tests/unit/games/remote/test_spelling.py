@@ -19,6 +19,7 @@ from server_shapes import (
     whole_characters,
     without_log_probs,
 )
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from captum_spex.errors import GameError
 from captum_spex.games.remote.log_probs import question_of, read_log_probs
@@ -62,6 +63,59 @@ def test_an_echo_is_read_as_the_definition_says_or_refused(way, first):
             n_read += 1
     has_all = way in (whole_characters, byte_level, in_words)
     assert n_read >= len(PROMPTS) * len(ANSWERS) * 8 * (1.0 if has_all else 0.45)
+
+
+# --- real tokenizers --------------------------------------------------------------------------------------------------
+
+CORPUS = [
+    "The caf\u00e9 is open, \u00e9t\u00e9 comme hiver. yes no it is",
+    "\u65e5\u672c\u8a9e \U0001f600 ha ha ha yes caf\u00e9",
+] * 4
+
+
+def byte_level_bpe():
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    tokenizer.train_from_iterator(CORPUS, trainers.BpeTrainer(vocab_size=290, initial_alphabet=alphabet))
+    return tokenizer
+
+
+def sentence_piece_bpe():
+    """As Llama's: a space before the text, rare characters as bytes."""
+    known = sorted(set("".join(CORPUS)) - set("\u65e5\u672c\u8a9e\U0001f600 "))
+    pieces = ["<unk>", *(f"<0x{byte:02X}>" for byte in range(256)), "\u2581", *known]
+    merges = [("y", "e"), ("ye", "s"), ("\u2581", "yes"), ("h", "a"), ("\u2581", "ha"), ("f", "\u00e9")]
+    vocabulary = {piece: place for place, piece in enumerate([*pieces, *("".join(pair) for pair in merges)])}
+    tokenizer = Tokenizer(models.BPE(vocabulary, merges, unk_token="<unk>", byte_fallback=True, fuse_unk=True))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")])
+    parts = [decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    tokenizer.decoder = decoders.Sequence(parts)
+    return tokenizer
+
+
+def strings_of(tokenizer, ids, way):
+    if way == "vocabulary":
+        return [tokenizer.id_to_token(one) for one in ids]
+    if way == "decoded":
+        return [tokenizer.decode([one], skip_special_tokens=False) for one in ids]
+    ends = [tokenizer.decode(ids[: place + 1]).rstrip("\ufffd") for place in range(len(ids))]  # as vLLM
+    return [end[len(before) :] for before, end in itertools.pairwise(["", *ends])]
+
+
+@pytest.mark.parametrize("way", ["vocabulary", "decoded", "whole characters"])
+@pytest.mark.parametrize("build", [byte_level_bpe, sentence_piece_bpe])
+def test_tokens_of_real_tokenizers_are_placed_as_by_their_offsets(build, way):
+    tokenizer, n_found = build(), 0
+    prompts = ["The key?", "The caf\u00e9?", "\u00c9t\u00e9 \u65e5\u672c \U0001f600!", "ha ha"]
+    for prompt, answer in itertools.product(prompts, [" yes", " yes it is", " caf\u00e9!", " \U0001f600 no", " ha"]):
+        encoded = tokenizer.encode(prompt + answer)
+        last = [place for place, (_, end) in enumerate(encoded.offsets) if end > len(prompt)]
+        found = find_answer([Token(one) for one in strings_of(tokenizer, encoded.ids, way)], prompt, answer)
+        assert found in (None, slice(last[0], last[-1] + 1)), (prompt, answer)
+        n_found += found is not None
+    assert n_found >= (20 if way == "vocabulary" else 12)
 
 
 def test_the_reported_replies_with_an_accent():
