@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,11 +11,19 @@ import torch
 from numpy.typing import ArrayLike
 from sklearn.base import is_classifier
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, default_collate
+from torch.utils.data import (
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    RandomSampler,
+    SubsetRandomSampler,
+    WeightedRandomSampler,
+    default_collate,
+)
 
 from captum_spex import checks
 from captum_spex.approximators import Approximator
-from captum_spex.arrays import scalar
+from captum_spex.arrays import scalar, type_of
 from captum_spex.attr.request import Request
 from captum_spex.checks import RandomState
 from captum_spex.compat import captum
@@ -36,8 +44,9 @@ class ProxySpexInfluence(captum.DataInfluence):  # type: ignore[misc]
     Args:
         model: an estimator of scikit-learn, or a function of the columns of the training data that trains a model and
             returns it.
-        train_dataset: the training data: a tuple of columns such as ``(X, y)``, or a ``Dataset`` or
-            ``DataLoader`` of torch, read in its order.
+        train_dataset: the training data: a tuple of columns such as ``(X, y)``, a dictionary of them, or a ``Dataset``
+            or ``DataLoader`` of torch, of tuples or dictionaries, whose values are the columns in their order. A loader
+            that shuffles, changes or leaves out rows is refused, as points are known by their numbers.
         value: the number that is explained for each test point: for estimators a value of
             `captum_spex.games.training.OnTest`, default ``"margin"`` for classifiers and ``"prediction"`` for others;
             else a function of the trained model and the test inputs.
@@ -102,7 +111,8 @@ class ProxySpexInfluence(captum.DataInfluence):  # type: ignore[misc]
         """Return the influence of every training point, or group, on every test point.
 
         Args:
-            inputs: the test points: a tuple of columns ``(X, y)``, or one column where the value needs no labels.
+            inputs: the test points: a tuple of columns ``(X, y)``, or one column where the value needs no labels; or in
+                any form of the training data.
             k: how many training points to return for each test point. Default: None, all scores.
             proponents: with ``k``: those with the largest scores, else those with the smallest. Default: True
             show_progress: show a progress bar. Default: False
@@ -195,19 +205,76 @@ class ProxySpexInfluence(captum.DataInfluence):  # type: ignore[misc]
 
 
 def _columns(argument: str, data: Any, *, as_arrays: bool) -> tuple[Any, ...]:
-    """Return the columns of data, gathered from a torch data set if it is one."""
+    """Return the columns of data, gathered from a torch data set or loader if it is one, of a dictionary its values."""
     if isinstance(data, DataLoader):
-        batches = [batch if isinstance(batch, tuple | list) else [batch] for batch in data]
-        data = tuple(torch.cat(column) for column in zip(*batches, strict=True))
-    if isinstance(data, Dataset):
+        data = _read(argument, data)
+    elif isinstance(data, Dataset):
         if not data:
             raise ArgumentError(argument, "no rows", "a data set with at least one row")
-        gathered = default_collate([data[row] for row in range(len(data))])  # type: ignore[arg-type]
-        data = tuple(gathered) if isinstance(gathered, Sequence) else gathered
-    columns = tuple(data) if isinstance(data, tuple | list) else (data,)
+        data = default_collate([data[row] for row in range(len(data))])  # type: ignore[arg-type]
+    columns = tuple(_parts(data).values())
     if not as_arrays:
         return columns
     return tuple(column.detach().cpu().numpy() if isinstance(column, Tensor) else column for column in columns)
+
+
+def _parts(data: Any) -> Mapping[Any, Any]:
+    """Return the columns of rows, by their names or numbers."""
+    if isinstance(data, Mapping):
+        return data
+    return dict(enumerate(data if isinstance(data, tuple | list) else [data]))
+
+
+def _read(argument: str, loader: DataLoader[Any]) -> dict[Any, Any]:
+    """Return the columns of all rows of a loader, which must be those of its data set, in the same order each time.
+
+    Raises:
+        ArgumentError: if it draws, shuffles, changes or leaves out rows, so that they are not those of their numbers.
+    """
+    expected = "a loader of all rows in their order: `shuffle=False`, `drop_last=False`"
+    got = _out_of_order(loader)
+    if got:
+        raise ArgumentError(argument, got, expected)
+    with torch.random.fork_rng(devices=[]):  # loaders draw from the global state, shuffled or not
+        columns = _gathered(argument, loader)
+        is_stream = isinstance(loader.dataset, IterableDataset)  # which may end with its first reading
+        is_same = is_stream or _key(tuple(columns.values())) == _key(tuple(_gathered(argument, loader).values()))
+    if not is_same:
+        raise ArgumentError(argument, "a loader whose rows change from one reading to the next", expected)
+    return columns
+
+
+def _out_of_order(loader: DataLoader[Any]) -> str:
+    """Return in words why the rows of a loader are not those of its data set in their order, as far as it can tell."""
+    if isinstance(loader.dataset, IterableDataset):
+        return "a loader with `drop_last=True`" if loader.drop_last else ""
+    sampler = getattr(loader.batch_sampler, "sampler", loader.sampler)
+    if isinstance(sampler, RandomSampler | SubsetRandomSampler | WeightedRandomSampler):
+        return f"a loader with `shuffle=True`, {type_of(sampler)}"
+    batches = [loader.sampler] if loader.batch_sampler is None else loader.batch_sampler
+    rows = [row for batch in batches for row in batch]
+    n_rows = len(loader.dataset)  # type: ignore[arg-type]
+    if rows == list(range(n_rows)):
+        return ""
+    n_missing = len(set(range(n_rows)) - set(rows))
+    return f"a loader that leaves out {n_missing} of {n_rows} rows" if n_missing else "a loader with another order"
+
+
+def _gathered(argument: str, loader: DataLoader[Any]) -> dict[Any, Any]:
+    batches = [_parts(batch) for batch in loader]
+    if not batches:
+        raise ArgumentError(argument, "no rows", "a loader with at least one row")
+    names = list(batches[0])
+    if any(list(batch) != names for batch in batches):
+        raise ArgumentError(argument, "batches of different columns", "batches of the same columns")
+    return {name: _joined([batch[name] for batch in batches]) for name in names}
+
+
+def _joined(pieces: list[Any]) -> Any:
+    """Return the rows of all batches of a column."""
+    if isinstance(pieces[0], Tensor):
+        return torch.cat(pieces)
+    return np.concatenate(pieces) if isinstance(pieces[0], np.ndarray) else [row for piece in pieces for row in piece]
 
 
 def _n_rows(column: Any, otherwise: int) -> int:

@@ -46,7 +46,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from torch import nn
 from torch.testing import assert_close
-from torch.utils.data import Dataset, TensorDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 import captum_spex
 from captum_spex import Interactions
@@ -184,6 +184,26 @@ class Pairs(Dataset):
         return X[row], float(Y[row])
 
 
+class Named(Dataset):
+    """The same with names, as data sets of language models have."""
+
+    def __len__(self):
+        return N
+
+    def __getitem__(self, row):
+        return {"features": X[row], "labels": float(Y[row])}
+
+
+class Stream(IterableDataset):
+    """The same, one row after the other, once."""
+
+    def __init__(self):
+        self.rows = zip(X, Y.tolist(), strict=True)
+
+    def __iter__(self):
+        return self.rows
+
+
 class Points(Dataset):
     """A data set of test points, without a tuple around them."""
 
@@ -201,6 +221,16 @@ KINDS = {
     "tensors with gradients": ((torch.tensor(X, requires_grad=True), torch.tensor(Y)), torch.tensor(TESTS)),
     "tensor data set": (TensorDataset(torch.tensor(X), torch.tensor(Y)), TensorDataset(torch.tensor(TESTS))),
     "data set": (Pairs(), Points()),
+    "dictionary": ({"features": X, "labels": Y}, {"features": TESTS}),
+    "data set of dictionaries": (Named(), Points()),
+    "loader": (DataLoader(Pairs(), batch_size=4), DataLoader(Points(), batch_size=1)),
+    "loader that drops nothing": (DataLoader(Pairs(), N // 2, drop_last=True), DataLoader(Points())),
+    "loader of dictionaries": (DataLoader(Named(), batch_size=4), DataLoader(Points())),
+    "loader of a stream": (DataLoader(Stream(), batch_size=4), TESTS),
+    "loader of lists": (
+        DataLoader(Pairs(), 4, collate_fn=lambda rows: tuple(map(list, zip(*rows, strict=True)))),
+        DataLoader(Points(), 4, collate_fn=np.stack),
+    ),
     "data frames": ((pd.DataFrame(X), pd.Series(Y)), pd.DataFrame(TESTS)),
     "sparse": ((scipy.sparse.csr_matrix(X), Y), scipy.sparse.csr_matrix(TESTS)),
 }
@@ -211,6 +241,12 @@ def test_data_of_all_kinds(data, tests):
     found = ProxySpexInfluence(Ridge(alpha=0.3, fit_intercept=False), data).influence(tests)
     wanted = by_hand(Ridge(alpha=0.3, fit_intercept=False), (X, Y), TESTS)
     assert_allclose(found, shapley(wanted, N), **SAME)
+
+
+def test_reading_a_loader_leaves_the_global_state_alone():
+    before = torch.random.get_rng_state()
+    ProxySpexInfluence(Ridge(), DataLoader(Pairs(), batch_size=4))
+    assert_array_equal(torch.random.get_rng_state(), before)
 
 
 def test_texts():

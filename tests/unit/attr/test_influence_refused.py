@@ -25,7 +25,7 @@ from influence_cases import (
 from numpy.testing import assert_allclose
 from sklearn.linear_model import Perceptron, Ridge
 from torch.testing import assert_close
-from torch.utils.data import TensorDataset
+from torch.utils.data import DataLoader, Dataset, SubsetRandomSampler, TensorDataset, WeightedRandomSampler
 
 from captum_spex import approximators as algorithms
 from captum_spex.attr import ProxySpexInfluence
@@ -39,6 +39,55 @@ def no_trainings():
 
 def never(*columns):
     raise AssertionError("trained")
+
+
+class Jittered(Dataset):
+    """Rows with augmentation: others at every reading."""
+
+    def __len__(self):
+        return 6
+
+    def __getitem__(self, row):
+        return torch.tensor(X[row]) + torch.randn(()), float(Y[row])
+
+
+ROWS = TensorDataset(torch.tensor(X), torch.tensor(Y))
+IN_ORDER = (
+    "`train_dataset`: expected a loader of all rows in their order: `shuffle=False`, `drop_last=False`, got a loader "
+)
+LOADERS = {
+    "shuffled": (DataLoader(ROWS, 2, shuffle=True), "with `shuffle=True`, a RandomSampler."),
+    "shuffled, in one batch": (DataLoader(ROWS, 6, shuffle=True), "with `shuffle=True`, a RandomSampler."),
+    "drawn": (DataLoader(ROWS, 2, sampler=WeightedRandomSampler([1.0] * 6, 6)), "with `shuffle=True`, a Weighted"),
+    "random subset": (DataLoader(ROWS, 2, sampler=SubsetRandomSampler(range(6))), "with `shuffle=True`, a Subset"),
+    "last batch dropped": (DataLoader(ROWS, 4, drop_last=True), "that leaves out 2 of 6 rows."),
+    "subset": (DataLoader(ROWS, 2, sampler=[0, 2, 1]), "that leaves out 3 of 6 rows."),
+    "another order": (DataLoader(ROWS, batch_sampler=[[5, 4, 3], [0, 1, 2]]), "with another order."),
+    "changing": (DataLoader(Jittered(), 2), "whose rows change from one reading to the next."),
+}
+
+
+@pytest.mark.parametrize(("loader", "said"), LOADERS.values(), ids=LOADERS)
+def test_loaders_whose_rows_are_not_those_of_their_numbers(loader, said):
+    with pytest.raises(ArgumentError, match=re.escape(IN_ORDER + said)):
+        ProxySpexInfluence(Counted(), loader)
+    influence = ProxySpexInfluence(Counted(), (X, Y))
+    with pytest.raises(ArgumentError, match=re.escape((IN_ORDER + said).replace("train_dataset", "inputs"))):
+        influence.influence(loader)
+    assert Counted.trainings == 0
+
+
+def test_batches_of_different_columns():
+    batches = DataLoader([{"x": 0.0, "y": 1.0}, {"y": 1.0, "x": 2.0}], batch_size=1)
+    with pytest.raises(
+        ArgumentError, match="`train_dataset`: expected batches of the same columns, got batches of diff"
+    ):
+        ProxySpexInfluence(Counted(), batches)
+
+
+def test_a_loader_without_rows():
+    with pytest.raises(ArgumentError, match="`train_dataset`: expected a loader with at least one row, got no rows"):
+        ProxySpexInfluence(Counted(), DataLoader([]))
 
 
 def observed(model, *columns):
