@@ -73,6 +73,59 @@ _FAMILIES = {
     "vit": lambda: (hf.ViTForImageClassification, hf.ViTConfig(**SIZES_OF_IMAGES, num_labels=3)),
     "clip_vision": lambda: (hf.CLIPVisionModel, hf.CLIPVisionConfig(**CLIP_TOWER, **IMAGE)),
 }
+IDS = {"bos_token_id": 1, "eos_token_id": 2}
+EXPERTS = {"num_experts_per_tok": 2, "moe_intermediate_size": 8, "shared_expert_intermediate_size": 8}
+MAMBA = {"mamba_n_heads": 8, "mamba_d_head": 4, "mamba_n_groups": 1, "mamba_d_state": 4, "mamba_expand": 2}
+LINEAR = {
+    **{"linear_num_value_heads": 8, "linear_num_key_heads": 4, "linear_key_head_dim": 4, "linear_value_head_dim": 4},
+    "layer_types": ["linear_attention", "full_attention"],
+}
+PER_LAYER = {
+    **{"head_dim": 4, "hidden_size_per_layer_input": 4, "vocab_size_per_layer_input": 40, "num_kv_shared_layers": 0},
+    "layer_types": ["sliding_attention", "full_attention"],
+}
+_BRANCHED = {  # layers with more than an attention and an MLP
+    "qwen3_5": lambda: (hf.Qwen3_5ForCausalLM, hf.Qwen3_5TextConfig(**GROUPED, **IDS, **LINEAR, head_dim=4)),
+    "qwen3_next": lambda: (
+        hf.Qwen3NextForCausalLM,
+        hf.Qwen3NextConfig(**GROUPED, **IDS, **LINEAR, **EXPERTS, head_dim=4, num_experts=4),
+    ),
+    "falcon_h1": lambda: (hf.FalconH1ForCausalLM, hf.FalconH1Config(**GROUPED, **IDS, **MAMBA, mamba_d_ssm=32)),
+    "zamba2": lambda: (
+        hf.Zamba2ForCausalLM,
+        hf.Zamba2Config(
+            **{**SIZES, **IDS, "num_hidden_layers": 4, "num_key_value_heads": 4, "n_mamba_heads": 8},
+            **{"mamba_ngroups": 1, "mamba_d_state": 4, "mamba_headdim": 4, "num_mem_blocks": 1, "adapter_rank": 4},
+            layers_block_type=["mamba", "hybrid", "mamba", "hybrid"],
+        ),
+    ),
+    "bamba": lambda: (hf.BambaForCausalLM, hf.BambaConfig(**GROUPED, **IDS, **MAMBA, attn_layer_indices=[1])),
+    "granitemoeshared": lambda: (
+        hf.GraniteMoeSharedForCausalLM,
+        hf.GraniteMoeSharedConfig(
+            **GROUPED, **IDS, shared_intermediate_size=8, num_local_experts=4, num_experts_per_tok=2
+        ),
+    ),
+    "gemma4": lambda: (
+        hf.Gemma4ForCausalLM,
+        hf.Gemma4TextConfig(
+            **{**GROUPED, **IDS, **PER_LAYER, "global_head_dim": 4, "moe_intermediate_size": 8},
+            **{"enable_moe_block": True, "num_experts": 4, "top_k_experts": 2},
+        ),
+    ),
+    "gemma3n": lambda: (
+        hf.Gemma3nForCausalLM,
+        hf.Gemma3nTextConfig(
+            **{**GROUPED, **IDS, **PER_LAYER, "intermediate_size": [24, 24], "laurel_rank": 4},
+            activation_sparsity_pattern=[0.0, 0.0],
+        ),
+    ),
+    "modernbert": lambda: (
+        hf.ModernBertForMaskedLM,
+        hf.ModernBertConfig(**SIZES, **IDS, cls_token_id=1, sep_token_id=2, local_attention=4),
+    ),
+}
+BRANCHED = tuple(_BRANCHED)
 SIZES_OF_IMAGES = {**CLIP_TOWER, **IMAGE}
 FAMILIES = tuple(_FAMILIES)
 IMAGES = ("vit", "clip_vision")
@@ -83,7 +136,7 @@ POST_NORM = ("bert", "roberta", "distilbert", "albert", "electra", "bart")
 @cache
 def small(family, seed=0):
     """A model whose every number is random: no zero biases, no norms of one."""
-    kind, config = _FAMILIES[family]()
+    kind, config = {**_FAMILIES, **_BRANCHED}[family]()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = kind(config).eval()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Literal
 
@@ -45,6 +45,12 @@ class Place:
 class Component:
     """A player: a part of a model, with a name and the places that are ablated together.
 
+    Attributes:
+        name: the player's name.
+        places: where it is ablated.
+        is_found: whether `heads`, `mlps` or `layers` found it, so that a game checks that they know the whole of every
+            layer.
+
     Example:
         >>> Component("both", (Place("encoder.0", "input", 0, 8), Place("encoder.1"))).name
         'both'
@@ -52,6 +58,7 @@ class Component:
 
     name: str
     places: tuple[Place, ...]
+    is_found: bool = field(default=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         are_several = isinstance(self.places, Iterable) and not isinstance(self.places, str)
@@ -61,6 +68,7 @@ class Component:
         object.__setattr__(self, "places", places)
         if not self.places:
             raise ArgumentError("places", "none", "at least one place", f"Ablating {self.name!r} would do nothing.")
+        checks.flag("is_found", self.is_found)
 
 
 def checked_components(model: Any, components: Iterable[Component]) -> tuple[Component, ...]:

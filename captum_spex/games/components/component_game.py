@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -15,7 +15,8 @@ from captum_spex.arrays import Floats, type_of
 from captum_spex.errors import ArgumentError, GameError
 from captum_spex.evaluation.fingerprint import digest, game_identity
 from captum_spex.games.components.component import Component, checked_components
-from captum_spex.games.components.hooks import Batch, hooks, recording, sites_of
+from captum_spex.games.components.coverage import check_layers
+from captum_spex.games.components.hooks import Batch, Site, hooks, recording, sites_of
 from captum_spex.games.components.model_inputs import ModelInputs
 from captum_spex.games.components.reference import activations, mean_activations
 from captum_spex.games.components.value_functions import Scored
@@ -55,7 +56,8 @@ class ComponentGame:
     Raises:
         UnknownNameError: for modules that the model does not have; the nearest names are listed.
         ArgumentError: for any other invalid argument, for instance a component that ``forward`` does not reach: the
-            model is tried on one row and on two.
+            model is tried on one row and on two; or, with components that `heads`, `mlps` or `layers` found, a layer
+            that is not skipped when all its known parts are off: one more row, two where norms follow the parts.
         GameError: if ``forward``, ``value`` or a module returns something of the wrong shape.
 
     Example:
@@ -105,6 +107,8 @@ class ComponentGame:
             raise ArgumentError("model", got, "a model in evaluation mode", "Call `model.eval()`.")
         self._device = next((one.device for one in (*model.parameters(), *model.buffers())), torch.device("cpu"))
         self._check_sites()
+        if any(component.is_found for component in self.components):
+            check_layers(model, lambda: self._probe(slice(0, 1), 1, []))
         self._replacements = self._activations_of_absent()
 
     def __call__(self, masks: Masks) -> Floats:
@@ -163,17 +167,31 @@ class ComponentGame:
         if len(scores) != 2:
             got = f"shape {tuple(scores.shape)} for 2 examples"
             raise ArgumentError("forward", got, "a function that returns scores with examples first")
-        for number, site in enumerate(self._sites):
-            if number not in two:
-                hint = "Its parts may be fused or compiled; use a module around it."
-                got = f"{site.name!r}, which the model does not call"
-                raise ArgumentError("components", got, "modules that the model calls", hint)
-            site.check(two[number], one.get(number))
+        for site in self._not_called(two):
+            hint = "Its parts may be fused or compiled; use a module around it."
+            got = f"{site.name!r}, which the model does not call"
+            raise ArgumentError("components", got, "modules that the model calls", hint)
+        for number in two:
+            self._sites[number].check(two[number], one.get(number))
+        self._sites = [self._sites[number] for number in sorted(two)]
 
-    def _probe(self, examples: slice, n_masks: int) -> tuple[dict[int, Tensor], Tensor]:
+    def _not_called(self, reached: Mapping[int, Tensor]) -> list[Site]:
+        """Return sites that are not reached, but parts of whole layers (the cross-attention of a decoder alone)."""
+        called = {(self._sites[number].name, self._sites[number].side) for number in reached}
+        excused = {
+            (place.module, place.side)
+            for component in self.components
+            if component.is_found and any((place.module, place.side) in called for place in component.places)
+            for place in component.places
+        }
+        return [site for site in self._sites if (site.name, site.side) not in called | excused]
+
+    def _probe(
+        self, examples: slice, n_masks: int, sites: list[Site] | None = None
+    ) -> tuple[dict[int, Tensor], Tensor]:
         """Return the first activation at every site that is reached, and the scores, without ablation."""
         reached: dict[int, Tensor] = {}
-        with torch.no_grad(), recording(self._sites, reached.setdefault):
+        with torch.no_grad(), recording(self._sites if sites is None else sites, reached.setdefault):
             scores = _scores(self._inputs.call(self._forward, n_masks, examples))
         return reached, scores
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import pairwise
 from typing import Any, Literal, TypeVar
@@ -15,30 +14,12 @@ from torch import nn
 from captum_spex import checks
 from captum_spex.arrays import scalar, type_of
 from captum_spex.errors import ArgumentError, UnknownNameError
+from captum_spex.games.components import blocks
+from captum_spex.games.components.blocks import NAMES
 from captum_spex.games.components.component import Component, Place, checked_module, module_named, nearest_names
 
 Layers = int | Iterable[int] | None
 Part = TypeVar("Part")
-
-
-# fmt: off
-@dataclass(frozen=True)
-class _Names:
-    """How transformers, and models that follow it, name the parts of a network; the first name that is found counts."""
-
-    projections: tuple[str, ...] = (  # of an attention's output
-        "o_proj", "out_proj", "c_proj", "out_lin", "dense", "output.dense", "attn_out", "o", "wo")
-    head_counts: tuple[str, ...] = (  # attributes of modules and configurations
-        "num_attention_heads", "num_heads", "n_heads", "n_head", "num_query_heads", "encoder_attention_heads")
-    mlps: tuple[str, ...] = ("mlp", "ffn", "feed_forward", "block_sparse_moe", "DenseReluDense")
-    mlp_projections: tuple[str, ...] = (  # the last inside an MLP
-        "c_proj", "down_proj", "fc2", "dense_4h_to_h", "fc_out", "lin2", "w2", "wo", "Wo")
-    loose_mlp_projections: tuple[str, ...] = (  # of an MLP without a module of its own (OPT, BERT, ALBERT)
-        "fc2", "output.dense", "ffn_output")
-# fmt: on
-
-
-_NAMES = _Names()
 
 
 def heads(model: nn.Module, layers: Layers = None, *, n_heads: int | None = None) -> list[Component]:
@@ -47,8 +28,9 @@ def heads(model: nn.Module, layers: Layers = None, *, n_heads: int | None = None
     A head is its run of channels at the **input** of the attention's output projection (``o_proj``, ``c_proj``,
     ``out_proj``, ...), whose output mixes the heads. Knows the transformers models that follow these names, such as
     BERT, RoBERTa, DistilBERT, ALBERT (whose layers share their heads), GPT-2, GPT-NeoX, OPT, BLOOM, Falcon, Llama,
-    Mistral, Qwen, Gemma, T5, BART, ViT, CLIP. Where a model has several stacks of attentions, the name is that of the
-    module: ``"decoder.block.0.layer.1.EncDecAttention H3"``.
+    Mistral, Qwen, Gemma, T5, BART, ViT, CLIP; the heads of linear attention (Qwen3-Next) are its value heads. Where a
+    model has several stacks of attentions, the name is that of the module:
+    ``"decoder.block.0.layer.1.EncDecAttention H3"``.
 
     Args:
         model: the model.
@@ -68,14 +50,15 @@ def heads(model: nn.Module, layers: Layers = None, *, n_heads: int | None = None
         (Place(module='h.0.attn.c_proj', side='input', start=8, stop=16),)
     """
     components = []
-    for label, path, name in _in_layers(_attentions(checked_module(model)), layers):
+    found = _by_layer(model, blocks.attentions(checked_module(model)))
+    for label, _, (path, name) in _in_layers(found, layers):
         width = _width(model.get_submodule(name), "input", name)
         count = _n_heads(model, path, width) if n_heads is None else checks.integer("n_heads", n_heads)
         if width % count:
             raise ArgumentError("n_heads", str(count), f"a number that divides the {width} channels of {name!r}")
         edges = range(0, width + 1, width // count)
         components += [
-            Component(f"{label}H{head}", (Place(name, "input", start, stop),))
+            Component(f"{label}H{head}", (Place(name, "input", start, stop),), is_found=True)
             for head, (start, stop) in enumerate(pairwise(edges))
         ]
     return components
@@ -87,19 +70,20 @@ def mlps(model: nn.Module, layers: Layers = None) -> list[Component]:
     Raises:
         ArgumentError: if the model has no MLP of a known kind, or a layer does not exist.
     """
-    found = _in_layers(_mlps(checked_module(model)), layers)
-    return [Component(f"{label.strip()} MLP", (Place(last),)) for label, _, last in found]
+    found = _in_layers(blocks.mlps(checked_module(model)), layers)
+    return [Component(f"{label.strip()} MLP", tuple(map(Place, last)), is_found=True) for label, _, last in found]
 
 
 def layers(model: nn.Module, layers: Layers = None) -> list[Component]:
     """Return the layers of a transformer, as components named ``"L0"``: all that a layer adds to the residual stream.
 
-    These are the outputs of its attention's projection and of its MLP: in models that normalise before them and not
-    after (GPT-2, Llama, ViT), a layer ablated by zero is skipped.
+    These are the outputs of its attention's projection, its MLP and experts, its state-space branch, its input of its
+    own (Gemma 3n and 4): in models that normalise before them and not after (GPT-2, Llama, ViT), a layer ablated by
+    zero is skipped. `ComponentGame` checks that nothing is missing. Blocks that several layers share (Zamba) are no
+    part of one of them.
 
     Raises:
-        ArgumentError: if the model has no attention or MLP of a known kind, or not one of each in every layer, or a
-            layer does not exist.
+        ArgumentError: if the model has no attention or MLP of a known kind, or a layer does not exist.
 
     Example:
         >>> from transformers import GPT2Config, GPT2Model
@@ -107,12 +91,10 @@ def layers(model: nn.Module, layers: Layers = None) -> list[Component]:
         >>> [(layer.name, len(layer.places)) for layer in layers(model)]
         [('L0', 2), ('L1', 2)]
     """
-    attentions, blocks = _attentions(checked_module(model)), _mlps(model)
-    if len(attentions) != len(blocks):
-        got = f"a {type(model).__name__} with {len(attentions)} attentions and {len(blocks)} MLPs"
-        raise ArgumentError("model", got, "one of each in every layer", "Build `Component`s by hand.")
-    found = [(path, (name, last)) for (path, name), (_, last) in zip(attentions, blocks, strict=True)]
-    return [Component(label.strip(), tuple(map(Place, both))) for label, _, both in _in_layers(found, layers)]
+    blocks.attentions(checked_module(model))
+    blocks.mlps(model)
+    found = _in_layers(list(blocks.layer_parts(model).items()), layers)
+    return [Component(label.strip(), tuple(map(Place, parts)), is_found=True) for label, _, parts in found]
 
 
 def neurons(
@@ -178,48 +160,6 @@ def modules(model: nn.Module, pattern: str | Sequence[str]) -> list[Component]:
     return [Component(name, (Place(name),)) for name in chosen]
 
 
-def _attentions(model: nn.Module) -> list[tuple[str, str]]:
-    """Return the names of the attentions and of the output projection of each."""
-    found = []
-    for path, module in model.named_modules():
-        own = f"{type(module).__name__} {path.split('.')[-1]}".lower()
-        if isinstance(module, nn.MultiheadAttention):
-            hint = "Use `modules(model, pattern)` with its name, for all its heads together."
-            got = f"torch's MultiheadAttention {path!r}, which reads its output projection without calling it"
-            raise ArgumentError("model", got, "attentions that call their output projection as a module", hint)
-        if "attention" in own or "attn" in own:
-            inside = dict(module.named_modules())
-            projections = [name for name in _NAMES.projections if _is_projection(inside.get(name))]
-            found += [(path, f"{path}.{projections[0]}".lstrip("."))] if projections else []
-    if not found:
-        expected = f"attention modules that have one of {', '.join(_NAMES.projections)}"
-        hint = "Build `Component`s by hand, or use `modules(model, pattern)`."
-        raise ArgumentError("model", f"{type_of(model)} without any", expected, hint)
-    return found
-
-
-def _mlps(model: nn.Module) -> list[tuple[str, str]]:
-    """Return the names of the MLPs, and of the module in each whose output is added to the residual stream."""
-    outside = {name: part for name, part in model.named_modules() if not re.search(r"atte?n", name, re.IGNORECASE)}
-    blocks = [name for name in outside if name.split(".")[-1] in _NAMES.mlps and any(outside[name].children())]
-    blocks = [name for name in blocks if not any(name.startswith(f"{other}.") for other in blocks)]
-    found = []
-    for name in blocks:
-        inside = [f"{name}.{last}" for last in _NAMES.mlp_projections if _is_projection(outside.get(f"{name}.{last}"))]
-        found.append((name, inside[0] if inside else name))  # a mixture of experts has none of its own
-    for ending in _NAMES.loose_mlp_projections:
-        found = found or [(name, name) for name in outside if f".{name}".endswith(f".{ending}")]
-    if not found:
-        expected = f"modules named {', '.join((*_NAMES.mlps, *_NAMES.loose_mlp_projections))}"
-        raise ArgumentError("model", f"{type_of(model)} without any", expected, "Use `modules(model, pattern)`.")
-    return found
-
-
-def _is_projection(module: nn.Module | None) -> bool:
-    weight = getattr(module, "weight", None)
-    return weight is not None and getattr(weight, "ndim", 0) == 2
-
-
 def _width(module: nn.Module, side: str, name: str) -> int:
     """Return the number of channels of a module's input or output."""
     keys = {"input": ("in_features", "in_channels"), "output": ("out_features", "out_channels")}[side]
@@ -241,13 +181,21 @@ def _n_heads(model: nn.Module, path: str, width: int) -> int:
     attention = model.get_submodule(path)
     configurations = [getattr(attention, "config", None), getattr(model, "config", None)]
     for owner in (*attention.modules(), *configurations):
-        for name in _NAMES.head_counts:
+        for name in NAMES.head_counts:
             count = getattr(owner, name, None)
             if count is not None and checks.is_integer(count) and count > 0:
                 return int(count)
     got = f"{type_of(attention)} ({path!r}, {width} channels) with an unknown number of heads"
-    missing = f"one of the attributes {', '.join(_NAMES.head_counts)} on it or in its `config`"
+    missing = f"one of the attributes {', '.join(NAMES.head_counts)} on it or in its `config`"
     raise ArgumentError("model", got, missing, "Give `n_heads`.")
+
+
+def _by_layer(model: nn.Module, found: list[tuple[str, str]]) -> list[tuple[str, tuple[str, str]]]:
+    """Return attentions behind their layer's name, or their own in models with several stacks or several in a layer."""
+    names = [blocks.layer_of(model, path) for path, _ in found]
+    is_one_stack = all(names) and len({re.sub(r"\d+", "*", name) for name in names}) == 1
+    by_layer = is_one_stack and len(set(names)) == len(names)
+    return [(name if by_layer else both[0], both) for name, both in zip(names, found, strict=True)]
 
 
 def _in_layers(found: Sequence[tuple[str, Part]], layers: Layers) -> list[tuple[str, str, Part]]:
@@ -272,6 +220,8 @@ def _layer_numbers(paths: Sequence[str]) -> list[int]:
     """Return the one number by which the modules' names differ, else (several numbers differ) their positions."""
     numbers = np.array([[int(number) for number in re.findall(r"\d+", path)] for path in paths], dtype=np.int64)
     differing = np.flatnonzero(np.ptp(numbers, axis=0)) if numbers.size else np.zeros(0, dtype=np.intp)
+    if len(paths) == 1 and numbers.shape[1] == 1:  # the only attention of a hybrid need not be in its first layer
+        return [int(numbers[0, 0])]
     if len(differing) != 1:
         return list(range(len(paths)))
     return [int(number) for number in numbers[:, differing[0]]]
