@@ -22,6 +22,7 @@ from captum_spex.errors import ArgumentError
 from captum_spex.explaining import StoreArgument
 from captum_spex.exports.result import BLUE, RED, clipped, heading
 from captum_spex.exports.shap.additive_values import shapley_values
+from captum_spex.games.text.answer_scorer import check_loaded, device_of
 from captum_spex.games.text.length_limit import token_limit
 from captum_spex.games.text.prompts import checked_choice_of_special_tokens, kept, n_added
 from captum_spex.interactions import Interactions
@@ -139,6 +140,8 @@ class SpexLLMAttribution(captum.LLMAttribution):  # type: ignore[misc]
         if not callable(getattr(tokenizer, "encode", None)):
             raise ArgumentError("tokenizer", type_of(tokenizer), "the model's tokenizer")
         super().__init__(attr_method, tokenizer, attr_target)
+        check_loaded("attr_method", self.model)
+        self.device = device_of(self.model)
         self.special_tokens = checked_choice_of_special_tokens(special_tokens)
         self._n_added = n_added(tokenizer)
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 _NO_SETTINGS = ("name_or_path",)  # where a model was loaded from
+_OF_HOOKS = ("_hf_hook", "_old_forward", "forward", "to", "cuda", "npu", "xpu", "mlu", "sdaa", "musa")  # by accelerate
 _MOST_ELEMENTS = 1 << 18  # of a tensor: a model of many gigabytes is digested in seconds
 
 
@@ -87,11 +88,42 @@ def _module_pieces(module: nn.Module) -> Iterator[bytes]:
         yield name.encode()
         yield _kind(part)
         notes = "_" if type(part).__module__.startswith("transformers.") else ()  # of how it was loaded
-        known = {key: value for key, value in vars(part).items() if not key.startswith(notes)}
+        known = {key: value for key, value in _own(part).items() if not key.startswith(notes)}
         settings = {key: _setting(value) for key, value in known.items() if key not in _NO_SETTINGS}
         yield from _pieces({key: value for key, value in settings.items() if value is not None})
-        yield from _pieces(dict(part.named_parameters(recurse=False)))
-        yield from _pieces(dict(part.named_buffers(recurse=False)))
+        for tensors in (dict(part.named_parameters(recurse=False)), dict(part.named_buffers(recurse=False))):
+            yield from _pieces({key: _offloaded(part, key) if one.is_meta else one for key, one in tensors.items()})
+
+
+def _own(module: nn.Module) -> dict[str, Any]:
+    """Return what a module holds, without what accelerate sets on those that it loads when they are called."""
+    known = dict(vars(module))
+    if "_hf_hook" not in known:
+        return known
+    before = known.get("_old_forward")
+    known = {key: value for key, value in known.items() if key not in _OF_HOOKS}
+    return known if getattr(before, "__func__", None) is type(module).forward else {**known, "forward": before}
+
+
+def _offloaded(module: nn.Module, name: str) -> Tensor:
+    """Return a tensor of a module that accelerate keeps on a disk, or in memory, until the module is called.
+
+    Raises:
+        TypeError: if it is nowhere.
+    """
+    for hook in hooks_of(module):
+        try:
+            kept: Tensor = hook.weights_map[name]
+        except (AttributeError, TypeError, KeyError):
+            continue
+        return kept
+    raise TypeError(f"`{name}` of a {type(module).__name__} is on the meta device: its numbers are not loaded")
+
+
+def hooks_of(module: nn.Module) -> list[Any]:
+    """Return the hooks by which accelerate loads a module's tensors when it is called."""
+    hook = getattr(module, "_hf_hook", None)
+    return [] if hook is None else [hook, *getattr(hook, "hooks", ())]
 
 
 def _setting(value: Any) -> Any:

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from captum_spex.compat.transformers import cache_argument, cache_of
+from captum_spex.errors import ArgumentError
+from captum_spex.evaluation.fingerprint import hooks_of
 from captum_spex.games.text.tokens import Rows
 
 _TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-6}  # rounding errors of two ways to call a model
@@ -117,8 +119,23 @@ class AnswerScorer:
 
 
 def device_of(model: nn.Module) -> torch.device:
-    """Return the device of a model."""
-    return torch.device(getattr(model, "device", None) or next(model.parameters()).device)
+    """Return the device of a model; of an offloaded one that on which it computes."""
+    device = torch.device(getattr(model, "device", None) or next(model.parameters()).device)
+    if device.type != "meta":
+        return device
+    hooks = [hook for module in model.modules() for hook in hooks_of(module)]
+    devices = [getattr(hook, "execution_device", None) for hook in hooks]
+    return next((torch.device(one) for one in devices if one is not None), device)
+
+
+def check_loaded(argument: str, model: nn.Module) -> None:
+    """Refuse a model with parameters on the meta device that nothing loads when they are needed."""
+    for name, module in model.named_modules():
+        on_meta = [key for key, parameter in module.named_parameters(recurse=False) if parameter.is_meta]
+        if on_meta and all(getattr(hook, "weights_map", None) is None for hook in hooks_of(module)):
+            got = f"one with `{f'{name}.{on_meta[0]}'.lstrip('.')}` on the meta device"
+            hint = "Load its weights, for instance by `from_pretrained`, which may offload them by accelerate."
+            raise ArgumentError(argument, got, "a model whose numbers are loaded", hint)
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:

@@ -16,6 +16,7 @@ from captum_spex.arrays import type_of
 from captum_spex.errors import ArgumentError
 from captum_spex.evaluation.fingerprint import digest, game_identity
 from captum_spex.games.text.ablation import checked_ablation, template_of
+from captum_spex.games.text.answer_scorer import check_loaded
 from captum_spex.games.text.length_limit import check_length
 from captum_spex.games.text.prompts import Prompt
 from captum_spex.games.text.token_batches import BatchedGame
@@ -118,6 +119,7 @@ def checked_model(model: Any, tokenizer: Any) -> None:
     if model.training:
         hint = "Call `model.eval()`: in training mode its outputs are random."
         raise ArgumentError("model", "one in training mode", "a model in evaluation mode", hint)
+    check_loaded("model", model)
 
 
 def _configuration(model: nn.Module) -> list[str]:

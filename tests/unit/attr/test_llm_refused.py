@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from importlib.metadata import version
 
 import pytest
@@ -154,8 +155,12 @@ def test_all_words_that_fit_are_taken():
         ),
         ((ProxySpex(RemoteLLMAttribution.placeholder_model), words_tokenizer()), "RemoteLLMAttribution`, or"),
         ((ProxySpex(bert_classifier()), words_tokenizer()), "got one of a BertForSequenceClassification"),
+        (
+            (ProxySpex(deepcopy(causal_model("gpt2")).to("meta")), words_tokenizer()),
+            r"`attr_method`: expected a model whose numbers are loaded, got one with `transformer\.wte\.weight` on the",
+        ),
     ],
-    ids=["method", "attr_target", "tokenizer", "function", "placeholder", "classifier"],
+    ids=["method", "attr_target", "tokenizer", "function", "placeholder", "classifier", "no numbers"],
 )
 def test_what_cannot_be_explained_is_refused_at_once(arguments, message):
     with pytest.raises(ArgumentError, match=message):
