@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from captum_spex.errors import ArgumentError, GameError
 from captum_spex.games.remote.options import Options
@@ -18,6 +19,7 @@ _THOUGHT = re.compile(
 )
 _SHOWN = 8  # tokens in a message
 _ROUNDING = 1e-3  # above 0: servers round
+_MINUS_INFINITY = -9999.0  # as servers write it
 _OTHER_WAYS = 'use `log_probs="prompt"` (vLLM), "top" with chat, or `GeneratedAnswerGame`, which needs none'
 _NO_THOUGHTS = (
     'Switch thinking off: `chat_template_kwargs={"enable_thinking": False}`, or as the server wants (`extra_body`).'
@@ -36,10 +38,12 @@ class LogProbs:
     Attributes:
         values: one for each token.
         is_bound: whether the server does not show the answer, and the value is an upper bound.
+        shown: what it shows instead, the most probable first.
     """
 
     values: list[float]
     is_bound: bool = False
+    shown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -228,7 +232,7 @@ class Top(Question):
             shown = _shown(entry)
             same = [value for token, value in shown if _spells(token, remaining, place)]
             if same:  # with and without a space before it
-                return LogProbs([*values, math.log(sum(map(math.exp, same)))])
+                return LogProbs([*values, float(np.logaddexp.reduce(same))])
             rest = _rest(shown[0][0], remaining, place) if "logprob" in entry else None
             if rest is None:
                 break
@@ -247,7 +251,8 @@ class Top(Question):
             hint = f"Give `top_logprobs={n_shown}`, if the server shows no more, or {_OTHER_WAYS}."
             expected = f"{self.answer!r} among the {n_top} most probable tokens, or all of these"
             raise refused(f"`top_logprobs`: expected {expected}, got {n_shown} without it. {hint}")
-        return LogProbs([min(value for _, value in _shown(content[0]))], is_bound=True)
+        ranked = sorted(_shown(content[0]), key=lambda pair: -pair[1])
+        return LogProbs([ranked[-1][1]], True, tuple(str(token.string) for token, _ in ranked[:_SHOWN]))
 
 
 def _shown(entry: Mapping[str, Any]) -> list[tuple[Token, float]]:
@@ -330,8 +335,10 @@ def read_log_probs(question: Question, response: Mapping[str, Any], prompt: str)
         raise
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise refused(f"`base_url`: cannot read the server's response ({error!r}): {_excerpt(response)}") from error
-    if max(found.values) > _ROUNDING:
-        raise refused(f"`log_probs`: expected log-probabilities of at most 0, got {max(found.values)}.")
+    if max(found.values) > _ROUNDING or min(found.values) <= _MINUS_INFINITY:
+        wrong = next(value for value in found.values if not _MINUS_INFINITY < value <= _ROUNDING)
+        expected = "finite log-probabilities of at most 0"
+        raise refused(f"`log_probs`: expected {expected}, got {wrong} (servers write -9999 for minus infinity).")
     return found
 
 

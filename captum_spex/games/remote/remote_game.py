@@ -145,7 +145,8 @@ class RemoteAnswerGame(RemoteGame[LogProbs]):
                 "An answer of several tokens, or one that the model does not give, cannot be read: leave `answer` out, "
                 'give `max_new_tokens`, use `log_probs="prompt"` (vLLM), or `GeneratedAnswerGame`.'
             )
-            raise refused(f"`answer`: expected {expected} after the complete text, got another first token. {hint}")
+            got = f"{list(found.shown)}, the most probable first"
+            raise refused(f"`answer`: expected {expected} after the complete text, got {got}. {hint}")
         self._is_bound[mask.tobytes()] = found.is_bound
         return found
 

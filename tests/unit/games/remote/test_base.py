@@ -112,13 +112,46 @@ def test_bounds_are_counted(repeats):
     assert result.diagnostics["n_asked"] == 2**N_PLAYERS
 
 
+def as_bytes(word):
+    return {"token": word, "bytes": list(word.encode())}
+
+
+def as_broken_bytes(word):
+    return {"token": f"\u0120{word}", "bytes": list(f"\u0120{word}".encode())}
+
+
+TOPS = {
+    "vLLM, SGLang": (as_bytes, True),
+    "llama.cpp": (lambda word: {"id": 7, **as_bytes(word)}, True),
+    "LMDeploy": (as_broken_bytes, True),
+    "TGI": (lambda word: {"token": f" {word}"}, False),
+    "SentencePiece": (lambda word: {"token": f"\u2581{word}", "bytes": None}, True),
+}
+
+
+@pytest.mark.parametrize(("entry", "repeats"), TOPS.values(), ids=TOPS)
+def test_the_answer_is_found_among_the_most_probable_in_every_shape(entry, repeats):
+    def serve(body):
+        known = following(body["messages"][-1]["content"])
+        told = [{**entry(word), "logprob": value} for word, value in known]
+        content = [{**told[0], "top_logprobs": told[0 if repeats else 1 :]}]
+        return {"choices": [{"message": {"content": known[0][0]}, "logprobs": {"content": content}}]}
+
+    with serving(serve) as server:
+        game = top_game_of(server, "Maybe", top_logprobs=11)
+        values = game(all_masks(N_PLAYERS))
+    assert_allclose(values, [dict(following(prompt_of(mask)))["Maybe"] for mask in all_masks(N_PLAYERS)])
+    assert game.diagnostics["n_bounds"] == 0
+
+
 # --- refused before the run -------------------------------------------------------------------------------------------
 
 
 def test_a_bound_for_the_complete_text_is_refused_with_the_first_request(tmp_path):
     least = following(TEXT + SUFFIX)[-1][0]
     with serving(topping()) as server:
-        with pytest.raises(GameError, match=f"`answer`: expected '{least}' among the 4 most probable tokens after the"):
+        first = following(TEXT + SUFFIX)[0][0]
+        with pytest.raises(GameError, match=rf"expected '{least}' among the 4 most .* text, got \['{first}', "):
             captum_spex.explain(top_game_of(server, least), budget=16, store=tmp_path / "a.db")
         assert len(server.bodies) == 1
 

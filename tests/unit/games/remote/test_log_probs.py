@@ -169,7 +169,7 @@ def test_the_answer_is_known_by_its_bytes(answer, content, value):
 
 def test_an_answer_that_is_not_shown_is_bounded_by_the_last_that_is():
     found = top("Never", [("Yes", -0.01, OTHERS)])
-    assert (found.values, found.is_bound) == ([-9.0], True)
+    assert (found.values, found.is_bound, found.shown) == ([-9.0], True, ("Yes", " No", " Maybe"))
 
 
 def test_an_answer_of_several_tokens_is_summed_where_the_model_gives_it():
@@ -196,7 +196,8 @@ def test_an_answer_of_several_tokens_is_summed_where_the_model_gives_it():
         ([("<|channel|>", 0.0, OTHERS)], None, "extra_body"),
         ([("Yes", 0.0, OTHERS)], {"content": "Yes", "reasoning_content": "Hm, is it?"}, "'Hm, is it\\?'"),
         ([("No", 0.0, [("No", 0.0)])], None, "got 1 without it. Give `top_logprobs=1`"),
-        ([("Yes", 0.5, OTHERS)], None, "expected log-probabilities of at most 0, got 0.5"),
+        ([("Yes", 0.5, OTHERS)], None, "expected finite log-probabilities of at most 0, got 0.5"),
+        ([("No", -0.5, [("No", -0.5), ("Yes", -9999.0)])], None, "got -9999.0"),
     ],
 )
 def test_what_is_no_log_probability_of_the_answer_is_refused(content, message, hint):
