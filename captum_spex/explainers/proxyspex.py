@@ -30,6 +30,8 @@ class ProxySpexExplainer(MaskingExplainer):
         max_samples: largest number of background rows, of more so many are drawn at random. Default: all, as long as a
             row takes no more than ``2**20`` rows of the model at `default_max_evals`, and at least 100; a warning says
             how many are used if not all are.
+        allow_training: explain a torch model in training mode (dropout, batch statistics) as it is, and give its
+            buffers, such as a running mean, their values back; else it is refused.
 
     Example:
         >>> import numpy as np

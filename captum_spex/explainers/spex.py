@@ -15,7 +15,7 @@ class SpexExplainer(MaskingExplainer):
     Args:
         model, masker, link, algorithm, output_names, feature_names, linearize_link, seed: see `ProxySpexExplainer`.
         approximator: the algorithm with its settings; default `captum_spex.approximators.Spex()`.
-        groups, max_samples: see `ProxySpexExplainer`.
+        groups, max_samples, allow_training: see `ProxySpexExplainer`.
 
     Example:
         >>> import numpy as np
