@@ -17,8 +17,9 @@ from captum_spex.evaluation.fingerprint import digest, game_identity
 from captum_spex.games.remote.ablated_texts import AblatedTexts
 from captum_spex.games.remote.client import Client
 from captum_spex.games.remote.concurrency import answers_in_flight
-from captum_spex.games.remote.log_probs import check_system, refused
+from captum_spex.games.remote.log_probs import check_system
 from captum_spex.games.remote.options import Options
+from captum_spex.games.remote.replies import refused
 from captum_spex.games.text.units import Span
 from captum_spex.masks import Masks
 

@@ -15,8 +15,8 @@ from captum_spex.games.remote.answer_file import Answer, AnswerFile, question_ke
 from captum_spex.games.remote.answer_values import AnswerValue, Encoder, Named, Score
 from captum_spex.games.remote.base import RemoteGame, Setting, mixed_up
 from captum_spex.games.remote.client import Client
-from captum_spex.games.remote.log_probs import final_answer, generation
 from captum_spex.games.remote.options import Options
+from captum_spex.games.remote.replies import final_answer, generation
 from captum_spex.games.text.units import Span
 from captum_spex.masks import Masks
 

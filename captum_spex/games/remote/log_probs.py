@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,23 +11,13 @@ import numpy as np
 
 from captum_spex.errors import ArgumentError, GameError
 from captum_spex.games.remote.options import Options
+from captum_spex.games.remote.replies import choice_of, excerpt, messages_of, refuse_thoughts, refused
 from captum_spex.games.remote.spelling import Token, find_answer
 
-_THOUGHT = re.compile(
-    r"\s*(<\|?(seed:)?(start_)?(think|thinking|thought|reasoning|channel)\|?>|\[think\]|\u25c1think)", re.IGNORECASE
-)
 _SHOWN = 8  # tokens in a message
 _ROUNDING = 1e-3  # above 0: servers round
 _MINUS_INFINITY = -9999.0  # as servers write it
 _OTHER_WAYS = 'use `log_probs="prompt"` (vLLM), "top" with chat, or `GeneratedAnswerGame`, which needs none'
-_NO_THOUGHTS = (
-    'Switch thinking off: `chat_template_kwargs={"enable_thinking": False}`, or as the server wants (`extra_body`).'
-)
-
-
-def refused(message: str) -> GameError:
-    """Return an error about a server's reply."""
-    return GameError(message, "log_probs")
 
 
 @dataclass(frozen=True)
@@ -88,7 +77,7 @@ class Echoed(Question):
 
     def log_probs(self, response: Mapping[str, Any], prompt: str) -> LogProbs:
         """Return the log-probabilities of the tokens that overlap the answer, which the tokens must spell."""
-        echo = _choice(response).get("logprobs") or {}
+        echo = choice_of(response).get("logprobs") or {}
         values = list(echo.get("token_logprobs") or [])
         tokens = [Token(str(string)) for string in echo.get("tokens") or []]
         if tokens and values and len(tokens) != len(values):
@@ -106,7 +95,7 @@ class Echoed(Question):
 def _n_generated(response: Mapping[str, Any], whole: str, n_tokens: int) -> int:
     """Return whether the last token was generated, 0 or 1, if the server's count of tokens and its text agree on it."""
     counted = n_tokens - (response.get("usage") or {}).get("prompt_tokens", -1)
-    text = str(_choice(response).get("text"))
+    text = str(choice_of(response).get("text"))
     if text.startswith(whole) and counted == (text != whole):
         return int(counted)
     hint = f"The answer has parts of characters in tokens of their own. Instead {_OTHER_WAYS}."
@@ -146,7 +135,7 @@ class FromPrompt(Question):
 
     def log_probs(self, response: Mapping[str, Any], prompt: str) -> LogProbs:
         """Return the log-probabilities of the last tokens, which must spell the answer."""
-        entries = _choice(response).get("prompt_logprobs") or response.get("prompt_logprobs")
+        entries = choice_of(response).get("prompt_logprobs") or response.get("prompt_logprobs")
         if not entries:
             hint = 'Only vLLM has them: elsewhere use `log_probs="echo"`, or "top" with chat.'
             raise refused(f"`log_probs`: expected a server that returns `prompt_logprobs`, got none. {hint}")
@@ -189,7 +178,7 @@ class FromChatPrompt(FromPrompt):
     endpoint = "chat"
 
     def _fields(self, prompt: str) -> dict[str, Any]:
-        messages = [*_messages(self.system, prompt), {"role": "assistant", "content": self._spelling}]
+        messages = [*messages_of(self.system, prompt), {"role": "assistant", "content": self._spelling}]
         continued = {"add_generation_prompt": False, "continue_final_message": True}
         return {"messages": messages, "prompt_logprobs": 0, **continued}
 
@@ -217,11 +206,11 @@ class Top(Question):
 
     def _fields(self, prompt: str) -> dict[str, Any]:
         asked = {"logprobs": True, "top_logprobs": self.options.top_logprobs, "max_tokens": self.options.n_tokens}
-        return {"messages": _messages(self.system, prompt), **asked}
+        return {"messages": messages_of(self.system, prompt), **asked}
 
     def log_probs(self, response: Mapping[str, Any], prompt: str) -> LogProbs:
         """Return the log-probabilities of the answer's tokens, or the bound."""
-        choice = _choice(response)
+        choice = choice_of(response)
         content = (choice.get("logprobs") or {}).get("content") or []
         if not content:
             raise refused("`log_probs`: expected a server that returns `top_logprobs`, got none.")
@@ -280,19 +269,6 @@ def _rest(token: Token, wanted: bytes, place: int) -> bytes | None:
     return next((wanted[len(way) :] for way in ways if way and wanted.startswith(way)), None)
 
 
-def refuse_thoughts(choice: Mapping[str, Any], first: Any) -> None:
-    """Raise an error where the model thinks before it answers.
-
-    Raises:
-        GameError: saying how to switch it off.
-    """
-    message = choice.get("message") or {}
-    thought = message.get("reasoning_content") or message.get("reasoning")
-    if thought or _THOUGHT.match(str(first)):
-        got = repr(str(thought or first)[:40])
-        raise refused(f"`model`: expected the answer, got a model that thinks first, {got}. {_NO_THOUGHTS}")
-
-
 _QUESTIONS: dict[tuple[str, str], type[Question]] = {
     ("completions", "echo"): Echoed,
     ("completions", "prompt"): FromPrompt,
@@ -334,66 +310,9 @@ def read_log_probs(question: Question, response: Mapping[str, Any], prompt: str)
     except GameError:
         raise
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise refused(f"`base_url`: cannot read the server's response ({error!r}): {_excerpt(response)}") from error
+        raise refused(f"`base_url`: cannot read the server's response ({error!r}): {excerpt(response)}") from error
     if max(found.values) > _ROUNDING or min(found.values) <= _MINUS_INFINITY:
         wrong = next(value for value in found.values if not _MINUS_INFINITY < value <= _ROUNDING)
         expected = "finite log-probabilities of at most 0"
         raise refused(f"`log_probs`: expected {expected}, got {wrong} (servers write -9999 for minus infinity).")
     return found
-
-
-def generation(
-    endpoint: str, model: str, prompt: str, system: str | None, *, options: Options, temperature: float = 0.0
-) -> dict[str, Any]:
-    """Return the request that generates an answer."""
-    stop = {"stop": list(options.stop)} if options.stop else {}
-    body: dict[str, Any] = {"model": model, "temperature": temperature, "max_tokens": options.n_tokens, **stop}
-    asked = {"prompt": prompt} if endpoint == "completions" else {"messages": _messages(system, prompt)}
-    return {**body, **asked, **options.extra}
-
-
-def _messages(system: str | None, prompt: str) -> list[dict[str, str]]:
-    first = [] if system is None else [{"role": "system", "content": system}]
-    return [*first, {"role": "user", "content": prompt}]
-
-
-def generated(response: Mapping[str, Any]) -> str:
-    """Return the answer that the model generated.
-
-    Raises:
-        GameError: if it thinks first.
-    """
-    choice = _choice(response)
-    text = str(choice.get("text") or (choice.get("message") or {}).get("content") or "")
-    refuse_thoughts(choice, text)
-    return text
-
-
-def final_answer(response: Mapping[str, Any]) -> tuple[str, bool]:
-    """Return the answer that the model generated, without its thoughts, and whether it was cut.
-
-    Raises:
-        GameError: if it does not come to an answer, or the response has another form.
-    """
-    try:
-        choice = _choice(response)
-        text = choice.get("text") or (choice.get("message") or {}).get("content") or ""
-        is_cut = choice.get("finish_reason") == "length"
-    except (AttributeError, KeyError, TypeError) as error:
-        raise refused(f"`base_url`: cannot read the server's response ({error!r}): {_excerpt(response)}") from error
-    _, end, answer = str(text).rpartition("</think>")
-    if not end and (_THOUGHT.match(str(text)) or (is_cut and not text)):
-        hint = f"Give more `max_new_tokens`. {_NO_THOUGHTS}"
-        raise refused(f"`max_new_tokens`: expected an answer, got a thought without an end, {text[:40]!r}. {hint}")
-    return (answer.lstrip() if end else str(text)), is_cut
-
-
-def _choice(response: Mapping[str, Any]) -> Mapping[str, Any]:
-    choices: Sequence[Mapping[str, Any]] | None = response.get("choices")
-    if not choices:
-        raise refused(f"`base_url`: expected a response with `choices`, got {_excerpt(response)}.")
-    return choices[0]
-
-
-def _excerpt(response: Mapping[str, Any]) -> str:
-    return str(dict(response))[:200]

@@ -10,8 +10,9 @@ from captum_spex import checks
 from captum_spex.errors import ArgumentError
 from captum_spex.games.remote.base import RemoteGame, Setting, mixed_up
 from captum_spex.games.remote.client import Client
-from captum_spex.games.remote.log_probs import LogProbs, generated, generation, question_of, read_log_probs, refused
+from captum_spex.games.remote.log_probs import LogProbs, question_of, read_log_probs
 from captum_spex.games.remote.options import TOP, Options
+from captum_spex.games.remote.replies import generated, generation, refused
 from captum_spex.games.text.units import Span
 from captum_spex.masks import Masks
 

@@ -199,7 +199,8 @@ def test_bad_arguments_are_refused_before_any_request(settings, message):
         (reply("<think>Let me see", "length"), "`max_new_tokens`: expected an answer, got a thought without an end"),
         (reply(None, "length", reasoning_content="Let me see"), "got a thought without an end"),
         (reply("  "), "`reference`: expected the answer to compare with, got None"),
-        ({"choices": ["x"]}, "cannot read the server's response"),
+        ({"choices": ["x"]}, "expected a response with a text, got"),
+        (reply([{"type": "text", "text": "Under the mat"}]), "expected a response with a text, got"),
         ({"error": "busy"}, "expected a response with `choices`"),
     ],
 )
