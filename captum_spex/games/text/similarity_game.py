@@ -15,7 +15,7 @@ from captum_spex.evaluation.fingerprint import digest
 from captum_spex.games.text.ablation import Ablation
 from captum_spex.games.text.answer_scorer import padding_token
 from captum_spex.games.text.length_limit import token_limit
-from captum_spex.games.text.prompts import prompt_of
+from captum_spex.games.text.prompts import Prompt, encoded, prompt_of
 from captum_spex.games.text.text_game import TextGame, TextSettings, checked_model
 from captum_spex.games.text.units import Span
 from captum_spex.masks import Masks
@@ -36,7 +36,7 @@ class SimilarityGame(TextGame):
         pooling: how the last hidden states become an embedding: their ``"mean"`` over the tokens in the attention mask,
             the ``"first"`` or the ``"last"`` of them.
         unit, ablation, replacement, prefix, suffix, special_tokens, tokens_per_batch, compile: see
-            `ClassificationGame`.
+            `ClassificationGame`. The query has its special tokens by the same choice.
 
     Raises:
         ArgumentError: for an invalid argument, for instance a text that is longer than the model reads.
@@ -75,22 +75,22 @@ class SimilarityGame(TextGame):
         prompt = prompt_of(tokenizer, text, prefix=prefix, suffix=suffix, special_tokens=special_tokens)
         settings = TextSettings(unit, ablation, replacement, tokens_per_batch, compile)
         super().__init__(model, tokenizer, prompt, settings)
-        self._query = self._query_embedding(query, tokenizer)
+        self._query = self._query_embedding(query, tokenizer, special_tokens)
 
     def _question(self) -> Mapping[str, str]:
         return {"query": digest(self._query), "output": self.output, "pooling": self._pooling}
 
-    def _query_embedding(self, query: str | Tensor, tokenizer: Any) -> Tensor:
+    def _query_embedding(self, query: str | Tensor, tokenizer: Any, special_tokens: bool | None) -> Tensor:
         if isinstance(query, Tensor):
             embedding = self._checked_embedding(query)
         elif isinstance(query, str) and query.strip():
-            inputs = tokenizer(query, return_tensors="pt", truncation=False, verbose=False).to(self.device)
-            n_tokens, limit = inputs["input_ids"].shape[1], token_limit(self._model, tokenizer)
+            ids = encoded(tokenizer, Prompt("", query, "", special_tokens=special_tokens)).ids
+            n_tokens, limit = len(ids), token_limit(self._model, tokenizer)
             if limit is not None and n_tokens > limit:
                 raise ArgumentError("query", f"{n_tokens} tokens", f"at most {limit} tokens, the limit of the model")
-            tensors = {name: inputs[name] for name in ("input_ids", "attention_mask")}
+            tokens = torch.tensor([ids], device=self.device)
             with torch.inference_mode():
-                embedding = self._embeddings(tensors)[0]
+                embedding = self._embeddings({"input_ids": tokens, "attention_mask": torch.ones_like(tokens)})[0]
         else:
             raise ArgumentError("query", repr(query), "a text, or an embedding (n_features,)")
         return nn.functional.normalize(embedding, dim=0) if self.output == "cosine" else embedding

@@ -20,6 +20,7 @@ from text_games import (
     SETTINGS,
     TEXT,
     WITHOUT_TOKENS,
+    Memory,
     answer_game,
     answer_ids,
     assert_answers,
@@ -223,6 +224,22 @@ def test_answers_do_not_depend_on_the_batches(kind, tokens_per_batch, prefix_cac
     masks = every_mask(game.n_players)[::3]
     alone = np.concatenate([game(mask[None]) for mask in masks])
     assert_allclose(game(masks), alone, **EXACT)
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_a_cached_prefix_is_read_once_and_no_more(kind):
+    """By the version of transformers that is installed, whatever its argument is called, and without its warnings."""
+    memory = Memory(causal_model(kind), 1000)
+    game = AnswerGame(memory.model, byte_tokenizer(), TEXT, answer=ANSWER, prefix=PREFIX)
+    asked = of_asked(byte_tokenizer(), TEXT, "delete", prefix=PREFIX)
+    n_prefix = slow_players(asked)[0].index(0)
+    masks = every_mask(game.n_players)
+    game(masks[:1])
+    memory.batches.clear()
+    game(masks)
+    lengths = [len(slow_row(asked, mask)[0]) + len(game.answer_ids) for mask in masks]
+    assert memory.n_read == len(masks)
+    assert max(length for _, length in memory.batches) == max(lengths) - (n_prefix - 1)
 
 
 def test_a_cached_prefix_is_not_changed_by_its_use():

@@ -36,6 +36,7 @@ def test_answers_of_an_offloaded_model_are_those_of_the_model(parts):
     assert game._mode.n_cached > 0
 
 
+@pytest.mark.filterwarnings("ignore:You are calling .generate")  # of transformers 4, which knows hooks no better
 @elsewhere
 def test_a_generated_answer_of_an_offloaded_model(parts):
     game = answers(offloaded(causal_model("gpt2"), *parts), None)

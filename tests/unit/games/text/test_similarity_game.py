@@ -58,6 +58,24 @@ def test_similarities_of_every_unit(unit):
     assert_allclose(game(masks), [float(similarity(one, query.double(), "cosine")) for one in embeddings], **EXACT)
 
 
+@pytest.mark.parametrize(
+    ("special_tokens", "given", "read"),
+    [(None, "[CLS] ", True), (None, "", True), (True, "", True), (False, "", False), (False, "[CLS] ", None)],
+)
+def test_text_and_query_have_special_tokens_by_one_choice(special_tokens, given, read):
+    """Once, even if the text has the first of them itself; or none, except for that."""
+    model, tokenizer, masks = bert_encoder(), word_tokenizer(), some_masks(6)
+    arguments = {"output": "dot", "prefix": given, "special_tokens": special_tokens}
+    game = SimilarityGame(model, tokenizer, TEXT, f"{given}the film is good", **arguments)
+    ids = tokenizer("the film is good", add_special_tokens=bool(read))["input_ids"]
+    first = [tokenizer.cls_token_id] if read is None else []
+    query = slow_embedding(model, first + ids, [1] * len(first + ids), [0] * len(first + ids), "mean")
+    asked = of_asked(tokenizer, TEXT, "mask", specials=bool(read))
+    rows = [slow_row(asked, mask)[0] for mask in masks]
+    ones = [slow_embedding(model, first + row, [1] * len(first + row), [0] * len(first + row), "mean") for row in rows]
+    assert_allclose(game(masks), [float(one @ query) for one in ones], **EXACT)
+
+
 @pytest.mark.parametrize("query", ["", "  \n", None, 3])
 def test_a_query_must_be_a_text(query):
     message = f"`query`: expected a text, or an embedding (n_features,), got {query!r}."
