@@ -237,7 +237,8 @@ class Top(Question):
             raise refused(f"`log_probs`: expected {expected}, got {got}. {hint}")
         n_shown, n_top = len(content[0].get("top_logprobs") or []), self.options.top_logprobs
         if n_shown < n_top:
-            hint = f"Give `top_logprobs={n_shown}`, if the server shows no more, or {_OTHER_WAYS}."
+            fewer = f"Give `top_logprobs={n_shown}`, if the server shows no more, or" if n_shown > 1 else "Instead"
+            hint = f"{fewer} {_OTHER_WAYS}."
             expected = f"{self.answer!r} among the {n_top} most probable tokens, or all of these"
             raise refused(f"`top_logprobs`: expected {expected}, got {n_shown} without it. {hint}")
         ranked = sorted(_shown(content[0]), key=lambda pair: -pair[1])

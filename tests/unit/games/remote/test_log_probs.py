@@ -195,14 +195,15 @@ def test_an_answer_of_several_tokens_is_summed_where_the_model_gives_it():
         ([("<think>", 0.0, [("<think>", 0.0), ("Yes", -20.0)])], None, "chat_template_kwargs"),
         ([("<|channel|>", 0.0, OTHERS)], None, "extra_body"),
         ([("Yes", 0.0, OTHERS)], {"content": "Yes", "reasoning_content": "Hm, is it?"}, "'Hm, is it\\?'"),
-        ([("No", 0.0, [("No", 0.0)])], None, "got 1 without it. Give `top_logprobs=1`"),
+        ([("No", 0.0, [("No", 0.0)])], None, "got 1 without it. Instead use"),
+        ([("No", 0.0, [("No", 0.0), ("So", -9.0)])], None, "got 2 without it. Give `top_logprobs=2`"),
         ([("Yes", 0.5, OTHERS)], None, "expected finite log-probabilities of at most 0, got 0.5"),
         ([("No", -0.5, [("No", -0.5), ("Yes", -9999.0)])], None, "got -9999.0"),
     ],
 )
 def test_what_is_no_log_probability_of_the_answer_is_refused(content, message, hint):
     with pytest.raises(GameError, match=hint):
-        top("Yes", content, message)
+        top("Yes", content, message, top_logprobs=3)
 
 
 # --- the log-probabilities of the prompt ------------------------------------------------------------------------------
