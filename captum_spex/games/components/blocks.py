@@ -112,18 +112,19 @@ def _ends_with(name: str, endings: tuple[str, ...]) -> bool:
 
 
 def _shared(model: nn.Module) -> set[str]:
-    """Return the modules that have several names, by the first."""
+    """Return the modules that lie in several layers, by their first name."""
     first: dict[int, str] = {}
     found = set()
     for name, module in model.named_modules(remove_duplicate=False):
-        if first.setdefault(id(module), name) != name:
-            found.add(first[id(module)])
+        earlier = first.setdefault(id(module), name)
+        if earlier != name and layer_of(model, earlier) != layer_of(model, name):
+            found.add(earlier)
     return found
 
 
 def _attentions(model: nn.Module) -> list[tuple[str, str]]:
-    found = []
-    for path, module in model.named_modules():
+    found, names = [], dict(model.named_modules())
+    for path, module in names.items():
         own = f"{type(module).__name__} {path.split('.')[-1]}".lower()
         if isinstance(module, nn.MultiheadAttention):
             hint = "Use `modules(model, pattern)` with its name, for all its heads together."
@@ -132,7 +133,11 @@ def _attentions(model: nn.Module) -> list[tuple[str, str]]:
         if "attention" in own or "attn" in own:
             inside = dict(module.named_modules())
             projections = [name for name in NAMES.projections if is_projection(inside.get(name))]
-            found += [(path, f"{path}.{projections[0]}".lstrip("."))] if projections else []
+            projected = f"{path}.{projections[0]}".lstrip(".") if projections else ""
+            if (
+                projected and projected in names
+            ):  # TransformerLens has attentions around attentions, with the same projection
+                found.append((path, projected))
     return found
 
 

@@ -78,7 +78,7 @@ def checked_components(model: Any, components: Iterable[Component]) -> tuple[Com
         ArgumentError: if there is no component, or anything else is given.
         UnknownNameError: for a module that the model does not have; the nearest names are listed.
     """
-    checked_module(model)
+    model = checked_module(model)
     if isinstance(components, Component | str) or not isinstance(components, Iterable):
         raise ArgumentError("components", type_of(components), "a list of `Component`, such as `heads(model)`")
     checked = tuple(components)
@@ -97,10 +97,18 @@ def checked_components(model: Any, components: Iterable[Component]) -> tuple[Com
 
 
 def checked_module(model: Any) -> nn.Module:
-    """Return the model if it is a torch module."""
-    if not isinstance(model, nn.Module):
+    """Return the torch module: the model, or that which nnsight's ``NNsight`` and ``LanguageModel`` are around.
+
+    Raises:
+        ArgumentError: if there is none, or its weights are not loaded yet.
+    """
+    inner = getattr(model, "_module", None) if type(model).__module__.partition(".")[0] == "nnsight" else None
+    found = inner if isinstance(inner, nn.Module) else model
+    if not isinstance(found, nn.Module):
         raise ArgumentError("model", type_of(model), "a torch module")
-    return model
+    if found is not model and any(weight.is_meta for weight in found.parameters()):
+        raise ArgumentError("model", f"{type_of(model)} without weights", "a loaded model", "Call `model.dispatch()`.")
+    return found
 
 
 def module_named(model: nn.Module, name: str, argument: str) -> nn.Module:

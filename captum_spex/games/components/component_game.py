@@ -14,7 +14,7 @@ from captum_spex import checks
 from captum_spex.arrays import Floats, type_of
 from captum_spex.errors import ArgumentError, GameError
 from captum_spex.evaluation.fingerprint import digest, game_identity
-from captum_spex.games.components.component import Component, checked_components
+from captum_spex.games.components.component import Component, checked_components, checked_module
 from captum_spex.games.components.coverage import check_layers
 from captum_spex.games.components.hooks import Batch, Site, hooks, recording, sites_of
 from captum_spex.games.components.model_inputs import ModelInputs
@@ -32,7 +32,7 @@ class ComponentGame:
     changed: hooks exist during a call only.
 
     Args:
-        model: the model, in evaluation mode.
+        model: the model, in evaluation mode; also a ``TransformerBridge`` of TransformerLens, or a model of nnsight.
         inputs: its arguments: a tensor, a tuple of arguments, or a mapping of keyword arguments, with one or several
             examples along the first dimension.
         components: the players, as `heads`, `mlps`, `layers`, `neurons` and `modules` return them; their lists can be
@@ -86,6 +86,7 @@ class ComponentGame:
         forward: Callable[..., Any] | None = None,
         batch_size: int = 64,
     ) -> None:
+        model = checked_module(model)
         self.components = checked_components(model, components)
         self.names = tuple(component.name for component in self.components)
         self.n_players = len(self.components)

@@ -49,8 +49,8 @@ def heads(model: nn.Module, layers: Layers = None, *, n_heads: int | None = None
         >>> heads(model)[1].places
         (Place(module='h.0.attn.c_proj', side='input', start=8, stop=16),)
     """
-    components = []
-    found = _by_layer(model, blocks.attentions(checked_module(model)))
+    model, components = checked_module(model), []
+    found = _by_layer(model, blocks.attentions(model))
     for label, _, (path, name) in _in_layers(found, layers):
         width = _width(model.get_submodule(name), "input", name)
         count = _n_heads(model, path, width) if n_heads is None else checks.integer("n_heads", n_heads)
@@ -91,7 +91,8 @@ def layers(model: nn.Module, layers: Layers = None) -> list[Component]:
         >>> [(layer.name, len(layer.places)) for layer in layers(model)]
         [('L0', 2), ('L1', 2)]
     """
-    blocks.attentions(checked_module(model))
+    model = checked_module(model)
+    blocks.attentions(model)
     blocks.mlps(model)
     found = _in_layers(list(blocks.layer_parts(model).items()), layers)
     return [Component(label.strip(), tuple(map(Place, parts)), is_found=True) for label, _, parts in found]
@@ -162,6 +163,7 @@ def modules(model: nn.Module, pattern: str | Sequence[str]) -> list[Component]:
 
 def _width(module: nn.Module, side: str, name: str) -> int:
     """Return the number of channels of a module's input or output."""
+    module = getattr(module, "_original_component", module)  # of TransformerLens: a module around that of transformers
     keys = {"input": ("in_features", "in_channels"), "output": ("out_features", "out_channels")}[side]
     for key in (*keys, "num_features", "num_channels"):
         if isinstance(width := getattr(module, key, None), int):
