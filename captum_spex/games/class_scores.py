@@ -40,7 +40,7 @@ def function_of(given: str | None, config: Any, output: str, n_classes: int) -> 
     if n_classes == 1 and (output == "margin" or (output == "log_prob" and function != "sigmoid")):
         raise ArgumentError("output", repr(output), "'logit' for a model with a single output")
     if output == "log_prob" and function == "none":
-        hint = 'It has them with `function_to_apply="softmax"` or "sigmoid".'
+        hint = "Name the `function_to_apply` to have them."
         raise ArgumentError("output", "'log_prob'", "'logit' or 'margin' for scores without probabilities", hint)
     return function
 
