@@ -19,6 +19,7 @@ from captum_spex.checks import RandomState
 from captum_spex.compat import captum
 from captum_spex.compat.versions import CAPTUM_LLM, check_version
 from captum_spex.errors import ArgumentError
+from captum_spex.evaluation.torch_models import check_mode
 from captum_spex.explaining import StoreArgument
 from captum_spex.exports.result import BLUE, RED, clipped, heading
 from captum_spex.exports.shap.additive_values import shapley_values
@@ -237,6 +238,7 @@ class SpexLLMAttribution(captum.LLMAttribution):  # type: ignore[misc]
         if self.model.training:
             hint = "Call `model.eval()`: in training mode its answers are random."
             raise ArgumentError("attr_method", "one of a model in training mode", "one in evaluation mode", hint)
+        check_mode("attr_method", self.model)  # a part of it
         if not isinstance(inp, self.SUPPORTED_INPUTS):
             allowed = ", ".join(kind.__name__ for kind in self.SUPPORTED_INPUTS)
             raise ArgumentError("inp", type_of(inp), allowed)

@@ -14,6 +14,7 @@ from captum_spex.masks import MaskBlocks
 Answered = tuple[Rows, Floats]
 """Rows of masks, and their values ``(n_rows, n_outputs)``."""
 _FLOAT32 = float(np.finfo(np.float32).eps)
+_MOST_OF_SIZE = 2.0**-7  # of the values' size, that half precision may differ by
 _LOOKED_AT = 256  # batches among whose masks the two are chosen, at most
 _MOST_CELLS = 1 << 22  # of all these masks, laid out
 
@@ -100,7 +101,7 @@ def check_alone(
     rounding = _FLOAT32 if rounding is None else rounding
     relative = rounding**0.5
     spread, size = np.ptp(values, axis=0).max(), np.abs(values).max()
-    tolerance = relative * spread + min(64 * rounding, relative) * size + 8 * rounding
+    tolerance = relative * spread + min(64 * rounding, _MOST_OF_SIZE) * size + 8 * rounding
     differences = np.abs(found - wanted)
     if differences.max() <= tolerance:
         return

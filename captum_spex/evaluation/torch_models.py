@@ -22,6 +22,8 @@ _TF32 = 2.0**-14  # products on GPUs are rounded to 10 bits, and then added up
 def modules_in(function: Any) -> list[nn.Module]:
     """Return the modules that a function can call: itself, or what it closes over, names, is bound to or holds.
 
+    Of a module its parts are not listed, but modules that it holds without their being parts (in a list, a function).
+
     Example:
         >>> model = nn.Linear(2, 1)
         >>> modules_in(lambda x: model(x)[:, 0]) == [model]
@@ -36,16 +38,21 @@ def modules_in(function: Any) -> list[nn.Module]:
         seen.add(id(thing))
         if isinstance(thing, nn.Module):
             found[id(thing)] = thing
-            return
-        for part in _parts(thing):
+            seen.update(map(id, thing.modules()))
+        for part in _unregistered(thing) if isinstance(thing, nn.Module) else _parts(thing):
             visit(part, depth + 1)
 
     visit(function, 0)
     return list(found.values())
 
 
-def check_mode(argument: str, function: Any, allow_training: bool = False) -> None:
+def check_mode(argument: str, function: Any, allow_training: bool | None = None) -> None:
     """Refuse modules in training mode whose outputs depend on it: dropout, batch norm, whatever reads ``training``.
+
+    Args:
+        argument: its name.
+        function: a module, or a function that calls some.
+        allow_training: whether they are allowed; ``None`` if the caller has no such argument.
 
     Raises:
         ArgumentError: naming the first of them.
@@ -56,7 +63,8 @@ def check_mode(argument: str, function: Any, allow_training: bool = False) -> No
         for name, part in model.named_modules():
             if part.training and (_reads_its_mode(part.__class__) or _changed_by_mode(part)):
                 got = f"{name!r}, {type_of(part)}, in training mode" if name else f"{type_of(part)} in training mode"
-                hint = "Call `model.eval()`; `allow_training=True` explains the model as it is."
+                hint = "Call `model.eval()`"
+                hint += "." if allow_training is None else "; `allow_training=True` explains the model as it is."
                 raise ArgumentError(argument, got, "a model in evaluation mode", hint)
 
 
@@ -102,6 +110,14 @@ def _rounding(tensor: Tensor) -> float:
         return 0.0
     eps = torch.finfo(tensor.dtype).eps
     return max(eps, _TF32) if tensor.is_cuda and tensor.dtype == torch.float32 else eps
+
+
+def _unregistered(model: nn.Module) -> Iterator[Any]:
+    """Yield what modules hold that are no parts of a model to torch: lists of modules, functions that call some."""
+    for part in model.modules():
+        if isinstance(part, torch.jit.ScriptModule):  # which keep what they were made of
+            continue
+        yield from (value for name, value in vars(part).items() if not name.startswith("_"))
 
 
 def _parts(thing: Any) -> Iterable[Any]:

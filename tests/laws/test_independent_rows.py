@@ -16,6 +16,7 @@ from captum_spex.approximators import ProxySpex as ProxySpexApproximator
 from captum_spex.attr import ProxySpex, Spex
 from captum_spex.errors import ArgumentError
 from captum_spex.explainers import ProxySpexExplainer, SpexExplainer
+from captum_spex.games.components import ComponentGame, modules
 from captum_spex.games.image import ImageGame
 
 X = tensor(1, 6).double() + 0.2
@@ -77,6 +78,33 @@ def of_image(model, size, approximator=None):
     return captum_spex.explain(game, budget=64, index="SV", max_order=1, approximator=approximator).first_order()
 
 
+class Column(nn.Module):
+    """A part that passes on one input: without it, the input is 0."""
+
+    def __init__(self, number):
+        super().__init__()
+        self.number = number
+
+    def forward(self, x):
+        return x[:, self.number, None]
+
+
+class OfColumns(nn.Module):
+    def __init__(self, model):
+        super().__init__()
+        self.columns = nn.ModuleList(map(Column, range(6)))
+        self.model = model
+
+    def forward(self, x):
+        return self.model(torch.cat([column(x) for column in self.columns], dim=1))[:, None]
+
+
+def of_components(model, size):
+    net = OfColumns(model).eval()
+    game = ComponentGame(net, X, modules(net, "columns.*"), batch_size=size)
+    return captum_spex.explain(game, budget=64, index="SV", max_order=1).first_order()
+
+
 def of_shap(kind, model, size):
     explainer = kind(lambda rows: model(torch.from_numpy(rows)).numpy(), np.zeros((1, 6)))
     return explainer(X.numpy(), max_evals=64, batch_size=size).values[0]
@@ -98,6 +126,7 @@ DOORS = {
     "ProxySpexExplainer": ("batch_size", lambda model, size: of_shap(ProxySpexExplainer, model, size)),
     "SpexExplainer": ("batch_size", lambda model, size: of_shap(SpexExplainer, model, size)),
     "ImageGame": ("batch_size", of_image),
+    "ComponentGame": ("batch_size", of_components),
 }
 doors = pytest.mark.parametrize(("argument", "door"), DOORS.values(), ids=DOORS)
 influenced = pytest.mark.parametrize("model", INFLUENCED.values(), ids=INFLUENCED)

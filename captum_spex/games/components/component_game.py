@@ -14,6 +14,7 @@ from captum_spex import checks
 from captum_spex.arrays import Floats, type_of
 from captum_spex.errors import ArgumentError, GameError
 from captum_spex.evaluation.fingerprint import digest, game_identity
+from captum_spex.evaluation.torch_models import check_mode, rounding_of
 from captum_spex.games.components.component import Component, checked_components, checked_module
 from captum_spex.games.components.coverage import check_layers
 from captum_spex.games.components.hooks import Batch, Site, hooks, recording, sites_of
@@ -47,11 +48,13 @@ class ComponentGame:
         rescale: multiply the present components by the number of all components over the number of present ones.
         forward: function that takes the arguments ``inputs`` and returns scores with examples first, for instance those
             at the last position; default: the model; from its result the tensor, ``logits`` or the first item is taken.
-        batch_size: rows per call.
+        batch_size: rows per call. In a run two masks are also evaluated alone, beside the budget: a model whose rows
+            influence each other is refused unless this is 1.
 
     Attributes:
         n_players, names: the components.
         components: the components.
+        rounding: relative rounding of the model's numbers.
 
     Raises:
         UnknownNameError: for modules that the model does not have; the nearest names are listed.
@@ -73,6 +76,8 @@ class ComponentGame:
         "Interpretability in the wild", ICLR 2023 (means and resampling).
     """
 
+    batch_argument = "batch_size"
+
     def __init__(
         self,
         model: nn.Module,
@@ -91,6 +96,7 @@ class ComponentGame:
         self.names = tuple(component.name for component in self.components)
         self.n_players = len(self.components)
         self._model = model
+        self.rounding = rounding_of(model)
         self._sites = sites_of(model, self.components)
         self._inputs = ModelInputs.of(inputs, "inputs")
         self._ablation = checks.choice("ablation", ablation, _ABLATIONS)
@@ -106,6 +112,7 @@ class ComponentGame:
         if in_training:
             got = f"{in_training[0]!r} in training mode" if in_training[0] else "one in training mode"
             raise ArgumentError("model", got, "a model in evaluation mode", "Call `model.eval()`.")
+        check_mode("model", (model, forward))  # also what functions of it call
         self._device = next((one.device for one in (*model.parameters(), *model.buffers())), torch.device("cpu"))
         self._check_sites()
         if any(component.is_found for component in self.components):

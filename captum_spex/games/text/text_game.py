@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from captum_spex.arrays import type_of
 from captum_spex.errors import ArgumentError
 from captum_spex.evaluation.fingerprint import digest, game_identity
+from captum_spex.evaluation.torch_models import check_mode
 from captum_spex.games.text.ablation import checked_ablation, template_of
 from captum_spex.games.text.answer_scorer import check_loaded
 from captum_spex.games.text.length_limit import check_length
@@ -119,6 +120,7 @@ def checked_model(model: Any, tokenizer: Any) -> None:
     if model.training:
         hint = "Call `model.eval()`: in training mode its outputs are random."
         raise ArgumentError("model", "one in training mode", "a model in evaluation mode", hint)
+    check_mode("model", model)  # a part of it
     check_loaded("model", model)
 
 

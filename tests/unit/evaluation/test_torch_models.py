@@ -61,18 +61,31 @@ def test_modules_are_found(holder):
     function = holders(net)[holder]
     assert modules_in(function) == [net]
     with pytest.raises(ArgumentError, match=r"`model`: expected a model in evaluation mode, got '0', a Dropout, in"):
-        check_mode("model", function)
+        check_mode("model", function, allow_training=False)
     check_mode("model", function, allow_training=True)
     net.eval()
-    check_mode("model", function)
+    check_mode("model", function, allow_training=False)
     net[0].train()
     with pytest.raises(ArgumentError, match=r"got '0', a Dropout, in training mode\. Call `model\.eval\(\)`; `allow_"):
-        check_mode("model", function)
+        check_mode("model", function, allow_training=False)
 
 
 def test_global_modules_are_found():
     assert modules_in(names_it) == modules_in(calls_it) == [NAMED]
     assert modules_in(torch.tanh) == modules_in(len) == modules_in(None) == modules_in("text") == []
+
+
+def test_modules_that_are_no_parts_are_found():
+    """`eval` does not reach them."""
+    hidden, called = nn.Dropout(), nn.BatchNorm1d(2)
+    model = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    model[1].kept, model[1].function = [hidden], lambda x: 2 * called(x)
+    assert modules_in(model) == [model, hidden, called]
+    for name, part in (("Dropout", hidden), ("BatchNorm1d", called)):
+        with pytest.raises(ArgumentError, match=f"got a {name} in training mode"):
+            check_mode("model", model.eval())
+        part.eval()
+    check_mode("model", model)
 
 
 class OfItsOwn(nn.Module):

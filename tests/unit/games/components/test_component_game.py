@@ -194,13 +194,13 @@ def test_a_stopped_run_resumes_from_its_store(tmp_path):
     model = a_reader()
     game = kept_game(model=model, batch_size=48, parts=parts_of_a_reader(model)[:6])
     model.seen.rows.clear()
-    model.seen.fail_at, model.seen.error = 3, KeyboardInterrupt()
+    model.seen.fail_at, model.seen.error = 6, KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
         captum_spex.explain(game, budget=64, store=tmp_path / "masks.db")
-    assert model.seen.rows == [48, 48, 48]
+    assert model.seen.rows == [48, 48, 3, 3, 48, 48]  # two masks alone
     model.seen.fail_at = None
     resumed = captum_spex.explain(game, budget=64, store=tmp_path / "masks.db")
-    assert sum(model.seen.rows) == 48 + 64 * 3  # the mask batch that failed, and every mask once
+    assert sum(model.seen.rows) == 48 + 64 * 3 + 2 * 6  # the batch that failed, every mask once, two alone in each run
     assert_array_equal(resumed.values, captum_spex.explain(game, budget=64).values)
     store = Store(tmp_path / "masks.db")
     captum_spex.explain(game, budget=64, store=store)
