@@ -79,7 +79,7 @@ def circuit_score(circuits: Iterable[Iterable[int]], game: Game, *, n_players: i
     n = n_players_of(n_players, None, game)
     ordered = _ordered(circuits, n)
     everyone = set(range(n))
-    values, n_evaluations, single = evaluated(game, masks_without([everyone - set(one) for one in ordered], n))
+    values, n_evaluations, single = evaluated(game, masks_without([tuple(everyone - set(one)) for one in ordered], n))
     span = values[-1] - values[0]
     if not np.all(span):
         got = f"{values[0][span == 0][0]} for no player and for all"

@@ -82,7 +82,7 @@ class Site:
         """Register a hook that changes the tensor."""
 
         def hook(_module: nn.Module, *given: Any) -> Any:
-            return _change_first(given[-1], change, self.name)  # the output, or all positional arguments
+            return change_first(given[-1], change, self.name)  # the output, or all positional arguments
 
         is_output = self.side == "output"
         return (self.module.register_forward_hook if is_output else self.module.register_forward_pre_hook)(hook)
@@ -218,7 +218,7 @@ def _are_close(one: Tensor, other: Tensor) -> bool:
     return bool(close) and torch.equal(one.isfinite(), other.isfinite())
 
 
-def _change_first(value: Any, change: Change, name: str) -> Any:
+def change_first(value: Any, change: Change, name: str) -> Any:
     """Return the value, a tensor or several items of which the first is one, with that tensor changed."""
     if isinstance(value, Tensor):
         return change(value)
