@@ -82,11 +82,12 @@ class Echoed(Question):
         tokens = [Token(str(string)) for string in echo.get("tokens") or []]
         if tokens and values and len(tokens) != len(values):
             raise ValueError(f"{len(tokens)} tokens with {len(values)} log-probabilities")
-        ways = [find_answer(tokens[:n], prompt, self.answer) for n in (len(tokens) - 1, len(tokens))] if values else []
-        fitting = [way for way in ways if way is not None]
-        if len(fitting) == 2 and any(token.is_part for way in fitting for token in tokens[way]):
-            fitting = [fitting[_n_generated(response, prompt + self.answer, len(tokens)) == 0]]
-        found = fitting[0] if fitting else None
+        ways = [find_answer(tokens[:n], prompt, self.answer) for n in (len(tokens) - 1, len(tokens))]
+        found = ways[0] or ways[1] if values else None
+        shown = {token for way in ways if way is not None for token in tokens[way]}
+        is_doubtful = ways[0] != ways[1] and None not in ways and ways[0].start == ways[1].start  # read in two ways
+        if found is not None and (is_doubtful or any(token.is_part for token in shown)):
+            found = ways[1 - _n_generated(response, prompt + self.answer, len(tokens))]
         if found is None or not (prompt or found.start or values[0] is None):
             raise _no_echo(tokens if values else [])
         return LogProbs(_numbers(values[found]))
@@ -98,7 +99,7 @@ def _n_generated(response: Mapping[str, Any], whole: str, n_tokens: int) -> int:
     text = str(choice_of(response).get("text"))
     if text.startswith(whole) and counted == (text != whole):
         return int(counted)
-    hint = f"The answer has parts of characters in tokens of their own. Instead {_OTHER_WAYS}."
+    hint = f"The answer's tokens are parts of characters. Instead {_OTHER_WAYS}."
     raise refused(f"`log_probs`: expected a reply that says which tokens are the prompt's, got neither. {hint}")
 
 

@@ -68,8 +68,11 @@ def find_answer(tokens: Sequence[Token], before: str | None, answer: str) -> sli
         slice(2, 5, None)
     """
     head = (before or "").encode()
+    marked = any(mark in head.decode() + answer for mark in "\u2581\u0120\ufffd")
     for pieces in _readings(tokens):
-        for blank in (b"", b" "):  # some tokenizers put a space before every text
+        if marked and any(piece.fixed is None or piece.may_lack_space for piece in pieces if piece.string is not None):
+            continue  # the text itself holds what stands for a space or for a part of a character
+        for blank in (b"",) if marked else (b"", b" "):  # some tokenizers put a space before every text
             whole = blank + head + answer.encode()
             found = _aligned(pieces, whole, len(blank + head), is_open=before is None)
             if found is not None:
@@ -84,7 +87,6 @@ class _Piece:
     fixed: bytes | None
     string: str | None
     may_lack_space: bool = False
-    errors: str = "replace"  # how the server decodes parts of characters
 
     def starts(self, text: bytes, end: int, is_open: bool) -> set[int]:
         """Return where the token may start in the text if it ends there."""
@@ -102,10 +104,9 @@ class _Piece:
 
     def _undecoded_starts(self, text: bytes, end: int) -> set[int]:
         string = self.string or ""
-        known = len(string.replace(_UNKNOWN, "").encode(errors="replace"))
-        n_parts = string.count(_UNKNOWN) if self.errors == "replace" else 2
-        sizes = range(max(known, 1), min(known + _LONGEST_PART * n_parts, end) + 1)
-        return {end - size for size in sizes if text[end - size : end].decode(errors=self.errors) == string}
+        known, n_parts = len(string.replace(_UNKNOWN, "").encode(errors="replace")), string.count(_UNKNOWN)
+        sizes = range(known + n_parts, min(known + _LONGEST_PART * n_parts, end) + 1)
+        return {end - size for size in sizes if text[end - size : end].decode(errors="replace") == string}
 
 
 def _readings(tokens: Sequence[Token]) -> Iterator[list[_Piece]]:
@@ -114,7 +115,6 @@ def _readings(tokens: Sequence[Token]) -> Iterator[list[_Piece]]:
     for way in _WAYS:
         yield [_Piece(way(token.string), token.string) for token in tokens]
     yield [_Piece(_plain(token.string), token.string, may_lack_space=True) for token in tokens]
-    yield [_Piece(None, token.string, errors="ignore") for token in tokens]
 
 
 def _aligned(pieces: Sequence[_Piece], text: bytes, border: int, is_open: bool) -> slice | None:
@@ -125,7 +125,8 @@ def _aligned(pieces: Sequence[_Piece], text: bytes, border: int, is_open: bool) 
         ends.append({start for end in ends[-1] for start in piece.starts(text, end, is_open)})
     if 0 not in ends[-1]:
         return None
-    used = pieces[len(pieces) - len(ends) + 1 :]
+    n_before = len(pieces) - len(ends) + 1
+    used, unused = pieces[n_before:], pieces[n_before - 1 : n_before] if is_open else pieces[:n_before]
     bounds = [{0}]
     for piece, possible in zip(used, ends[-2::-1], strict=True):
         bounds.append({end for end in possible if piece.starts(text, end, is_open) & bounds[-1]})
@@ -135,9 +136,25 @@ def _aligned(pieces: Sequence[_Piece], text: bytes, border: int, is_open: bool) 
     if any(len(one) > 1 for one in inside):
         return None
     chosen = [len(pieces) - len(used) + place for place, one in enumerate(inside) if one == {True}]
-    # An empty string may hold the first part of the answer's first character.
-    is_split = chosen[0] > 1 and not pieces[chosen[0] - 1].string and text[border] >= 128
-    return None if is_split else slice(chosen[0], chosen[-1] + 1)
+    has_parts = any(pieces[place].fixed is None for place in chosen)
+    if has_parts and any(piece.fixed is None and piece.string is not None for piece in unused):
+        return None  # fewer parts of characters than there are spell the text
+    if _may_hide_a_part(pieces, chosen[0], text, border) or (pieces[0].may_lack_space and text[:border][-1:] == b" "):
+        return None
+    return slice(chosen[0], chosen[-1] + 1)
+
+
+def _may_hide_a_part(pieces: Sequence[_Piece], first: int, text: bytes, border: int) -> bool:
+    """Whether the token before the answer's may hold the first part of its first character.
+
+    Some servers show a character with the token that completes it, and nothing of it before.
+    """
+    shown = pieces[first].string or ""
+    fixed = pieces[first].fixed
+    if text[border] < 128 or first == 0 or _UNKNOWN in shown or (fixed is not None and fixed != shown.encode()):
+        return False
+    before = pieces[first - 1].string
+    return before is not None and not before.endswith(("\n", ">")) and (first > 1 or bool(before))
 
 
 def _plain(string: str | None) -> bytes | None:

@@ -83,8 +83,8 @@ def with_the_other_reply(body, other):
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 @pytest.mark.parametrize("answer", [" yes", " yes it is"])
 def test_an_explanation_is_that_of_the_definition_whatever_the_server_shows(way, answer):
-    if way.__name__ == "sentence_piece":
-        pytest.skip("its tokens are others where a space precedes a byte")
+    if way.__name__ in ("sentence_piece", "ignored"):
+        pytest.skip("parts of characters are not shown so")
     with serving(echoing(way, first=("<s>",))) as server:
         result = captum_spex.explain(game_of(server, answer), budget=2**N_PLAYERS)
     wanted = captum_spex.explain(
