@@ -82,12 +82,13 @@ class Echoed(Question):
         tokens = [Token(str(string)) for string in echo.get("tokens") or []]
         if tokens and values and len(tokens) != len(values):
             raise ValueError(f"{len(tokens)} tokens with {len(values)} log-probabilities")
-        ways = [find_answer(tokens[:n], prompt, self.answer) for n in (len(tokens) - 1, len(tokens))]
-        found = ways[0] or ways[1] if values else None
-        shown = {token for way in ways if way is not None for token in tokens[way]}
-        is_doubtful = ways[0] != ways[1] and None not in ways and ways[0].start == ways[1].start  # read in two ways
+        short, whole = (find_answer(tokens[:n], prompt, self.answer) for n in (len(tokens) - 1, len(tokens)))
+        found = short or whole if values else None
+        shown = {token for way in (short, whole) if way is not None for token in tokens[way]}
+        # Two readings of the strings, or a word that is also what the model says next?
+        is_doubtful = short is not None and whole is not None and short != whole and short.start == whole.start
         if found is not None and (is_doubtful or any(token.is_part for token in shown)):
-            found = ways[1 - _n_generated(response, prompt + self.answer, len(tokens))]
+            found = short if _n_generated(response, prompt + self.answer, len(tokens)) else whole
         if found is None or not (prompt or found.start or values[0] is None):
             raise _no_echo(tokens if values else [])
         return LogProbs(_numbers(values[found]))
