@@ -52,6 +52,8 @@ class LanguageGame(BatchedGame):
         tokens_per_batch: int | None = None,
     ) -> None:
         super().__init__(wrapper.model, tokens_per_batch)
+        if callable(getattr(inp, "baselines", None)):  # drawn anew whenever a mask is evaluated
+            self.batch_argument = None
         self.n_players: int = inp.n_itp_features
         self.names = _names(inp, wrapper.tokenizer)
         self._wrapper = wrapper

@@ -111,6 +111,6 @@ def check_alone(
         f"several, though a mask of value {wanted[place]:.6g} alone has {found[place]:.6g} in a call with others",
         "1 for a model whose rows influence each other",
         f"With `{argument}=1` every mask has a call of its own. Rows influence each other through statistics of a "
-        "batch, through sorting, through arguments that do not grow with them (edges of a graph). A random model has "
-        "no values to compare: `ProxySpex(noisy=True)`.",
+        "batch, through sorting, through padding that is read, through arguments that do not grow with them (edges of "
+        "a graph). A random model has no values to compare: `ProxySpex(noisy=True)`.",
     )

@@ -39,17 +39,12 @@ class GeneratedAnswerGame(RemoteGame[Answer]):
         max_new_tokens: the most tokens of an answer.
         stop: words at which an answer ends.
         answers: a file in which every answer is kept, so that another game, with another value, does not ask again.
-        base_url, model, api_key, endpoint, unit, replacement, prefix, suffix, system, chat_template_kwargs, extra_body,
-            check, max_in_flight, timeout, max_tries, max_requests, max_tokens: see `RemoteAnswerGame`.
+        base_url, model, api_key, endpoint, and all others: see `RemoteAnswerGame`.
 
     Attributes:
         text, n_players, names, spans, fingerprint: as in `captum_spex.games.text.AnswerGame`.
         answer: the reference.
-        noisy: whether the temperature is above 0.
         n_requests, n_tokens: requests sent and tokens used so far.
-        diagnostics: over all answers of this game: ``"n_answers"``, how many; ``"n_cut"``, how many of them were cut at
-            ``max_new_tokens``; ``"n_empty"``, how many are empty; ``"same_together"``, whether the check's two ways
-            gave the same texts.
 
     Raises:
         ArgumentError: for an invalid argument, a refused key, an unknown model, an untrusted certificate.
@@ -113,12 +108,16 @@ class GeneratedAnswerGame(RemoteGame[Answer]):
 
     @property
     def noisy(self) -> bool:
-        """Whether the same mask may get another answer."""
+        """Whether the temperature is above 0, so that the same mask may get another answer."""
         return self._temperature > 0
 
     @property
     def diagnostics(self) -> dict[str, Any]:
-        """How many answers this game has had, and how many of them were cut or are empty."""
+        """Over all answers of this game, part of the ``diagnostics`` of results.
+
+        ``"n_answers"``: how many; ``"n_cut"``: how many of them were cut at ``max_new_tokens``; ``"n_empty"``: how many
+        are empty; ``"same_together"``: whether the check's two ways gave the same texts.
+        """
         return {**{f"n_{what}": self._counts[what] for what in ("answers", "cut", "empty")}, **super().diagnostics}
 
     def scored_by(self, value: Named | Score, encoder: Encoder | None = None) -> GeneratedAnswerGame:

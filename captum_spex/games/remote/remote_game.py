@@ -57,9 +57,6 @@ class RemoteAnswerGame(RemoteGame[LogProbs]):
     Attributes:
         text, n_players, names, spans, answer, fingerprint: as in `captum_spex.games.text.AnswerGame`.
         n_requests, n_tokens: requests sent and tokens used so far.
-        diagnostics: over all masks that this game has asked: ``"n_asked"``, how many; ``"n_bounds"``, how many of them
-            have an upper bound as value; ``"difference_together"``, by how much the check's two ways differed. Part of
-            the ``diagnostics`` of results.
 
     Raises:
         ArgumentError: for an invalid argument, a refused key, an unknown model, an untrusted certificate.
@@ -129,7 +126,11 @@ class RemoteAnswerGame(RemoteGame[LogProbs]):
 
     @property
     def diagnostics(self) -> dict[str, Any]:
-        """How many masks this game has asked, and how many of their values are upper bounds."""
+        """Over all masks that this game has asked, part of the ``diagnostics`` of results.
+
+        ``"n_asked"``: how many; ``"n_bounds"``: how many of them have an upper bound as value;
+        ``"difference_together"``: by how much the check's two ways differed.
+        """
         asked = list(self._is_bound.values())
         return {"n_asked": len(asked), "n_bounds": sum(asked), **super().diagnostics}
 

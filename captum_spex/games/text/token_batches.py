@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from captum_spex import checks
 from captum_spex.arrays import Floats
+from captum_spex.evaluation.torch_models import rounding_of
 from captum_spex.games.text.answer_scorer import device_of, is_out_of_memory
 from captum_spex.masks import Masks
 
@@ -24,13 +25,17 @@ class BatchedGame:
         device: the device of the model.
         tokens_per_batch: the most tokens, padding included, that the model receives at once. It is halved when memory
             runs out.
+        batch_argument, rounding: see `captum_spex.game.GameHooks`; a model that reads its padding is found so.
     """
+
+    batch_argument: str | None = "tokens_per_batch"
 
     def __init__(self, model: nn.Module, tokens_per_batch: int | None) -> None:
         self.device = device_of(model)
         default = _TOKENS_PER_BATCH.get(self.device.type, _TOKENS_PER_BATCH["elsewhere"])
         given = default if tokens_per_batch is None else tokens_per_batch
         self.tokens_per_batch = checks.integer("tokens_per_batch", given)
+        self.rounding = rounding_of(model)
 
     def __call__(self, masks: Masks) -> Floats:
         """Return the values, float64 ``(n_masks,)``, or ``(n_masks, n_outputs)`` where there are several outputs."""

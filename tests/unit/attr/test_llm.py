@@ -156,8 +156,8 @@ def test_batches_of_any_size_give_the_same(given, rows_seen):
 
 def test_a_thousand_masks_take_few_calls(rows_seen):
     ours(template_input(10), n_samples=1024, tokens_per_batch=2048)
-    assert sum(rows_seen) <= 1030  # six to see how rows are put together
-    assert len(rows_seen) <= 15
+    assert sum(rows_seen) <= 1032  # six to see how rows are put together, two alone
+    assert len(rows_seen) <= 17
 
 
 def test_every_evaluation_is_shown_as_captum_shows_it():
@@ -419,8 +419,8 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path):
         ours(template_input(6), **options)
     rest, options = until(64)
     result = ours(template_input(6), **options)
-    assert len(set(stopped)) == 40
-    assert 24 <= len(rest) <= 24 + 8  # the batch in which it was stopped again
+    assert len(set(stopped)) == 40 - 2  # two are also evaluated alone
+    assert 26 <= len(rest) <= 26 + 8  # the batch in which it was stopped again
     assert_same(result, ours(template_input(6)))
 
 

@@ -90,6 +90,6 @@ def test_evaluations_of_images_are_shown_and_drawn(closing):
     given = ImageMaskInput(picture(), mask=quarters(), processor_fn=processed)
     result = of_image(Seeing(), given, _inspect_forward=lambda *told: seen.append(told))
     assert {(prompt, answer) for prompt, answer, _ in seen} == {("a good film", TARGET)}
-    assert len(seen) == 16
+    assert len(seen) == 16 + 2  # two masks are also evaluated alone
     figure, _ = result.plot_image_heatmap()
     figure.canvas.draw()

@@ -272,12 +272,28 @@ def test_a_stopped_run_resumes_from_its_store(tmp_path):
     assert len(memory.batches) == 5 < len(batches)
     memory.n_rows = 1000
     resumed = captum_spex.explain(game, budget=64, store=tmp_path / "masks.db")
-    assert memory.n_read == 64
+    assert memory.n_read == 64 + 2 * 2  # two masks of each run are also evaluated alone
     whole = captum_spex.explain(classes(tokens_per_batch=50), budget=64)
     assert_array_equal(resumed.values, whole.values)
     store = Store(tmp_path / "masks.db")
     captum_spex.explain(game, budget=64, store=store)
-    assert (store.n_found, store.n_added, memory.n_read) == (64, 0, 64)
+    assert (store.n_found, store.n_added, memory.n_read) == (64, 0, 68)
+
+
+def test_a_model_that_reads_its_padding_is_found():
+    """Rows of other lengths are padded: alone a mask has another value."""
+    model = deepcopy(bert_classifier())
+
+    def unmasked(_, args, kwargs):
+        return args, {**kwargs, "attention_mask": torch.ones_like(kwargs["input_ids"])}
+
+    model.register_forward_pre_hook(unmasked, with_kwargs=True)
+    with pytest.raises(ArgumentError, match="`tokens_per_batch`: expected 1 for a model whose rows influence"):
+        captum_spex.explain(classes(model=model, ablation="delete"), budget=64)
+    alone = captum_spex.explain(classes(model=model, ablation="delete", tokens_per_batch=1), budget=64)
+    game = classes(model=model, ablation="delete")
+    wanted = captum_spex.explain(lambda masks: np.concatenate([game(mask[None]) for mask in masks]), 6, budget=64)
+    assert_allclose([alone[term] for term in wanted], wanted.values, atol=1e-5)
 
 
 def test_the_store_of_another_text_is_refused(tmp_path):
