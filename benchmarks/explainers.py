@@ -68,6 +68,7 @@ MOST_NODES = 64
 
 OVERHEAD_CASES = ((10, 1), (100, 1), (1000, 1), (100, 100))  # players, background rows
 OVERHEAD_MASKS = {1: 4000, 100: 500}  # by background rows
+ASKED_ALONE = 2  # masks of a run that are also evaluated alone, beside its budget
 OVERHEAD_TARGET = 5.0  # microseconds, 100 players and 1 background row
 
 
@@ -403,7 +404,7 @@ def measured(method: Callable[..., np.ndarray], cases: Sequence[Case], budget: i
         errors.append(float(np.linalg.norm(found - case.shapley) / np.linalg.norm(case.shapley)))
         spent.append(took - model.seconds)
         n_rows.append(model.n_rows)
-        if model.n_rows > budget:
+        if model.n_rows > budget + ASKED_ALONE:
             raise ValueError(f"{model.n_rows} rows of the model, more than {budget}")
     return Figures(float(np.mean(errors)), float(np.mean(spent)), max(n_rows))
 

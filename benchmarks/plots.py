@@ -23,7 +23,7 @@ from captum_spex.approximators import Spex
 
 N_PLAYERS = 1000
 SPARSE_BUDGET, FITTED_BUDGET = 8000, 1000
-N_ROWS = 50  # of the scatter plot
+N_ROWS = 50  # of the pictures of many rows
 REPEATS = 3
 TARGET = 3.0  # seconds
 
@@ -58,6 +58,8 @@ def pictures(result: Interactions) -> dict[str, Callable[[], object]]:
         "image": lambda: plots.image(result, np.zeros(parts.shape), parts),
         "spectrum": lambda: plots.spectrum(result),
         "scatter": lambda: plots.scatter([result] * N_ROWS, (3, 8), data=table),
+        "beeswarm": lambda: plots.beeswarm([result] * N_ROWS, data=table),
+        "compare": lambda: plots.compare(result.compare(result)),
     }
 
 

@@ -12,6 +12,8 @@ import pytest
 
 mpl.use("Agg")
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*unknown to this model")  # the tiny model of some pages knows few
+
 PAGES = sorted((Path(__file__).parents[1] / "docs").rglob("*.md"))
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 EXPECTED = re.compile(r"# = (.*)$")
