@@ -166,8 +166,6 @@ def test_captums_helpers_do_what_we_rely_on():
     assert captum.format_additional_forward_args(None) is None
     assert captum.format_baseline(None, (x, y)) == (0, 0)
     assert [mask.tolist() for mask in captum.format_feature_mask(None, (x, y))] == [[[0, 1, 2]], [[3, 4]]]
-    assert captum.expand_target(1, 3) == 1
-    assert captum.expand_target(torch.tensor([1, 2]), 2).tolist() == [1, 2, 1, 2]
     assert captum.expand_additional_forward_args((torch.tensor([1, 2]), "a"), 2)[0].tolist() == [1, 2, 1, 2]
     assert_allclose(captum.run_forward(nn.Identity(), (x,), 1), x[:, 1])
     assert {"max_new_tokens", "do_sample"} <= set(captum.DEFAULT_GEN_ARGS)
