@@ -78,11 +78,28 @@ class Terms(Mapping[tuple[int, ...], float]):
             return False
 
     def __getitem__(self, players: Sequence[int] | int) -> float:
+        key, value = self._listed(players)
+        if value is None:
+            raise KeyError(key)
+        return value
+
+    def _listed(self, players: object, baseline: float | None = None) -> tuple[tuple[int, ...], float | None]:
+        """Return the players of a term in order, and its value: ``None`` if it is not listed.
+
+        Args:
+            players: as a caller named them.
+            baseline: the value of no players.
+        """
         key = self._canonical(players)
         row = self._rows().get(key)
-        if row is None:
-            raise KeyError(key)
-        return float(self.values[row])
+        if row is not None:
+            return key, float(self.values[row])
+        return key, None if key else baseline
+
+    def _check_numbers(self, key: tuple[int, ...]) -> None:
+        """Raise for players that there are not."""
+        if key[0] < 0 or key[-1] >= self.n_players:
+            raise no_term(f"{key}: players are numbered 0 to {self.n_players - 1}")
 
     def _canonical(self, players: object) -> tuple[int, ...]:
         """Sort the players that a caller named; a single player needs no tuple."""

@@ -18,7 +18,7 @@ from captum_spex.arrays import Floats, real_numbers, type_of
 from captum_spex.compat.shap import maskers
 from captum_spex.errors import ArgumentError, MaskError
 from captum_spex.explainers.masked_tables import ArrayTable, FrameTable, Table, as_they_are, check_exact, framed
-from captum_spex.frames import Frame, PandasFrame, frame_of, values_of
+from captum_spex.frames import Frame, PandasFrame, frame_of, labels_of, values_of
 
 _TABLES = (maskers.Independent, maskers.Partition)
 _NUMBERS = "biuf"  # kinds of dtypes
@@ -128,7 +128,7 @@ class Background(maskers.Masker):  # type: ignore[misc]
 
     def _plain(self, rows: pd.DataFrame, background: pd.DataFrame, named: Frame) -> ArrayTable:
         """Return frames of one dtype of numbers as arrays, which are masked many times faster."""
-        index = None if type(rows.index) is pd.RangeIndex and rows.index.name is None else rows.index
+        index = labels_of(rows.index)
         finish = partial(framed, names=named.native.columns, index=index)
         return ArrayTable(rows.to_numpy(), background.to_numpy(), self.weights, finish, has_index=index is not None)
 

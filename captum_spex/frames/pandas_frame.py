@@ -62,6 +62,13 @@ class PandasFrame:
         return PandasPool(columns, (self if keeps_dtypes else background).native.columns, self.native.index)
 
 
+def labels_of(index: pandas.Index) -> pandas.Index | None:
+    """Return the labels of rows; a plain numbering says nothing about them, and would repeat."""
+    import pandas
+
+    return None if type(index) is pandas.RangeIndex and index.name is None else index
+
+
 class PandasPool:
     """Columns of pandas; see `Pool`.
 
@@ -72,11 +79,9 @@ class PandasPool:
     """
 
     def __init__(self, columns: list[Any], names: pandas.Index, index: pandas.Index) -> None:
-        import pandas
 
         self._columns, self._names = columns, names
-        # A plain numbering of rows says nothing about them, and would repeat.
-        self._index = None if type(index) is pandas.RangeIndex and index.name is None else index
+        self._index = labels_of(index)
         self.codes = [_pandas_codes(column) for column in columns]
 
     @property

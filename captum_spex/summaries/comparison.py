@@ -103,12 +103,9 @@ class Comparison(Terms):
         return np.sqrt(squares)
 
     def __getitem__(self, players: Any) -> float:
-        key = self._canonical(players)
-        row = self._rows().get(key)
-        if row is not None:
-            return float(self.values[row])
-        if not key:
-            return self.baseline
+        key, value = self._listed(players, self.baseline)
+        if value is not None:
+            return value
         if key[0] < 0 or key[-1] >= self.n_players or len(key) > self.max_order:
             allowed = f"players are numbered 0 to {self.n_players - 1}, orders go up to {self.max_order}"
             raise no_term(f"{key}: {allowed}")

@@ -159,14 +159,10 @@ class Summary(Terms):
         return self._estimations[key]
 
     def __getitem__(self, players: Any) -> float:
-        key = self._canonical(players)
-        row = self._rows().get(key)
-        if row is not None:
-            return float(self.values[row])
-        if not key:
-            return self.baseline
-        if key[0] < 0 or key[-1] >= self.n_players:
-            raise no_term(f"{key}: players are numbered 0 to {self.n_players - 1}")
+        key, value = self._listed(players, self.baseline)
+        if value is not None:
+            return value
+        self._check_numbers(key)
         if len(key) > self.max_order:
             raise no_term(f"{key}: orders go up to {self.max_order}")
         if self.n_left_out:
