@@ -79,7 +79,6 @@ class PandasPool:
     """
 
     def __init__(self, columns: list[Any], names: pandas.Index, index: pandas.Index) -> None:
-
         self._columns, self._names = columns, names
         self._index = labels_of(index)
         self.codes = [_pandas_codes(column) for column in columns]
