@@ -32,13 +32,14 @@ def random_masks(n_masks: int, n: int, seed: int) -> Masks:
 
 def random_hyper(n: int, seed: int) -> Hyperparameters:
     rng = np.random.default_rng(seed)
-    shared, decays, linear = rng.normal(size=4) / 2 - [0, 0, 0, 1], rng.normal(size=n) - 1, rng.normal(size=n) - 1
+    shared = rng.normal(size=9) / 2 - [0, 0, 0, 1, 0, 0, 0, 1, 1]
+    decays, linear = rng.normal(size=n) - 1, rng.normal(size=n) - 1
     return Hyperparameters(*(torch.from_numpy(part) for part in (shared, decays, linear)))
 
 
 def entry_by_entry(hyper: Hyperparameters, left: Masks, right: Masks) -> Floats:
     """The kernel as its docstring says, one pair of masks at a time."""
-    a1, a2, g, _ = hyper.shared.exp().tolist()
+    a1, a2, g, _, empty, full, h, from_empty, from_full = hyper.shared.exp().tolist()
     w, linear = hyper.decays.exp().numpy(), hyper.linear.exp().numpy()
     total = np.zeros((len(left), len(right)))
     for i, one in enumerate(left):
@@ -46,6 +47,8 @@ def entry_by_entry(hyper: Hyperparameters, left: Masks, right: Masks) -> Floats:
             distance = w[one != other].sum()
             total[i, j] = a1 * np.exp(-distance) + a2 * np.exp(-g * distance)
             total[i, j] += (linear * np.where(one == other, 1, -1)).sum()
+            total[i, j] += empty * np.exp(-h * distance - from_empty * (one.sum() + other.sum()))
+            total[i, j] += full * np.exp(-h * distance - from_full * ((~one).sum() + (~other).sum()))
     return total
 
 

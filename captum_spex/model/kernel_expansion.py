@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.special import roots_legendre
 
 from captum_spex.arrays import Floats, Ints
 from captum_spex.fourier import characters, signs
@@ -29,6 +28,8 @@ class Limits:
     beam: int = 500  # terms of one degree that are extended by a player
     highest_degree: int = 8  # of the Fourier terms for display
     cells: int = 1 << 22  # of a block of predictions or of products: 32 MiB
+    negligible: float = 1e-17  # share of the largest product of a sum that a mask's own must exceed
+    worth_leaving_out: float = 0.25  # share of masks whose products are negligible: below, a copy costs as much
 
 
 class KernelExpansion:
@@ -37,8 +38,8 @@ class KernelExpansion:
     For a set S and players outside S present with probability p, the polynomial :math:`g_S(p)` behind all
     interaction indices (see `captum_spex.indices`) is a product over players, divided by the factors of S.
     Densities are integrated by Gauss-Legendre quadrature, with as many nodes as the single players' indices need
-    to converge to 11 digits (8 nearly always); Taylor coefficients are exact. All pairs cost one matrix product a
-    node.
+    to converge to 11 digits (8 nearly always for a stationary kernel); Taylor coefficients are exact. All pairs cost
+    one matrix product a node. A kernel that fades from an end of the lattice concerns few masks: only these count.
 
     Example:
         >>> masks = np.array([[True, True, False]])
@@ -93,14 +94,15 @@ class KernelExpansion:
     def largest_terms(self, max_terms: int) -> Spectrum:
         r"""Return about the ``max_terms`` largest Fourier terms.
 
-        .. math:: F(S) = \sum_c a_c \prod_i \frac{1 + e^{-w_{ci}}}{2} \prod_{i \in S} \tanh \frac{w_{ci}}{2}
-                  \sum_t \alpha_t (-1)^{|S \cap m_t|}
+        .. math:: F(S) = \sum_c \sum_t \alpha_t \prod_{i \notin S} \frac{k_{ci}(0, m_{ti}) + k_{ci}(1, m_{ti})}{2}
+                  \prod_{i \in S} \frac{k_{ci}(0, m_{ti}) - k_{ci}(1, m_{ti})}{2}
 
-        All single players and pairs are computed (of many players, pairs with a large term only); higher degrees are
-        grown from the largest terms of the degree below, one player at a time.
+        with the factor :math:`k_{ci}` of player i in kernel c, its states absent (0) or present (1). All single players
+        and pairs are computed (of many players, pairs with a large term only); higher degrees are grown from the
+        largest terms of the degree below, one player at a time.
         """
         n, wanted = self.n_players, max(self.limits.beam, max_terms)
-        constant = float(self.weights.sum() * sum(kernel.mean for kernel in self.kernels))
+        constant = float(sum(self.weights @ kernel.factors(self.masks, 0.5)[0] for kernel in self.kernels))
         top = Spectrum.from_terms({(): constant}, n)
         spectra = [top]
         for degree in range(1, min(n, self.limits.highest_degree) + 1):
@@ -127,12 +129,7 @@ class KernelExpansion:
     def _extended(self, parents: PlayerSets, wanted: int) -> Spectrum:
         """The largest Fourier terms among the sets that have one player more than a set in ``parents``."""
         block = next(parents.by_order())[2]
-        coefficients = (characters(self.masks, parents) * self.weights) @ signs(self.masks)
-        size = np.zeros_like(coefficients)
-        for kernel in self.kernels:
-            ratios = kernel.fourier_ratios
-            size += kernel.mean * ratios[block].prod(axis=1)[:, None] * ratios
-        coefficients *= size
+        coefficients = self._fourier_coefficients(parents, block)
         np.put_along_axis(coefficients, block, 0.0, axis=1)  # a player that is in the set already
         # Every set comes up once for each of its players.
         most = min(coefficients.size, wanted * (block.shape[1] + 1))
@@ -148,46 +145,76 @@ class KernelExpansion:
     def apply(self, functional: Functional, block: Ints) -> Floats:
         """Apply a functional to the polynomials of the sets ``block`` ``(n_sets, order)``."""
         values = np.zeros(len(block))
-        if functional.density:
-            values += self._integrated(self._nodes(functional), block)
-        for x, k, weight in functional.points:
-            values += float(weight) * self._taylor(float((1 - x) / 2), k, block)
+        for kernel in self.kernels:
+            if functional.density:
+                values += self._integrated(kernel, self._nodes(kernel, functional), block)
+            for x, k, weight in functional.points:
+                values += float(weight) * self._taylor(kernel, float((1 - x) / 2), k, block)
         return values
 
-    def _nodes(self, functional: Functional) -> list[tuple[float, float]]:
-        """Return nodes and weights that integrate the density times any polynomial of this part."""
+    def _nodes(self, kernel: ProductKernel, functional: Functional) -> list[tuple[float, float]]:
+        """Return nodes and weights that integrate the density times any polynomial of this part with one kernel."""
         singles = np.arange(self.n_players)[:, None]
         size = self.limits.fewest_nodes + len(functional.density) // 2
-        rule = _gauss_legendre(functional, size)
-        values = self._integrated(rule, singles)
+        rule = kernel.rule(functional, size)
+        values = self._integrated(kernel, rule, singles)
         while size < self.limits.most_nodes:
             size *= 2
-            finer = _gauss_legendre(functional, size)
-            check = self._integrated(finer, singles)
+            finer = kernel.rule(functional, size)
+            check = self._integrated(kernel, finer, singles)
             if np.abs(check - values).max(initial=0.0) <= self.limits.tolerance * np.abs(check).max(initial=0.0):
                 return rule
             rule, values = finer, check
         return rule
 
-    def _integrated(self, rule: list[tuple[float, float]], block: Ints) -> Floats:
-        return np.asarray(np.sum([weight * self._taylor(p, 0, block) for p, weight in rule], axis=0))
+    def _integrated(self, kernel: ProductKernel, rule: list[tuple[float, float]], block: Ints) -> Floats:
+        return np.asarray(np.sum([weight * self._taylor(kernel, p, 0, block) for p, weight in rule], axis=0))
 
-    def _taylor(self, p: float, k: int, block: Ints) -> Floats:
-        r"""Return the Taylor coefficient of order ``k`` at ``p`` of every set's polynomial.
+    def _taylor(self, kernel: ProductKernel, p: float, k: int, block: Ints) -> Floats:
+        r"""Return the Taylor coefficient of order ``k`` at ``p`` of every set's polynomial, of one kernel.
 
         With ratios :math:`r_i`, the polynomial at :math:`p + z` is
         :math:`c \prod_{i \in S} r_i \prod_{i \notin S} (1 + r_i z)`; the players of S are divided out of the product
         over all players as geometric series in :math:`z`.
         """
         total = np.zeros(len(block))
-        for kernel in self.kernels:
-            factor, ratios = kernel.factors(self.masks, p)
-            symmetric = _elementary_symmetric(ratios, k)
-            for j in range(k + 1):
-                weights = (-1.0) ** j * self.weights * factor * symmetric[k - j]
-                for extra in _compositions(j, block.shape[1]):
-                    total += self._weighted_products(weights, ratios, block, extra)
+        factor, ratios = kernel.factors(self.masks, p)
+        weights = self.weights * factor
+        if not kernel.is_stationary:
+            weights, ratios = self._relevant(weights, ratios, block.shape[1] + k)
+        symmetric = _elementary_symmetric(ratios, k)
+        for j in range(k + 1):
+            weights_of_order = (-1.0) ** j * weights * symmetric[k - j]
+            for extra in _compositions(j, block.shape[1]):
+                total += self._weighted_products(weights_of_order, ratios, block, extra)
         return total
+
+    def _relevant(self, weights: Floats, ratios: Floats, order: int) -> tuple[Floats, Floats]:
+        """Return weights and ratios of the masks whose products of up to ``order`` ratios may matter in a sum."""
+        largest = np.abs(weights) * np.maximum(np.abs(ratios).max(axis=1, initial=0.0), 1.0) ** order
+        rows = np.flatnonzero(largest > self.limits.negligible * largest.max(initial=0.0))
+        if len(rows) > (1 - self.limits.worth_leaving_out) * len(weights):
+            return weights, ratios
+        return weights[rows], ratios[rows]
+
+    def _fourier_coefficients(self, parents: PlayerSets, block: Ints) -> Floats:
+        """Return the Fourier coefficient of every set of ``parents`` with one player more, ``(n_sets, n_players)``."""
+        coefficients = (characters(self.masks, parents) * self.weights) @ signs(self.masks)
+        size = np.zeros_like(coefficients)
+        for kernel in self.kernels:
+            if kernel.is_stationary:  # all masks have the same ratios, up to their signs
+                ratios, mean = kernel.fourier_ratios, kernel.factors(self.masks[:1], 0.5)[0].sum()
+                size += mean * ratios[block].prod(axis=1)[:, None] * ratios
+        coefficients *= size
+        for kernel in self.kernels:
+            if not kernel.is_stationary:
+                factor, ratios = kernel.factors(self.masks, 0.5)
+                weights, ratios = self._relevant(self.weights * factor, -ratios / 2, block.shape[1] + 1)
+                together = np.repeat(weights[None, :], len(block), axis=0)
+                for column in block.T:
+                    together *= ratios[:, column].T
+                coefficients += together @ ratios
+        return coefficients
 
     def _weighted_products(self, weights: Floats, ratios: Floats, block: Ints, extra: tuple[int, ...]) -> Floats:
         r"""Return :math:`\sum_t c_t \prod_j r_{t, S_j}^{1 + e_j}` for every row S of ``block``."""
@@ -209,12 +236,6 @@ class KernelExpansion:
                 together *= columns[position][chosen[:, position]]
             sums[start : start + step] = together @ weights
         return sums
-
-
-def _gauss_legendre(functional: Functional, size: int) -> list[tuple[float, float]]:
-    nodes, weights = roots_legendre(size)
-    density = np.polynomial.polynomial.polyval(-nodes, [float(c) for c in functional.density])
-    return list(zip(((1 + nodes) / 2).tolist(), (weights / 2 * density).tolist(), strict=True))
 
 
 def _elementary_symmetric(ratios: Floats, highest: int) -> list[Floats]:

@@ -11,11 +11,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from captum_spex.arrays import Floats, Ints
+from captum_spex.arrays import Floats, Ints, Rows
 from captum_spex.fourier import characters, signs
 from captum_spex.indices import Functional, Index
 from captum_spex.masks import Masks, all_masks, ends
 from captum_spex.model.kernel_expansion import KernelExpansion
+from captum_spex.model.product_kernel import ProductKernel
 from captum_spex.model.residuals import Residuals
 from captum_spex.model.spectrum import Spectrum
 from captum_spex.player_sets import PlayerSets, supersets
@@ -36,6 +37,7 @@ class Limits:
     cells: int = 1 << 21  # of a block of differences: 16 MiB
     spectrum_masks: int = 1 << 14  # to which Fourier terms for display are fitted
     spectrum_terms: int = 1000  # that are fitted: a system of 8 MiB
+    negligible: float = 1e-15  # share of the largest kernel with a center that a center's own must exceed
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,18 +220,30 @@ class LinkedExpansion:
         drawn = np.random.default_rng(0).random((half, self.n_players))
         return np.concatenate([drawn, 1 - drawn])
 
+    def _around(self, coalitions: Masks) -> list[tuple[ProductKernel, Floats, Rows | slice]]:
+        """Every kernel, weighted, of coalitions with the centers that matter: few where one fades from an end."""
+        least = 0.0
+        found: list[tuple[ProductKernel, Floats, Rows | slice]] = []
+        for kernel in self.kernel.kernels:
+            weights = kernel.between(coalitions, self.kernel.masks) * self.kernel.weights
+            largest = np.abs(weights).max(axis=0, initial=0.0)
+            least = max(least, self.limits.negligible * largest.max(initial=0.0))
+            rows = slice(None) if kernel.is_stationary else np.flatnonzero(largest > least)
+            found.append((kernel, weights[:, rows], rows))
+        return found
+
     def _differences(self, coalitions: Masks, block: Ints) -> Iterator[tuple[slice, Floats, Floats]]:
         r"""Yield :math:`\Delta_S` of the values and of the latents at coalitions, for runs of sets ``block``."""
         own_signs, centers = signs(coalitions), signs(self.kernel.masks)
-        around = [kernel.between(coalitions, self.kernel.masks) * self.kernel.weights for kernel in self.kernel.kernels]
+        around = self._around(coalitions)
         base = self.linear(coalitions)
         order = block.shape[1]
         step = max(1, self.limits.cells // (max(len(coalitions), len(centers)) << order))
         for start in range(0, len(block), step):
             sets = block[start : start + step]
             latents = _flipped_linear(base, self._slopes, own_signs, sets)
-            for kernel, weights in zip(self.kernel.kernels, around, strict=True):
-                latents += kernel.flipped(weights, own_signs, centers, sets)
+            for kernel, weights, rows in around:
+                latents += kernel.flipped(weights, coalitions, centers[rows], sets)
             # Signs of the values in the difference over S: every flip changes it, and so does a player absent before.
             sign = np.array([(-1.0) ** int(flips).bit_count() for flips in range(1 << order)])
             present = (-own_signs[:, sets]).prod(axis=2)

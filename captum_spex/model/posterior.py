@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import combinations_with_replacement
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from scipy.special import gammaln
 
 from captum_spex.arrays import Floats
 from captum_spex.fourier import characters, signs
-from captum_spex.indices import Index
+from captum_spex.indices import Functional, Index
 from captum_spex.masks import Masks, in_batches, masks_from_hex, masks_to_hex
 from captum_spex.model.product_kernel import ProductKernel
 from captum_spex.model.spectrum import Spectrum
@@ -25,6 +26,7 @@ class Limits:
     """How accurate standard errors are, and how much work they may cost."""
 
     nodes: int = 10  # of the quadrature over inclusion probabilities
+    fading_nodes: int = 14  # of that of a kernel which fades from an end of the lattice
     work: float = 4e10  # multiplications for the errors of the sets of one order: seconds on one core
     strongest: int = 2000  # sets whose errors use all evaluated masks whatever it costs
     fewest_masks: int = 64  # that the errors of the other sets use
@@ -113,8 +115,8 @@ class Posterior:
             players = block[:, 0]
             total -= 2 * float(functional.of_character(0)) * self.linear[players] * signs(masks[:, players])
         held, columns = np.unique(block, return_inverse=True)
-        for p, weight in functional.rule(self.limits.nodes):
-            for kernel in self.kernels:
+        for kernel in self.kernels:
+            for p, weight in self._rule(functional, kernel):
                 factor, ratios = kernel.factors(masks, p, held)
                 product = np.repeat((weight * factor)[:, None], len(block), axis=1)
                 for column in columns.reshape(block.shape).T:
@@ -167,15 +169,23 @@ class Posterior:
         variances = np.full(len(block), self.nugget * _sum_of_squares(index, order, self.n_players))
         if order == 1:
             variances += 4 * float(functional.of_character(0)) ** 2 * self.linear[block[:, 0]]
-        rule = functional.rule(self.limits.nodes)
-        for p, weight in rule:
-            for other, other_weight in rule:
-                for kernel in self.kernels:
-                    product, ratios = kernel.mutual_factors(p, other)
-                    variances += weight * other_weight * product * ratios[block].prod(axis=1)
+        for kernel in self.kernels:
+            for (i, (p, weight)), (j, (q, other)) in combinations_with_replacement(
+                enumerate(self._rule(functional, kernel)), 2
+            ):
+                product, ratios = kernel.mutual_factors(p, q)
+                both = weight * other * (1 if i == j else 2)  # (p, q) and (q, p)
+                variances += both * product * ratios[block].prod(axis=1)
         if len(self.terms):
             variances += self.terms.values @ self._term_weights(index, order, sets) ** 2
         return variances
+
+    def _rule(self, functional: Functional, kernel: ProductKernel) -> list[tuple[float, float]]:
+        """Inclusion probabilities and weights that apply a functional to the factors of a kernel."""
+        if kernel.is_stationary:
+            return functional.rule(self.limits.nodes)
+        at_points = Functional(points=functional.points).rule(self.limits.fading_nodes)
+        return [*at_points, *(kernel.rule(functional, self.limits.fading_nodes) if functional.density else [])]
 
     def _term_weights(self, index: Index, order: int, sets: PlayerSets) -> Floats:
         """The weight of every term's coefficient in every index, ``(n_terms, n_sets)``."""

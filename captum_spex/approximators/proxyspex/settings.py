@@ -44,6 +44,11 @@ class Settings:
     mean_deviation: float = 3.0  # of that mean about its start: nearly flat
     jitter: float = 1e-4  # on the diagonal: single precision needs it, the exact solve does not
     betas: tuple[float, float] = 0.9, 0.99  # of Adam
+    # Logarithms for the ends of the lattice: amplitudes (empty, full), ratio of the decays, rates (empty, full). Starts
+    # of the rates at half or twice, amplitudes at 1: the same within noise.
+    end_means: tuple[float, ...] = -2.0, -2.0, 0.0, -0.36, -0.36
+    end_deviations: tuple[float, ...] = 3.0, 3.0, 0.7, 0.7, 0.7
+    end_reach: float = 9.0  # fading, as a logarithm, beyond which a search leaves masks out: the size of the jitter
     late_steps: float = 0.7  # share of the steps after which they are shorter
     late_factor: float = 0.4
     retuning_steps: int = 10  # from where an earlier search ended

@@ -20,11 +20,15 @@ from captum_spex.model.part import Part
 EVERY_NAME = (*NAMES, "BII(p=0.3)")
 
 
-def random_part(n: int, seed: int, *, n_centers: int = 6, decay: float = 1.0, n_kernels: int = 2) -> KernelExpansion:
+def random_part(
+    n: int, seed: int, *, n_centers: int = 6, decay: float = 1.0, n_kernels: int = 2, ends: bool = True
+) -> KernelExpansion:
     rng = np.random.default_rng(seed)
     masks = rng.random((n_centers, n)) < 0.5
-    kernels = tuple(ProductKernel(rng.uniform(0.5, 2), decay * rng.exponential(size=n)) for _ in range(n_kernels))
-    return KernelExpansion(masks, rng.normal(size=n_centers), kernels)
+    kernels = [ProductKernel(rng.uniform(0.5, 2), decay * rng.exponential(size=n)) for _ in range(n_kernels)]
+    if ends:
+        kernels += [ProductKernel(1.5, 0.5 * kernels[0].decays, *rates) for rates in ((0.6, 0.0), (0.0, 1.1))]
+    return KernelExpansion(masks, rng.normal(size=n_centers), tuple(kernels))
 
 
 def tabulated(part: Part) -> GameModel:
@@ -50,6 +54,8 @@ def by_double_loop(part: KernelExpansion, mask: np.ndarray) -> float:
     for center, weight in zip(part.masks, part.weights, strict=True):
         for kernel in part.kernels:
             distance = sum(w for w, a, b in zip(kernel.decays, mask, center, strict=True) if a != b)
+            distance += kernel.from_empty * (mask.sum() + center.sum())
+            distance += kernel.from_full * ((~mask).sum() + (~center).sum())
             total += weight * kernel.amplitude * exp(-distance)
     return total
 
@@ -100,7 +106,7 @@ def test_one_and_two_players(name: str, n: int) -> None:
 
 @pytest.mark.parametrize("name", EVERY_NAME)
 def test_players_without_decay_are_null_players(name: str) -> None:
-    part = random_part(6, 0)
+    part = random_part(6, 0, ends=False)  # a kernel that fades from an end counts all players
     for kernel in part.kernels:
         kernel.decays[[1, 4]] = 0.0
     assert_same_indices(part, name, 3)

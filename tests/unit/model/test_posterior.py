@@ -31,7 +31,12 @@ def random_posterior(
     planted = {(0, 2): 0.7, (1, 3, 4): 0.4, (2,): 0.2} if terms else {}
     return Posterior(
         masks=all_masks(n)[rows],
-        kernels=(ProductKernel(0.8, near), ProductKernel(0.3, far)),
+        kernels=(
+            ProductKernel(0.8, near),
+            ProductKernel(0.3, far),
+            ProductKernel(0.6, near / 2, from_empty=0.7),
+            ProductKernel(0.9, far / 2, from_full=0.5),
+        ),
         linear=rng.exponential(size=n),
         terms=Spectrum.from_terms(planted, n),
         nugget=0.05,
@@ -61,7 +66,7 @@ def prior_covariance(process: Posterior) -> Floats:
     total = np.zeros((len(masks), len(masks)))
     for a, left in enumerate(masks):
         for b, right in enumerate(masks):
-            total[a, b] = sum(k.amplitude * np.exp(-k.decays[left != right].sum()) for k in process.kernels)
+            total[a, b] = sum(k.between(left[None], right[None])[0, 0] for k in process.kernels)
             total[a, b] += np.where(left == right, process.linear, -process.linear).sum()
             for players, variance in process.terms.items():
                 total[a, b] += variance * (-1.0) ** int(left[list(players)].sum() + right[list(players)].sum())

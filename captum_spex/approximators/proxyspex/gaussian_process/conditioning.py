@@ -196,8 +196,13 @@ def posterior(conditioned: Conditioned, masks: Masks, noise: Floats) -> Posterio
     )
 
 
-def kernels_of(hyper: Hyperparameters) -> tuple[ProductKernel, ProductKernel]:
-    """Return the two product kernels."""
-    near, far, ratio, _ = np.exp(as_array(hyper.shared))
+def kernels_of(hyper: Hyperparameters) -> tuple[ProductKernel, ...]:
+    """Return the product kernels: two of the whole lattice, and one for each of its ends."""
+    near, far, ratio, _, empty, full, h, from_empty, from_full = np.exp(as_array(hyper.shared)).tolist()
     decays = np.exp(as_array(hyper.decays))
-    return ProductKernel(float(near), decays), ProductKernel(float(far), float(ratio) * decays)
+    return (
+        ProductKernel(near, decays),
+        ProductKernel(far, ratio * decays),
+        ProductKernel(empty, h * decays, from_empty=from_empty),
+        ProductKernel(full, h * decays, from_full=from_full),
+    )

@@ -12,14 +12,34 @@ from captum_spex.approximators.proxyspex.settings import SETTINGS
 
 
 @dataclass(frozen=True, eq=False)
+class End:
+    """One end of the lattice, seen from some masks: the few that are near it, and the kernel that fades from it.
+
+    Attributes:
+        rows: masks near the end, to which alone the kernel is given, ``(n_near,)``.
+        sizes: players by which each differs from the end, ``(n_near,)``.
+        kernel: of every pair of them.
+    """
+
+    rows: Tensor
+    sizes: Tensor
+    kernel: Tensor
+
+
+@dataclass(frozen=True, eq=False)
 class Hyperparameters:
     r"""What the kernel of the Gaussian process is made of.
 
-    .. math:: k(x, x') = a_1 e^{-d} + a_2 e^{-g d} + \sum_i l_i x_i x'_i + s^2 [x = x'],
+    .. math:: k(x, x') = a_1 e^{-d} + a_2 e^{-g d} + \sum_i l_i x_i x'_i + s^2 [x = x']
+              + \sum_{e} a_e e^{-h d - r_e (|x - e| + |x' - e|)},
               \qquad d = \sum_i w_i [x_i \ne x'_i]
 
-    on masks as signs :math:`x_i = \pm 1`. All are stored as logarithms: ``shared`` holds :math:`a_1, a_2, g, s^2`,
-    ``decays`` the :math:`w_i`, ``linear`` the :math:`l_i`.
+    on masks as signs :math:`x_i = \pm 1`, with the two ends e of the lattice, the empty and the full mask, and the
+    number :math:`|x - e|` of players by which a mask differs from an end. A single word says something that has little
+    to do with the middle of the lattice: without the last sum, one length scale would have to explain both.
+
+    All are stored as logarithms: ``shared`` holds :math:`a_1, a_2, g, s^2, a_{empty}, a_{full}, h, r_{empty},
+    r_{full}`, ``decays`` the :math:`w_i`, ``linear`` the :math:`l_i`.
     """
 
     shared: Tensor
@@ -31,7 +51,7 @@ class Hyperparameters:
         """Return where the search starts: decays alike, linear variances from the correlations with the targets."""
         n_masks, n_players = signs.shape
         correlations = ((signs.T @ targets / n_masks) ** 2).mean(dim=1) + 1e-4
-        shared = signs.new_tensor([0.0, -1.5, 1.5, -3.0])
+        shared = signs.new_tensor([0.0, -1.5, 1.5, -3.0, *SETTINGS.end_means])
         return cls(shared, signs.new_full((n_players,), math.log(0.5 / n_players)), correlations.log())
 
     @property
@@ -46,18 +66,40 @@ class Hyperparameters:
     def decaying(self, signs: Tensor, others: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the weighted Hamming distance of every pair of masks, and the two kernels that decay with it."""
         w = self.decays.exp()
-        a1, a2, g, _ = self.shared.exp()
+        a1, a2, g = self.shared[:3].exp()
         distances = torch.addmm(w.sum() / 2, signs * w, others.T, alpha=-0.5).clamp_min_(0)
         return distances, distances.neg().exp_().mul_(a1), (distances * -g).exp_().mul_(a2)
 
     def kernel(self, signs: Tensor, others: Tensor) -> Tensor:
         """Return the kernel without its nugget, ``(n_masks, n_others)``."""
-        _, near, far = self.decaying(signs, others)
-        return near.add_(far).addmm_(signs * self.linear.exp(), others.T)
+        distances, near, far = self.decaying(signs, others)
+        total = near.add_(far).addmm_(signs * self.linear.exp(), others.T)
+        least = -math.log(torch.finfo(signs.dtype).eps)
+        for end in range(2):
+            (rows, fading, _), (columns, other, _) = (self._near(end, some, least) for some in (signs, others))
+            total[rows[:, None], columns] += self._fading(end, distances[rows[:, None], columns], fading, other)
+        return total
 
-    def prior_variance(self) -> float:
-        """Return the kernel of a mask with itself."""
-        return float(self.shared[:2].exp().sum() + self.linear.exp().sum())
+    def ends(self, signs: Tensor, distances: Tensor) -> tuple[End, End]:
+        """Return both ends of the lattice, as far as they matter to a search."""
+        found = []
+        for end in range(2):
+            rows, fading, sizes = self._near(end, signs, SETTINGS.end_reach)
+            found.append(End(rows, sizes, self._fading(end, distances[rows[:, None], rows], fading, fading)))
+        return found[0], found[1]
+
+    def _near(self, end: int, signs: Tensor, reach: float) -> tuple[Tensor, Tensor, Tensor]:
+        """The masks in which the kernel of an end has not faded, the logarithm of what is left, and their distances."""
+        toward = signs if end else -signs  # a player that is present has the sign -1
+        sizes = (signs.shape[1] + toward.sum(dim=1)) / 2
+        fading = -self.shared[7 + end].exp() * sizes
+        rows = (fading >= -reach).nonzero()[:, 0]
+        return rows, fading[rows], sizes[rows]
+
+    def _fading(self, end: int, distances: Tensor, fading: Tensor, other: Tensor) -> Tensor:
+        """The kernel of an end between masks near it."""
+        amplitude, h = self.shared[4 + end].exp(), self.shared[6].exp()
+        return (distances * -h).add_(fading[:, None]).add_(other).exp_().mul_(amplitude)
 
 
 def maximise_evidence(
@@ -72,7 +114,8 @@ def maximise_evidence(
     r"""Take a few Adam steps up the evidence of standardised targets ``(n_masks, n_outputs)`` plus the log-prior.
 
     The outputs share the kernel. Stopping early is deliberate: at the maximum the evidence is over-fitted. The prior
-    is hierarchical: log-decays and log-variances lie about their own mean with a standard deviation of 1.5.
+    is hierarchical: log-decays and log-variances lie about their own mean with a standard deviation of 1.5. What the
+    ends are made of has a prior of its own.
     ``extra`` is a further covariance that stays as it is (sparse terms).
 
     References:
@@ -94,7 +137,8 @@ def maximise_evidence(
 
 
 def _unflatten(flat: Tensor, n_players: int) -> Hyperparameters:
-    return Hyperparameters(flat[:4], flat[4 : 4 + n_players], flat[4 + n_players :])
+    first = len(flat) - 2 * n_players
+    return Hyperparameters(flat[:first], flat[first:-n_players], flat[-n_players:])
 
 
 def evidence_gradient(now: Hyperparameters, signs: Tensor, targets: Tensor, extra: Tensor | None) -> Tensor:
@@ -103,9 +147,11 @@ def evidence_gradient(now: Hyperparameters, signs: Tensor, targets: Tensor, extr
     With :math:`W = K^{-1} - \alpha \alpha^T` the derivative for any parameter is :math:`\tfrac12 \sum W \circ dK`.
     """
     distances, near, far = now.decaying(signs, signs)
-    ratio, nugget = now.shared[2:].exp()
-    linear = now.linear.exp()
+    ratio, nugget = now.shared[2:4].exp()
+    linear, ends = now.linear.exp(), now.ends(signs, distances)
     covariance = torch.addmm(near + far, signs * linear, signs.T)
+    for end in ends:
+        covariance[end.rows[:, None], end.rows] += end.kernel
     if extra is not None:
         covariance += extra
     covariance.diagonal().add_(nugget + SETTINGS.jitter)
@@ -114,17 +160,35 @@ def evidence_gradient(now: Hyperparameters, signs: Tensor, targets: Tensor, extr
     weights = torch.addmm(weights, solved, solved.T, alpha=-1.0 / targets.shape[1])
     # Distances and linear kernel are bilinear in the signs: sums over pairs of masks become products with them.
     slopes = weights * (near + ratio * far)
+    by_end = _gradient_of_ends(now, ends, weights, distances, slopes)
     by_decay = -0.25 * now.decays.exp() * (slopes.sum() - (signs * (slopes @ signs)).sum(dim=0))
     by_linear = 0.5 * linear * (signs * (weights @ signs)).sum(dim=0)
     far *= weights
     by_ratio, by_nugget = -ratio * (far * distances).sum(), nugget * weights.diagonal().sum()
     by_shared = torch.stack([(weights * near).sum(), far.sum(), by_ratio, by_nugget])
-    return torch.cat([0.5 * by_shared, by_decay, by_linear])
+    return torch.cat([0.5 * by_shared, 0.5 * by_end, by_decay, by_linear])
+
+
+def _gradient_of_ends(
+    now: Hyperparameters, ends: tuple[End, End], weights: Tensor, distances: Tensor, slopes: Tensor
+) -> Tensor:
+    """Return twice the gradient for what the ends are made of, and add to ``slopes``, those by the distances."""
+    h, rates = now.shared[6].exp(), now.shared[7:].exp()
+    by_amplitude, by_rate, by_h = [], [], torch.zeros_like(h)
+    for end, rate in zip(ends, rates, strict=True):
+        block = end.rows[:, None], end.rows
+        weighted = weights[block] * end.kernel
+        slopes[block] += h * weighted
+        by_amplitude.append(weighted.sum())
+        by_rate.append(-2 * rate * (weighted.sum(dim=1) @ end.sizes))
+        by_h -= h * (weighted * distances[block]).sum()
+    return torch.stack([*by_amplitude, by_h, *by_rate])
 
 
 def prior_gradient(now: Hyperparameters, prior: Hyperparameters) -> Tensor:
     """Return the gradient of the negative log-prior, whose means are those of ``prior``."""
-    parts = [torch.zeros_like(now.shared)]
+    means, deviations = (now.shared.new_tensor(some) for some in (SETTINGS.end_means, SETTINGS.end_deviations))
+    parts = [torch.zeros_like(now.shared[:4]), (now.shared[4:] - means) / deviations**2]
     for values, first in ((now.decays, prior.decays), (now.linear, prior.linear)):
         mean = values.mean()
         to_mean = (values - mean) / SETTINGS.prior_deviation**2

@@ -22,6 +22,7 @@ from captum_spex.approximators.proxyspex.gaussian_process.conditioning import (
 from captum_spex.approximators.proxyspex.gaussian_process.hyperparameters import (
     Hyperparameters,
 )
+from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.arrays import Floats
 from captum_spex.masks import Masks
 from captum_spex.player_sets import PlayerSets
@@ -78,7 +79,7 @@ def test_inducing_on_all_masks_is_the_exact_mean(evaluated: tuple[Masks, Floats,
 
 
 def smooth_process(n: int) -> Process:
-    shared = torch.tensor([0.0, -2.0, 0.5, -4.0], dtype=torch.float64)
+    shared = torch.tensor([0.0, -2.0, 0.5, -4.0, *SETTINGS.end_means], dtype=torch.float64)
     return Process(Hyperparameters(shared, torch.full((n,), -3.0).double(), torch.full((n,), -1.0).double()), None)
 
 
@@ -99,7 +100,8 @@ def test_inducing_leaves_out_the_complement_too() -> None:
     masks = random_masks(60, 6, 5)
     y = np.random.default_rng(0).normal(size=(64, 1))[: len(masks)]
     y[1::2] = y[::2]  # of even degree: a mask has its complement's value, and nothing else tells it
-    flat = Hyperparameters(*(torch.tensor(v, dtype=torch.float64) for v in ([-9.0, -9, 0, -4], [0.0] * 6, [-9.0] * 6)))
+    shared = [-9.0, -9, 0, -4, -9, -9, 0, 0, 0]
+    flat = Hyperparameters(*(torch.tensor(v, dtype=torch.float64) for v in (shared, [0.0] * 6, [-9.0] * 6)))
     even = PlayerSets.concatenate([PlayerSets.all_of_order(order, 6) for order in (2, 4, 6)])
     process = Process(flat, TermPrior(even, np.full(len(even), 1 / 32)))
     exact, inducing = (Solver(most, len(masks), CPU)(process, masks, y, np.zeros(len(masks))) for most in (1000, 10))
