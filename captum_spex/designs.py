@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binom
 
-from captum_spex.arrays import Floats
+from captum_spex.arrays import Floats, Ints
 from captum_spex.fourier import signs
 from captum_spex.masks import Masks, all_masks, codes_to_masks, ends, first_rows, in_batches, mask_keys
 from captum_spex.player_sets import PlayerSets
@@ -23,6 +23,8 @@ class Settings:
     scarce: int = 64  # spread masks below which all have binomial sizes: faithfulness is measured there
     draws: int = 10  # candidates per chosen mask
     spread_players: int = 64  # beyond, random masks are far from each other anyway
+    balanced_players: int = 200  # beyond, balancing unpaired masks takes seconds
+    worth_a_swap: float = 1e-9  # rise of a mask's variance, above rounding
     sized_players: int = 4096  # beyond, a mask has the size drawn for it on average only: no sorting
     listed_players: int = 24  # up to which all masks that are not drawn yet are listed: 128 MiB
     block: int = 32  # pairs chosen per step
@@ -100,7 +102,8 @@ def enumerate_and_spread(
     A pair gives one number about the single players and one about the interactions of even order. With fewer masks
     than the enumeration of single players takes, all numbers are needed for single players: then unpaired masks
     (``paired=False``, three quarters of them of binomial size) have several times smaller errors where a game is
-    nearly a sum, and up to two thirds larger ones where much of it is interactions.
+    nearly a sum, and up to two thirds larger ones where much of it is interactions. Of up to 200 players, they are
+    balanced: chosen so that they tell main effects apart as well as masks of these sizes can.
 
     Raises:
         ValueError: if the masks to enumerate are more than ``n_masks`` (see `affordable_level`).
@@ -113,7 +116,11 @@ def enumerate_and_spread(
     is_scarce = n_masks - len(start) < SETTINGS.scarce
     share = SETTINGS.unpaired_binomial_share if not paired else 1.0 if is_scarce else SETTINGS.binomial_share
     drawer = _PairDrawer(before.masks, level, share, rng, paired)
-    masks = _fill(start, n_masks, drawer, rng)
+    if not paired and n_players <= SETTINGS.balanced_players:
+        start_sizes = drawer.sizes(n_masks - len(start), evenly=True)
+        masks = _fill(_balanced(start, start_sizes, rng), n_masks, drawer, rng)
+    else:
+        masks = _fill(start, n_masks, drawer, rng)
     sizes = masks.sum(axis=1)
     odds = drawer.odds()[sizes]
     odds[: len(before.odds)] = before.odds
@@ -169,6 +176,61 @@ def _complete(masks: Masks, n_masks: int, rng: np.random.Generator) -> Masks:
     return np.concatenate([masks, codes_to_masks(chosen, n_players)])
 
 
+def _balanced(start: Masks, sizes: Ints, rng: np.random.Generator) -> Masks:
+    r"""Add distinct masks of given sizes that tell main effects apart: D-optimal, by exchanges.
+
+    Every mask is drawn, then improved by swaps of a player present and one absent while that raises the determinant of
+    :math:`1 + Z^T Z` with a row :math:`(1, x)` for every mask as signs; when all are there, each once more.
+
+    References:
+        Mitchell, "An algorithm for the construction of D-optimal experimental designs", Technometrics 1974.
+        DuMouchel, Jones, "A simple Bayesian modification of D-optimal designs", Technometrics 1994.
+    """
+    n = start.shape[1]
+    information = _Information.of(start)
+    rows = np.ones((len(sizes), 1 + n))
+    for row, size in zip(rows, sizes.tolist(), strict=True):
+        row[1 + rng.permutation(n)[:size]] = -1.0  # the sign of a player that is present
+        information.improve(row)
+        information.change(row, 1)
+    for row in rows:
+        information.change(row, -1)
+        information.improve(row)
+        information.change(row, 1)
+    masks = np.concatenate([start, rows[:, 1:] < 0])
+    return masks[first_rows(mask_keys(masks))[0]]
+
+
+@dataclass
+class _Information:
+    """The inverse of the information that masks give about a mean and main effects, with a prior."""
+
+    inverse: Floats
+
+    @classmethod
+    def of(cls, masks: Masks) -> _Information:
+        rows = np.concatenate([np.ones((len(masks), 1)), signs(masks)], axis=1)
+        return cls(np.linalg.inv(np.eye(rows.shape[1]) + rows.T @ rows))
+
+    def change(self, row: Floats, times: int) -> None:
+        """Add a mask (1) or take it away (-1)."""
+        direction = self.inverse @ row
+        self.inverse -= np.outer(direction, direction) * (times / (1 + times * (row @ direction)))
+
+    def improve(self, row: Floats) -> None:
+        """Swap players in place, the best two at a time, while that makes the mask's variance larger."""
+        slope, own = self.inverse @ row, np.diag(self.inverse)
+        for _ in range(len(row)):
+            gains = np.where(row < 0, slope, -slope) + own  # of a flip, over 4
+            gains[0] = -np.inf
+            one = int(np.where(row < 0, gains, -np.inf).argmax())
+            other = int(np.where(row > 0, gains, -np.inf).argmax())
+            if not gains[one] + gains[other] - 2 * self.inverse[one, other] > SETTINGS.worth_a_swap:
+                return
+            row[one], row[other] = 1.0, -1.0
+            slope += 2 * (self.inverse[:, one] - self.inverse[:, other])
+
+
 @dataclass
 class _PairDrawer:
     """Draws complementary pairs for `enumerate_and_spread`, or unpaired masks."""
@@ -204,13 +266,25 @@ class _PairDrawer:
         mixed = self.binomial_share * drawn + (1 - self.binomial_share) * inside / inside.sum()
         return np.divide(uniform, mixed, out=np.zeros_like(uniform), where=mixed > 0)
 
-    def _block(self, n_pairs: int, draws: int) -> Masks:
+    def sizes(self, count: int, *, evenly: bool = False) -> Ints:
+        """Draw sizes independently, or ``evenly``: those of a kind one from each of equally likely parts."""
         n, low, high = self.n_players, self.smallest, self.n_players - self.smallest
-        sizes = np.where(
-            self.rng.random(n_pairs) < self.binomial_share,
-            np.clip(self.rng.binomial(n, 0.5, n_pairs), low, high),
-            self.rng.integers(low, high + 1, n_pairs),
+        if not evenly:
+            return np.where(
+                self.rng.random(count) < self.binomial_share,
+                np.clip(self.rng.binomial(n, 0.5, count), low, high),
+                self.rng.integers(low, high + 1, count),
+            )
+        n_binomial = round(self.binomial_share * count)
+        first, second = (
+            (np.arange(some) + self.rng.random(some)) / max(some, 1) for some in (n_binomial, count - n_binomial)
         )
+        binomial = np.clip(binom.ppf(first, n, 0.5), low, high)
+        uniform = low + np.floor(second * (high - low + 1))
+        return self.rng.permutation(np.concatenate([binomial, uniform])).astype(np.int64)
+
+    def _block(self, n_pairs: int, draws: int) -> Masks:
+        n, sizes = self.n_players, self.sizes(n_pairs)
         if n > SETTINGS.sized_players:
             picked = self.rng.random((n_pairs, n), dtype=np.float32) < (sizes / n)[:, None]
         else:

@@ -10,6 +10,7 @@ from captum_spex.approximators.base import (
     TableApproximator,
 )
 from captum_spex.approximators.exact import Exact
+from captum_spex.approximators.proxyspex.averaged_process import AveragedProcess
 from captum_spex.approximators.proxyspex.boosted_trees import BoostedTrees
 from captum_spex.approximators.proxyspex.gaussian_process.gaussian_process import GaussianProcess
 from captum_spex.approximators.proxyspex.proxy import FittedProxy, Proxy, ProxyData
@@ -22,6 +23,7 @@ from captum_spex.game import ValueTable
 __all__ = [
     "Again",
     "Approximator",
+    "AveragedProcess",
     "BoostedTrees",
     "Estimate",
     "Exact",

@@ -428,7 +428,10 @@ def test_faithfulness_is_what_fresh_masks_say_however_far_the_ends_are(n):
 def test_too_few_masks_for_a_faithfulness():
     result = explain(smooth_game, 20, 12)
     assert np.isnan(result.faithfulness)
-    assert result.diagnostics["proxy"] == "too few masks to learn from"
+    assert "averaged process" in result.diagnostics["proxy"]
+    alone = explain(smooth_game, 20, 12, approximator=ESTIMATORS["plain process"])
+    assert np.isnan(alone.faithfulness)
+    assert alone.diagnostics["proxy"] == "too few masks to learn from"
 
 
 def test_what_was_chosen_is_in_the_diagnostics():

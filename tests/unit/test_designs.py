@@ -33,7 +33,11 @@ def automatic(n, n_masks, rng):
     return enumerate_and_spread(n, n_masks, rng, level=affordable_level(n, n_masks))
 
 
-DESIGNS = {"bernoulli": bernoulli, "spread 0": spread(0), "automatic": automatic}
+def alone(n, n_masks, rng):
+    return enumerate_and_spread(n, n_masks, rng, level=0, paired=False)
+
+
+DESIGNS = {"bernoulli": bernoulli, "spread 0": spread(0), "automatic": automatic, "alone": alone}
 
 
 def assert_lawful(design, n, n_masks):
@@ -105,6 +109,31 @@ def test_the_rest_comes_in_complementary_pairs():
     assert {2**20 - 1 - mask for mask in drawn} == drawn
 
 
+def amplification(masks):
+    """How much larger the error of a linear fit is than with orthogonal masks."""
+    rows = np.column_stack([np.ones(len(masks)), 1.0 - 2.0 * masks])
+    return len(rows) * np.trace(np.linalg.inv(rows.T @ rows)) / rows.shape[1]
+
+
+@pytest.mark.parametrize(("n", "n_masks", "limit"), [(13, 20, 1.5), (30, 32, 4.0), (30, 45, 1.35), (64, 128, 1.2)])
+def test_masks_alone_tell_main_effects_apart(n, n_masks, limit):
+    found = [amplification(alone(n, n_masks, np.random.default_rng(seed)).masks) for seed in range(5)]
+    assert np.median(found) < limit
+    assert limit < np.median([amplification(bernoulli(n, n_masks, np.random.default_rng(s)).masks) for s in range(5)])
+
+
+def test_masks_alone_continue_those_taken_before():
+    first = alone(12, 10, np.random.default_rng(0))
+    both = enumerate_and_spread(12, 24, np.random.default_rng(1), level=0, taken=first, paired=False)
+    assert_array_equal(both.masks[:10], first.masks)
+    assert_array_equal(both.odds[:10], first.odds)
+    assert_lawful(both, 12, 24)
+
+
+def test_masks_alone_of_many_players_are_not_balanced():
+    assert_lawful(alone(201, 300, np.random.default_rng(0)), 201, 300)
+
+
 def test_uniformly_random_masks_hold_every_player_half_of_the_time():
     design = bernoulli(50, 4002, np.random.default_rng(0))
     assert_allclose(design.masks[2:].mean(axis=0), np.full(50, 0.5), atol=0.04)
@@ -142,6 +171,13 @@ def test_masks_that_were_enumerated_represent_themselves(n, n_masks, level):
     assert_allclose(design.weights[enumerated], 0.5**n)
     assert_array_equal(design.odds[enumerated], 0.0)
     assert (design.odds[~enumerated] > 0).all()
+
+
+def test_weighted_masks_alone_have_the_sizes_of_uniformly_random_ones():
+    designs = [alone(30, 60, np.random.default_rng(seed)) for seed in range(30)]
+    masks = np.concatenate([one.masks for one in designs])
+    weights = np.concatenate([one.weights for one in designs]) / len(designs)
+    assert_sizes_are_binomial(masks, weights, 0.1)
 
 
 @pytest.mark.parametrize(("n", "level"), [(30, 0), (30, 1), (30, 2), (61, 1), (100, 1)])

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from captum_spex.approximators.base import Estimate
-from captum_spex.approximators.proxyspex.proxy import FittedProxy, Proxy, ProxyData, guide_among
+from captum_spex.approximators.proxyspex.proxy import FittedProxy, Proxy, ProxyData, fewest_masks, guide_among
 from captum_spex.approximators.proxyspex.rounds import FEWEST_MASKS
 from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.approximators.proxyspex.stacking import Stack, stack
-from captum_spex.approximators.proxyspex.validation import stacked_quality
+from captum_spex.approximators.proxyspex.validation import Quality, stacked_quality
 from captum_spex.arrays import Floats
 from captum_spex.errors import ArgumentError
 from captum_spex.masks import Masks, all_masks
@@ -99,6 +99,8 @@ class Estimator:
         """Fit every proxy; each may look at what those before it made of the data."""
         found: list[FittedProxy] = []
         for proxy in self.proxies:
+            if len(data.masks) < fewest_masks(proxy):
+                continue
             fitted = proxy.surrogates(data, tuple(found))
             for one in fitted:
                 if not one.left_out.shape == one.reused.shape == data.values.shape:
@@ -110,7 +112,7 @@ class Estimator:
 
     def _group(self, evaluations: Evaluations) -> list[Estimate]:
         columns = range(evaluations.values.shape[1])
-        if len(evaluations.masks) < FEWEST_MASKS or (np.ptp(evaluations.values, axis=0) == 0).any():
+        if (np.ptp(evaluations.values, axis=0) == 0).any():
             return [self._unlearnt(evaluations, column) for column in columns]
         data, standard = evaluations.standardised(np.random.default_rng(self.seed), self.device)
         surrogates = self.surrogates(data)
@@ -130,11 +132,12 @@ class Estimator:
             noise=output.relative_noise,
             spread=_variance(model, output.scale),
         )
-        posteriors = [_calibrated(output, one, one.posterior, chosen) for one in surrogates if one.posterior]
-        model = GameModel(model.parts, posteriors[-1] if posteriors else None)
+        model = GameModel(model.parts, _posterior(output, surrogates, chosen))
         if self.interpolate:
             model = _interpolated(output, model, chosen)
         names = [f"{weight:.2f} x {surrogates[number].name}" for number, weight in chosen.weights.items()]
+        if len(output.evaluations.masks) < FEWEST_MASKS:
+            quality = Quality(float("nan"), float("nan"))
         facts = {"proxy": " + ".join(names) or "nothing was found", "lower": quality.lower}
         return Estimate(model, quality.r_squared, facts)
 
@@ -196,6 +199,15 @@ def _interpolated(output: _Output, model: GameModel, chosen: Stack) -> GameModel
     masks = output.evaluations.masks
     residuals = (output.values - model(masks)) * (own / (own + output.relative_noise))
     return GameModel((*model.parts, Residuals(masks, residuals)), model.posterior)
+
+
+def _posterior(output: _Output, surrogates: Sequence[FittedProxy], chosen: Stack) -> Posterior | None:
+    """Return the posterior of the surrogate with the largest weight among those that have one; of equals, the last."""
+    found = [(chosen.weights.get(number, 0.0), number) for number, one in enumerate(surrogates) if one.posterior]
+    if not found:
+        return None
+    best = surrogates[max(found)[1]]
+    return None if best.posterior is None else _calibrated(output, best, best.posterior, chosen)
 
 
 def _calibrated(output: _Output, surrogate: FittedProxy, posterior: Posterior, chosen: Stack) -> Posterior:

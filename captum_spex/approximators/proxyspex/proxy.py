@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import torch
 
+from captum_spex.approximators.proxyspex.rounds import FEWEST_MASKS
 from captum_spex.approximators.proxyspex.validation import folds
 from captum_spex.arrays import Floats, Rows
 from captum_spex.masks import Masks
@@ -66,7 +67,8 @@ class FittedProxy:
 class Proxy(Protocol):
     """An immutable description of something that stands in for a game.
 
-    ``ProxySpex(proxy=...)`` takes any object with this method; a tuple of several is stacked.
+    ``ProxySpex(proxy=...)`` takes any object with this method; a tuple of several is stacked. With fewer than 16 masks
+    a proxy is not asked, unless it has an attribute ``fewest_masks``, the number that it needs.
     """
 
     def surrogates(self, data: ProxyData, rivals: Sequence[FittedProxy]) -> list[FittedProxy]:
@@ -89,3 +91,8 @@ class GuidingProxy(Proxy, Protocol):
 def guide_among(proxies: Sequence[Proxy]) -> GuidingProxy | None:
     """Return the first proxy that can choose masks, or ``None``."""
     return next((proxy for proxy in proxies if isinstance(proxy, GuidingProxy)), None)
+
+
+def fewest_masks(proxy: Proxy) -> int:
+    """Return how many masks a proxy needs."""
+    return int(getattr(proxy, "fewest_masks", FEWEST_MASKS))

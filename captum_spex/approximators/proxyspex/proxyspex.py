@@ -10,6 +10,7 @@ import torch
 
 from captum_spex import checks
 from captum_spex.approximators.base import Estimate, Problem, Run
+from captum_spex.approximators.proxyspex.averaged_process import AveragedProcess
 from captum_spex.approximators.proxyspex.boosted_trees import BoostedTrees
 from captum_spex.approximators.proxyspex.dense_run import DenseRun
 from captum_spex.approximators.proxyspex.estimation import Estimator
@@ -30,8 +31,8 @@ ProxyName = Literal["auto", "gaussian-process", "boosted-trees"]
 
 _UNIFORM_INDICES = ("BV", "BII", "FBII", "Fourier")
 _PROXIES: dict[str, tuple[Proxy, ...]] = {
-    "auto": (GaussianProcess(), BoostedTrees()),
-    "gaussian-process": (GaussianProcess(),),
+    "auto": (AveragedProcess(), GaussianProcess(), BoostedTrees()),
+    "gaussian-process": (AveragedProcess(), GaussianProcess()),
     "boosted-trees": (BoostedTrees(),),
 }
 
@@ -42,8 +43,9 @@ class ProxySpex:
 
     Attributes:
         proxy: what stands in for the game: ``"gaussian-process"``, ``"boosted-trees"``, ``"auto"`` for both, weighted
-            by what they predict out of sample; or `GaussianProcess`, `BoostedTrees`, `PublishedTrees` with settings,
-            or a `Proxy` of your own; or a tuple of them.
+            by what they predict out of sample; the first and the last with an `AveragedProcess` beside them where masks
+            are few. Or `GaussianProcess`, `BoostedTrees`, `PublishedTrees` with settings, a `Proxy` of your own, or a
+            tuple of them.
         design: which masks to evaluate: ``"bernoulli"`` (uniformly random), ``"spread"`` (all small and large
             coalitions, the rest spread in complementary pairs), or ``"auto"``: Bernoulli for the indices that weigh
             all masks alike (Banzhaf, Fourier), spread for the others.

@@ -12,7 +12,7 @@ from captum_spex.approximators.base import Estimate
 from captum_spex.approximators.proxyspex.settings import SETTINGS
 
 FEWEST_MASKS = 16
-"""Masks below which nothing can be learnt."""
+"""Masks below which most proxies learn nothing, and none of them can be checked: the faithfulness is unknown."""
 
 
 def first_round(n_players: int) -> int:

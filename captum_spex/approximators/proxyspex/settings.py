@@ -35,6 +35,17 @@ class Settings:
     worth_a_surrogate: float = 0.02  # share by which the squared error must fall for one more
     smallest_weight: float = 0.02
     largest_sum: float = 1.2  # of the weights: a surrogate predicts values of about the right size
+    # Averaged process: standardised values, 32 kernels. 486 of up to three values each were no better (20 games).
+    averaged_masks: int = 512  # at most: bounds the time
+    averaged_mean: float = 30.0  # variance of the mean: nearly flat
+    averaged_decay: float = 2.0  # of the interactions, over all players: pairs have about as much as single players
+    averaged_amplitudes: tuple[tuple[float, float], ...] = (
+        (1.6, 16.0),  # of the curve of the sizes: its slope has 0.02 times that, its mean the rest
+        (0.1, 1.0),  # main effects
+        (0.05, 0.8),  # interactions
+        (0.01, 0.2),  # the nugget
+        (0.0, 3.0),  # the nugget of the two ends, beyond
+    )
     # Boosted trees.
     hopeless: float = 1.5  # times the squared error of a rival on the first fold: the other folds are not fitted
     refitted_terms: int = 200  # of the trees that are fitted once more
