@@ -1,9 +1,13 @@
-"""Few masks, in complementary pairs or alone: ``python -m benchmarks.designs [--seeds 2]``.
+"""Masks compared: ``python -m benchmarks.designs [--multiples 4 6 10] [--seeds 2] [--games ...]``.
 
 For games of the benchmark, at multiples of the number of players: R² on uniformly random masks, R² on masks of
 uniformly random size, and the squared error of Shapley values relative to their size (where they are not known, from
 600 permutations and their reverses). "even" is the share of the variance that a mask and its complement have in common:
 what pairs separate from the main effects.
+
+With few masks: complementary pairs, or masks alone. Where all single players can be enumerated, present and absent:
+uniformly random masks; pairs without that enumeration ("level 0"); with it, and half, three quarters or all of the
+others of binomial size.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +25,21 @@ from captum_spex.approximators.proxyspex.estimation import Evaluations
 from captum_spex.benchmark import Case, catalogue
 from captum_spex.benchmark.measure import Examiner
 from captum_spex.benchmark.methods.adapter import shapley_of
-from captum_spex.designs import affordable_level, enumerate_and_spread
+from captum_spex.designs import affordable_level, bernoulli, enumerate_and_spread
 from captum_spex.masks import mask_keys
 from captum_spex.model import GameModel
 
 Floats = NDArray[np.float64]
 GAMES = ("digits-64", "digits-probability-64", "network-30", "training-50", "training-200", "planted-100")
 MULTIPLES = (0.5, 0.9, 1.5, 2.3)
-DESIGNS = {"pairs": True, "alone": False}
+FEW: dict[str, dict[str, Any]] = {"pairs": {"level": 0}, "alone": {"level": 0, "paired": False}}
+ENUMERATED: dict[str, dict[str, Any] | None] = {
+    "bernoulli": None,
+    "level 0": {"level": 0, "binomial_share": 0.75},
+    "half": {"level": 1, "binomial_share": 0.5},
+    "3/4": {"level": 1, "binomial_share": 0.75},
+    "all": {"level": 1, "binomial_share": 1.0},
+}
 
 
 def shapley_values(case: Case, n_permutations: int = 600) -> Floats:
@@ -52,10 +64,10 @@ def even_share(case: Case) -> float:
     return float(even / (even + odd))
 
 
-def recovered(case: Case, budget: int, seed: int, *, paired: bool) -> tuple[GameModel, np.ndarray]:
-    """Recover a game from a design of level 0; return also the keys of the masks."""
-    rng = np.random.default_rng(seed)
-    design = enumerate_and_spread(case.n_players, budget, rng, level=0, paired=paired)
+def recovered(case: Case, budget: int, seed: int, options: dict[str, Any] | None) -> tuple[GameModel, np.ndarray]:
+    """Recover a game from spread masks, or uniformly random ones; return also the keys of the masks."""
+    n, rng = case.n_players, np.random.default_rng(seed)
+    design = bernoulli(n, budget, rng) if options is None else enumerate_and_spread(n, budget, rng, **options)
     values = np.asarray(case.game(design.masks), dtype=np.float64)[:, None]
     seen = Evaluations(design.masks, values, design.weights, np.zeros_like(values))
     return ProxySpex().estimator(seed)(seen)[0].model, mask_keys(design.masks)
@@ -64,10 +76,11 @@ def recovered(case: Case, budget: int, seed: int, *, paired: bool) -> tuple[Game
 def figures(case: Case, budget: int, seeds: int) -> Iterator[tuple[str, Floats]]:
     """Yield the design, and R², R² of uniform sizes and error of Shapley values, means over seeds."""
     examiner, exact = Examiner(case), shapley_values(case)
-    for name, paired in DESIGNS.items():
+    few = affordable_level(case.n_players, budget) == 0
+    for name, options in (FEW if few else ENUMERATED).items():
         found = []
         for seed in range(seeds):
-            model, keys = recovered(case, budget, seed, paired=paired)
+            model, keys = recovered(case, budget, seed, options)
             error = ((shapley_of(model) - exact) ** 2).sum() / (exact**2).sum()
             found.append([*examiner.errors(model, keys).values(), error])
         yield name, np.mean(found, axis=0)
@@ -75,17 +88,15 @@ def figures(case: Case, budget: int, seeds: int) -> Iterator[tuple[str, Floats]]
 
 def lines(names: Sequence[str], multiples: Sequence[float], seeds: int) -> Iterator[str]:
     """Yield a line for each game, budget and design."""
-    yield f"{'game':22} {'even':>5} {'masks':>6} {'masks/n':>7}  {'design':8} {'R²':>7} {'sizes':>7} {'SV error':>9}"
+    yield f"{'game':22} {'even':>5} {'masks':>6} {'masks/n':>7}  {'design':9} {'R²':>7} {'sizes':>7} {'SV error':>9}"
     for source in (source for source in catalogue() if source.name in names):
         case = source.load()
         share = even_share(case)
         for multiple in multiples:
             budget = int(multiple * case.n_players) & ~1
-            if affordable_level(case.n_players, budget) > 0:
-                continue  # there single players are enumerated
             for name, (r2, sized, error) in figures(case, budget, seeds):
                 place = f"{case.name:22} {share:5.2f} {budget:6} {multiple:7.1f}"
-                yield f"{place}  {name:8} {r2:7.3f} {sized:7.3f} {error:9.3f}"
+                yield f"{place}  {name:9} {r2:7.3f} {sized:7.3f} {error:9.3f}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

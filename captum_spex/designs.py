@@ -16,10 +16,10 @@ from captum_spex.player_sets import PlayerSets
 
 @dataclass(frozen=True)
 class Settings:
-    """How masks are spread; the shares were measured on tabulated games (`python -m benchmarks.designs`)."""
+    """How masks are spread; measured on games of the benchmark (`python -m benchmarks.designs`)."""
 
-    binomial_share: float = 0.5  # of the spread pairs; the others have sizes drawn uniformly
-    unpaired_binomial_share: float = 0.75  # of spread masks without their complements
+    binomial_share: float = 0.75  # of masks spread beside single players, or alone; others have sizes drawn uniformly
+    pairs_binomial_share: float = 0.5  # beside all pairs of players, or beside nothing
     scarce: int = 64  # spread masks below which all have binomial sizes: faithfulness is measured there
     draws: int = 10  # candidates per chosen mask
     spread_players: int = 64  # beyond, random masks are far from each other anyway
@@ -91,13 +91,15 @@ def enumerate_and_spread(
     level: int,
     taken: Design | None = None,
     paired: bool = True,
+    binomial_share: float | None = None,
 ) -> Design:
     """Take every coalition of at most ``level`` players present or absent, and spread the rest in pairs.
 
-    The rest are complementary pairs, half of them of binomial size and half of a size drawn uniformly, each the most
-    distant of ten draws from the masks already chosen. The smallest and largest coalitions carry nearly all the
-    weight of Shapley-type indices, the middle ones show interactions of high order. Masks that are ``taken``
-    already, by an earlier design, come first and count.
+    The rest are complementary pairs, each the most distant of ten draws from the masks already chosen. Three quarters
+    of them (``binomial_share``; half, if level is 0 or 2) have a binomial size, the others a size drawn uniformly; if
+    they are few, all have a binomial one. The smallest and largest coalitions carry nearly all the weight of
+    Shapley-type indices, the middle ones show interactions of high order. Masks that are ``taken`` already, by an
+    earlier design, come first and count.
 
     A pair gives one number about the single players and one about the interactions of even order. With fewer masks
     than the enumeration of single players takes, all numbers are needed for single players: then unpaired masks
@@ -114,8 +116,10 @@ def enumerate_and_spread(
     if len(start) > n_masks:
         raise ValueError(f"`level`: {level} enumerates {len(start)} masks, more than `n_masks` = {n_masks}")
     is_scarce = n_masks - len(start) < SETTINGS.scarce
-    share = SETTINGS.unpaired_binomial_share if not paired else 1.0 if is_scarce else SETTINGS.binomial_share
-    drawer = _PairDrawer(before.masks, level, share, rng, paired)
+    if binomial_share is None:
+        own = SETTINGS.binomial_share if level == 1 or not paired else SETTINGS.pairs_binomial_share
+        binomial_share = 1.0 if is_scarce and paired else own
+    drawer = _PairDrawer(before.masks, level, binomial_share, rng, paired)
     if not paired and n_players <= SETTINGS.balanced_players:
         start_sizes = drawer.sizes(n_masks - len(start), evenly=True)
         masks = _fill(_balanced(start, start_sizes, rng), n_masks, drawer, rng)
