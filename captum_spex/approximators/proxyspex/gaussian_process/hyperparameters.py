@@ -13,15 +13,15 @@ from captum_spex.approximators.proxyspex.settings import SETTINGS
 
 @dataclass(frozen=True, eq=False)
 class End:
-    """One end of the lattice, seen from some masks: the few that are near it, and the kernel that fades from it.
+    """One end of the lattice, seen from masks in the order of their sizes: the few near it, and its kernel there.
 
     Attributes:
-        rows: masks near the end, to which alone the kernel is given, ``(n_near,)``.
+        block: the masks near the end, a run of them, in both directions of a matrix of all masks.
         sizes: players by which each differs from the end, ``(n_near,)``.
         kernel: of every pair of them.
     """
 
-    rows: Tensor
+    block: tuple[slice, slice]
     sizes: Tensor
     kernel: Tensor
 
@@ -74,32 +74,35 @@ class Hyperparameters:
         """Return the kernel without its nugget, ``(n_masks, n_others)``."""
         distances, near, far = self.decaying(signs, others)
         total = near.add_(far).addmm_(signs * self.linear.exp(), others.T)
-        least = -math.log(torch.finfo(signs.dtype).eps)
-        for end in range(2):
-            (rows, fading, _), (columns, other, _) = (self._near(end, some, least) for some in (signs, others))
-            total[rows[:, None], columns] += self._fading(end, distances[rows[:, None], columns], fading, other)
+        for end, (sizes, others_sizes) in enumerate(zip(_sizes(signs), _sizes(others), strict=True)):
+            total += self._fading(end, distances, sizes, others_sizes)
         return total
 
-    def ends(self, signs: Tensor, distances: Tensor) -> tuple[End, End]:
-        """Return both ends of the lattice, as far as they matter to a search."""
+    def ends(self, sizes: tuple[Tensor, Tensor], distances: Tensor) -> tuple[End, End]:
+        """Return both ends of the lattice, as far as they matter to a search, for masks in the order of their sizes."""
         found = []
-        for end in range(2):
-            rows, fading, sizes = self._near(end, signs, SETTINGS.end_reach)
-            found.append(End(rows, sizes, self._fading(end, distances[rows[:, None], rows], fading, fading)))
+        for end, of_all in enumerate(sizes):
+            n_near = int((self.shared[7 + end].exp() * of_all <= SETTINGS.end_reach).sum())
+            near = slice(len(of_all) - n_near, None) if end else slice(n_near)
+            own = of_all[near]
+            found.append(End((near, near), own, self._fading(end, distances[near, near], own, own)))
         return found[0], found[1]
 
-    def _near(self, end: int, signs: Tensor, reach: float) -> tuple[Tensor, Tensor, Tensor]:
-        """The masks in which the kernel of an end has not faded, the logarithm of what is left, and their distances."""
-        toward = signs if end else -signs  # a player that is present has the sign -1
-        sizes = (signs.shape[1] + toward.sum(dim=1)) / 2
-        fading = -self.shared[7 + end].exp() * sizes
-        rows = (fading >= -reach).nonzero()[:, 0]
-        return rows, fading[rows], sizes[rows]
+    def _fading(self, end: int, distances: Tensor, sizes: Tensor, others: Tensor) -> Tensor:
+        """The kernel of an end between masks that differ from it by ``sizes`` and ``others`` players."""
+        amplitude, h, rate = self.shared[4 + end].exp(), self.shared[6].exp(), self.shared[7 + end].exp()
+        return (distances * -h).sub_(rate * sizes[:, None]).sub_(rate * others).exp_().mul_(amplitude)
 
-    def _fading(self, end: int, distances: Tensor, fading: Tensor, other: Tensor) -> Tensor:
-        """The kernel of an end between masks near it."""
-        amplitude, h = self.shared[4 + end].exp(), self.shared[6].exp()
-        return (distances * -h).add_(fading[:, None]).add_(other).exp_().mul_(amplitude)
+
+def _sizes(signs: Tensor) -> tuple[Tensor, Tensor]:
+    """By how many players every mask differs from the empty mask, and from the full one."""
+    absent = (signs.shape[1] + signs.sum(dim=1)) / 2  # a player that is present has the sign -1
+    return signs.shape[1] - absent, absent
+
+
+def in_order_of_size(signs: Tensor) -> Tensor:
+    """Return the order of masks by the number of their players: those near an end of the lattice are together."""
+    return signs.sum(dim=1).argsort(descending=True, stable=True)
 
 
 def maximise_evidence(
@@ -121,6 +124,8 @@ def maximise_evidence(
     References:
         Kingma, Ba, "Adam", ICLR 2015, algorithm 1.
     """
+    order = in_order_of_size(signs)
+    signs, targets, extra = signs[order], targets[order], None if extra is None else extra[order[:, None], order]
     flat = torch.cat([start.shared, start.decays, start.linear])
     slope, size = torch.zeros_like(flat), torch.zeros_like(flat)
     first, second = SETTINGS.betas
@@ -145,13 +150,14 @@ def evidence_gradient(now: Hyperparameters, signs: Tensor, targets: Tensor, extr
     r"""Return the gradient of the mean negative log-evidence of an output, for all logarithms at once.
 
     With :math:`W = K^{-1} - \alpha \alpha^T` the derivative for any parameter is :math:`\tfrac12 \sum W \circ dK`.
+    The masks are in the order of their sizes (`in_order_of_size`).
     """
     distances, near, far = now.decaying(signs, signs)
     ratio, nugget = now.shared[2:4].exp()
-    linear, ends = now.linear.exp(), now.ends(signs, distances)
+    linear, ends = now.linear.exp(), now.ends(_sizes(signs), distances)
     covariance = torch.addmm(near + far, signs * linear, signs.T)
     for end in ends:
-        covariance[end.rows[:, None], end.rows] += end.kernel
+        covariance[end.block] += end.kernel
     if extra is not None:
         covariance += extra
     covariance.diagonal().add_(nugget + SETTINGS.jitter)
@@ -176,12 +182,12 @@ def _gradient_of_ends(
     h, rates = now.shared[6].exp(), now.shared[7:].exp()
     by_amplitude, by_rate, by_h = [], [], torch.zeros_like(h)
     for end, rate in zip(ends, rates, strict=True):
-        block = end.rows[:, None], end.rows
-        weighted = weights[block] * end.kernel
-        slopes[block] += h * weighted
-        by_amplitude.append(weighted.sum())
-        by_rate.append(-2 * rate * (weighted.sum(dim=1) @ end.sizes))
-        by_h -= h * (weighted * distances[block]).sum()
+        weighted = weights[end.block] * end.kernel
+        slopes[end.block].add_(h * weighted)
+        by_mask = weighted.sum(dim=1)
+        by_amplitude.append(by_mask.sum())
+        by_rate.append(-2 * rate * (by_mask @ end.sizes))
+        by_h -= h * weighted.mul_(distances[end.block]).sum()
     return torch.stack([*by_amplitude, by_h, *by_rate])
 
 

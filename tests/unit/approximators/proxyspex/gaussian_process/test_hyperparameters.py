@@ -24,6 +24,7 @@ from captum_spex.approximators.proxyspex.gaussian_process.hyperparameters import
     Hyperparameters,
     evidence_gradient,
     factorised,
+    in_order_of_size,
     maximise_evidence,
     prior_gradient,
 )
@@ -63,6 +64,7 @@ def test_the_kernel_is_its_formula(n: int, seed: int, n_outputs: int) -> None:
 @given(n=st.integers(1, 8), seed=st.integers(0, 100), n_outputs=st.integers(1, 3))
 def test_the_gradient_is_that_of_automatic_differentiation(n: int, seed: int, n_outputs: int) -> None:
     masks, now, start = random_masks(25, n, seed), random_hyper(n, seed), random_hyper(n, seed + 1)
+    masks = masks[in_order_of_size(signs_of(masks, DOUBLE)).numpy()]
     y = torch.from_numpy(np.random.default_rng(seed).normal(size=(len(masks), n_outputs)))
     flat = flattened(now).requires_grad_(True)
     objective(flat, start, masks, y).backward()
@@ -73,6 +75,7 @@ def test_the_gradient_is_that_of_automatic_differentiation(n: int, seed: int, n_
 
 def test_the_gradient_knows_a_further_covariance() -> None:
     masks, hyper, y = random_masks(20, 5, 0), random_hyper(5, 0), torch.ones((20, 1), dtype=torch.float64)
+    masks = masks[in_order_of_size(signs_of(masks, DOUBLE)).numpy()]
     signs, step = signs_of(masks, DOUBLE), 1e-6
     extra = TermPrior(PlayerSets.from_sets([(0, 1)], 5), np.array([0.5])).covariance(masks, masks, DOUBLE)
 
