@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from captum_spex.approximators.proxyspex.gaussian_process.hyperparameters import Hyperparameters, factorised
+from captum_spex.approximators.proxyspex.gaussian_process.hyperparameters import Hyperparameters, inverse_of
 from captum_spex.arrays import Floats, Ints
 from captum_spex.fourier import characters, signs
 from captum_spex.masks import Masks, find_rows, mask_keys
@@ -115,7 +115,7 @@ def _complements(masks: Masks) -> Ints:
 def _exact(process: Process, masks: Masks, y: Tensor, spread: Tensor) -> Conditioned:
     total = process.covariance(masks, masks, y)
     total.diagonal().add_(spread)
-    inverse = torch.cholesky_inverse(factorised(total))
+    inverse = inverse_of(total)
     weights = inverse @ y
     rows = torch.arange(len(masks), device=y.device)
     partner = torch.from_numpy(_complements(masks)).to(y.device)
@@ -140,7 +140,7 @@ def _inducing(process: Process, masks: Masks, y: Tensor, spread: Tensor, n_induc
         scaled = cross / spread[rows]
         precision.addmm_(scaled, cross.T)
         right.addmm_(scaled, y[rows])
-    inverse = torch.cholesky_inverse(factorised(precision))
+    inverse = inverse_of(precision)
     weights = inverse @ right
     partner = _complements(masks)
     residuals = y - torch.cat([process.covariance(masks[rows], centers, y) @ weights for rows in blocks])

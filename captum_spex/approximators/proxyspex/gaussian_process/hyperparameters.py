@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import torch
+from scipy.linalg import lapack
 from torch import Tensor
 
 from captum_spex.approximators.proxyspex.settings import SETTINGS
@@ -155,23 +156,23 @@ def evidence_gradient(now: Hyperparameters, signs: Tensor, targets: Tensor, extr
     distances, near, far = now.decaying(signs, signs)
     ratio, nugget = now.shared[2:4].exp()
     linear, ends = now.linear.exp(), now.ends(_sizes(signs), distances)
-    covariance = torch.addmm(near + far, signs * linear, signs.T)
+    covariance = (near + far).addmm_(signs * linear, signs.T)
     for end in ends:
         covariance[end.block] += end.kernel
     if extra is not None:
         covariance += extra
     covariance.diagonal().add_(nugget + SETTINGS.jitter)
-    weights = torch.cholesky_inverse(factorised(covariance))
+    weights = inverse_of(covariance)
     solved = weights @ targets
-    weights = torch.addmm(weights, solved, solved.T, alpha=-1.0 / targets.shape[1])
+    weights.addmm_(solved, solved.T, alpha=-1.0 / targets.shape[1])
     # Distances and linear kernel are bilinear in the signs: sums over pairs of masks become products with them.
-    slopes = weights * (near + ratio * far)
+    far *= weights
+    slopes = near.mul_(weights).add(far, alpha=float(ratio))
     by_end = _gradient_of_ends(now, ends, weights, distances, slopes)
     by_decay = -0.25 * now.decays.exp() * (slopes.sum() - (signs * (slopes @ signs)).sum(dim=0))
     by_linear = 0.5 * linear * (signs * (weights @ signs)).sum(dim=0)
-    far *= weights
-    by_ratio, by_nugget = -ratio * (far * distances).sum(), nugget * weights.diagonal().sum()
-    by_shared = torch.stack([(weights * near).sum(), far.sum(), by_ratio, by_nugget])
+    by_ratio, by_nugget = -ratio * far.ravel().dot(distances.ravel()), nugget * weights.diagonal().sum()
+    by_shared = torch.stack([near.sum(), far.sum(), by_ratio, by_nugget])
     return torch.cat([0.5 * by_shared, 0.5 * by_end, by_decay, by_linear])
 
 
@@ -183,7 +184,7 @@ def _gradient_of_ends(
     by_amplitude, by_rate, by_h = [], [], torch.zeros_like(h)
     for end, rate in zip(ends, rates, strict=True):
         weighted = weights[end.block] * end.kernel
-        slopes[end.block].add_(h * weighted)
+        slopes[end.block].add_(weighted, alpha=float(h))
         by_mask = weighted.sum(dim=1)
         by_amplitude.append(by_mask.sum())
         by_rate.append(-2 * rate * (by_mask @ end.sizes))
@@ -200,6 +201,20 @@ def prior_gradient(now: Hyperparameters, prior: Hyperparameters) -> Tensor:
         to_mean = (values - mean) / SETTINGS.prior_deviation**2
         parts.append(to_mean + (mean - first.mean()) / SETTINGS.mean_deviation**2 / len(values))
     return torch.cat(parts)
+
+
+def inverse_of(covariance: Tensor) -> Tensor:
+    """Return the inverse of a covariance, by its Cholesky factor."""
+    if covariance.device.type != "cpu":
+        return torch.cholesky_inverse(factorised(covariance))
+    # torch clears a triangle of the factor entry by entry, and copies: twice the time of LAPACK itself.
+    copy = covariance.numpy().copy()
+    factorise, invert = lapack.get_lapack_funcs(("potrf", "potri"), (copy,))
+    factor, failed = factorise(copy.T, lower=False, clean=False, overwrite_a=True)
+    if failed:
+        return torch.cholesky_inverse(factorised(covariance))
+    inverse = torch.from_numpy(invert(factor, lower=False, overwrite_c=True)[0].T).tril_()
+    return inverse.add_(inverse.tril(-1).mT)
 
 
 def factorised(covariance: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from captum_spex.approximators.proxyspex.gaussian_process.conditioning import (
     characters_of,
     signs_of,
 )
-from captum_spex.approximators.proxyspex.gaussian_process.hyperparameters import Hyperparameters, factorised
+from captum_spex.approximators.proxyspex.gaussian_process.hyperparameters import Hyperparameters, inverse_of
 from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.arrays import Floats
 from captum_spex.masks import Masks, first_rows
@@ -75,7 +75,7 @@ class TermSearch:
         total.diagonal().add_(hyper.nugget + 1e-6)
         sets = terms.sets.tuples() if terms else []
         variances = terms.variances.tolist() if terms else []
-        inverse = torch.cholesky_inverse(factorised(total))
+        inverse = inverse_of(total)
         return cls(hyper, masks, targets, signs_of(masks, targets), inverse, sets, variances)
 
     def prior(self) -> TermPrior:

@@ -25,6 +25,7 @@ from captum_spex.approximators.proxyspex.gaussian_process.hyperparameters import
     evidence_gradient,
     factorised,
     in_order_of_size,
+    inverse_of,
     maximise_evidence,
     prior_gradient,
 )
@@ -133,6 +134,19 @@ def test_awkward_masks_and_values_are_safe(kind: str) -> None:
         start = Hyperparameters.initial(signs, y)
         found = maximise_evidence(start, signs, y, n_steps=60, learning_rate=0.3)
         assert flattened(found).isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_inverse_is_that_of_torch(dtype: torch.dtype) -> None:
+    columns = torch.from_numpy(np.random.default_rng(0).normal(size=(40, 30))).to(dtype)
+    covariance = columns @ columns.T + torch.eye(40, dtype=dtype)
+    before = covariance.clone()
+    found = inverse_of(covariance)
+    assert_allclose(found, torch.linalg.inv(before), atol=1e-5)
+    assert_array_equal(found, found.T)
+    assert_array_equal(covariance, before)
+    spoilt = columns @ columns.T - 1e-3 * torch.eye(40, dtype=dtype)  # rounding makes it indefinite
+    assert torch.isfinite(inverse_of(spoilt)).all()
 
 
 def test_a_covariance_spoilt_by_rounding_is_factorised() -> None:
