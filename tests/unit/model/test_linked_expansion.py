@@ -31,12 +31,19 @@ STEEP = Link(GRID, np.tanh(6 * GRID))
 LINEAR = Link(np.array([-200.0, 200.0]), np.array([-399.0, 401.0]))  # 2 z + 1
 
 
-def random_part(n: int, seed: int, link: Link = SIGMOID, *, null: tuple[int, ...] = ()) -> LinkedExpansion:
+def random_part(
+    n: int, seed: int, link: Link = SIGMOID, *, null: tuple[int, ...] = (), ends: bool = False
+) -> LinkedExpansion:
     rng = np.random.default_rng(seed)
     decays, slopes = rng.exponential(size=n) * 3 / n, rng.normal(size=n) / np.sqrt(n)
     decays[list(null)], slopes[list(null)] = 0.0, 0.0
-    kernels = (ProductKernel(1.0, decays), ProductKernel(0.5, 3 * decays))
-    kernel = KernelExpansion(rng.random((30, n)) < 0.5, 0.3 * rng.normal(size=30), kernels)
+    kernels = [ProductKernel(1.0, decays), ProductKernel(0.5, 3 * decays)]
+    masks = rng.random((30, n)) < 0.5
+    if ends:
+        kernels += [ProductKernel(1.0, decays, from_empty=0.7), ProductKernel(1.0, decays, from_full=1.1)]
+        single = np.eye(n, dtype=bool)
+        masks = np.concatenate([masks, single, ~single])
+    kernel = KernelExpansion(masks, 0.3 * rng.normal(size=len(masks)), tuple(kernels))
     return LinkedExpansion(Spectrum(PlayerSets.all_of_order(1, n), slopes), kernel, link, weight=1.7)
 
 
@@ -96,9 +103,10 @@ LARGEST_ERROR = {"SII": 0.05, "k-SII": 0.05, "STII": 0.05, "CHII": 0.05, "FSII":
 @pytest.mark.parametrize("top", [1, 2, 3])
 @pytest.mark.parametrize("name", LARGEST_ERROR)
 @pytest.mark.usefixtures("sampled")
-def test_sampled_indices_are_near_the_exact_ones(name: str, top: int) -> None:
+@pytest.mark.parametrize("ends", [False, True])
+def test_sampled_indices_are_near_the_exact_ones(name: str, top: int, ends: bool) -> None:
     n = 10
-    part, index, sets = random_part(n, 2), resolve_index(name, top, n), sets_up_to(top, n)
+    part, index, sets = random_part(n, 2, ends=ends), resolve_index(name, top, n), sets_up_to(top, n)
     estimate, truth = part.index_at(index, sets), exact_indices(part, index, sets)
     for order in range(1, top + 1):
         chosen = sets.orders == order

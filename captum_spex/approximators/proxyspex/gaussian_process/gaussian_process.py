@@ -32,9 +32,10 @@ from captum_spex.model import GameModel, Link, LinkedExpansion
 class GaussianProcess:
     """Settings of the Gaussian process on masks.
 
-    Two product kernels that share one learnt weight for each player, a linear kernel, a nugget; Fourier terms with
-    variances of their own where the evidence insists; and, beside it, a second process behind a learnt monotone link,
-    for values that are a squashed score. Which of the two is used, or both, is decided by predictions out of sample.
+    Two product kernels that share one learnt weight for each player, one for each end of the lattice, a linear kernel,
+    a nugget; Fourier terms with variances of their own where the evidence insists; and, beside it, a second process
+    behind a learnt monotone link, for values that are a squashed score. Which of the two is used, or both, is decided
+    by predictions out of sample.
 
     Attributes:
         n_steps: steps up the evidence; few on purpose.
