@@ -121,7 +121,7 @@ class _Fit:
         amplitudes: of the mean, the sizes, interactions and the ends.
         main_effects, nugget: their variances.
         weights: of the masks.
-        left_out: predictions without a mask and its complement.
+        left_out: predictions without a mask and its complement, or without one of the full and the empty mask.
         evidence: logarithm for each output, up to a constant, ``(n_outputs,)``.
         evidence_without: of the values without those of a mask and its complement.
         scale: of the values: what all variances are multiplied by.
@@ -173,8 +173,12 @@ def _evidence(determinant: Floats, power: Floats, n_values: Floats | int) -> Flo
 
 
 def _complements(masks: Masks) -> Rows:
-    """For every mask the row of its complement, or -1 if that was not evaluated."""
-    return find_rows(mask_keys(~masks), mask_keys(masks))
+    """For every mask the row of its complement, or -1 if that was not evaluated.
+
+    The full and the empty mask stay apart: both are always evaluated, and without both few masks tell nothing of sizes.
+    """
+    is_end = masks.all(axis=1) | ~masks.any(axis=1)
+    return np.where(is_end, -1, find_rows(mask_keys(~masks), mask_keys(masks)))
 
 
 def _without(inverse: Floats, weights: Floats, partner: Rows) -> tuple[Floats, Floats, Floats, Floats]:
