@@ -28,15 +28,24 @@ def ard_weights(features: Floats, targets: Floats) -> tuple[Floats, Floats]:
         return np.zeros(n_features), np.zeros(n_features)
     gram = features.T @ features / scale / scale[:, None]
     products, power = features.T @ targets / scale / size, float(n_rows)
-    precision, noise = np.full(n_features, 2.0 * n_features), 0.5
+    precision, noise, kept = np.full(n_features, 2.0 * n_features), 0.5, np.arange(n_features)
+    weights, variances = np.zeros(0), np.zeros(0)
     for _ in range(SETTINGS.ard_steps):
-        factor = cho_factor(gram / noise + np.diag(precision))
-        weights = cho_solve(factor, products) / noise
-        variances = np.diag(cho_solve(factor, np.eye(n_features)))
-        well_determined = 1 - precision * variances  # MacKay's gamma: 0 if the prior, 1 if the data decide
-        precision = np.clip(well_determined / np.maximum(weights**2, np.finfo(float).tiny), *SETTINGS.ard_precisions)
-        residual = power - 2 * weights @ products + weights @ gram @ weights
+        factor = cho_factor(gram[np.ix_(kept, kept)] / noise + np.diag(precision[kept]))
+        weights = cho_solve(factor, products[kept]) / noise
+        variances = np.diag(cho_solve(factor, np.eye(len(kept))))
+        well_determined = 1 - precision[kept] * variances  # MacKay's gamma: 0 if the prior, 1 if the data decide
+        found = well_determined / np.maximum(weights**2, np.finfo(float).tiny)
+        precision[kept] = np.clip(found, *SETTINGS.ard_precisions)
+        residual = power - 2 * weights @ products[kept] + weights @ gram[np.ix_(kept, kept)] @ weights
         before, noise = noise, max(residual / max(n_rows - well_determined.sum(), 1), SETTINGS.ard_min_noise)
         if abs(before - noise) <= SETTINGS.ard_tolerance * noise:
             break
-    return weights / scale * size, np.sqrt(variances) / scale * size
+        # What the prior holds this near to zero hardly ever comes back, and costs the cube of its number.
+        rows = precision[kept] * noise < SETTINGS.ard_given_up * n_rows
+        kept, weights, variances = kept[rows], weights[rows], variances[rows]
+        if not len(kept):
+            break
+    full = np.zeros((2, n_features))
+    full[:, kept] = weights, np.sqrt(variances)
+    return full[0] / scale * size, full[1] / scale * size

@@ -9,13 +9,12 @@ import lightgbm
 import numpy as np
 
 from captum_spex import checks
-from captum_spex.approximators.proxyspex.ard_regression import ard_weights
+from captum_spex.approximators.proxyspex.found_terms import Beside, fitted_alone, largest_terms
 from captum_spex.approximators.proxyspex.proxy import FittedProxy, ProxyData
 from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.arrays import Floats, Rows
-from captum_spex.fourier import characters
 from captum_spex.masks import Masks
-from captum_spex.model import Spectrum, TreeEnsemble
+from captum_spex.model import Part, Spectrum, TreeEnsemble
 from captum_spex.statistics import Standardised
 
 
@@ -35,9 +34,9 @@ class BoostedTrees:
 
     n_trees: int = 250
     learning_rate: float = 0.1
-    max_depth: int = 5
-    num_leaves: int = 31
-    min_child_samples: int = 5
+    max_depth: int = 6
+    num_leaves: int = 8
+    min_child_samples: int = 2
     subsample: float = 0.8
 
     def __post_init__(self) -> None:
@@ -52,25 +51,29 @@ class BoostedTrees:
             object.__setattr__(self, name, value)
 
     def surrogates(self, data: ProxyData, rivals: Sequence[FittedProxy]) -> list[FittedProxy]:
-        """Fit trees, and once more the terms that they found, few of which matter.
+        """Fit trees, and once more the terms that they found, few of which matter: alone, and beside a rival process.
 
         Every fold is predicted by trees, and terms, that did not use it. What is far behind the best rival on the
         first fold is given up.
         """
         masks, values, folds = data.masks, data.values, data.folds()
-        left_out = np.zeros((2, *values.shape))
+        beside = Beside.of(rivals, masks, values, data.noise)
+        left_out = np.zeros((2 if beside is None else 3, *values.shape))
         for number, held_out in enumerate(folds):
             rest = np.setdiff1d(np.arange(len(masks)), held_out)
-            for column in range(values.shape[1]):
-                fitted = self._fit_twice(masks[rest], values[rest, column])
-                left_out[:, held_out, column] = [spectrum(masks[held_out]) for spectrum in fitted]
+            fitted = [self._fit_twice(masks[rest], column) for column in values[rest].T]
+            for column, pair in enumerate(fitted):
+                left_out[:2, held_out, column] = [spectrum(masks[held_out]) for spectrum in pair]
+            if beside is not None:
+                left_out[2, held_out] = beside.predicted(rest, held_out, [terms.sets for _, terms in fitted], values)
             if number == 0 and _is_hopeless(left_out[:, held_out], values, rivals, held_out):
                 return []
         both = [self._fit_twice(masks, column) for column in values.T]
-        return [
-            FittedProxy(name, [(pair[place],) for pair in both], left_out[place], left_out[place])
-            for place, name in enumerate(("boosted trees", "terms of boosted trees"))
-        ]
+        parts: list[list[tuple[Part, ...]]] = [[(pair[place],) for pair in both] for place in range(2)]
+        if beside is not None:
+            parts.append(beside.parts([terms.sets for _, terms in both], values))
+        names = "boosted trees", "terms of boosted trees", "terms of boosted trees beside a process"
+        return [FittedProxy(*one) for one in zip(names, parts, left_out, left_out, strict=False)]
 
     def fit(self, masks: Masks, values: Floats) -> Spectrum:
         """Fit the trees to values ``(n_masks,)`` and return their exact Fourier spectrum."""
@@ -88,16 +91,7 @@ class BoostedTrees:
     def _fit_twice(self, masks: Masks, values: Floats) -> tuple[Spectrum, Spectrum]:
         """Return the spectrum of trees, and its largest terms fitted again, each with a prior variance of its own."""
         spectrum = self.fit(masks, values)
-        rows = np.flatnonzero(spectrum.orders > 0)
-        if not len(rows):
-            return spectrum, spectrum
-        largest = np.argsort(-np.abs(spectrum.values[rows]), kind="stable")[: SETTINGS.refitted_terms]
-        terms = spectrum.select(rows[largest])
-        features, mean = characters(masks, terms.sets).T, float(values.mean())
-        centers = features.mean(axis=0)
-        weights, _ = ard_weights(features - centers, values - mean)
-        constant = Spectrum.from_terms({(): mean - float(centers @ weights)}, spectrum.n_players)
-        return spectrum, Spectrum.sum([constant, Spectrum(terms.sets, weights)], spectrum.n_players)
+        return spectrum, fitted_alone(largest_terms(spectrum, len(masks)), masks, values)
 
     def _parameters(self) -> dict[str, object]:
         return {
@@ -120,10 +114,15 @@ class BoostedTrees:
 
 
 def _is_hopeless(predicted: Floats, values: Floats, rivals: Sequence[FittedProxy], rows: Rows) -> bool:
-    """Whether all predictions ``(n_kinds, n_rows, n_outputs)`` of some rows are far behind those of the best rival."""
+    """Whether predictions ``(n_kinds, n_rows, n_outputs)`` of some rows are far behind those of the best rival.
+
+    Those of terms beside a process, the third, cannot be: they have to be better than it.
+    """
     rival = min(rivals, key=lambda one: float(((one.left_out - values) ** 2).sum()), default=None)
     if rival is None:
         return False
-    errors = ((predicted - values[rows]) ** 2).sum(axis=1).min(axis=0)
+    errors = ((predicted - values[rows]) ** 2).sum(axis=1)
     best = ((rival.left_out[rows] - values[rows]) ** 2).sum(axis=0)
-    return bool((errors > SETTINGS.hopeless * best).all())
+    is_behind = errors[:2].min(axis=0) > SETTINGS.hopeless * best
+    gain_nothing = (errors[2:] > (1 - SETTINGS.worth_a_surrogate) * best).all(axis=0)
+    return bool((is_behind & gain_nothing).all())
