@@ -247,16 +247,16 @@ METHODS = {
         Adapter(OURS, "captum-spex", "captum_spex.approximators.ProxySpex", explain_ours),
         of_shapiq("ProxySHAP", "ProxySHAP", 2),
         of_shapiq("ProxySHAP+MSR", "ProxySHAP", 2, 200, adjustment=True),
-        of_shapiq("ProxySPEX", "ProxySPEX", 2, 200),
-        of_shapiq("SVARM-IQ", "SVARMIQ", 2, 60),
-        of_shapiq("KernelSHAP-IQ", "KernelSHAPIQ", 2, 60),
-        of_shapiq("permutations", "PermutationSamplingSII", 2, 60),
         of_shapiq("OddSHAP", "OddSHAP", 1),
         of_shapiq("LeverageSHAP", "LeverageSHAP", 1),
         of_shapiq("KernelSHAP", "KernelSHAP", 1),
         of_shapiq("RegressionMSR", "RegressionMSR", 1, index="SV"),
+        of_shapiq("ProxySPEX", "ProxySPEX", 2, 200),
+        of_shapiq("SVARM-IQ", "SVARMIQ", 2, 60),
+        of_shapiq("KernelSHAP-IQ", "KernelSHAPIQ", 2, 60),
     )
 }
+SLOW = "ProxySPEX", "SVARM-IQ", "KernelSHAP-IQ"  # only if asked for
 
 
 # --- measurement ---------------------------------------------------------------------------------------------------
@@ -363,7 +363,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--players", type=int, nargs="+", default=list(CELLS))
     parser.add_argument("--budgets", type=int, nargs="+", help="default: those of the targets")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--rivals", nargs="*", default=rivals, choices=rivals)
+    usual = [name for name in rivals if name not in SLOW]
+    parser.add_argument("--rivals", nargs="*", default=usual, choices=rivals, help="default: %(default)s")
     chosen = parser.parse_args(arguments)
     torch.set_num_threads(1)
     with threadpool_limits(1):

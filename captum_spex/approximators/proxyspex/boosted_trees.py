@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import lightgbm
 import numpy as np
@@ -26,7 +26,7 @@ class BoostedTrees:
         n_trees: number of boosting rounds.
         learning_rate: shrinkage of every tree.
         max_depth: most players on a path, so the highest order of an interaction that the trees can hold; 1 to 16.
-        num_leaves: most leaves of a tree.
+        num_leaves: most leaves of a tree. As a proxy, from 4 on, they are averaged with trees of half as many.
         min_child_samples: fewest masks in a leaf.
         subsample: share of the masks that each tree is fitted to. Below 1 it breaks ties: on masks in complementary
             pairs no single player of a parity shows at all, and a tree on all masks never makes its first split.
@@ -90,8 +90,15 @@ class BoostedTrees:
 
     def _fit_twice(self, masks: Masks, values: Floats) -> tuple[Spectrum, Spectrum]:
         """Return the spectrum of trees, and its largest terms fitted again, each with a prior variance of its own."""
-        spectrum = self.fit(masks, values)
+        spectrum = self._averaged(masks, values)
         return spectrum, fitted_alone(largest_terms(spectrum, len(masks)), masks, values)
+
+    def _averaged(self, masks: Masks, values: Floats) -> Spectrum:
+        """Return the mean of these trees and of smaller ones, which have other errors."""
+        if self.num_leaves < SETTINGS.averaged_leaves:
+            return self.fit(masks, values)
+        both = self, replace(self, num_leaves=self.num_leaves // 2)
+        return Spectrum.sum([trees.fit(masks, values).scaled(0.5) for trees in both], masks.shape[1])
 
     def _parameters(self) -> dict[str, object]:
         return {
