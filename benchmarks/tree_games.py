@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from itertools import combinations
 from statistics import median
 from typing import Any
@@ -25,6 +26,7 @@ from sklearn.ensemble import ExtraTreesRegressor, GradientBoostingRegressor, Ran
 from threadpoolctl import threadpool_limits
 
 import captum_spex
+from captum_spex import Interactions
 from captum_spex.benchmark.methods.adapter import Adapter, RowsGame
 from captum_spex.benchmark.protocol import Answer, Request
 from captum_spex.masks import Masks
@@ -80,7 +82,7 @@ class TreeGame:
             signs = self.signs[:, columns]
             rows = np.flatnonzero((signs != 0).all(axis=1))
             a, b = ((side[rows] - (signs[rows] == sign).sum(1)) for side, sign in ((n_absent, -1), (n_present, 1)))
-            blocks.append(self.players[np.ix_(rows, columns)])
+            blocks.append(self.players[rows][:, columns])
             values.append(self.values[rows] * signs[rows].prod(axis=1) * beta(a + 1, b + 1))
         return Terms(*sum_by_set(PlayerSets.from_blocks(blocks, self.n_players), np.concatenate(values)))
 
@@ -145,9 +147,7 @@ def xgboost_trees(model: Any, rows: np.ndarray) -> Iterator[Tree]:
 
 def xgboost_model(seed: int) -> Any:
     """Return XGBoost's default ensemble; it has to be installed."""
-    import xgboost
-
-    return xgboost.XGBRegressor(n_jobs=1, random_state=seed)
+    return import_module("xgboost").XGBRegressor(n_jobs=1, random_state=seed)
 
 
 def lightgbm_model(seed: int, **settings: int) -> Any:
@@ -217,8 +217,9 @@ def of_shapiq(name: str, kind: str, order: int, largest: int = 10**9, **settings
     index = {"index": "SII", "max_order": 2} if order == 2 else {}
 
     def explain(game: RowsGame, request: Request) -> Answer:
-        module = __import__("shapiq.approximator", fromlist=[kind])
-        approximator = getattr(module, kind)(n=request.n_players, random_state=request.seed, **index, **settings)
+        approximator = getattr(import_module("shapiq.approximator"), kind)(
+            n=request.n_players, random_state=request.seed, **index, **settings
+        )
         found = approximator.approximate(request.budget, game)
         terms = {players: float(value) for players, value in found.dict_values.items() if players}
         shapley = np.array([terms.get((player,), 0.0) for player in range(request.n_players)])
@@ -235,6 +236,7 @@ def explain_ours(game: RowsGame, request: Request) -> Answer:
     result = captum_spex.explain(
         game.game, request.n_players, index="SII", max_order=2, budget=request.budget, random_state=request.seed
     )
+    assert isinstance(result, Interactions)
     pairs = np.flatnonzero(result.orders == 2)
     values = dict(zip(result.sets.take(pairs).tuples(), result.values[pairs].tolist(), strict=True))
     return Answer(None, result.first_order(), values)

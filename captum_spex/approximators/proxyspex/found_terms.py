@@ -67,7 +67,8 @@ class Beside:
     def parts(self, sets: Sequence[PlayerSets], values: Floats) -> list[tuple[Part, ...]]:
         """Fit terms and process to every output of values ``(n_masks, n_outputs)``; return the parts of their sums."""
         n, rows, known = self.masks.shape[1], np.arange(len(self.masks)), self.posterior.terms
-        singles, found = PlayerSets.all_of_order(1, n), []
+        singles = PlayerSets.all_of_order(1, n)
+        found: list[tuple[Part, ...]] = []
         for own, column in zip(sets, values.T, strict=True):
             weights, left = _fit(self._factor(rows), characters(self.masks, own).T, column)
             linear = Spectrum(singles, self.posterior.linear * (left @ signs(self.masks)))
