@@ -131,6 +131,7 @@ class Estimator:
             weights=output.evaluations.importance,
             noise=output.relative_noise,
             spread=_variance(model, output.scale),
+            hardness=_hardness(output, surrogates),
         )
         model = GameModel(model.parts, _posterior(output, surrogates, chosen))
         if self.interpolate:
@@ -190,6 +191,15 @@ def _variance(model: GameModel, scale: float) -> float:
     return float((model(masks) / scale).var())  # divided first: squares of huge units overflow
 
 
+def _hardness(output: _Output, surrogates: Sequence[FittedProxy]) -> float:
+    """Return how much larger errors on random masks are than on masks left out, as a surrogate expects; if any does."""
+    expected = next((one.expected for one in surrogates if one.expected), None)
+    if expected is None:
+        return 1.0
+    left_out = float(output.evaluations.importance @ (expected.left_out - output.relative_noise))
+    return float(np.clip(expected.unseen / max(left_out, SETTINGS.min_error), *SETTINGS.hardness))
+
+
 def _interpolated(output: _Output, model: GameModel, chosen: Stack) -> GameModel:
     """Return the model with its residuals on the evaluated masks, as far as they are not noise."""
     residual = float(((output.standardised - chosen.left_out) ** 2).mean() - output.relative_noise.mean())
@@ -211,8 +221,13 @@ def _posterior(output: _Output, surrogates: Sequence[FittedProxy], chosen: Stack
 
 
 def _calibrated(output: _Output, surrogate: FittedProxy, posterior: Posterior, chosen: Stack) -> Posterior:
-    """Return a posterior scaled to the errors that the chosen surrogates make out of sample."""
+    """Return a posterior scaled to the errors that the chosen surrogates make out of sample.
+
+    The posterior takes its hyper-parameters as known: its intervals are the shorter, the more there are for each value.
+    """
     own = float(((output.standardised - surrogate.left_out[:, output.column]) ** 2).mean())
     made = float(((output.standardised - chosen.left_out) ** 2).mean())
-    scale = SETTINGS.calibration * output.scale * (np.sqrt(made / own) if own > 0 else 1.0)
+    n_masks, n_players = output.evaluations.masks.shape
+    longer = SETTINGS.calibration * (1 + SETTINGS.weights_per_player * n_players / n_masks)
+    scale = longer * output.scale * (np.sqrt(made / own) if own > 0 else 1.0)
     return replace(posterior, noise=output.relative_noise[: len(posterior.masks)], scale=float(scale))

@@ -43,6 +43,19 @@ class ProxyData:
 
 
 @dataclass(frozen=True, eq=False)
+class Expected:
+    """Squared errors that a proxy expects of its predictions, in the units of the standardised values.
+
+    Attributes:
+        left_out: of every value, predicted without it, ``(n_masks,)``.
+        unseen: of a uniformly random mask that was not evaluated, predicted from all values; without noise.
+    """
+
+    left_out: Floats
+    unseen: float
+
+
+@dataclass(frozen=True, eq=False)
 class FittedProxy:
     """A fitted proxy, or surrogate: a game for every output, and how well it predicts what it did not use.
 
@@ -54,6 +67,7 @@ class FittedProxy:
         reused: the same where only the last step left the value out, but hyper-parameters were learnt from all: a
             little better than the surrogate's. Without such a step: ``left_out`` again.
         posterior: where error bars come from, in the units of the standardised values; ``None``: it has none.
+        expected: the errors that it expects to make; ``None``: it has no expectation.
     """
 
     name: str
@@ -61,6 +75,7 @@ class FittedProxy:
     left_out: Floats
     reused: Floats
     posterior: Posterior | None = None
+    expected: Expected | None = None
 
 
 @runtime_checkable

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.arrays import Floats, Rows
 from captum_spex.masks import Masks, mask_keys
 from captum_spex.statistics import ONE_SIDED_95, r_squared
@@ -22,29 +23,49 @@ class Quality:
 
 
 def stacked_quality(
-    truth: Floats, left_out: Floats, reused: Floats, *, weights: Floats, noise: Floats, spread: float
+    truth: Floats,
+    left_out: Floats,
+    reused: Floats,
+    *,
+    weights: Floats,
+    noise: Floats,
+    spread: float,
+    hardness: float = 1.0,
 ) -> Quality:
     r"""Return R² on uniformly random masks, from predictions out of sample; all arrays are ``(n_masks,)``.
 
-    .. math:: R^2 = 1 - \frac{e}{\min(s + e, V)}, \qquad
-              e = \sum_t w_t \left(\tfrac23 (v_t - \hat v_t)^2 + \tfrac13 (v_t - \tilde v_t)^2 - \sigma_t^2\right)
+    .. math::
+        R^2 = 1 - \frac{e + d / 4}{\min(\sqrt{V (s + e)}, s + e)}, \qquad
+        e = h \left(\tfrac23 \max(l, r) + \tfrac13 r\right), \qquad
+        d = 1.645\, h\, \operatorname{se}(l) + V \sum_t w_t^2
 
-    ``left_out`` :math:`\hat v` is by fits that learnt from fewer values and is pessimistic, ``reused``
-    :math:`\tilde v` by one that shared its hyper-parameters with the value and is optimistic; their mean with thirds
-    was measured to be nearest to the truth. The variance of the game is that of the model, ``spread`` :math:`s`, plus
-    the error, or that of the values, :math:`V`, whichever is smaller: a model that is far off adds its own variance to
-    the game's. The bound is that of the weighted mean of the pessimistic errors alone.
+    :math:`l` and :math:`r` are the weighted mean squares of the errors of ``left_out`` and ``reused``, without the
+    noise. The former are by fits that learnt from fewer values and pessimistic; the latter by one that shared its
+    hyper-parameters with the value and optimistic, so that the larger of both counts where these are in the wrong
+    order. ``hardness`` :math:`h` is how hard random masks are beside those left out: with few players, masks that are
+    spread lie farther from each other than random ones from them.
+
+    The variance of the game is that of the model, ``spread`` :math:`s`, plus the error; where that of the values,
+    :math:`V`, is smaller, their geometric mean: a model that is far off adds its own variance to the game's. The doubt
+    :math:`d` is that of the mean over these masks, and what one further mask would add of which the model knew nothing:
+    what is rare may not be among so few. A quarter of it is taken off, since an optimistic figure does more harm; the
+    bound takes off all of it, from the pessimistic errors and by the smaller variance.
     """
-    errors = (2 * (truth - left_out) ** 2 + (truth - reused) ** 2) / 3 - noise
-    error = max(float(weights @ errors), 0.0)
-    pessimistic = (truth - left_out) ** 2 - noise
-    mean = float(weights @ pessimistic)
-    largest = mean + ONE_SIDED_95 * float(np.sqrt(weights**2 @ (pessimistic - mean) ** 2))
-    variance = float(weights @ (truth - weights @ truth) ** 2 - weights @ noise)
-    if spread + error == 0:
+    squares = (truth - left_out) ** 2 - noise
+    pessimistic, optimistic = float(weights @ squares), float(weights @ ((truth - reused) ** 2 - noise))
+    doubt = ONE_SIDED_95 * hardness * float(np.sqrt(weights**2 @ (squares - pessimistic) ** 2))
+    worse = max(pessimistic, optimistic, 0.0)
+    share = SETTINGS.reused_share
+    error = hardness * max((1 - share) * worse + share * optimistic, 0.0)
+    if spread + worse == 0:
         return Quality(1.0, 1.0)
-    total = min(max(variance, _TINY), spread + error)
-    return Quality(1 - error / total, 1 - max(largest, error) / total)
+    variance = max(float(weights @ (truth - weights @ truth) ** 2 - weights @ noise), _TINY)
+    if worse > 0:
+        doubt += SETTINGS.unknown_masks * variance * float(weights @ weights)
+    likely, largest = error + SETTINGS.doubt_share * doubt, hardness * worse + doubt
+    total = min(spread + likely, float(np.sqrt(variance * (spread + likely))))
+    measured = 1 - likely / total
+    return Quality(measured, min(measured, 1 - largest / min(variance, spread + largest)))
 
 
 def held_out_quality(truth: Floats, predicted: Floats) -> Quality:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from captum_spex.approximators.proxyspex.gaussian_process.hyperparameters import Hyperparameters, inverse_of
+from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.arrays import Floats, Ints
 from captum_spex.fourier import characters, signs
 from captum_spex.masks import Masks, find_rows, mask_keys
@@ -57,6 +58,7 @@ class Conditioned:
         left_out: predictions of every target by the process without it (and without the complementary
             mask), ``(n_masks, n_outputs)``.
         variances: variances of these predictions about the targets, ``(n_masks,)``.
+        unseen: mean variance of the values of uniformly random masks that were not evaluated, without noise.
     """
 
     process: Process
@@ -64,6 +66,7 @@ class Conditioned:
     weights: Floats
     left_out: Floats
     variances: Floats
+    unseen: float
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,19 @@ def _exact(process: Process, masks: Masks, y: Tensor, spread: Tensor) -> Conditi
     # The residual of a left-out pair solves the pair's block of the inverse: Rasmussen, Williams 5.12 for two rows.
     variances = 1 / (own - between**2 / other)
     residuals = variances[:, None] * (weights - (between / other)[:, None] * weights[partner])
-    return Conditioned(process, masks, as_array(weights), as_array(y - residuals), as_array(variances))
+    unseen = _unseen_variance(process, masks, inverse)
+    return Conditioned(process, masks, as_array(weights), as_array(y - residuals), as_array(variances), unseen)
+
+
+def _unseen_variance(process: Process, masks: Masks, inverse: Tensor) -> float:
+    """Return the mean variance of the value of a uniformly random mask that is none of ``masks``."""
+    drawn = np.random.default_rng(0).random((SETTINGS.unseen_masks, masks.shape[1])) < 0.5
+    drawn = drawn[find_rows(mask_keys(drawn), mask_keys(masks)) < 0]
+    if not len(drawn):
+        return process.hyper.nugget
+    cross = process.covariance(drawn, masks, inverse)
+    prior = process.covariance(drawn, drawn, inverse).diagonal()
+    return process.hyper.nugget + float((prior - ((cross @ inverse) * cross).sum(dim=1)).clamp(min=0).mean())
 
 
 def _inducing(process: Process, masks: Masks, y: Tensor, spread: Tensor, n_inducing: int) -> Conditioned:
@@ -161,7 +176,8 @@ def _inducing(process: Process, masks: Masks, y: Tensor, spread: Tensor, n_induc
         variances[rows] = spread[rows] * (1 - other) / determinant
         pull = (between / spread[others] / determinant)[:, None] * residuals[others]
         left_out[rows] = y[rows] - ((1 - other) / determinant)[:, None] * residuals[rows] - pull
-    return Conditioned(process, centers, as_array(weights), as_array(left_out), as_array(variances))
+    unseen = float(variances.mean())  # with so many masks, one that is left out is as hard as one that never was in
+    return Conditioned(process, centers, as_array(weights), as_array(left_out), as_array(variances), unseen)
 
 
 def as_array(tensor: Tensor) -> Floats:

@@ -22,7 +22,7 @@ from captum_spex.approximators.proxyspex.gaussian_process.conditioning import (
 from captum_spex.approximators.proxyspex.gaussian_process.hyperparameters import Hyperparameters, maximise_evidence
 from captum_spex.approximators.proxyspex.gaussian_process.link_learning import LearnedLink
 from captum_spex.approximators.proxyspex.gaussian_process.sparse_terms import find_terms
-from captum_spex.approximators.proxyspex.proxy import FittedProxy, ProxyData
+from captum_spex.approximators.proxyspex.proxy import Expected, FittedProxy, ProxyData
 from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.arrays import Floats, Rows
 from captum_spex.model import GameModel, Link, LinkedExpansion
@@ -109,7 +109,8 @@ class Learner:
             left_out[held_out] = self._conditioned(there, terms, values).left_out[held_out]
         parts = [expansion(fitted, column) for column in range(values.shape[1])]
         name = "Gaussian process" + (f" with {len(terms.sets)} terms" if terms else "")
-        return FittedProxy(name, parts, left_out, fitted.left_out, posterior(fitted, masks, self.data.noise))
+        bars, expected = posterior(fitted, masks, self.data.noise), Expected(fitted.variances, fitted.unseen)
+        return FittedProxy(name, parts, left_out, fitted.left_out, bars, expected)
 
     def linked(self) -> FittedProxy | None:
         """Fit the process to latent scores of the values; ``None`` where there is no curve to learn."""

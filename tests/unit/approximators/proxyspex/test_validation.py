@@ -27,16 +27,49 @@ def quality_of(truth: Floats, left_out: Floats, reused: Floats, weights: Floats,
     return stacked_quality(truth, left_out, reused, weights=weights, noise=np.zeros(len(truth)), spread=spread)
 
 
-@pytest.mark.parametrize(("spread", "variance"), [(50.0, 16.0), (1.0, 1 + 0.5 * 2 / 3 + 0.25 * 3 + 0.25 * 3)])
-def test_quality_by_hand(spread: float, variance: float) -> None:
-    truth, weights = np.array([4.0, -4.0, -4.0]), np.array([0.5, 0.25, 0.25])
-    measured = quality_of(truth, truth + np.array([1.0, 2, 0]), truth + np.array([0.0, 1, 3]), weights, spread)
-    assert_allclose(measured.r_squared, 1 - (0.5 * 2 / 3 + 0.25 * 3 + 0.25 * 3) / variance)
-    pessimistic = np.array([1.0, 4.0, 0.0])
-    doubt = 1.645 * np.sqrt(
-        sum((w * (e - pessimistic @ weights)) ** 2 for w, e in zip(weights, pessimistic, strict=True))
+def slow_quality(truth: Floats, left_out: Floats, reused: Floats, weights: Floats, spread: float, h: float) -> Quality:
+    """The formula mask by mask."""
+    rows = list(zip(weights.tolist(), truth.tolist(), left_out.tolist(), reused.tolist(), strict=True))
+    mean = sum(w * t for w, t, _, _ in rows)
+    variance = sum(w * (t - mean) ** 2 for w, t, _, _ in rows)
+    pessimistic, optimistic = sum(w * (t - p) ** 2 for w, t, p, _ in rows), sum(w * (t - r) ** 2 for w, t, _, r in rows)
+    worse = max(pessimistic, optimistic)
+    doubt = 1.645 * h * sum((w * ((t - p) ** 2 - pessimistic)) ** 2 for w, t, p, _ in rows) ** 0.5
+    doubt += variance * sum(w * w for w, _, _, _ in rows)
+    likely, largest = h * (2 * worse + optimistic) / 3 + doubt / 4, h * worse + doubt
+    measured = 1 - likely / min(spread + likely, (variance * (spread + likely)) ** 0.5)
+    return Quality(measured, min(measured, 1 - largest / min(variance, spread + largest)))
+
+
+@pytest.mark.parametrize("spread", [0.1, 1.0, 50.0])
+@pytest.mark.parametrize("hardness", [1.0, 0.6, 1.5])
+@pytest.mark.parametrize("reused_size", [0.2, 2.0])
+def test_quality_is_its_formula(spread: float, hardness: float, reused_size: float) -> None:
+    rng = np.random.default_rng(3)
+    truth, weights = rng.normal(size=20), rng.dirichlet(np.ones(20))
+    left_out, reused = truth + 0.5 * rng.normal(size=20), truth + reused_size * rng.normal(size=20)
+    measured = stacked_quality(
+        truth, left_out, reused, weights=weights, noise=np.zeros(20), spread=spread, hardness=hardness
     )
-    assert_allclose(measured.lower, 1 - (pessimistic @ weights + doubt) / variance)
+    expected = slow_quality(truth, left_out, reused, weights, spread, hardness)
+    assert_allclose([measured.r_squared, measured.lower], [expected.r_squared, expected.lower])
+
+
+def test_noise_is_no_error_of_the_model() -> None:
+    rng = np.random.default_rng(0)
+    game, noise, weights = rng.normal(size=4000), 0.5 * rng.normal(size=4000), np.full(4000, 1 / 4000)
+    measured = stacked_quality(game + noise, game, game, weights=weights, noise=np.full(4000, 0.25), spread=1.0)
+    assert measured.r_squared > 0.98
+
+
+def test_one_mask_of_which_nothing_is_known_makes_small_samples_doubtful() -> None:
+    rng = np.random.default_rng(0)
+    bounds = []
+    for count in (10, 100, 1000):
+        truth, weights = rng.normal(size=count), np.full(count, 1 / count)
+        nearly = truth + 1e-3 * rng.normal(size=count)
+        bounds.append(quality_of(truth, nearly, nearly, weights, 1.0).lower)
+    assert_allclose(1 - np.array(bounds), [1 / 10, 1 / 100, 1 / 1000], rtol=0.1)
 
 
 def test_quality_without_errors_or_without_anything() -> None:

@@ -24,7 +24,7 @@ from captum_spex.approximators.proxyspex.gaussian_process.hyperparameters import
 )
 from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.arrays import Floats
-from captum_spex.masks import Masks
+from captum_spex.masks import Masks, all_masks
 from captum_spex.player_sets import PlayerSets
 
 
@@ -69,6 +69,23 @@ def test_left_out_is_what_remains_without_the_mask_and_its_complement(evaluated:
         cross = full_covariance(process, masks[kept], mask[None])[:, 0]
         own = full_covariance(process, mask[None], mask[None])[0, 0] + process.hyper.nugget + noise[row]
         assert_allclose(found.variances[row], own - cross @ np.linalg.solve(total, cross), rtol=1e-6)
+
+
+def test_the_variance_of_unseen_masks_is_a_mean_over_them(evaluated: tuple[Masks, Floats, Floats]) -> None:
+    masks, y, noise = evaluated
+    process = process_on(7)
+    total = full_covariance(process, masks, masks) + np.diag(process.hyper.nugget + noise)
+    others = np.array([mask for mask in all_masks(7) if not (masks == mask).all(axis=1).any()])
+    cross = full_covariance(process, others, masks)
+    kept = full_covariance(process, others, others).diagonal() - (cross * np.linalg.solve(total, cross.T).T).sum(axis=1)
+    found = Solver(1000, 10, CPU)(process, masks, y, noise)
+    assert_allclose(found.unseen, kept.mean() + process.hyper.nugget, rtol=0.1)  # 256 are drawn
+
+
+def test_of_masks_that_were_all_evaluated_none_is_unseen() -> None:
+    process = process_on(4)
+    found = Solver(1000, 10, CPU)(process, all_masks(4), np.ones((16, 1)), np.zeros(16))
+    assert found.unseen == process.hyper.nugget
 
 
 def test_inducing_on_all_masks_is_the_exact_mean(evaluated: tuple[Masks, Floats, Floats]) -> None:
