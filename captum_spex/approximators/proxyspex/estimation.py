@@ -223,11 +223,10 @@ def _posterior(output: _Output, surrogates: Sequence[FittedProxy], chosen: Stack
 def _calibrated(output: _Output, surrogate: FittedProxy, posterior: Posterior, chosen: Stack) -> Posterior:
     """Return a posterior scaled to the errors that the chosen surrogates make out of sample.
 
-    The posterior takes its hyper-parameters as known: its intervals are the shorter, the more there are for each value.
+    The posterior takes what was learnt as known: the more numbers that are for each value, the shorter its intervals.
     """
     own = float(((output.standardised - surrogate.left_out[:, output.column]) ** 2).mean())
     made = float(((output.standardised - chosen.left_out) ** 2).mean())
-    n_masks, n_players = output.evaluations.masks.shape
-    longer = SETTINGS.calibration * (1 + SETTINGS.weights_per_player * n_players / n_masks)
+    longer = SETTINGS.calibration * (1 + surrogate.n_learnt / len(output.values))
     scale = longer * output.scale * (np.sqrt(made / own) if own > 0 else 1.0)
     return replace(posterior, noise=output.relative_noise[: len(posterior.masks)], scale=float(scale))

@@ -68,6 +68,7 @@ class FittedProxy:
             little better than the surrogate's. Without such a step: ``left_out`` again.
         posterior: where error bars come from, in the units of the standardised values; ``None``: it has none.
         expected: the errors that it expects to make; ``None``: it has no expectation.
+        n_learnt: how many numbers it learnt that its posterior takes as known.
     """
 
     name: str
@@ -76,6 +77,7 @@ class FittedProxy:
     reused: Floats
     posterior: Posterior | None = None
     expected: Expected | None = None
+    n_learnt: int = 0
 
 
 @runtime_checkable

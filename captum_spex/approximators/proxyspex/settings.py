@@ -36,8 +36,7 @@ class Settings:
     unknown_masks: float = 1.0  # further masks of which the model would know nothing: rule of succession
     doubt_share: float = 0.25  # of the doubt that is taken off
     hardness: tuple[float, float] = 0.5, 2.0  # of random masks beside those left out, at least and at most
-    calibration: float = 1.15  # measured: intervals are that much too short with many masks, and longer by the
-    weights_per_player: float = 2.0  # learnt (a decay, a linear variance) for every mask, as they are taken as known
+    calibration: float = 1.15  # measured: intervals are that much too short, apart from what was learnt of few masks
     min_error: float = 1e-12  # of standardised values: what rounding leaves of none
     worth_a_surrogate: float = 0.02  # share by which the squared error must fall for one more
     smallest_weight: float = 0.02

@@ -110,7 +110,8 @@ class Learner:
         parts = [expansion(fitted, column) for column in range(values.shape[1])]
         name = "Gaussian process" + (f" with {len(terms.sets)} terms" if terms else "")
         bars, expected = posterior(fitted, masks, self.data.noise), Expected(fitted.variances, fitted.unseen)
-        return FittedProxy(name, parts, left_out, fitted.left_out, bars, expected)
+        n_learnt = 2 * masks.shape[1]  # a decay and a linear variance for each player; the others are few
+        return FittedProxy(name, parts, left_out, fitted.left_out, bars, expected, n_learnt)
 
     def linked(self) -> FittedProxy | None:
         """Fit the process to latent scores of the values; ``None`` where there is no curve to learn."""
