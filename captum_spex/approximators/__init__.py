@@ -13,7 +13,7 @@ from captum_spex.approximators.exact import Exact
 from captum_spex.approximators.proxyspex.averaged_process import AveragedProcess
 from captum_spex.approximators.proxyspex.boosted_trees import BoostedTrees
 from captum_spex.approximators.proxyspex.gaussian_process.gaussian_process import GaussianProcess
-from captum_spex.approximators.proxyspex.proxy import FittedProxy, Proxy, ProxyData
+from captum_spex.approximators.proxyspex.proxy import Expected, FittedProxy, Proxy, ProxyData
 from captum_spex.approximators.proxyspex.proxyspex import ProxySpex
 from captum_spex.approximators.proxyspex.published_trees import PublishedTrees
 from captum_spex.approximators.proxyspex.settings import FitLimits
@@ -27,6 +27,7 @@ __all__ = [
     "BoostedTrees",
     "Estimate",
     "Exact",
+    "Expected",
     "FitLimits",
     "FittedProxy",
     "GaussianProcess",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from games import Counting, smooth_game
 from numpy.testing import assert_allclose
 
 import captum_spex
-from captum_spex.approximators import BoostedTrees, FittedProxy, GaussianProcess, Proxy, ProxyData, ProxySpex
+from captum_spex.approximators import BoostedTrees, Expected, FittedProxy, GaussianProcess, Proxy, ProxyData, ProxySpex
 from captum_spex.approximators.proxyspex.proxy import guide_among
 from captum_spex.arrays import Floats
 from captum_spex.errors import ArgumentError
@@ -126,3 +126,42 @@ def test_predictions_of_another_shape_are_refused() -> None:
     message = r"`proxy`: expected predictions of shape \(100, 1\), .*, got \(100,\) and \(100, 1\) from 'mine'"
     with pytest.raises(ArgumentError, match=message):
         explain(smooth_game, 12, 100, Fixed([wrong]))
+
+
+@dataclass(frozen=True)
+class Expecting(MainEffects):
+    """Says how much larger its errors are on masks that were not evaluated than on those left out."""
+
+    factor: float
+
+    def surrogates(self, data: ProxyData, rivals: Sequence[FittedProxy]) -> list[FittedProxy]:
+        expected = Expected(np.full(len(data.masks), 0.5), 0.5 * self.factor)
+        return [replace(one, expected=expected) for one in super().surrogates(data, rivals)]
+
+
+def test_faithfulness_follows_what_a_proxy_expects_of_unseen_masks() -> None:
+    found = {factor: explain(smooth_game, 12, 200, Expecting(factor)) for factor in (0.01, 0.5, 1.0, 2.0, 100.0)}
+    scores = {factor: one.faithfulness for factor, one in found.items()}
+    assert scores[0.5] > scores[1.0] > scores[2.0]
+    assert scores[0.01] == scores[0.5]  # no expectation is trusted beyond a factor of two
+    assert scores[100.0] == scores[2.0]
+    assert scores[1.0] == explain(smooth_game, 12, 200, MainEffects()).faithfulness
+
+
+@dataclass(frozen=True)
+class Learned:
+    """The Gaussian process, which says how many numbers it has learnt."""
+
+    n_learnt: int
+
+    def surrogates(self, data: ProxyData, rivals: Sequence[FittedProxy]) -> list[FittedProxy]:
+        return [replace(GaussianProcess(links=False).surrogates(data, rivals)[0], n_learnt=self.n_learnt)]
+
+
+def test_error_bars_are_longer_by_what_was_learnt_of_few_masks() -> None:
+    none, some = (explain(smooth_game, 12, 100, Learned(count)).std_errors for count in (0, 50))
+    assert none is not None
+    assert some is not None
+    assert_allclose(some, 1.5 * none)
+    own = explain(smooth_game, 12, 100, GaussianProcess(links=False), rounds=1).std_errors
+    assert_allclose(own, (1 + 2 * 12 / 100) * none)
