@@ -192,12 +192,16 @@ def _variance(model: GameModel, scale: float) -> float:
 
 
 def _hardness(output: _Output, surrogates: Sequence[FittedProxy]) -> float:
-    """Return how much larger errors on random masks are than on masks left out, as a surrogate expects; if any does."""
-    expected = next((one.expected for one in surrogates if one.expected), None)
-    if expected is None:
+    """Return how much larger errors on random masks are than on masks left out, as a surrogate expects; if any does.
+
+    It is believed as far as there are values for what it learnt.
+    """
+    one = next((one for one in surrogates if one.expected is not None), None)
+    if one is None or one.expected is None:
         return 1.0
-    left_out = float(output.evaluations.importance @ (expected.left_out - output.relative_noise))
-    return float(np.clip(expected.unseen / max(left_out, SETTINGS.min_error), *SETTINGS.hardness))
+    left_out = float(output.evaluations.importance @ (one.expected.left_out - output.relative_noise))
+    expected = np.clip(one.expected.unseen / max(left_out, SETTINGS.min_error), *SETTINGS.hardness)
+    return float(expected ** (1 / (1 + one.n_learnt / len(output.values))))
 
 
 def _interpolated(output: _Output, model: GameModel, chosen: Stack) -> GameModel:

@@ -35,9 +35,8 @@ def stacked_quality(
     r"""Return R² on uniformly random masks, from predictions out of sample; all arrays are ``(n_masks,)``.
 
     .. math::
-        R^2 = 1 - \frac{e + d / 4}{\min(\sqrt{V (s + e)}, s + e)}, \qquad
-        e = h \left(\tfrac23 \max(l, r) + \tfrac13 r\right), \qquad
-        d = 1.645\, h\, \operatorname{se}(l) + V \sum_t w_t^2
+        R^2 = 1 - \frac{e'}{\min(\sqrt{V (s + e')}, 2 s + e')}, \qquad
+        e' = h \left(\tfrac23 \max(l, r) + \tfrac13 r\right) + \tfrac14 d, \qquad d = 1.645\, h\, \operatorname{se}(l)
 
     :math:`l` and :math:`r` are the weighted mean squares of the errors of ``left_out`` and ``reused``, without the
     noise. The former are by fits that learnt from fewer values and pessimistic; the latter by one that shared its
@@ -45,11 +44,13 @@ def stacked_quality(
     order. ``hardness`` :math:`h` is how hard random masks are beside those left out: with few players, masks that are
     spread lie farther from each other than random ones from them.
 
-    The variance of the game is that of the model, ``spread`` :math:`s`, plus the error; where that of the values,
-    :math:`V`, is smaller, their geometric mean: a model that is far off adds its own variance to the game's. The doubt
-    :math:`d` is that of the mean over these masks, and what one further mask would add of which the model knew nothing:
-    what is rare may not be among so few. A quarter of it is taken off, since an optimistic figure does more harm; the
-    bound takes off all of it, from the pessimistic errors and by the smaller variance.
+    The variance of the game is the geometric mean of two estimates: that of the values, :math:`V`, which few masks make
+    uncertain, and that of the model, ``spread`` :math:`s`, plus the error, to which a model that is far off adds its
+    own; at most so much that a model without variance explains nothing. A quarter of the doubt :math:`d` is taken off,
+    as an optimistic figure does more harm.
+
+    The bound takes off all of it, from the pessimistic errors and by the smaller variance, and besides what one further
+    mask would add of which the model knew nothing, :math:`V \sum_t w_t^2`: what is rare may not be among few masks.
     """
     squares = (truth - left_out) ** 2 - noise
     pessimistic, optimistic = float(weights @ squares), float(weights @ ((truth - reused) ** 2 - noise))
@@ -60,11 +61,9 @@ def stacked_quality(
     if spread + worse == 0:
         return Quality(1.0, 1.0)
     variance = max(float(weights @ (truth - weights @ truth) ** 2 - weights @ noise), _TINY)
-    if worse > 0:
-        doubt += SETTINGS.unknown_masks * variance * float(weights @ weights)
-    likely, largest = error + SETTINGS.doubt_share * doubt, hardness * worse + doubt
-    total = min(spread + likely, float(np.sqrt(variance * (spread + likely))))
-    measured = 1 - likely / total
+    likely = error + SETTINGS.doubt_share * doubt
+    largest = hardness * worse + doubt + (SETTINGS.unknown_masks * variance * float(weights @ weights) if worse else 0)
+    measured = 1 - likely / min(float(np.sqrt(variance * (spread + likely))), 2 * spread + likely)
     return Quality(measured, min(measured, 1 - largest / min(variance, spread + largest)))
 
 

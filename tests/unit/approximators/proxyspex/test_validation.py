@@ -35,9 +35,9 @@ def slow_quality(truth: Floats, left_out: Floats, reused: Floats, weights: Float
     pessimistic, optimistic = sum(w * (t - p) ** 2 for w, t, p, _ in rows), sum(w * (t - r) ** 2 for w, t, _, r in rows)
     worse = max(pessimistic, optimistic)
     doubt = 1.645 * h * sum((w * ((t - p) ** 2 - pessimistic)) ** 2 for w, t, p, _ in rows) ** 0.5
-    doubt += variance * sum(w * w for w, _, _, _ in rows)
-    likely, largest = h * (2 * worse + optimistic) / 3 + doubt / 4, h * worse + doubt
-    measured = 1 - likely / min(spread + likely, (variance * (spread + likely)) ** 0.5)
+    likely = h * (2 * worse + optimistic) / 3 + doubt / 4
+    largest = h * worse + doubt + variance * sum(w * w for w, _, _, _ in rows)
+    measured = 1 - likely / min((variance * (spread + likely)) ** 0.5, 2 * spread + likely)
     return Quality(measured, min(measured, 1 - largest / min(variance, spread + largest)))
 
 
