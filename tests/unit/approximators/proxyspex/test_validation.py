@@ -37,7 +37,8 @@ def slow_quality(truth: Floats, left_out: Floats, reused: Floats, weights: Float
     doubt = 1.645 * h * sum((w * ((t - p) ** 2 - pessimistic)) ** 2 for w, t, p, _ in rows) ** 0.5
     likely = h * (2 * worse + optimistic) / 3 + doubt / 4
     largest = h * worse + doubt + variance * sum(w * w for w, _, _, _ in rows)
-    measured = 1 - likely / min((variance * (spread + likely)) ** 0.5, 2 * spread + likely)
+    a = min(max(likely / variance, 0.5), 1.0)
+    measured = 1 - likely / min(variance**a * (spread + likely) ** (1 - a), 2 * spread + likely)
     return Quality(measured, min(measured, 1 - largest / min(variance, spread + largest)))
 
 
