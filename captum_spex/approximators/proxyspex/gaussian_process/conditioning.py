@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from captum_spex.approximators.proxyspex.gaussian_process.hyperparameters import Hyperparameters, inverse_of
-from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.arrays import Floats, Ints
 from captum_spex.fourier import characters, signs
 from captum_spex.masks import Masks, find_rows, mask_keys
@@ -58,7 +57,8 @@ class Conditioned:
         left_out: predictions of every target by the process without it (and without the complementary
             mask), ``(n_masks, n_outputs)``.
         variances: variances of these predictions about the targets, ``(n_masks,)``.
-        unseen: mean variance of the values of uniformly random masks that were not evaluated, without noise.
+        unseen: mean variance of the values of uniformly random masks that were not evaluated, without noise; NaN
+            unless asked for.
     """
 
     process: Process
@@ -90,12 +90,17 @@ class Solver:
         """A tensor whose precision and device the solution has."""
         return torch.zeros((), dtype=torch.float64, device=self.device)
 
-    def __call__(self, process: Process, masks: Masks, targets: Floats, noise: Floats) -> Conditioned:
-        """Condition on targets ``(n_masks, n_outputs)`` whose variances beyond the nugget are ``noise``."""
+    def __call__(
+        self, process: Process, masks: Masks, targets: Floats, noise: Floats, *, n_unseen: int = 0
+    ) -> Conditioned:
+        """Condition on targets ``(n_masks, n_outputs)`` whose variances beyond the nugget are ``noise``.
+
+        ``n_unseen`` random masks, if any, tell how uncertain the values of masks are that were not evaluated.
+        """
         y = torch.from_numpy(targets).to(self.like)
         spread = torch.from_numpy(noise).to(self.like) + process.hyper.nugget + 1e-8
         if len(masks) <= self.most_exact:
-            return _exact(process, masks, y, spread)
+            return _exact(process, masks, y, spread, n_unseen)
         return _inducing(process, masks, y, spread, self.n_inducing)
 
 
@@ -115,7 +120,7 @@ def _complements(masks: Masks) -> Ints:
     return np.where(rows >= 0, rows, np.arange(len(masks)))
 
 
-def _exact(process: Process, masks: Masks, y: Tensor, spread: Tensor) -> Conditioned:
+def _exact(process: Process, masks: Masks, y: Tensor, spread: Tensor, n_unseen: int) -> Conditioned:
     total = process.covariance(masks, masks, y)
     total.diagonal().add_(spread)
     inverse = inverse_of(total)
@@ -127,13 +132,13 @@ def _exact(process: Process, masks: Masks, y: Tensor, spread: Tensor) -> Conditi
     # The residual of a left-out pair solves the pair's block of the inverse: Rasmussen, Williams 5.12 for two rows.
     variances = 1 / (own - between**2 / other)
     residuals = variances[:, None] * (weights - (between / other)[:, None] * weights[partner])
-    unseen = _unseen_variance(process, masks, inverse)
+    unseen = _unseen_variance(process, masks, inverse, n_unseen) if n_unseen else np.nan
     return Conditioned(process, masks, as_array(weights), as_array(y - residuals), as_array(variances), unseen)
 
 
-def _unseen_variance(process: Process, masks: Masks, inverse: Tensor) -> float:
-    """Return the mean variance of the value of a uniformly random mask that is none of ``masks``."""
-    drawn = np.random.default_rng(0).random((SETTINGS.unseen_masks, masks.shape[1])) < 0.5
+def _unseen_variance(process: Process, masks: Masks, inverse: Tensor, count: int) -> float:
+    """Return the mean variance of the values of uniformly random masks that are none of ``masks``."""
+    drawn = np.random.default_rng(0).random((count, masks.shape[1])) < 0.5
     drawn = drawn[find_rows(mask_keys(drawn), mask_keys(masks)) < 0]
     if not len(drawn):
         return process.hyper.nugget

@@ -101,7 +101,7 @@ class Learner:
         if self.settings.terms:
             retune = (lambda h, t: self._retuned(h, t, rows)) if len(masks) >= SETTINGS.retuning_masks else None
             hyper, terms = find_terms(hyper, masks[order], values[order], retune=retune, like=self._solver.like)
-        fitted = self._conditioned(hyper, terms, values)
+        fitted = self._conditioned(hyper, terms, values, SETTINGS.unseen_masks)
         left_out = fitted.left_out.copy()
         for held_out, learnt_on in self._halves(order):
             # Learnt afresh without the terms, the kernel would have to tell what they tell: it is only retuned.
@@ -176,8 +176,10 @@ class Learner:
         relinked = replace(self, data=replace(data, values=_applied(learned, data.values)))
         return relinked._retuned(process.hyper, None, rows), learned
 
-    def _conditioned(self, hyper: Hyperparameters, terms: TermPrior | None, targets: Floats) -> Conditioned:
-        return self._solver(Process(hyper, terms), self.data.masks, targets, self.data.noise)
+    def _conditioned(
+        self, hyper: Hyperparameters, terms: TermPrior | None, targets: Floats, n_unseen: int = 0
+    ) -> Conditioned:
+        return self._solver(Process(hyper, terms), self.data.masks, targets, self.data.noise, n_unseen=n_unseen)
 
     @property
     def _solver(self) -> Solver:

@@ -78,13 +78,13 @@ def test_the_variance_of_unseen_masks_is_a_mean_over_them(evaluated: tuple[Masks
     others = np.array([mask for mask in all_masks(7) if not (masks == mask).all(axis=1).any()])
     cross = full_covariance(process, others, masks)
     kept = full_covariance(process, others, others).diagonal() - (cross * np.linalg.solve(total, cross.T).T).sum(axis=1)
-    found = Solver(1000, 10, CPU)(process, masks, y, noise)
-    assert_allclose(found.unseen, kept.mean() + process.hyper.nugget, rtol=0.1)  # 256 are drawn
+    found = Solver(1000, 10, CPU)(process, masks, y, noise, n_unseen=256)
+    assert_allclose(found.unseen, kept.mean() + process.hyper.nugget, rtol=0.1)
 
 
 def test_of_masks_that_were_all_evaluated_none_is_unseen() -> None:
     process = process_on(4)
-    found = Solver(1000, 10, CPU)(process, all_masks(4), np.ones((16, 1)), np.zeros(16))
+    found = Solver(1000, 10, CPU)(process, all_masks(4), np.ones((16, 1)), np.zeros(16), n_unseen=50)
     assert found.unseen == process.hyper.nugget
 
 
