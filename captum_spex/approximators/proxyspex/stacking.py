@@ -13,6 +13,7 @@ from scipy.special import comb
 from captum_spex.approximators.proxyspex.proxy import FittedProxy
 from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.arrays import Floats
+from captum_spex.designs import affordable_level
 from captum_spex.masks import Masks
 
 
@@ -30,6 +31,8 @@ def stack(surrogates: Sequence[FittedProxy], truth: Floats, column: int, masks: 
 
     What counts is the prediction of masks that were not evaluated. If all masks of a size were, and are harder to
     predict than the others, as the smallest coalitions often are, they count less, so that they do not decide alone.
+    Predictions out of sample are shrunk more than those of the surrogate itself, the more so the fewer masks there are:
+    before single players can be enumerated no weights sum to more than 1.
 
     References:
         Wolpert, "Stacked generalization", 1992; Breiman, "Stacked regressions", 1996 (non-negative weights).
@@ -39,11 +42,12 @@ def stack(surrogates: Sequence[FittedProxy], truth: Floats, column: int, masks: 
     )
     importance = _importance(masks, ((truth[:, None] - left_out) ** 2).mean(axis=1))
     roots = np.sqrt(importance)
+    largest = SETTINGS.largest_sum if affordable_level(masks.shape[1], len(masks)) > 0 else 1.0
     candidates: list[tuple[float, Stack]] = []
     for size in range(1, len(surrogates) + 1):
         for chosen in map(list, combinations(range(len(surrogates)), size)):
             weights, _ = nnls(left_out[:, chosen] * roots[:, None], truth * roots)
-            weights *= min(1.0, SETTINGS.largest_sum / max(weights.sum(), SETTINGS.largest_sum))
+            weights *= min(1.0, largest / max(weights.sum(), largest))
             if size > 1 and weights.min() < SETTINGS.smallest_weight:
                 continue
             positive = {number: weight for number, weight in zip(chosen, weights.tolist(), strict=True) if weight > 0}

@@ -84,3 +84,10 @@ def test_sizes_that_were_all_evaluated_do_not_decide_where_they_are_harder(rng: 
     weights, before = (stack(pair, values, 0, some).weights for some in (masks, random_masks(120)))
     assert weights[1] > 2 * weights[0]
     assert before[1] < 0.9 * weights[1]
+
+
+@pytest.mark.parametrize(("count", "largest"), [(60, 1.0), (400, 1.2)])
+def test_weights_sum_to_one_at_most_where_masks_are_few(count: int, largest: float, rng: np.random.Generator) -> None:
+    truth = rng.normal(size=count)
+    found = stack([surrogate(0.5 * truth)], truth, 0, random_masks(count))
+    assert_allclose(found.weights[0], largest)
