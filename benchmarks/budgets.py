@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 import captum_spex
+from benchmarks.designs import means_over_permutations
 from captum_spex.approximators import ProxySpex
 from captum_spex.benchmark import Case, catalogue, from_folder
 from captum_spex.benchmark.cases import CaseSource
@@ -95,18 +96,14 @@ def shapley_values(case: Case) -> Floats:
     """Return exact Shapley values; or those of a fit, and of what it leaves over by permutations and reverses."""
     if case.truth is not None:
         return shapley_of(case.truth)
-    n, rng = case.n_players, np.random.default_rng(7)
+    n = case.n_players
     fit = captum_spex.explain(case.game, n, budget=REFERENCE * n, random_state=12345)
     assert isinstance(fit, captum_spex.Interactions)
-    n_permutations = max(1, PERMUTATIONS // (2 * (n + 1)))
-    total = np.zeros(n)
-    for _ in range(n_permutations):
-        forward = rng.permutation(n)
-        for order in (forward, forward[::-1]):
-            rank = np.argsort(order)
-            masks = rank < np.arange(n + 1)[:, None]
-            total += np.diff(np.asarray(case.game(masks), dtype=np.float64) - fit.model(masks))[rank]
-    return shapley_of(fit.model) + total / (2 * n_permutations)
+    model = fit.model
+    rest = means_over_permutations(
+        lambda masks: np.asarray(case.game(masks), dtype=np.float64) - model(masks), n, PERMUTATIONS // (2 * (n + 1))
+    )
+    return shapley_of(model) + rest
 
 
 def known_of(case: Case, cache: Path | None) -> Known:

@@ -1,9 +1,9 @@
-"""Masks compared: ``python -m benchmarks.designs [--multiples 4 6 10] [--seeds 2] [--games ...]``.
+"""Masks compared: ``python -m benchmarks.designs [--multiples 4 6 10] [--seeds 2] [--games ...] [--folder DIR]``.
 
-For games of the benchmark, at multiples of the number of players: R² on uniformly random masks, R² on masks of
-uniformly random size, and the squared error of Shapley values relative to their size (where they are not known, from
-600 permutations and their reverses). "even" is the share of the variance that a mask and its complement have in common:
-what pairs separate from the main effects.
+For games of the benchmark and of a folder (see `captum_spex.benchmark.from_folder`), at multiples of the number of
+players: R² on uniformly random masks, R² on masks of uniformly random size, and the squared error of Shapley values
+relative to their size (where they are not known, from 600 permutations and their reverses). "even" is the share of the
+variance that a mask and its complement have in common: what pairs separate from the main effects.
 
 With few masks: complementary pairs, or masks alone. Where all single players can be enumerated, present and absent:
 uniformly random masks; pairs without that enumeration ("level 0"); with it, and half, three quarters or all of the
@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,11 @@ from numpy.typing import NDArray
 
 from captum_spex.approximators import ProxySpex
 from captum_spex.approximators.proxyspex.estimation import Evaluations
-from captum_spex.benchmark import Case, catalogue
+from captum_spex.benchmark import Case, catalogue, from_folder
 from captum_spex.benchmark.measure import Examiner
 from captum_spex.benchmark.methods.adapter import shapley_of
 from captum_spex.designs import affordable_level, bernoulli, enumerate_and_spread
+from captum_spex.game import Game
 from captum_spex.masks import mask_keys
 from captum_spex.model import GameModel
 
@@ -46,12 +48,17 @@ def shapley_values(case: Case, n_permutations: int = 600) -> Floats:
     """Return exact Shapley values, or means over permutations and their reverses."""
     if case.truth is not None:
         return shapley_of(case.truth)
-    n, rng, total = case.n_players, np.random.default_rng(7), np.zeros(case.n_players)
+    return means_over_permutations(case.game, case.n_players, n_permutations)
+
+
+def means_over_permutations(game: Game, n_players: int, n_permutations: int) -> Floats:
+    """Return what players add to those before them, means over permutations and their reverses."""
+    rng, total = np.random.default_rng(7), np.zeros(n_players)
     for _ in range(n_permutations):
-        forward = rng.permutation(n)
+        forward = rng.permutation(n_players)
         for order in (forward, forward[::-1]):
             rank = np.argsort(order)
-            values = np.asarray(case.game(rank < np.arange(n + 1)[:, None]), dtype=np.float64)
+            values = np.asarray(game(rank < np.arange(n_players + 1)[:, None]), dtype=np.float64)
             total += np.diff(values)[rank]
     return total / (2 * n_permutations)
 
@@ -86,16 +93,17 @@ def figures(case: Case, budget: int, seeds: int) -> Iterator[tuple[str, Floats]]
         yield name, np.mean(found, axis=0)
 
 
-def lines(names: Sequence[str], multiples: Sequence[float], seeds: int) -> Iterator[str]:
+def lines(names: Sequence[str], multiples: Sequence[float], seeds: int, folder: Path | None = None) -> Iterator[str]:
     """Yield a line for each game, budget and design."""
-    yield f"{'game':22} {'even':>5} {'masks':>6} {'masks/n':>7}  {'design':9} {'R²':>7} {'sizes':>7} {'SV error':>9}"
-    for source in (source for source in catalogue() if source.name in names):
+    sources = catalogue() + ([] if folder is None else from_folder(folder)[0])
+    yield f"{'game':36} {'even':>5} {'masks':>6} {'masks/n':>7}  {'design':9} {'R²':>7} {'sizes':>7} {'SV error':>9}"
+    for source in (source for source in sources if source.name in names):
         case = source.load()
         share = even_share(case)
         for multiple in multiples:
             budget = int(multiple * case.n_players) & ~1
             for name, (r2, sized, error) in figures(case, budget, seeds):
-                place = f"{case.name:22} {share:5.2f} {budget:6} {multiple:7.1f}"
+                place = f"{case.name:36} {share:5.2f} {budget:6} {multiple:7.1f}"
                 yield f"{place}  {name:9} {r2:7.3f} {sized:7.3f} {error:9.3f}"
 
 
@@ -105,8 +113,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--games", nargs="+", default=GAMES)
     parser.add_argument("--multiples", nargs="+", type=float, default=MULTIPLES)
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--folder", type=Path, help="with exact games")
     chosen = parser.parse_args(arguments)
-    for line in lines(chosen.games, chosen.multiples, chosen.seeds):
+    for line in lines(chosen.games, chosen.multiples, chosen.seeds, chosen.folder):
         print(line, flush=True)
 
 
