@@ -316,7 +316,7 @@ def draw(runs: Sequence[Run], path: Path) -> None:
         rows, columns, figsize=(2.3 * columns, 1.75 * rows + 0.6), sharex=True, layout="constrained", squeeze=False
     )
     colors = {"auto": "tab:blue", "bernoulli": "tab:orange"}
-    for axis, (game, designs) in zip(axes.flat, by_game.items(), strict=False):
+    for number, (axis, (game, designs)) in enumerate(zip(axes.flat, by_game.items(), strict=False)):
         for design, curve in designs.items():
             r2 = [max(0.0, one.mean()) for one in curve.r2]
             axis.plot(curve.multiples, r2, color=colors[design], marker=".", markersize=4, linewidth=1.2)
@@ -325,8 +325,8 @@ def draw(runs: Sequence[Run], path: Path) -> None:
         axis.set(xscale="log", ylim=(-0.03, 1.03))
         axis.set_xticks([1, 2, 4, 10, 20], ["1", "2", "4", "10", "20"])
         axis.minorticks_off()
-        axis.tick_params(labelsize=7)
-        axis.set_title(game.replace("_context", ""), fontsize=7)
+        axis.tick_params(labelsize=7, labelbottom=number + columns >= len(by_game))
+        axis.set_title(game.removeprefix("llm_spectra/"), fontsize=7)
         axis.grid(alpha=0.3)
     for axis in axes.flat[len(by_game) :]:
         axis.remove()
