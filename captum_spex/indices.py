@@ -38,6 +38,7 @@ from scipy.special import beta
 from captum_spex import checks
 from captum_spex.arrays import Floats, scalar
 from captum_spex.errors import OrderError, UnknownNameError
+from captum_spex.masks import Masks
 from captum_spex.player_sets import PlayerSets
 from captum_spex.terms import Terms
 
@@ -172,6 +173,12 @@ class Index:
         Shape ``(order + 1, n_players + 1)``: by ``a`` = players of S in T, and size of T. Impossible pairs are 0.
         """
         return _coalition_weights(self, order, n_players)
+
+    def coefficients(self, masks: Masks, sets: PlayerSets) -> Floats:
+        """Return the weight of every coalition in the indices of sets of one order, ``(n_masks, n_sets)``."""
+        order, _, block = next(sets.by_order())
+        inside = sum((masks[:, column].astype(np.int64) for column in block.T), np.zeros((len(masks), 1), np.int64))
+        return self.coalition_weights(order, masks.shape[1])[inside, masks.sum(axis=1)[:, None]]
 
 
 class IndexTerms(Terms):

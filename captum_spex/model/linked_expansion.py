@@ -51,6 +51,10 @@ class Link:
         """Return the values of latent scores of any shape."""
         return np.asarray(np.interp(latents, self.latents, self.values))
 
+    def slopes(self, latents: Floats) -> Floats:
+        """Return the derivative at latent scores; outside the knots, where it is 0, that at the outermost."""
+        return np.asarray(np.interp(latents, self.latents, np.gradient(self.values, self.latents)))
+
 
 class LinkedExpansion:
     r"""The game :math:`f(m) = w\,h(g(m))`: a monotone link h of a latent game g, itself linear plus a kernel expansion.
@@ -81,6 +85,10 @@ class LinkedExpansion:
     def __call__(self, masks: Masks) -> Floats:
         """Return the value of every mask."""
         return self.weight * self._unweighted(masks)
+
+    def slopes(self, masks: Masks) -> Floats:
+        """Return by how much the value of every mask rises with its latent score."""
+        return self.weight * self.link.slopes(self.linear(masks) + self.kernel(masks))
 
     def _unweighted(self, masks: Masks) -> Floats:
         return self.link(self.linear(masks) + self.kernel(masks))

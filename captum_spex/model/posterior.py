@@ -125,9 +125,7 @@ class Posterior:
         if len(self.terms):
             weights = self._term_weights(index, order, sets)
             total += characters(masks, self.terms.sets).T @ (self.terms.values[:, None] * weights)
-        inside = sum((masks[:, column].astype(np.int64) for column in block.T), np.zeros((len(masks), 1), np.int64))
-        coefficients = index.coalition_weights(order, self.n_players)[inside, masks.sum(axis=1)[:, None]]
-        return np.asarray(total + self.nugget * coefficients)
+        return np.asarray(total + self.nugget * index.coefficients(masks, sets))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the process as plain lists and numbers, for JSON."""

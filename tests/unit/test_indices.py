@@ -16,7 +16,9 @@ from numpy.testing import assert_allclose
 import captum_spex
 from captum_spex.errors import OrderError, UnknownNameError
 from captum_spex.indices import NAMES, resolve_index
+from captum_spex.masks import all_masks
 from captum_spex.model import GameModel, Residuals, Spectrum
+from captum_spex.player_sets import PlayerSets
 
 ALL_NAMES = tuple(oracles.INDICES)
 
@@ -197,6 +199,18 @@ def test_coalitions_of_many_players_weigh_what_the_definition_says():
         for size in range(a, n - 2 + a + 1):
             weight = (-1) ** (2 - a) / ((n - 1) * comb(n - 2, size - a))
             assert_allclose(table[a, size], weight, rtol=1e-12)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_coefficients_are_the_weights_of_single_coalitions(order):
+    masks, index = all_masks(5), resolve_index("SII", 3, 5)
+    sets = PlayerSets.all_of_order(order, 5)
+    found = index.coefficients(masks, sets)
+    for mask, row in zip(masks, found, strict=True):
+        for players, weight in zip(sets.tuples(), row, strict=True):
+            others = int(mask.sum() - mask[list(players)].sum())
+            sign = (-1) ** (order - mask[list(players)].sum())
+            assert_allclose(weight, sign / (6 - order) / comb(5 - order, others))
 
 
 @pytest.mark.sampled

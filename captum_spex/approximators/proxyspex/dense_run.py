@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from captum_spex.approximators.base import Again, Estimate, Problem
-from captum_spex.approximators.proxyspex.acquisition import most_informative
+from captum_spex.approximators.proxyspex.acquisition import Slopes, most_informative
 from captum_spex.approximators.proxyspex.estimation import Estimator, Evaluations
 from captum_spex.approximators.proxyspex.rounds import Rounds
 from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.arrays import Floats, Rows
 from captum_spex.designs import Design, affordable_level, bernoulli, enumerate_and_spread
 from captum_spex.masks import Masks
+from captum_spex.model import GameModel, LinkedExpansion
 
 
 @dataclass
@@ -105,11 +106,13 @@ class DenseRun:
         guide = self.estimator.guide(self.evaluations())
         if guide is None or guide.posterior is None:
             return np.zeros((0, n), dtype=np.bool_)
-        terms = guide.index_terms(index)
+        linked = next((part for part in guide.parts if isinstance(part, LinkedExpansion)), None)
+        terms = (guide if linked is None else GameModel((linked.linear, linked.kernel))).index_terms(index)
         strongest = np.argsort(-np.abs(terms.values), kind="stable")
         pool = self._fixed(min(2 * SETTINGS.candidates, 2 ** min(n, 30)), 0, None).masks
         if n > 2:
             # Two players present: seldom drawn, though the smallest coalitions weigh much in Shapley-type indices.
             pairs = self.rng.permuted(np.tile(np.arange(n) < 2, (SETTINGS.candidates, 1)), axis=1)
             pool = np.concatenate([pool, pairs])
-        return most_informative(guide.posterior, index, terms.sets.take(strongest), pool, count)
+        slopes = None if linked is None else Slopes.of(linked, self.rng)
+        return most_informative(guide.posterior, index, terms.sets.take(strongest), pool, count, slopes=slopes)

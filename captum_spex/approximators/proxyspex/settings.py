@@ -24,6 +24,7 @@ class Settings:
     replicated: float = 0.1  # share of the budget that goes to second evaluations of a noisy game, at least and at most
     replicates: tuple[int, int] = 8, 256
     # Choosing masks.
+    coalitions: int = 1024  # over which the slopes of a link are averaged: as good as all of 16 players (measured)
     max_sets: int = 3000  # of an order whose variances are reduced: bounds memory
     balance: float = 0.5  # between the summed variance of all sets (0) and the orders' mean variances (1)
     min_variance: float = 1e-12  # of a value: what rounding leaves of none

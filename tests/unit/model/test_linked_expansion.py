@@ -231,3 +231,10 @@ def test_json_keeps_every_digit(n: int) -> None:
     assert_array_equal(again(masks), part(masks))
     index, sets = resolve_index("SII", 2, n), sets_up_to(2, n)
     assert_array_equal(again.index_at(index, sets), part.index_at(index, sets))
+
+
+def test_slopes_are_those_of_the_link() -> None:
+    part, masks = random_part(5, 3), all_masks(5)
+    latents = part.linear(masks) + part.kernel(masks)
+    rise = (SIGMOID(latents + 1e-2) - SIGMOID(latents - 1e-2)) / 2e-2
+    assert_allclose(part.slopes(masks), 1.7 * rise, rtol=1e-2)

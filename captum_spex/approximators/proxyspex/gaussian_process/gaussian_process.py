@@ -70,9 +70,18 @@ class GaussianProcess:
         return [plain] if linked is None else [plain, linked]
 
     def guide(self, data: ProxyData) -> GameModel:
-        """Return the process fitted to the values of the first output, without terms."""
-        conditioned = Learner(self, data).quick()
-        return GameModel(expansion(conditioned, 0), posterior(conditioned, data.masks, data.noise))
+        """Return the process fitted to the values of the first output, without terms.
+
+        Of few players behind a link, where there is a curve to learn: then the posterior is that of the latent game.
+        """
+        learner = Learner(self, data)
+        few = data.masks.shape[1] <= SETTINGS.adaptive_players
+        linked = learner.quick_linked() if self.links and few else None
+        if linked is None:
+            fitted = learner.quick()
+            return GameModel(expansion(fitted, 0), posterior(fitted, data.masks, data.noise))
+        fitted, link = linked
+        return GameModel((LinkedExpansion(*expansion(fitted, 0), link),), posterior(fitted, data.masks, data.noise))
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +101,15 @@ class Learner:
         order = self._shuffled()
         values = self.data.values
         return self._conditioned(self._learned(order[: self.settings.max_rows], values), None, values)
+
+    def quick_linked(self) -> tuple[Conditioned, Link] | None:
+        """Fit the process to latent scores, to choose masks by; ``None`` where there is no curve to learn."""
+        values = self.data.values
+        if _fewest_distinct(values) < SETTINGS.link_values:
+            return None
+        hyper, learned = self._learned_links(self._shuffled()[: self.settings.max_rows])
+        fitted = self._conditioned(hyper, None, _applied(learned, values))
+        return fitted, _links(learned, fitted)[0]
 
     def plain(self) -> FittedProxy:
         """Fit the process to the values themselves."""

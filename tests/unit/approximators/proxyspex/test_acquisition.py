@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import torch
 from games import smooth_game
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import comb
 
 from captum_spex.approximators import GaussianProcess, ProxyData
-from captum_spex.approximators.proxyspex.acquisition import most_informative
+from captum_spex.approximators.proxyspex.acquisition import Slopes, most_informative
 from captum_spex.indices import resolve_index
 from captum_spex.masks import Masks, all_masks, find_rows, mask_keys
-from captum_spex.model import Posterior
+from captum_spex.model import GameModel, Link, LinkedExpansion, Posterior, Residuals
 from captum_spex.player_sets import PlayerSets
 from captum_spex.statistics import Standardised
 
@@ -23,13 +24,24 @@ SINGLES = PlayerSets.all_of_order(1, N)
 
 
 @pytest.fixture
-def posterior(rng: np.random.Generator) -> Posterior:
+def guide(rng: np.random.Generator) -> GameModel:
     masks = all_masks(N)[rng.permutation(2**N)[:40]]
-    values = Standardised.of(smooth_game(masks)[:, None]).values
+    values = Standardised.of(np.tanh(smooth_game(masks))[:, None]).values
     data = ProxyData(masks, values, np.full(40, 0.1), np.random.default_rng(0), torch.device("cpu"))
-    found = GaussianProcess().guide(data).posterior
-    assert found is not None
-    return found
+    return GaussianProcess().guide(data)
+
+
+@pytest.fixture
+def posterior(guide: GameModel) -> Posterior:
+    assert guide.posterior is not None
+    return guide.posterior
+
+
+@pytest.fixture
+def linked(guide: GameModel) -> LinkedExpansion:
+    (part,) = guide.parts
+    assert isinstance(part, LinkedExpansion)
+    return part
 
 
 def candidates_for(posterior: Posterior) -> Masks:
@@ -66,3 +78,34 @@ def test_there_may_be_fewer_candidates_than_wanted(posterior: Posterior) -> None
     index = resolve_index("SII", 1, N)
     pair = candidates_for(posterior)[:1]
     assert len(most_informative(posterior, index, SINGLES, pair, 10)) == 2
+
+
+@pytest.mark.parametrize("name", ["SII", "FBII"])
+@pytest.mark.parametrize("order", [1, 2])
+def test_behind_a_link_latents_count_by_its_slope(
+    posterior: Posterior, linked: LinkedExpansion, rng: np.random.Generator, name: str, order: int
+) -> None:
+    index, sets, masks = resolve_index(name, 2, N), PlayerSets.all_of_order(order, N), all_masks(N)
+    weights = [Residuals(mask[None], np.ones(1)).index_at(index, sets) for mask in masks]  # of every value
+    with_nugget = posterior.covariance(masks, masks) + posterior.nugget * np.eye(len(masks))
+    expected = (with_nugget * linked.slopes(masks)) @ np.array(weights)
+    every = Slopes(linked, masks, np.ones(len(masks)))
+    assert_allclose(every.index_covariance(posterior, index, sets, masks), expected, atol=1e-10)
+    drawn = Slopes.of(linked, rng).index_covariance(posterior, index, sets, masks)
+    assert np.corrcoef(drawn.ravel(), expected.ravel())[0, 1] > 0.98
+
+
+def test_a_straight_link_changes_nothing(posterior: Posterior, linked: LinkedExpansion) -> None:
+    straight = LinkedExpansion(linked.linear, linked.kernel, Link(np.array([-9.0, 9.0]), np.array([-9.0, 9.0])))
+    slopes = Slopes(straight, all_masks(N), np.ones(2**N))
+    index = resolve_index("SII", 2, N)
+    sets = PlayerSets.concatenate([SINGLES, PlayerSets.all_of_order(2, N)])
+    usual, behind = (most_informative(posterior, index, sets, all_masks(N), 10, slopes=s) for s in (None, slopes))
+    assert_array_equal(usual, behind)
+
+
+def test_coalitions_stand_for_all_of_their_size(linked: LinkedExpansion, rng: np.random.Generator) -> None:
+    drawn = Slopes.of(linked, rng)
+    sizes = drawn.coalitions.sum(axis=1)
+    assert_allclose(np.bincount(sizes, drawn.shares), comb(N, np.arange(N + 1)))
+    assert len(np.unique(mask_keys(drawn.coalitions))) == len(drawn.coalitions)

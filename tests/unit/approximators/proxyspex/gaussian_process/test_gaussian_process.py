@@ -16,6 +16,7 @@ from captum_spex.approximators.proxyspex.proxy import ProxyData
 from captum_spex.arrays import Floats
 from captum_spex.errors import ArgumentError
 from captum_spex.masks import Masks
+from captum_spex.model import LinkedExpansion
 from captum_spex.statistics import Standardised
 
 
@@ -48,6 +49,20 @@ def test_few_distinct_values_have_no_link() -> None:
     assert learner(masks, seven).linked() is None
     assert learner(masks, eight).linked() is not None
     assert learner(masks, np.concatenate([eight, seven], axis=1)).linked() is None
+
+
+@pytest.mark.parametrize(
+    ("n", "links", "top", "is_linked"),
+    [(8, True, 200, True), (8, True, 6, False), (8, False, 200, False), (21, True, 200, False)],
+)
+def test_masks_of_few_players_are_chosen_behind_a_link(n: int, links: bool, top: int, is_linked: bool) -> None:
+    masks = random_masks(120, n, 0)
+    values = np.minimum(masks[:, :8] @ 2 ** np.arange(8), top)[:, None] * 1.0
+    taught = learner(masks, values, links=links)
+    guide = taught.settings.guide(taught.data)
+    assert (len(guide.parts) == 1 and isinstance(guide.parts[0], LinkedExpansion)) == is_linked
+    assert guide.posterior is not None
+    assert np.corrcoef(guide(masks), values[:, 0])[0, 1] > 0.9
 
 
 @pytest.mark.parametrize("seed", range(5))
