@@ -111,7 +111,8 @@ class ProductKernel:
             weights = weights * width * np.exp(width * steps) / np.expm1(width)
             steps = np.expm1(width * steps) / np.expm1(width)
         probabilities = steps if self.from_empty >= self.from_full else 1 - steps
-        density = np.polynomial.polynomial.polyval(1 - 2 * probabilities, [float(c) for c in functional.density])
+        differences = (1 - probabilities) - probabilities
+        density = np.polynomial.polynomial.polyval(differences, [float(c) for c in functional.density])
         return list(zip(probabilities.tolist(), (weights * density).tolist(), strict=True))
 
     def flipped(self, weights: Floats, masks: Masks, centers: Floats, sets: Ints) -> Floats:
