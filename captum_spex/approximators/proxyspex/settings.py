@@ -62,7 +62,7 @@ class Settings:
     refitted_share: float = (
         0.5  # of the masks: at 120, 60 terms had half the errors of 200 (tree ensembles, 60 players)
     )
-    beside_masks: int = 2048  # up to which they are fitted beside a process too: bounds the time of a factorisation
+    beside_masks: int = 1280  # up to which they are fitted beside a process too: factorisations of more take long
     beside_jitter: float = 1e-8  # on the diagonal, as where the process is conditioned
     deepest_tree: int = 16  # a path of 16 players has 65,536 subsets: a bound of memory
     # Gaussian process: the search for hyper-parameters.
