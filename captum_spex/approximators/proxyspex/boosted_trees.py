@@ -123,7 +123,7 @@ class BoostedTrees:
 def _is_hopeless(predicted: Floats, values: Floats, rivals: Sequence[FittedProxy], rows: Rows) -> bool:
     """Whether predictions ``(n_kinds, n_rows, n_outputs)`` of some rows are far behind those of the best rival.
 
-    Those of terms beside a process, the third, cannot be: they have to be better than it.
+    Those of terms beside a process, the third, cannot be: they have to be clearly better than it.
     """
     rival = min(rivals, key=lambda one: float(((one.left_out - values) ** 2).sum()), default=None)
     if rival is None:
@@ -131,5 +131,5 @@ def _is_hopeless(predicted: Floats, values: Floats, rivals: Sequence[FittedProxy
     errors = ((predicted - values[rows]) ** 2).sum(axis=1)
     best = ((rival.left_out[rows] - values[rows]) ** 2).sum(axis=0)
     is_behind = errors[:2].min(axis=0) > SETTINGS.hopeless * best
-    gain_nothing = (errors[2:] > (1 - SETTINGS.worth_a_surrogate) * best).all(axis=0)
-    return bool((is_behind & gain_nothing).all())
+    gain_little = (errors[2:] > (1 - SETTINGS.worth_the_folds) * best).all(axis=0)
+    return bool((is_behind & gain_little).all())

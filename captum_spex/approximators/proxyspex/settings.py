@@ -55,13 +55,10 @@ class Settings:
     )
     # Boosted trees.
     hopeless: float = 1.5  # times the squared error of a rival on the first fold: the other folds are not fitted
-    averaged_leaves: int = (
-        4  # of a tree, from which trees are averaged with those of half as many: 10 to 30 % less error
-    )
+    worth_the_folds: float = 0.1  # share of it by which terms beside a process must lower it, else these neither
+    averaged_leaves: int = 4  # of a tree, from which they are averaged with trees of half: 10 to 30 % less error
     refitted_terms: int = 300  # of the trees, at most, that are fitted once more
-    refitted_share: float = (
-        0.5  # of the masks: at 120, 60 terms had half the errors of 200 (tree ensembles, 60 players)
-    )
+    refitted_share: float = 0.5  # of the masks: at 120 of 60 players, 60 terms had half the errors of 200
     beside_masks: int = 1280  # up to which they are fitted beside a process too: factorisations of more take long
     beside_jitter: float = 1e-8  # on the diagonal, as where the process is conditioned
     deepest_tree: int = 16  # a path of 16 players has 65,536 subsets: a bound of memory
