@@ -184,10 +184,11 @@ def _complements(masks: Masks) -> Rows:
 def _without(inverse: Floats, weights: Floats, partner: Rows) -> tuple[Floats, Floats, Floats, Floats]:
     """Residuals of left-out pairs, the power they explain, their block's determinant, and the rows of the block."""
     has_partner = partner >= 0
+    n_rows = np.where(has_partner, 2, 1)
     own, other = np.diag(inverse), np.where(has_partner, np.diag(inverse)[partner], 1.0)
     between = np.where(has_partner, inverse[np.arange(len(inverse)), partner], 0.0)
     beside = np.where(has_partner[:, None], weights[partner], 0.0)
     determinant = own * other - between**2
     residuals = (other[:, None] * weights - between[:, None] * beside) / determinant[:, None]
     of_partner = (own[:, None] * beside - between[:, None] * weights) / determinant[:, None]
-    return residuals, weights * residuals + beside * of_partner, determinant, 1 + has_partner
+    return residuals, weights * residuals + beside * of_partner, determinant, np.asarray(n_rows, dtype=np.float64)
