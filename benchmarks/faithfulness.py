@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, nan
@@ -25,7 +25,7 @@ import captum_spex
 from captum_spex import Interactions
 from captum_spex.benchmark import Case, catalogue
 from captum_spex.benchmark.cases import CaseSource, from_folder
-from captum_spex.benchmark.methods.adapter import of_groups
+from captum_spex.benchmark.methods.adapter import of_groups, shapley_of
 from captum_spex.indices import resolve_index
 from captum_spex.masks import all_masks, mask_keys
 from captum_spex.statistics import r_squared
@@ -55,6 +55,7 @@ def covered(case: Case, result: Interactions) -> tuple[float, float]:
     if case.truth is None or result.std_errors is None:
         return nan, nan
     exact = of_groups(case.truth.index_terms(resolve_index("SII", 2, case.n_players)))
+    exact |= {(player,): value for player, value in enumerate(shapley_of(case.truth).tolist())}
     wrong = np.array([abs(value - exact.get(players, 0.0)) for players, value in result.items()])
     held = wrong <= WITHIN * result.std_errors + 1e-12 * np.abs(result.values).max()
     return float(held.mean()), float(held[result.orders == 1].mean())
@@ -78,10 +79,10 @@ def measured(case: Case, family: str, budget: int, seed: int, masks: np.ndarray,
 
 
 def runs(
-    sources: Sequence[tuple[str, CaseSource]], multiples: Sequence[float], budgets: Sequence[int], seeds: Sequence[int]
+    sources: Sequence[CaseSource], family: str, multiples: Sequence[float], budgets: Sequence[int], seeds: Sequence[int]
 ) -> Iterator[Figures]:
-    """Explain every game at every budget with every seed."""
-    for number, (family, source) in enumerate(sources):
+    """Explain every game of a family at every budget with every seed."""
+    for number, source in enumerate(sources):
         case = source.load()
         n = case.n_players
         masks = all_masks(n) if n <= LISTED else np.random.default_rng(987).random((DRAWN, n)) < 0.5
@@ -93,24 +94,32 @@ def runs(
                     yield found
 
 
-def lines(found: Sequence[Figures]) -> Iterator[str]:
-    """Yield a line for each family and range of masks per player, and for all families together."""
+def lines(found: Sequence[Figures], name: str) -> Iterator[str]:
+    """Yield a line for each range of masks per player."""
+    for low, high in pairwise(EDGES):
+        chosen = [one for one in found if low <= one.per_player < high]
+        if not chosen:
+            continue
+        gaps, known = np.array([one.gap for one in chosen]), [one for one in chosen if one.covered == one.covered]
+        r2, holds = (np.mean([getattr(one, field) for one in chosen]) for field in ("r2", "bound_holds"))
+        shares = [np.mean([getattr(one, field) for one in known]) for field in ("covered", "covered_single") if known]
+        yield (
+            f"{name:26} {f'{low:g}-{high:g}':>9} {len(chosen):5} | {r2:6.3f} {gaps.mean():+7.3f} "
+            f"{gaps.std():6.3f} {(gaps > TOO_MUCH).mean():5.2f} {holds:6.2f} | "
+            + "  ".join(f"{share:5.2f}" for share in shares)
+        )
+
+
+def all_lines(families: Mapping[str, Sequence[CaseSource]], chosen: argparse.Namespace) -> Iterator[str]:
+    """Yield the lines of every family as soon as it is done, then those of all together."""
     titles = f"{'R²':>6} {'gap':>7} {'sd':>6} {'over':>5} {'bound':>6}"
     yield f"{'family':26} {'masks/n':>9} {'runs':>5} | {titles} | cover single"
-    for family in [*sorted({one.family for one in found}), "all"]:
-        of_family = [one for one in found if family in (one.family, "all")]
-        for low, high in pairwise(EDGES):
-            chosen = [one for one in of_family if low <= one.per_player < high]
-            if not chosen:
-                continue
-            gaps, known = np.array([one.gap for one in chosen]), [one for one in chosen if one.covered == one.covered]
-            r2, holds = (np.mean([getattr(one, name) for one in chosen]) for name in ("r2", "bound_holds"))
-            shares = [np.mean([getattr(one, name) for one in known]) for name in ("covered", "covered_single") if known]
-            yield (
-                f"{family:26} {f'{low:g}-{high:g}':>9} {len(chosen):5} | {r2:6.3f} {gaps.mean():+7.3f} "
-                f"{gaps.std():6.3f} {(gaps > TOO_MUCH).mean():5.2f} {holds:6.2f} | "
-                + "  ".join(f"{share:5.2f}" for share in shares)
-            )
+    everything: list[Figures] = []
+    for family, sources in families.items():
+        found = list(runs(sources, family, chosen.multiples, chosen.budgets, chosen.seeds))
+        yield from lines(found, family)
+        everything += found
+    yield from lines(everything, "all")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -124,13 +133,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--budgets", type=int, nargs="*", default=())
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     chosen = parser.parse_args(arguments)
-    sources = [(source.name, source) for source in catalogue() if source.name in chosen.names]
+    families = {source.name: [source] for source in catalogue() if source.name in chosen.names}
     for folder in sorted(path for path in chosen.games.iterdir() if path.is_dir()) if chosen.games else ():
-        tables = from_folder(folder)[0][chosen.first : chosen.first + chosen.instances]
-        sources += [(folder.name, source) for source in tables]
+        families[folder.name] = from_folder(folder)[0][chosen.first : chosen.first + chosen.instances]
     torch.set_num_threads(1)
     with threadpool_limits(1):
-        for line in lines(list(runs(sources, chosen.multiples, chosen.budgets, chosen.seeds))):
+        for line in all_lines(families, chosen):
             print(line, flush=True)
 
 
