@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
-from math import ceil, log2
 from typing import Any, Literal
 
 import numpy as np
@@ -16,11 +14,13 @@ from threadpoolctl import threadpool_limits
 from captum_spex import checks
 from captum_spex.approximators import Again, Approximator, Estimate, Exact, Problem, ProxySpex, Run, TableApproximator
 from captum_spex.arrays import type_of
+from captum_spex.budgets import LIMITS, DefaultBudget, default_budget
 from captum_spex.checks import RandomState
 from captum_spex.errors import ArgumentError, BudgetError
 from captum_spex.evaluation.evaluator import Evaluator
 from captum_spex.evaluation.executors import Backend, check_backend
 from captum_spex.evaluation.game_adapter import GameAdapter
+from captum_spex.evaluation.progress import Progress, progress_of
 from captum_spex.evaluation.store import Store
 from captum_spex.exports.many_rows import Outputs
 from captum_spex.game import Game, ValueTable
@@ -30,33 +30,25 @@ from captum_spex.interactions import MAX_TERMS, Interactions
 StoreArgument = str | os.PathLike[str] | Store | None
 
 
+__all__ = ["StoreArgument", "check_plan", "default_budget", "explain", "explain_table"]
+
+
 @dataclass(frozen=True)
 class _Limits:
     """Where a run behaves differently."""
 
-    enumerated_players: int = 26  # most players whose masks, all of them, fit into memory
     single_thread: int = 4096  # most evaluations for which one thread is fastest for the algorithm, on two cores
-    fewest_evaluations: int = 512  # smallest default budget, unless all masks are fewer
     auto_budget: int = 10_000  # largest automatic budget, unless `max_budget` says otherwise
 
 
 _LIMITS = _Limits()
 
 
-def default_budget(n_players: int) -> int:
-    """Return the number of evaluations that is used when none is given.
-
-    ``max(512, 4 n log2(n))``, the smallest multiple that the ProxySPEX paper studies, and never more than ``2**n``.
-    """
-    wanted = max(_LIMITS.fewest_evaluations, ceil(4 * n_players * log2(max(n_players, 2))))
-    return max(2, min(wanted, 2 ** min(n_players, 62)))
-
-
 def explain(
     game: Game,
     n_players: int | None = None,
     *,
-    budget: int | Literal["auto"] | None = None,
+    budget: int | Literal["auto"] | DefaultBudget | None = None,
     target_faithfulness: float = 0.95,
     max_budget: int | None = None,
     index: str = "SII",
@@ -64,7 +56,7 @@ def explain(
     approximator: Approximator | None = None,
     random_state: RandomState = None,
     batch_size: int | None = None,
-    show_progress: bool | str = False,
+    show_progress: bool | str | Progress = False,
     names: Sequence[str] | None = None,
     max_terms: int = MAX_TERMS,
     store: StoreArgument = None,
@@ -80,7 +72,8 @@ def explain(
         budget: largest number of masks to evaluate, at least 2. From ``2**n_players`` on, every mask is evaluated
             and the answer is exact. ``"auto"``: evaluate in growing rounds until the faithfulness exceeds the target
             with 95 % confidence; ``diagnostics["curve"]`` of the result lists evaluations, faithfulness and its lower
-            bound after every round. Default: `default_budget`.
+            bound after every round. Default: `default_budget`; all masks where those of up to 16 players take no longer
+            than an estimate, see `captum_spex.budgets.DefaultBudget`.
         target_faithfulness: where ``budget="auto"`` stops, between 0 and 1.
         max_budget: largest number of masks that ``budget="auto"`` evaluates; default 10,000.
         index: an interaction index, see `captum_spex.indices.NAMES`.
@@ -128,18 +121,24 @@ def explain(
     n_players = question.n_players
     if approximator is None and adapter.noisy:
         approximator = ProxySpex(noisy=True)
-    budget = default_budget(n_players) if budget is None else budget
-    problem = _problem(n_players, budget, target_faithfulness, max_budget, question.index)
-    problem, run = _started(problem, approximator, random_state)
-    calls: dict[str, Any] = {"batch_size": batch_size, "show_progress": show_progress, "backend": backend}
+    default = DefaultBudget.of(n_players, approximator) if budget is None else budget
+    number = default.n_evaluations if isinstance(default, DefaultBudget) else default
+    progress = progress_of(show_progress)
+    problem = _problem(n_players, number, target_faithfulness, max_budget, question.index)
+    problem, run = _started(replace(problem, report=_report_to(progress)), approximator, random_state)
+    calls: dict[str, Any] = {"batch_size": batch_size, "show_progress": progress or False, "backend": backend}
     calls["asks_alone"] = not getattr(approximator, "noisy", False)  # values of a random model differ anyway
     with (
         _opened(store, adapter, n_players) as opened,
         Evaluator(adapter, n_players, budget=problem.budget, store=opened, **calls) as evaluator,
     ):
-        estimates = _finished(run, evaluator, problem)
-    estimates = [replace(one, diagnostics={**one.diagnostics, **(adapter.diagnostics or {})}) for one in estimates]
-    return question.results(estimates, evaluator.n_evaluations, evaluator.has_outputs)
+        spine = _Spine(problem, run, evaluator)
+        if isinstance(default, DefaultBudget) and default.is_open(problem, adapter, approximator, backend):
+            spine.decide(default, opened, warms_up=adapter.batch_argument is None)
+        estimates = spine.estimates()  # what the game knows of its values is known now
+        estimates = [replace(one, diagnostics={**one.diagnostics, **(adapter.diagnostics or {})}) for one in estimates]
+        spine.say("converting")
+        return question.results(estimates, evaluator.n_evaluations, evaluator.has_outputs)
 
 
 def explain_table(
@@ -263,7 +262,10 @@ def _opened(store: StoreArgument, game: GameAdapter, n_players: int) -> Store | 
 
 
 def _rows_asked_for(
-    table: ValueTable, n_players: int | None, budget: int | Literal["auto"] | None, unused: dict[str, Any]
+    table: ValueTable,
+    n_players: int | None,
+    budget: int | Literal["auto"] | DefaultBudget | None,
+    unused: dict[str, Any],
 ) -> int | None:
     """Return how many rows of a table to learn from, if a budget says so; refuse what only an evaluated game takes."""
     for name, value in unused.items():
@@ -273,7 +275,7 @@ def _rows_asked_for(
         raise ArgumentError("n_players", repr(n_players), f"{table.masks.n_players}, as many as the table has")
     if budget == "auto":
         raise ArgumentError("budget", '"auto"', "a number of rows of the table, or None for all")
-    return budget
+    return None if isinstance(budget, DefaultBudget) else budget
 
 
 def _problem(
@@ -294,7 +296,7 @@ def _started(problem: Problem, approximator: Approximator | None, random_state: 
     if problem.target is not None and not isinstance(algorithm, ProxySpex):
         raise ArgumentError("budget", '"auto"', "a number of evaluations, unless the approximator is `ProxySpex`")
     noisy = isinstance(algorithm, ProxySpex) and algorithm.noisy
-    if not noisy and problem.n_players <= _LIMITS.enumerated_players and 2**problem.n_players <= problem.budget:
+    if not noisy and problem.n_players <= LIMITS.enumerated_players and 2**problem.n_players <= problem.budget:
         if problem.target is None:
             algorithm = Exact()
         problem = replace(problem, budget=2**problem.n_players)
@@ -308,20 +310,59 @@ def _checked_algorithm(approximator: Approximator | None) -> Approximator:
     return algorithm
 
 
-def _finished(run: Run, evaluator: Evaluator, problem: Problem) -> list[Estimate]:
-    """Ask for masks, evaluate them and tell the values, until done."""
-    # On small matrices threads that wait for each other took ten times as long on a busy machine, so the algorithm gets
-    # one thread; the game gets all. Enumeration computes nothing, and setting the limit would dominate its time.
-    enumerates = problem.budget >= 2 ** min(problem.n_players, 62)
-    is_small = problem.budget <= _LIMITS.single_thread and not enumerates
-    algorithm_threads = partial(threadpool_limits, 1) if is_small else nullcontext
-    while True:
-        with algorithm_threads():
-            masks = run.ask()
-        if masks is None:
-            break
-        values = evaluator.again(masks.masks) if isinstance(masks, Again) else evaluator(masks)
-        with algorithm_threads():
-            run.tell(values)
-    with algorithm_threads():
-        return run.result()
+def _report_to(progress: Progress | None) -> Callable[[int, int], None] | None:
+    """Return what an algorithm calls with how many outputs are fitted."""
+    return None if progress is None else lambda done, total: progress.say(f"fitting {done + 1:,}/{total:,}")
+
+
+@dataclass
+class _Spine:
+    """A run, and what evaluates the masks that it asks for."""
+
+    problem: Problem
+    run: Run
+    evaluator: Evaluator
+
+    def decide(self, default: DefaultBudget, store: Store | None, warms_up: bool) -> None:
+        """Evaluate the first masks that the run asks for, and enumerate instead of it if that takes no longer."""
+        takes_all = default.remember(store)
+        if takes_all is None or store is not None:  # a resumed run asks for the same batches as one that never stopped
+            masks = self.run.ask()
+            if warms_up:
+                self.evaluator(masks[:2])  # type: ignore[index]  # of few players: an array
+            values = self.evaluator(masks)  # type: ignore[arg-type]
+            if takes_all is None:
+                takes_all = default.decide(self.problem, values, self.evaluator.seconds_per_evaluation, store)
+            if not takes_all:
+                self.run.tell(values)
+        if takes_all:
+            self.problem = replace(self.problem, budget=2**self.problem.n_players)
+            self.evaluator.extend(self.problem.budget)
+            self.run = Exact().start(self.problem, np.random.default_rng(0))
+
+    def estimates(self) -> list[Estimate]:
+        """Ask for masks, evaluate them and tell the values, until done."""
+        while True:
+            self.say("choosing masks")
+            with self._threads():
+                masks = self.run.ask()
+            if masks is None:
+                break
+            values = self.evaluator.again(masks.masks) if isinstance(masks, Again) else self.evaluator(masks)
+            with self._threads():
+                self.run.tell(values)
+        self.say("fitting")
+        with self._threads():
+            return self.run.result()
+
+    def _threads(self) -> Any:
+        # On small matrices threads that wait for each other took ten times as long on a busy machine, so the algorithm
+        # gets one thread; the game gets all. Enumeration computes nothing, and setting the limit would dominate it.
+        enumerates = self.problem.budget >= 2 ** min(self.problem.n_players, 62)
+        is_small = self.problem.budget <= _LIMITS.single_thread and not enumerates
+        return threadpool_limits(1) if is_small else nullcontext()
+
+    def say(self, what: str) -> None:
+        """Show what is being done."""
+        if self.evaluator.progress is not None:
+            self.evaluator.progress.say(what)

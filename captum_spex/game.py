@@ -50,6 +50,8 @@ class GameHooks(Protocol):
         rounding: relative rounding of the game's numbers, which such values may differ by; default that of float32.
         noisy: whether evaluating a mask again may give another value: the default approximator is then
             ``ProxySpex(noisy=True)``.
+        keeps_budget: whether a default number of evaluations is kept, though all masks might take less time than a
+            fit: for evaluations that cost more than time, such as those of a paid service; default ``False``.
         diagnostics: facts about the values, for people; they are added to those of the result.
     """
 
@@ -61,6 +63,7 @@ class GameHooks(Protocol):
     batch_argument: str
     rounding: float
     noisy: bool
+    keeps_budget: bool
     diagnostics: Mapping[str, Any]
 
     def plan_batches(self, masks: Masks) -> Iterable[ArrayLike]:

@@ -23,7 +23,7 @@ HOUSE = {
     "the recovered game": ("model",),
     "results": ("exports", "summaries", "interactions", "optimize", "plots"),
     "algorithms": ("approximators",),
-    "the spine": ("explaining", "metrics"),
+    "the spine": ("budgets", "explaining", "metrics"),
     "front doors": ("games", "attr", "explainers"),
     "tools": ("benchmark", "demo", "cli"),
 }  # fmt: skip

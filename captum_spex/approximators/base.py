@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -24,6 +24,8 @@ class Problem:
     index: Index
     target: float | None = None
     """Faithfulness at which to stop before the budget is spent."""
+    report: Callable[[int, int], None] | None = field(default=None, compare=False, repr=False)
+    """Called with how many outputs are fitted, and how many there are; ``None``: nobody watches."""
 
 
 @dataclass(frozen=True)

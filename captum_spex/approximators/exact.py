@@ -42,4 +42,4 @@ class Exact:
 def _recover(masks: Masks, values: Floats) -> Estimate:
     # Every value is known, so they are the game, and there is nothing to measure a faithfulness on.
     model = GameModel((Residuals(masks, values),))
-    return Estimate(model, faithfulness=1.0, diagnostics={"method": "enumeration"})
+    return Estimate(model, faithfulness=1.0, diagnostics={"method": "exact: every mask was evaluated"})

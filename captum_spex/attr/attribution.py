@@ -32,7 +32,7 @@ class SpexAttribution(captum.ShapleyValueSampling):  # type: ignore[misc]
         self.approximator = self.default_approximator() if approximator is None else approximator
 
     def default_n_samples(self, n_players: int) -> int:
-        """Return the number of evaluations that is used when none is given."""
+        """Return the number of evaluations that is used when none is given, unless all take no longer."""
         return default_budget(n_players)
 
     @captum.log_usage(part_of_slo=True)  # type: ignore[untyped-decorator]
@@ -76,7 +76,8 @@ class SpexAttribution(captum.ShapleyValueSampling):  # type: ignore[misc]
             feature_mask: integer group ids, one tensor per input, ``(1, ...)`` or one row per example; player ``k`` is
                 the group with the ``k``-th smallest id. Default: every element its own group.
             n_samples: evaluations, that is rows of the model per example, at least 2; from ``2**n_players`` on the
-                result is exact. Default: ``max(512, 4 n log2(n))`` for n players, at most ``2**n``.
+                result is exact. Default: ``max(512, 4 n log2(n))`` for n players, at most ``2**n``; all of up to 16
+                players where that takes no longer.
             perturbations_per_eval: masks per call of the model. Where it is larger than 1, two masks are also
                 evaluated alone, beside ``n_samples``: a model whose rows influence each other is refused. Default: 1
             return_input_shape: return attributions in the shape of the inputs, else one number per player.

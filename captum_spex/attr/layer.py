@@ -90,7 +90,7 @@ class LayerProxySpex(captum.LayerAttribution, captum.PerturbationAttribution):  
                 for instance a channel, or a head, as one player. Default: every element its own group.
             attribute_to_layer_input: take the input of the layer instead of its output. Default: False
             perturbations_per_eval: masks per call of the model, as in `ProxySpex.attribute`. Default: 1
-            n_samples: evaluations, as in `ProxySpex.attribute`. Default: ``max(512, 4 n log2(n))``, at most ``2**n``
+            n_samples: evaluations, as in `ProxySpex.attribute`, with the same default.
             show_progress: show a progress bar. Default: False
             return_interactions: also return the interactions. Default: False
             interaction_index: index of the interactions. Default: "SII"

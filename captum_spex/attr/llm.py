@@ -178,7 +178,7 @@ class SpexLLMAttribution(captum.LLMAttribution):  # type: ignore[misc]
             _inspect_forward: called for every evaluation with prompt, answer, and the probabilities of the answer and
                 of each of its tokens, as in Captum.
             forward_in_tokens: has no effect, as there is one way to call the model.
-            n_samples: evaluations; default: `captum_spex.explaining.default_budget`.
+            n_samples: evaluations; default: `captum_spex.budgets.default_budget`.
             interaction_index: index of the interactions, see `captum_spex.indices.NAMES`.
             max_order: largest order of an interaction; default 2, or 1 for a single player.
             random_state: seed of the masks.

@@ -12,6 +12,7 @@ from captum_spex import checks
 from captum_spex.approximators import Approximator
 from captum_spex.arrays import scalar, type_of
 from captum_spex.attr.tensor_game import TensorGame, baselines_of, names_of, players_of
+from captum_spex.budgets import DefaultBudget
 from captum_spex.checks import RandomState
 from captum_spex.compat import captum
 from captum_spex.errors import ArgumentError, in_words
@@ -50,11 +51,14 @@ class Request:
         )
 
     def explained(self, game: Any, approximator: Approximator | None, default_budget: int) -> list[Interactions]:
-        """Explain a game with ``n_players``, and return one result for each output."""
+        """Explain a game with ``n_players``, and return one result for each output.
+
+        Without ``n_samples``, ``default_budget`` masks are evaluated, or all where that takes no longer.
+        """
         with in_words(_CAPTUMS_WORDS):
             found = explain(
                 game,
-                budget=default_budget if self.n_samples is None else self.n_samples,
+                budget=DefaultBudget(default_budget) if self.n_samples is None else self.n_samples,
                 index=self.interaction_index,
                 max_order=self.max_order,
                 approximator=approximator,

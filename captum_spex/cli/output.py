@@ -17,7 +17,7 @@ from rich.text import Text
 
 from captum_spex import __version__
 from captum_spex.errors import ArgumentError
-from captum_spex.exports.result import BLUE, MINUS, RED, clipped, heading, sum_in_words
+from captum_spex.exports.result import BLUE, EXACT, MINUS, RED, clipped, heading, is_exact, sum_in_words
 from captum_spex.games.text.text_game import unknown_in_words
 from captum_spex.interactions import Interactions
 from captum_spex.masks import ends
@@ -165,8 +165,8 @@ def _headline(result: Interactions, facts: Mapping[str, Any]) -> Text:
     of_text, of_nothing = _end_values(result)
     model = "embedded, a tiny classifier of review sentences" if facts["model"] == "embedded" else facts["model"]
     index = result.index if result.max_order == 1 else f"{result.index} up to order {result.max_order}"
-    if result.n_evaluations == 2**result.n_players:
-        basis, unsure = f"exact, from all {result.n_evaluations:,} masks", False
+    if is_exact(result):
+        basis, unsure = f"{EXACT} ({result.n_evaluations:,})", False
     else:
         unsure = not result.faithfulness >= _STYLE.trusted  # also if it is unknown
         known = "unknown" if math.isnan(result.faithfulness) else f"{result.faithfulness:.4f}"

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 
 import numpy as np
 from numpy.typing import ArrayLike
-from tqdm.auto import tqdm
 
 from captum_spex.arrays import Floats, Ints, Rows
 from captum_spex.errors import BudgetError, GameError
 from captum_spex.evaluation.executors import Answer, Backend, executor_of
 from captum_spex.evaluation.game_adapter import GameAdapter
 from captum_spex.evaluation.independence import Pair, check_alone
+from captum_spex.evaluation.progress import Progress, progress_of
 from captum_spex.evaluation.store import Store
 from captum_spex.game import Game
 from captum_spex.masks import (
@@ -41,7 +42,7 @@ class Evaluator:
         budget: largest number of distinct masks that may be evaluated.
         batch_size: masks per call of the game; default: the batches that the game's method ``plan_batches`` returns,
             else 1,024.
-        show_progress: show a progress bar on standard error, until `close` is called; a text is its title.
+        show_progress: show a progress line on standard error, until `close` is called; a text is its title.
         store: an open store, in which masks are looked up before they are evaluated, and to which every batch is
             added before the next is evaluated.
         backend: where the game is called: None, in this process, or ``"joblib"``, in processes as joblib is configured
@@ -62,7 +63,7 @@ class Evaluator:
         *,
         budget: int,
         batch_size: int | None = None,
-        show_progress: bool | str = False,
+        show_progress: bool | str | Progress = False,
         store: Store | None = None,
         backend: Backend = None,
         asks_alone: bool = True,
@@ -74,19 +75,18 @@ class Evaluator:
         if store is not None:
             self._game.set_layout(store.layout)  # before a copy of the game goes to workers
         self._executor = executor_of(self._game, batch_size, backend)
-        # Even a bar that is switched off takes a lock that forked processes share: one of them killed there stops all.
-        title = show_progress if isinstance(show_progress, str) else "evaluations"
-        self._bar = tqdm(total=0, desc=title, unit="eval") if show_progress else None
+        self.progress = progress_of(show_progress)
         self._chunks: list[tuple[Keys, Floats]] = []  # joined when they are read: a game may have many batches
         self._n_evaluations = 0
         self._n_replicates: dict[int, int] = {}  # how often masks were evaluated again, by their keys
         self._n_outputs: int | None = None
+        self._paces: list[tuple[float, int]] = []  # seconds for an evaluation, and how many took so long
         self._asks_alone = asks_alone and self._game.batch_argument is not None
 
     def close(self) -> None:
-        """End the progress bar."""
-        if self._bar is not None:
-            self._bar.close()
+        """End the progress line."""
+        if self.progress is not None:
+            self.progress.close()
 
     def __enter__(self) -> Evaluator:
         return self
@@ -98,6 +98,17 @@ class Evaluator:
     def n_evaluations(self) -> int:
         """Number of masks evaluated so far."""
         return self._n_evaluations
+
+    @property
+    def seconds_per_evaluation(self) -> float | None:
+        """What an evaluation takes: the mean of the faster half, as first calls load things; ``None``: nothing ran."""
+        paces, counts = np.array(sorted(self._paces)).reshape(-1, 2).T
+        faster = np.cumsum(counts) - counts < counts.sum() / 2
+        return float(np.average(paces[faster], weights=counts[faster])) if len(counts) else None
+
+    def extend(self, budget: int) -> None:
+        """Allow more evaluations."""
+        self._budget = budget
 
     @property
     def has_outputs(self) -> bool:
@@ -173,9 +184,8 @@ class Evaluator:
         if n_masks > remaining:
             expected = f"at most {remaining}, the rest of the budget of {self._budget}"
             raise BudgetError("masks", f"{n_masks} {what}", expected)
-        if self._bar is not None:
-            self._bar.total += n_masks
-            self._bar.refresh()
+        if self.progress is not None:
+            self.progress.expect(n_masks)
 
     def _compared(self, masks: MaskBlocks, batches: list[Rows], keys: Keys, keep: Keep) -> list[Rows]:
         """Evaluate the batches of two masks, compare these with what they are alone, and return the other batches."""
@@ -209,11 +219,15 @@ class Evaluator:
                 asked.append(rows)
                 yield ChosenRows(masks, rows)
 
+        last = time.perf_counter()
         with closing(self._executor.evaluate(chosen())) as answers:  # a failure ends what is under way
             for answer in answers:
                 rows = asked[answer.batch][answer.rows]
                 if answer.error is not None:
                     raise self._noted(answer.error, len(asked[answer.batch]))
+                now = time.perf_counter()
+                self._paces.append(((now - last) / max(1, len(rows)), len(rows)))
+                last = now
                 yield rows, self._checked(answer, masks, rows)
 
     def _take(self, masks: MaskBlocks, rows: Rows, values: Floats, keep: Keep, replicates: Ints | None = None) -> None:
@@ -245,8 +259,8 @@ class Evaluator:
     def _count(self, values: Floats) -> None:
         self._n_outputs = values.shape[1]
         self._n_evaluations += len(values)
-        if self._bar is not None:
-            self._bar.update(len(values))
+        if self.progress is not None:
+            self.progress.advance(len(values))
 
     def _noted(self, error: Exception, n_masks: int) -> Exception:
         error.add_note(

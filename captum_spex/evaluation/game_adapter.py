@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from captum_spex import checks
 from captum_spex.arrays import Floats, real_numbers, type_of
 from captum_spex.errors import ArgumentError, GameError
 from captum_spex.game import Game, ValueTable
@@ -26,6 +27,7 @@ class GameAdapter:
     make_executor: Callable[..., Any] | None
     batch_argument: str | None
     noisy: bool | None
+    keeps_budget: bool | None
     has_layout: bool
 
     @classmethod
@@ -33,7 +35,7 @@ class GameAdapter:
         """Look the hooks of a game up.
 
         Raises:
-            ArgumentError: if it cannot be called.
+            ArgumentError: if it cannot be called, or a hook cannot be used.
 
         Example:
             >>> GameAdapter.of(lambda masks: masks.sum(axis=1)).plan_batches is None
@@ -43,7 +45,7 @@ class GameAdapter:
             return game
         if not callable(game):
             raise ArgumentError(argument, type_of(game), "a callable from masks to values")
-        table = getattr(game, "table", None)
+        table, keeps = getattr(game, "table", None), getattr(game, "keeps_budget", None)
         return cls(
             game,
             n_players=getattr(game, "n_players", None),
@@ -55,6 +57,7 @@ class GameAdapter:
             make_executor=getattr(game, "make_executor", None),
             batch_argument=getattr(game, "batch_argument", None),
             noisy=getattr(game, "noisy", None),
+            keeps_budget=None if keeps is None else checks.flag("game.keeps_budget", keeps),
             has_layout=hasattr(game, "output_layout"),
         )
 

@@ -172,6 +172,19 @@ class Store:
         if before == self._last:  # else another process wrote in between, and what it wrote is still to be read
             self._last += len(rows)
 
+    def choice(self, name: str) -> bool | None:
+        """Return what an earlier run, or another process, chose about a name; ``None`` if nothing was."""
+        self._run("CREATE TABLE IF NOT EXISTS choices (name TEXT PRIMARY KEY, value INTEGER NOT NULL)")
+        found = self._run("SELECT value FROM choices WHERE name = ?", (name,)).fetchone()
+        return None if found is None else bool(found[0])
+
+    def choose(self, name: str, value: bool) -> bool:
+        """Write a choice, and return the one that holds: the first that any process wrote."""
+        known = self.choice(name)
+        if known is None:
+            self._run("INSERT OR IGNORE INTO choices (name, value) VALUES (?, ?)", (name, int(value)))
+        return bool(self.choice(name))
+
     def _run(self, query: str, values: tuple[Any, ...] | list[tuple[Any, ...]] = ()) -> sqlite3.Cursor:
         if self._connection is None:
             raise StoreError("store", "a closed store", "an open one")

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import cloudpickle
 import numpy as np
-from tqdm.auto import tqdm
 
 from captum_spex import checks
 from captum_spex.approximators import Approximator, ProxySpex, Spex
 from captum_spex.arrays import Floats, Ints, scalar, type_of
+from captum_spex.budgets import DefaultBudget, default_budget
 from captum_spex.compat.shap import Explainer, generating, links, maskers, models
 from captum_spex.errors import ArgumentError, in_words
+from captum_spex.evaluation.progress import PartOfLine, ProgressLine
 from captum_spex.evaluation.torch_models import buffers_kept, check_mode
 from captum_spex.explainers.background import Sampling
 from captum_spex.explainers.explanations import ExplainedRow, check_pairs, explanations, wanted_arrays
@@ -29,7 +30,6 @@ from captum_spex.explainers.planning import PlannedRow, Request, check_request, 
 from captum_spex.explainers.rows import rows_of
 from captum_spex.explainers.shap_maskers import as_masker, check_together, shown
 from captum_spex.explainers.shap_models import FunctionModel, Once, generates, with_tensors
-from captum_spex.explaining import default_budget
 from captum_spex.exports.many_rows import Outputs
 from captum_spex.interactions import MAX_TERMS
 
@@ -48,9 +48,9 @@ class Limits:
     model_rows: int = 1 << 20  # for an explained row at the default budget; bounds the background rows that are used
     background_rows: int = 100  # used at least, as in SHAP
     pair_cells: int = 1 << 28  # numbers in all matrices of pairs together, 2 GiB
-    enumerated_players: int = 10  # whose masks are all evaluated by default, as SHAP does
+    enumerated_players: int = 10  # whose masks are all evaluated by default, as SHAP does, also those of texts
     default_evals: int = 4096  # measured: a row of 1,000 inputs then takes half a minute to fit, not half an hour
-    progress_delay: float = 10  # seconds, as in SHAP
+    progress_delay: float = 2  # seconds, after which a row may still be far from done
 
 
 class MaskingExplainer(Explainer):  # type: ignore[misc]
@@ -111,10 +111,11 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
         return max(self.limits.background_rows, self.limits.model_rows // self.default_max_evals(n_values))
 
     def default_max_evals(self, n_players: int) -> int:
-        """Return the number of evaluations for a row that is used when none is given.
+        """Return the number of evaluations for a row that is used when none is given, unless all take no longer.
 
         All ``2**n`` masks of up to 10 inputs, which makes the result exact; else ``max(512, 4 n log2(n))``, but at most
-        ``max(4096, 4 n)``.
+        ``max(4096, 4 n)``. All masks of up to 16 inputs that are no texts are evaluated where the first row shows that
+        this takes no longer than an estimate, see `captum_spex.budgets.DefaultBudget`; ``max_evals=`` is kept.
         """
         if n_players <= self.limits.enumerated_players:
             return 2**n_players
@@ -141,7 +142,7 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
             args: the rows; one argument for each argument of the model.
             max_evals: evaluations for a row, at least 2: masks, each of which takes one row of the model per background
                 row. From ``2**n`` on, for n inputs that differ from the background, the result is exact. ``"auto"``:
-                `default_max_evals`.
+                `default_max_evals`, or all where that takes no longer.
             main_effects: also return the effect of each input alone, ``f({i}) - f({})``, as estimated.
             error_bounds: also return standard errors, ``error_std``: 0 where a value is known exactly, NaN where the
                 algorithm gives none, as SPEX.
@@ -149,7 +150,7 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
                 32 else. Two masks of the first row are also evaluated alone, beside ``max_evals``.
             outputs: which outputs to explain: numbers, or ``shap.Explanation.argsort.flip[:2]`` and the like. Default:
                 all.
-            silent: whether not to show a progress bar, which appears after ten seconds.
+            silent: whether not to show a progress line, which appears after two seconds.
             interactions: return pairs instead of values: ``True`` or 2.
             others: none; those of SHAP's older interface are refused with what stands in their place.
 
@@ -279,13 +280,13 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
         if has_answers and len(args[1]) != len(rows):
             raise ArgumentError("X", f"{len(rows)} texts and {len(args[1])} answers", "an answer for each text")
         row_maskers = [self._masker_of(args[1][row] if has_answers else None) for row in range(len(rows))]
-        return planned_rows(rows, row_maskers, self.feature_names, self.groups, self._budgets(max_evals))
+        return planned_rows(rows, row_maskers, self.feature_names, self.groups, self._budgets(max_evals, len(rows)))
 
-    def _budgets(self, max_evals: int | str) -> Callable[[int], int]:
+    def _budgets(self, max_evals: int | str, n_rows: int) -> Callable[[int], int | DefaultBudget]:
         """Return the function from a number of players to a number of evaluations."""
         plain = scalar(max_evals)
         if isinstance(plain, str) and plain == "auto":
-            return cache(self.default_max_evals)
+            return cache(lambda n_players: DefaultBudget(self.default_max_evals(n_players), n_rows))
         budget = checks.budget("max_evals", plain)
         return lambda n_players: budget
 
@@ -315,11 +316,12 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
             backgrounds: dict[str, Floats] = {}
             asks_alone = True  # once for all rows
             title, delay = f"{type(self).__name__} explainer", self.limits.progress_delay
-            for row in tqdm(planned, desc=title, unit="row", disable=bool(silent), delay=delay, dynamic_ncols=True):
+            line = None if silent else ProgressLine(title, "row", delay=delay)
+            for row in planned if line is None else line.each(planned):
                 with buffers_kept(self.model) if self.allow_training else nullcontext():
                     game = self._game(row, request, backgrounds, asks_alone)
                     asks_alone &= game.n_players < 2
-                    yield self._explained_row(row, game, request)
+                    yield self._explained_row(row, game, request, line)
 
     def _game(self, row: PlannedRow, request: Request, backgrounds: dict[str, Floats], asks_alone: bool) -> MaskerGame:
         """Return the game of a row; what the model returns for a background is kept for the rows that share it."""
@@ -338,9 +340,11 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
             backgrounds[kind] = game.background
         return game
 
-    def _explained_row(self, row: PlannedRow, game: MaskerGame, request: Request) -> ExplainedRow:
+    def _explained_row(
+        self, row: PlannedRow, game: MaskerGame, request: Request, line: ProgressLine | None
+    ) -> ExplainedRow:
         return ExplainedRow(
-            results=row.explained(game, request),
+            results=row.explained(game, request, None if line is None else PartOfLine(line)),
             base_values=game.without,
             outputs=game.numbers,
             output_names=self._names_of(game.numbers, row),

@@ -12,14 +12,16 @@ import numpy as np
 
 from captum_spex.approximators import Approximator
 from captum_spex.arrays import type_of
+from captum_spex.budgets import DefaultBudget
 from captum_spex.errors import ArgumentError
+from captum_spex.evaluation.progress import Progress
 from captum_spex.explainers.background import Background
 from captum_spex.explainers.groups import GroupedInputs, Groups, groups_of
 from captum_spex.explainers.masked_inputs import MaskedInputs, mask_shapes, masked_inputs
 from captum_spex.explainers.masked_tables import Table
 from captum_spex.explainers.masker_game import MaskerGame
 from captum_spex.explainers.rows import Rows, as_rows
-from captum_spex.explainers.shap_maskers import parts_of
+from captum_spex.explainers.shap_maskers import hides_texts, parts_of
 from captum_spex.explaining import check_plan, explain
 from captum_spex.indices import resolve_index
 from captum_spex.interactions import Interactions
@@ -54,7 +56,7 @@ class PlannedRow:
         arguments: of the model.
         inputs: the row under masks over the positions that can vary.
         shapes: shape of the values of every argument; all positions together.
-        budget: largest number of evaluations.
+        budget: largest number of evaluations; or the default, which may be exceeded where all masks take no longer.
         feature_names: for every argument the names of its positions, if there are any.
         groups: the players, where these are groups of positions.
     """
@@ -62,7 +64,7 @@ class PlannedRow:
     arguments: tuple[Any, ...]
     inputs: MaskedInputs
     shapes: list[tuple[int, ...]]
-    budget: int
+    budget: int | DefaultBudget
     feature_names: list[list[str]] | None
     groups: Groups | None = None
 
@@ -78,7 +80,12 @@ class PlannedRow:
         names = [str(name) for own in named for name in own]
         return names if len(names) == self.inputs.n_positions else None
 
-    def explained(self, game: MaskerGame, request: Request) -> list[Interactions]:
+    @property
+    def n_evaluations(self) -> int:
+        """The budget as a number."""
+        return self.budget.n_evaluations if isinstance(self.budget, DefaultBudget) else self.budget
+
+    def explained(self, game: MaskerGame, request: Request, progress: Progress | None = None) -> list[Interactions]:
         """Return the result for every chosen output of the row's game, among all positions."""
         if not game.n_players:
             return [self._constant(float(value), request) for value in np.atleast_1d(game.complete)]
@@ -92,6 +99,7 @@ class PlannedRow:
             random_state=request.seed,
             names=None if self.names is None else [self.names[position] for position in self.inputs.varying],
             max_terms=request.max_terms,
+            show_progress=progress or False,
         )
         return [self._among_all(result, request) for result in (found if isinstance(found, list) else [found])]
 
@@ -112,7 +120,11 @@ class PlannedRow:
 
 
 def planned_rows(
-    rows: Rows, row_maskers: Sequence[Any], feature_names: Any, groups: Any, budget_of: Callable[[int], int]
+    rows: Rows,
+    row_maskers: Sequence[Any],
+    feature_names: Any,
+    groups: Any,
+    budget_of: Callable[[int], int | DefaultBudget],
 ) -> list[PlannedRow]:
     """Return the rows with their masked inputs and budgets; what a masker cannot do is found here.
 
@@ -121,7 +133,7 @@ def planned_rows(
         row_maskers: the masker of each row.
         feature_names: as given to the explainer.
         groups: as given to the explainer.
-        budget_of: the number of evaluations for a number of players.
+        budget_of: the number of evaluations for a number of players; a default one is kept for texts.
 
     Raises:
         ArgumentError: if the masker or the groups do not fit the rows.
@@ -145,6 +157,8 @@ def planned_rows(
         if grouped is not None:
             inputs, shapes, names = GroupedInputs(inputs, grouped), [(len(grouped),)], [grouped.names]
         budget = budget_of(len(inputs.varying))
+        if isinstance(budget, DefaultBudget) and hides_texts(masker):
+            budget = budget.n_evaluations
         planned.append(PlannedRow(arguments, inputs, shapes, budget, names, grouped))
     return planned
 
@@ -190,7 +204,7 @@ def check_request(rows: Sequence[PlannedRow], request: Request) -> None:
     """
     most = max(row.inputs.n_positions for row in rows)  # rows of fewer positions have fewer orders
     resolve_index(request.index, request.order_among(most) if request.max_order is None else request.max_order, most)
-    for n_players, budget in {(len(row.inputs.varying), row.budget) for row in rows}:
+    for n_players, budget in {(len(row.inputs.varying), row.n_evaluations) for row in rows}:
         if n_players:
             check_plan(n_players, budget, request.index, request.order_among(n_players), request.approximator)
 

@@ -62,6 +62,11 @@ def without_answers(masker: Any) -> Any:
     return masker.masker if isinstance(masker, maskers.OutputComposite | maskers.FixedComposite) else masker
 
 
+def hides_texts(masker: Any) -> bool:
+    """Whether a masker, or a part of it, hides parts of texts."""
+    return any(isinstance(without_answers(part), maskers.Text) for part, _ in parts_of(masker, 1))
+
+
 def n_arguments(masker: Any) -> int | None:
     """Return how many arguments of the model a masker takes; ``None`` if it is not known."""
     if isinstance(masker, maskers.Composite):

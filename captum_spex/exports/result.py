@@ -90,6 +90,17 @@ def is_result(value: object) -> bool:
     return hasattr(value, "errors_of") and hasattr(value, "faithfulness")
 
 
+EXACT = "exact: every mask was evaluated"
+
+
+def is_exact(result: Result) -> bool:
+    """Whether every mask was evaluated, of the players that can vary."""
+    if result.faithfulness != 1.0:
+        return False
+    n_varied = 0 if result.n_evaluations == 1 else result.model.n_varied  # one mask suffices if no player can vary
+    return bool(n_varied < 64 and result.n_evaluations >= 2**n_varied)
+
+
 def smallest(result: Valued) -> float:
     """Return the size up to which values are rounding."""
     largest = np.abs(result.values).max(initial=0.0)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from captum_spex.exports.result import Result, clipped, heading, screened_out, sum_in_words
+from captum_spex.exports.result import EXACT, Result, clipped, heading, is_exact, screened_out, sum_in_words
 
 _ROWS, _BAR_WIDTH, _NAME_WIDTH = 10, 20, 44  # a result of order 2 fits a terminal of 30 lines and 90 columns
 
@@ -17,10 +17,12 @@ def tables(result: Result) -> str:
     counts = np.bincount(result.sets.orders, minlength=result.max_order + 1)
     terms = ", ".join(f"{counts[order]:,} of order {order}" for order in orders)
     left_out = f" ({result.n_left_out:,} smaller ones left out)" if result.n_left_out else ""
-    faithfulness = "unknown" if math.isnan(result.faithfulness) else f"R² {result.faithfulness:.4f}"
+    trust = "faithfulness unknown" if math.isnan(result.faithfulness) else f"faithfulness R² {result.faithfulness:.4f}"
+    if is_exact(result):
+        trust = EXACT
     lines = [
         f"{result.index} of {result.n_players:,} players: {terms}{left_out}",
-        f"baseline {result.baseline:.6g} | faithfulness {faithfulness} | {result.n_evaluations:,} evaluations",
+        f"baseline {result.baseline:.6g} | {trust} | {result.n_evaluations:,} evaluations",
         sum_in_words(result),
     ]
     if screened := screened_out(result.diagnostics):
@@ -32,9 +34,10 @@ def tables(result: Result) -> str:
 
 def summary(result: Result) -> str:
     """Return a result in one line."""
+    trust = EXACT if is_exact(result) else f"faithfulness {result.faithfulness:.4f}"
     return (
         f"<Interactions: {result.index} up to order {result.max_order} of {result.n_players} players, "
-        f"{len(result.sets)} terms, faithfulness {result.faithfulness:.4f}, {result.n_evaluations} evaluations>"
+        f"{len(result.sets)} terms, {trust}, {result.n_evaluations} evaluations>"
     )
 
 

@@ -439,7 +439,7 @@ def test_what_was_chosen_is_in_the_diagnostics():
     assert re.fullmatch(r"[01]\.\d\d x Gaussian process", process.diagnostics["proxy"])
     assert process.diagnostics["lower"] < process.faithfulness < 1.0
     assert "boosted trees" in explain(smooth_game, 20, 200, approximator=ESTIMATORS["trees"]).diagnostics["proxy"]
-    assert explain(smooth_game, 8, 256).diagnostics == {"method": "enumeration"}
+    assert explain(smooth_game, 8, 256).diagnostics == {"method": "exact: every mask was evaluated"}
 
 
 def test_more_players_than_bits():

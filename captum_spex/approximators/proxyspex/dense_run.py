@@ -43,7 +43,9 @@ class DenseRun:
     rounds: Rounds = field(init=False)
 
     def __post_init__(self) -> None:
-        self.rounds = Rounds(self.sizes, self.problem.target, lambda: self.estimator(self.evaluations()))
+        self.rounds = Rounds(
+            self.sizes, self.problem.target, lambda: self.estimator(self.evaluations(), self.problem.report)
+        )
 
     def ask(self) -> Masks | Again | None:
         """Return the next masks, or the masks to evaluate once more."""

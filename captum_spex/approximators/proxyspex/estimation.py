@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -74,8 +74,8 @@ class Estimator:
     device: torch.device
     seed: int
 
-    def __call__(self, evaluations: Evaluations) -> list[Estimate]:
-        """Estimate every output; outputs that go together share their kernel."""
+    def __call__(self, evaluations: Evaluations, report: Callable[[int, int], None] | None = None) -> list[Estimate]:
+        """Estimate every output; outputs that go together share their kernel. ``report`` hears how many are done."""
         n_masks, n_players = evaluations.masks.shape
         if n_masks == 2**n_players and not evaluations.noise.any():
             facts = {"proxy": "none, every mask was evaluated", "lower": 1.0}
@@ -83,6 +83,8 @@ class Estimator:
             return [Estimate(GameModel((part,)), 1.0, facts) for part in parts]
         found: dict[int, Estimate] = {}
         for columns in _groups(evaluations.values):
+            if report is not None:
+                report(len(found), evaluations.values.shape[1])
             found.update(zip(columns, self._group(evaluations.of_outputs(columns)), strict=True))
         return [found[column] for column in sorted(found)]
 

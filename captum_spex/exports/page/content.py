@@ -13,11 +13,13 @@ from captum_spex import checks
 from captum_spex.arrays import Floats, Ints, Rows, type_of
 from captum_spex.errors import ArgumentError
 from captum_spex.exports.result import (
+    EXACT,
     Result,
     as_text,
     clipped,
     counted,
     displayed,
+    is_exact,
     is_result,
     screened_out,
     sum_in_words,
@@ -106,9 +108,7 @@ def trust_of(result: Result) -> str:
     """Return in a word how far the numbers can be trusted."""
     if math.isnan(result.faithfulness):
         return "unknown"
-    n_varied = 0 if result.n_evaluations == 1 else result.model.n_varied  # one mask suffices if no player can vary
-    enumerated = n_varied < 64 and result.n_evaluations >= 2**n_varied
-    if result.faithfulness == 1.0 and (enumerated or _is_of_shapiq(result)):
+    if is_exact(result) or (result.faithfulness == 1.0 and _is_of_shapiq(result)):
         return "exact"
     return "good" if result.faithfulness >= LIMITS.good else "fair" if result.faithfulness >= LIMITS.fair else "poor"
 
@@ -138,7 +138,7 @@ def _faithfulness(result: Result, trust: str) -> str:
         estimate = "Estimated by shapiq, which does not report faithfulness."
         return "Exact according to shapiq." if trust == "exact" else estimate
     if trust == "exact":
-        return "Exact: every mask was evaluated."
+        return f"{EXACT.capitalize()}."
     if trust == "unknown":
         return "Faithfulness unknown: too few masks to hold any out. Allow more evaluations."
     advice = {"good": "good", "fair": "fair; more evaluations would improve it", "poor": "poor: allow more evaluations"}

@@ -25,10 +25,12 @@ class BatchedGame:
         device: the device of the model.
         tokens_per_batch: the most tokens, padding included, that the model receives at once. It is halved when memory
             runs out.
-        batch_argument, rounding: see `captum_spex.game.GameHooks`; a model that reads its padding is found so.
+        batch_argument, rounding, keeps_budget: see `captum_spex.game.GameHooks`; a model that reads its padding is
+            found so.
     """
 
     batch_argument: str | None = "tokens_per_batch"
+    keeps_budget = True
 
     def __init__(self, model: nn.Module, tokens_per_batch: int | None) -> None:
         self.device = device_of(model)

@@ -19,7 +19,7 @@ def test_every_mask_is_evaluated_once() -> None:
     assert game.n_rows == game.n_distinct == result.n_evaluations == 32
     expected = oracles.INDICES["SII"](table, 5, 2)
     assert_allclose([result[players] for players in expected], list(expected.values()), atol=1e-12)
-    assert (result.faithfulness, result.diagnostics) == (1.0, {"method": "enumeration"})
+    assert (result.faithfulness, result.diagnostics) == (1.0, {"method": "exact: every mask was evaluated"})
 
 
 def test_a_budget_that_does_not_hold_every_mask_is_refused() -> None:

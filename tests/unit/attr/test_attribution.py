@@ -221,6 +221,26 @@ def test_the_default_number_of_samples_is_used():
     assert sum(model.rows) - 2 == default_budget(12) == 512
 
 
+def test_without_a_number_all_samples_of_a_fast_model_are_used():
+    model = Recorded(network(13, 1))
+    x = tensor(2, 13)
+    found, (first, _) = ProxySpex(model).attribute(x, perturbations_per_eval=1024, return_interactions=True)
+    assert sum(model.rows) == 2 * (2**13 + 2)  # two are also evaluated alone
+    assert first.n_evaluations == 2**13
+    assert_close(found, ProxySpex(model).attribute(x, n_samples=2**13, perturbations_per_eval=1024))
+    counted = Recorded(network(10, 1))
+    attributions = ProxySpex(counted).attribute(x[:, :10])
+    assert sum(counted.rows) == 2 * 2**10
+    assert_close(attributions, ProxySpex(counted).attribute(x[:, :10], n_samples=2**10))
+
+
+def test_a_given_number_of_samples_is_never_exceeded():
+    model = Recorded(lambda x: x[:, 0] * x[:, 7])
+    method = ProxySpex(model)
+    method.attribute(torch.ones(1, 12), n_samples=method.default_n_samples(12))
+    assert sum(model.rows) == 512
+
+
 def test_spex_has_the_arguments_of_proxyspex():
     assert inspect.signature(Spex.attribute) == inspect.signature(ProxySpex.attribute)
     assert inspect.signature(Spex) == inspect.signature(ProxySpex)

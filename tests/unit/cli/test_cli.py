@@ -30,7 +30,7 @@ def test_the_example_works_with_nothing_but_a_text(run, work):
     assert re.fullmatch(r"Logit of 'positive': f\(all\) = \+\d\.\d{4}", lines[2])
     assert re.fullmatch(r"without the 6 words: f\(none\) = [+-]\d\.\d{4} \(ablation: mask\)", lines[3])
     assert lines[4] == "Model: embedded, a tiny classifier of review sentences"
-    assert lines[5] == "k-SII up to order 2: exact, from all 64 masks"
+    assert lines[5] == "k-SII up to order 2: exact: every mask was evaluated (64)"
     assert re.fullmatch(r"The terms add up to f\(all\) - f\(none\) = \d\.\d+", lines[6])
     pairs = lines[next(row for row, line in enumerate(lines) if line.startswith("Interactions of order 2")) :]
     assert pairs[2].startswith("never x fails  ")

@@ -73,7 +73,7 @@ def test_loading_is_silent_and_a_progress_bar_comes_when_asked_for(run, models):
     assert run(FIVE, "--model", models["classifier"]).err == ""
     assert run(FIVE, "--task", "similarity", "--target", "good").err == ""
     shown = run(FIVE, "--model", models["classifier"], "--progress").err
-    assert re.search(r"evaluations: 100%.* 32/32 \[\d\d:\d\d<\d\d:\d\d, .*eval/s\]", shown)
+    assert re.search(r"evaluating: 100%.* 32/32 \[\d\d:\d\d<\d\d:\d\d, .*eval/s\]", shown)
     assert "Loading" not in shown
 
 

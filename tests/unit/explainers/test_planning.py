@@ -72,6 +72,23 @@ def test_the_default_number_of_evaluations(n, expected):
     assert SpexExplainer(model, np.zeros((1, n))).default_max_evals(n) == algorithms.Spex.default_budget(n)
 
 
+@pytest.mark.parametrize("n", [11, 13])
+def test_without_a_number_all_masks_of_a_fast_model_are_evaluated(n):
+    explainer = ProxySpexExplainer(lambda x: np.stack([x.prod(axis=1), np.tanh(x.sum(axis=1))], 1), table(3, n, 1))
+    x = table(2, n)
+    found, expected = explainer(x, interactions=True), explainer(x, interactions=True, max_evals=2**n)
+    assert_allclose(found.values, expected.values, atol=1e-12)
+    results = explainer.interactions(x, outputs=[1])
+    assert [row[0].n_evaluations for row in results] == [2**n] * 2
+
+
+def test_a_given_number_of_masks_is_never_exceeded():
+    model = Counted(lambda x: x.sum(axis=1))
+    explainer = ProxySpexExplainer(model, np.zeros((1, 11)))
+    explainer(table(1, 11), max_evals=explainer.default_max_evals(11))
+    assert len(model.rows) - ASKED_ALONE == 512
+
+
 def test_names_of_features():
     x, background = table(2, 4), table(1, 4, 1)
     assert ProxySpexExplainer(polynomial, background)(x).feature_names == [f"Feature {i}" for i in range(4)]

@@ -194,7 +194,7 @@ def test_constant_games(value):
 
 def test_every_mask_is_evaluated_once_the_budget_holds_them():
     result = explain(smooth_game, 10, 1024)
-    assert result.diagnostics == {"method": "enumeration"}
+    assert result.diagnostics == {"method": "exact: every mask was evaluated"}
     assert explain(smooth_game, 10, 1023).diagnostics["degree"] >= 1
 
 
