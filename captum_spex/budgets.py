@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import ceil, comb, log2
 from typing import Any
@@ -106,14 +107,22 @@ class DefaultBudget:
             self.takes_all = store.choice(_CHOICE)
         return self.takes_all
 
-    def decide(self, problem: Problem, values: Floats, seconds: float | None, store: Store | None) -> bool:
+    def decide(
+        self,
+        problem: Problem,
+        values: Floats,
+        seconds: float | None,
+        repeats: Callable[[], bool],
+        store: Store | None = None,
+    ) -> bool:
         """Decide whether all masks are evaluated, after the first values, of which each took so many seconds.
 
-        Where nothing was evaluated, as a store had all values, the number is kept.
+        Where nothing was evaluated, as a store had all values, the number is kept; also where values do not repeat: an
+        estimate shows by its faithfulness what would be called exact.
         """
         if seconds is None:
             return False
-        self.takes_all = self._is_worth_it(problem, values, seconds)
+        self.takes_all = self._is_worth_it(problem, values, seconds) and repeats()
         if store is not None:
             self.takes_all = store.choose(_CHOICE, self.takes_all)
         return self.takes_all

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -327,12 +328,13 @@ class _Spine:
         """Evaluate the first masks that the run asks for, and enumerate instead of it if that takes no longer."""
         takes_all = default.remember(store)
         if takes_all is None or store is not None:  # a resumed run asks for the same batches as one that never stopped
-            masks = self.run.ask()
+            masks: Any = self.run.ask()  # of few players: an array
             if warms_up:
-                self.evaluator(masks[:2])  # type: ignore[index]  # of few players: an array
-            values = self.evaluator(masks)  # type: ignore[arg-type]
+                self.evaluator(masks[:2])
+            values = self.evaluator(masks)
             if takes_all is None:
-                takes_all = default.decide(self.problem, values, self.evaluator.seconds_per_evaluation, store)
+                repeats, seconds = partial(self.evaluator.repeats, masks, values), self.evaluator.seconds_per_evaluation
+                takes_all = default.decide(self.problem, values, seconds, repeats, store)
             if not takes_all:
                 self.run.tell(values)
         if takes_all:

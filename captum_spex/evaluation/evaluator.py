@@ -14,7 +14,7 @@ from captum_spex.arrays import Floats, Ints, Rows
 from captum_spex.errors import BudgetError, GameError
 from captum_spex.evaluation.executors import Answer, Backend, executor_of
 from captum_spex.evaluation.game_adapter import GameAdapter
-from captum_spex.evaluation.independence import Pair, check_alone
+from captum_spex.evaluation.independence import Pair, are_alike, check_alone
 from captum_spex.evaluation.progress import Progress, progress_of
 from captum_spex.evaluation.store import Store
 from captum_spex.game import Game
@@ -160,6 +160,17 @@ class Evaluator:
 
         self._evaluate(blocks, batches, keys, keep, self._replicates(batches, keys))
         return np.stack(values)
+
+    def repeats(self, masks: Masks, values: Floats) -> bool:
+        """Whether two masks that are evaluated once more, beside the budget, have their values again, up to rounding.
+
+        Args:
+            masks: evaluated masks, after the full and the empty one, whose values a game may keep.
+            values: their values ``(n_masks, n_outputs)``.
+        """
+        blocks, rows = DenseMasks(masks), np.arange(2, min(4, len(masks)))
+        answers = self._answered(blocks, self._executor.batches(blocks, rows))
+        return all(are_alike(again, values[some], values, self._game.rounding) for some, again in answers)
 
     def _replicates(self, batches: list[Rows], keys: Keys) -> Ints:
         """Count how often every mask is evaluated again, this time included; the store knows its values by that."""

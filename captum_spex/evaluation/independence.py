@@ -78,6 +78,17 @@ class _Shared:
         return np.asarray(order != np.arange(len(order)))
 
 
+def are_alike(again: Floats, before: Floats, values: Floats, rounding: float | None = None) -> bool:
+    """Whether values that were evaluated again are those of before, up to rounding; ``values``: all that are known."""
+    return bool(np.abs(again - before).max() <= _tolerance(values, rounding))
+
+
+def _tolerance(values: Floats, rounding: float | None) -> float:
+    rounding = _FLOAT32 if rounding is None else rounding
+    spread, size = np.ptp(values, axis=0).max(), np.abs(values).max()
+    return float(rounding**0.5 * spread + min(64 * rounding, _MOST_OF_SIZE) * size + 8 * rounding)
+
+
 def check_alone(
     argument: str, alone: Sequence[Answered], together: Sequence[Answered], rounding: float | None = None
 ) -> None:
@@ -98,12 +109,8 @@ def check_alone(
     rows, values = (np.concatenate(parts) for parts in zip(*together, strict=True))
     asked, wanted = (np.concatenate(parts) for parts in zip(*alone, strict=True))
     found = values[[int(np.flatnonzero(rows == row)[0]) for row in asked]]
-    rounding = _FLOAT32 if rounding is None else rounding
-    relative = rounding**0.5
-    spread, size = np.ptp(values, axis=0).max(), np.abs(values).max()
-    tolerance = relative * spread + min(64 * rounding, _MOST_OF_SIZE) * size + 8 * rounding
     differences = np.abs(found - wanted)
-    if differences.max() <= tolerance:
+    if differences.max() <= _tolerance(values, rounding):
         return
     place = np.unravel_index(int(differences.argmax()), differences.shape)
     raise ArgumentError(

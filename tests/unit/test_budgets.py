@@ -21,6 +21,7 @@ from captum_spex.evaluation.game_adapter import GameAdapter
 from captum_spex.evaluation.store import Store
 from captum_spex.indices import resolve_index
 
+ASKED_AGAIN = 2  # masks that are evaluated a second time, beside the budget, to see whether values repeat
 ORDERS = {"SII": 2, "SV": 1, "FSII": 3}
 
 
@@ -46,7 +47,7 @@ def problem(n, index="SII", order=2):
 
 def decided(n, seconds, *, n_games=1, order=2, n_outputs=1):
     values = np.random.default_rng(0).normal(size=(512, n_outputs))
-    return DefaultBudget(default_budget(n), n_games).decide(problem(n, order=order), values, seconds, None)
+    return DefaultBudget(default_budget(n), n_games).decide(problem(n, order=order), values, seconds, lambda: True)
 
 
 # --- which games ------------------------------------------------------------------------------------------------------
@@ -57,7 +58,7 @@ def decided(n, seconds, *, n_games=1, order=2, n_outputs=1):
 def test_all_masks_of_a_cheap_game_are_evaluated_once(n, index):
     game = Counting(smooth_game)
     found = explained(game, n, index=index, max_order=ORDERS[index])
-    assert (found.n_evaluations, game.n_rows, game.n_distinct) == (2**n, 2**n, 2**n)
+    assert (found.n_evaluations, game.n_rows, game.n_distinct) == (2**n, 2**n + ASKED_AGAIN, 2**n)
     enumerated = explained(smooth_game, n, index=index, max_order=ORDERS[index], budget=2**n)
     assert_same(found, enumerated)
     assert found.diagnostics == {"method": "exact: every mask was evaluated"}
@@ -140,6 +141,16 @@ def test_where_nothing_is_open():
     assert not default.is_open(problem(12), packed, None, None)
 
 
+@pytest.mark.parametrize("batch_size", [1, None])
+def test_a_random_game_is_not_called_exact(batch_size):
+    noise = np.random.default_rng(0)
+    found = explained(lambda masks: smooth_game(masks) + noise.normal(size=len(masks)), 10, batch_size=batch_size)
+    assert found.n_evaluations == 512
+    assert found.faithfulness < 0.9
+    rounded = explained(lambda masks: (1 + 1e-7 * noise.normal(size=len(masks))) * smooth_game(masks), 10)
+    assert rounded.n_evaluations == 1024
+
+
 def test_enumeration_needs_no_budget():
     assert explained(smooth_game, 17, approximator=Exact()).n_evaluations == 2**17
     with pytest.raises(BudgetError, match=r"at least 2\*\*27"):
@@ -179,8 +190,8 @@ def test_more_outputs_are_worth_a_longer_wait():
 
 
 def test_outputs_that_never_vary_cost_no_fit():
-    assert not DefaultBudget(512).decide(problem(13), np.ones((512, 3)), 1e-9, None)
-    assert DefaultBudget(512).decide(problem(12), np.ones((512, 3)), 1e-9, None)
+    assert not DefaultBudget(512).decide(problem(13), np.ones((512, 3)), 1e-9, lambda: True)
+    assert DefaultBudget(512).decide(problem(12), np.ones((512, 3)), 1e-9, lambda: True)
 
 
 def test_values_of_all_masks_must_fit_into_memory():
@@ -245,7 +256,7 @@ def test_evaluations_that_were_paid_for_are_kept(tmp_path):
     with pytest.raises(StoppedError):
         explained(stopped, 12, store=path)
     explained(resumed, 12, store=path)
-    assert stopped.n_rows + resumed.n_rows == 2**12
+    assert stopped.n_rows + resumed.n_rows == 2**12 + ASKED_AGAIN
     assert len({mask.tobytes() for mask in np.concatenate([stopped.masks, resumed.masks])}) == 2**12
 
 
