@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 import torch
 
 from captum_spex.approximators.base import Estimate
-from captum_spex.approximators.proxyspex.proxy import FittedProxy, Proxy, ProxyData, fewest_masks, guide_among
+from captum_spex.approximators.proxyspex.proxy import (
+    FittedProxy,
+    Proxy,
+    ProxyData,
+    SharingProxy,
+    fewest_masks,
+    guide_among,
+)
 from captum_spex.approximators.proxyspex.rounds import FEWEST_MASKS
 from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.approximators.proxyspex.stacking import Stack, stack
@@ -19,6 +27,9 @@ from captum_spex.errors import ArgumentError
 from captum_spex.masks import Masks, all_masks
 from captum_spex.model import GameModel, Part, Posterior, Residuals, Spectrum
 from captum_spex.statistics import Standardised
+
+_Worth = dict[tuple[int, int], float]
+"""Of proxies, by number and place: the logarithm by how much the squared error of an output grows without."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +76,17 @@ class _Output:
         return self.evaluations.noise[:, self.column] / self.scale / self.scale
 
 
+@dataclass(eq=False)
+class Shared:
+    """What outputs of one model share: the first estimate of several fills it, those that follow start from it.
+
+    Attributes:
+        proxies: those that are of use, with where they start; ``None``: nothing is known so far.
+    """
+
+    proxies: tuple[Proxy, ...] | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Estimator:
     """Estimates games from evaluations by the given proxies; the same seed gives the same result."""
@@ -73,19 +95,36 @@ class Estimator:
     interpolate: bool
     device: torch.device
     seed: int
+    shared: Shared | None = None
 
     def __call__(self, evaluations: Evaluations, report: Callable[[int, int], None] | None = None) -> list[Estimate]:
-        """Estimate every output; outputs that go together share their kernel. ``report`` hears how many are done."""
+        """Estimate every output; outputs that go together share their kernel, and all of them where they start.
+
+        Of many outputs, the first groups are fitted in full. They tell which surrogates are of use to the others.
+        ``report`` hears how many outputs are done.
+        """
         n_masks, n_players = evaluations.masks.shape
         if n_masks == 2**n_players and not evaluations.noise.any():
             facts = {"proxy": "none, every mask was evaluated", "lower": 1.0}
             parts = [Residuals(evaluations.masks, column) for column in evaluations.values.T]
             return [Estimate(GameModel((part,)), 1.0, facts) for part in parts]
-        found: dict[int, Estimate] = {}
-        for columns in _groups(evaluations.values):
+        varies = np.ptp(evaluations.values, axis=0) > 0
+        found = {column: self._unlearnt(evaluations, column) for column in np.flatnonzero(~varies).tolist()}
+        columns = np.flatnonzero(varies).tolist()
+        groups = _groups(evaluations.values, columns) if self.shared is None else [[column] for column in columns]
+        estimator, worths = self._started(), list[_Worth]()
+        learns = estimator is self and len(groups) >= SETTINGS.sharing_groups
+        if learns:
+            estimator, groups = self._sharing(evaluations, groups)
+        for number, columns in enumerate(groups):
+            if number == SETTINGS.pilots and learns:
+                estimator = estimator._restricted(worths)
             if report is not None:
-                report(len(found), evaluations.values.shape[1])
-            found.update(zip(columns, self._group(evaluations.of_outputs(columns)), strict=True))
+                report(len(found), len(varies))
+            estimates = estimator._group(evaluations.of_outputs(columns), worths if learns else None)
+            found.update(zip(columns, estimates, strict=True))
+        if learns and self.shared is not None:
+            self.shared.proxies = tuple(estimator._restricted(worths).proxies)
         return [found[column] for column in sorted(found)]
 
     def guide(self, evaluations: Evaluations) -> GameModel | None:
@@ -97,34 +136,94 @@ class Estimator:
         first = evaluations.of_outputs([int(varying[0])])
         return proxy.guide(first.standardised(np.random.default_rng(self.seed), self.device)[0])
 
-    def surrogates(self, data: ProxyData) -> list[FittedProxy]:
+    def surrogates(self, data: ProxyData) -> list[list[FittedProxy]]:
         """Fit every proxy; each may look at what those before it made of the data."""
-        found: list[FittedProxy] = []
+        found: list[list[FittedProxy]] = []
         for proxy in self.proxies:
-            if len(data.masks) < fewest_masks(proxy):
-                continue
-            fitted = proxy.surrogates(data, tuple(found))
-            for one in fitted:
+            enough = len(data.masks) >= fewest_masks(proxy)
+            found.append(proxy.surrogates(data, tuple(chain(*found))) if enough else [])
+            for one in found[-1]:
                 if not one.left_out.shape == one.reused.shape == data.values.shape:
                     got = f"{one.left_out.shape} and {one.reused.shape} from {one.name!r}"
                     expected = f"predictions of shape {data.values.shape}, as the values have"
                     raise ArgumentError("proxy", got, expected)
-            found += fitted
         return found
 
-    def _group(self, evaluations: Evaluations) -> list[Estimate]:
+    def _started(self) -> Estimator:
+        """Return what starts from outputs that were estimated before, if any were."""
+        known = None if self.shared is None else self.shared.proxies
+        return self if known is None else replace(self, proxies=known)
+
+    def _sharing(self, evaluations: Evaluations, groups: list[list[int]]) -> tuple[Estimator, list[list[int]]]:
+        """Return what starts where the groups together lead; the groups are joined where that is as good."""
+        firsts = [group[0] for group in groups[: SETTINGS.sharing_outputs]]
+        data, _ = evaluations.of_outputs(firsts).standardised(np.random.default_rng(self.seed), self.device)
+        proxies: list[Proxy] = []
+        together = False
+        for proxy in self.proxies:
+            if isinstance(proxy, SharingProxy):
+                begun, together = proxy.among_outputs(data)
+                proxies.append(begun)
+            else:
+                proxies.append(proxy)
+        if together:
+            pilots, others = groups[: SETTINGS.pilots], groups[SETTINGS.pilots :]
+            groups = [*pilots, sorted(chain(*others))]
+        return replace(self, proxies=tuple(proxies)), groups
+
+    def _restricted(self, worths: list[_Worth]) -> Estimator:
+        """Return an estimator without what is worth little to the outputs so far, in the mean."""
+
+        def is_useful(number: int, place: int) -> bool:
+            return float(np.mean([worth.get((number, place), 0.0) for worth in worths])) > SETTINGS.worth_sharing
+
+        proxies: list[Proxy] = []
+        for number, proxy in enumerate(self.proxies):
+            if isinstance(proxy, SharingProxy):
+                n_places = 1 + max((place for worth in worths for of, place in worth if of == number), default=0)
+                proxies.append(proxy.restricted([is_useful(number, place) for place in range(n_places)]))
+            elif is_useful(number, 0):
+                proxies.append(proxy)
+        return replace(self, proxies=tuple(proxies) or self.proxies)
+
+    def _worth(self, found: list[list[FittedProxy]], output: _Output, chosen: Stack) -> _Worth:
+        """Return by how much the squared error grows without a proxy, or a place of one that shares."""
+
+        def error(left_out: Floats) -> float:
+            return max(float(((output.standardised - left_out) ** 2).mean()), SETTINGS.min_error)
+
+        worth: _Worth = {}
+        for number, (proxy, own) in enumerate(zip(self.proxies, found, strict=True)):
+            others = list(chain(*found[:number], *found[number + 1 :]))
+            shares = isinstance(proxy, SharingProxy)
+            for place in range(1, len(own)) if shares else range(bool(own)):
+                rest = [*others, *own[:place], *own[place + 1 :]] if shares else others
+                if rest:
+                    without = stack(rest, output.standardised, output.column, output.evaluations.masks)
+                    worth[number, place] = float(np.log(error(without.left_out) / error(chosen.left_out)))
+                else:
+                    worth[number, place] = float("inf")
+        return worth
+
+    def _group(self, evaluations: Evaluations, worths: list[_Worth] | None) -> list[Estimate]:
+        """Estimate outputs that go together, and note what each proxy is worth to them."""
         columns = range(evaluations.values.shape[1])
-        if (np.ptp(evaluations.values, axis=0) == 0).any():
-            return [self._unlearnt(evaluations, column) for column in columns]
         data, standard = evaluations.standardised(np.random.default_rng(self.seed), self.device)
-        surrogates = self.surrogates(data)
+        found = self.surrogates(data)
+        surrogates = list(chain(*found))
         if not surrogates:
             return [self._unlearnt(evaluations, column) for column in columns]
         units = zip(columns, data.values.T, standard.center.tolist(), standard.scale.tolist(), strict=True)
-        return [self._stacked(_Output(evaluations, *unit), surrogates) for unit in units]
+        estimates = []
+        for unit in units:
+            output = _Output(evaluations, *unit)
+            chosen = stack(surrogates, output.standardised, output.column, evaluations.masks)
+            if worths is not None:
+                worths.append(self._worth(found, output, chosen))
+            estimates.append(self._stacked(output, surrogates, chosen))
+        return estimates
 
-    def _stacked(self, output: _Output, surrogates: Sequence[FittedProxy]) -> Estimate:
-        chosen = stack(surrogates, output.standardised, output.column, output.evaluations.masks)
+    def _stacked(self, output: _Output, surrogates: Sequence[FittedProxy], chosen: Stack) -> Estimate:
         model = _sum_of(output, surrogates, chosen)
         quality = stacked_quality(
             output.standardised,
@@ -159,15 +258,15 @@ class Estimator:
         return Estimate(GameModel(parts, is_constant=is_known), faithfulness, facts)
 
 
-def _groups(values: Floats) -> list[list[int]]:
+def _groups(values: Floats, columns: list[int]) -> list[list[int]]:
     """Gather the outputs that are correlated with the first of their group: they share players that matter."""
-    standardised = Standardised.of(values).values  # 0, so correlated with none, where an output is constant
-    remaining, groups = list(range(values.shape[1])), []
+    standardised = Standardised.of(values).values
+    remaining, groups = columns, []
     while remaining:
         first, *others = remaining
         correlations = np.abs(standardised[:, others].T @ standardised[:, first]) / len(values)
-        alike = [column for column, size in zip(others, correlations, strict=True) if size >= SETTINGS.alike]
-        groups.append([first, *alike])
+        alike = {column for column, size in zip(others, correlations, strict=True) if size >= SETTINGS.alike}
+        groups.append([first, *(column for column in others if column in alike)])
         remaining = [column for column in others if column not in alike]
     return groups
 

@@ -105,6 +105,17 @@ class GuidingProxy(Proxy, Protocol):
         """Return a quick fit of the first output, with the posterior by which masks are chosen."""
 
 
+@runtime_checkable
+class SharingProxy(Proxy, Protocol):
+    """A proxy that learns from many outputs of one model what each can start from."""
+
+    def among_outputs(self, data: ProxyData) -> tuple[Proxy, bool]:
+        """Return the proxy that starts where some outputs together lead, and whether all may share one fit."""
+
+    def restricted(self, useful: Sequence[bool]) -> Proxy:
+        """Return the proxy without what few of the first outputs used; ``useful``: by place of a surrogate."""
+
+
 def guide_among(proxies: Sequence[Proxy]) -> GuidingProxy | None:
     """Return the first proxy that can choose masks, or ``None``."""
     return next((proxy for proxy in proxies if isinstance(proxy, GuidingProxy)), None)

@@ -13,7 +13,7 @@ from captum_spex.approximators.base import Estimate, Problem, Run
 from captum_spex.approximators.proxyspex.averaged_process import AveragedProcess
 from captum_spex.approximators.proxyspex.boosted_trees import BoostedTrees
 from captum_spex.approximators.proxyspex.dense_run import DenseRun
-from captum_spex.approximators.proxyspex.estimation import Estimator
+from captum_spex.approximators.proxyspex.estimation import Estimator, Shared
 from captum_spex.approximators.proxyspex.gaussian_process.gaussian_process import GaussianProcess
 from captum_spex.approximators.proxyspex.many_players.blocked_table import BlockedTable
 from captum_spex.approximators.proxyspex.many_players.packed_run import PackedRun
@@ -59,6 +59,8 @@ class ProxySpex:
             values always sum to ``f(all) - f(none)`` and it becomes exact as the budget approaches ``2**n_players``.
         device: where the Gaussian process is fitted, as torch names it; default: the CPU.
         limits: bounds of memory and time at which it computes in another way.
+        shared: what runs on games of one model share, such as the rows of a table: the first run on a game of four
+            outputs or more fills it, those that follow start from it. Default: a run shares nothing with others.
 
     Example:
         >>> import captum_spex
@@ -78,6 +80,7 @@ class ProxySpex:
     interpolate: bool = True
     device: str | torch.device | None = None
     limits: FitLimits = field(default=FitLimits(), repr=False)
+    shared: Shared | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         checks.choice("design", self.design, get_args(DesignName))
@@ -160,7 +163,7 @@ class ProxySpex:
 
     def estimator(self, seed: int) -> Estimator:
         """Return what estimates games from evaluations."""
-        return Estimator(self._proxies, self.interpolate, _checked_device(self.device), seed)
+        return Estimator(self._proxies, self.interpolate, _checked_device(self.device), seed, self.shared)
 
     def _sizes(self, problem: Problem, budget: int) -> list[int]:
         """Return how many distinct masks there are after every round."""

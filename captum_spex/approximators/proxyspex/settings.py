@@ -30,6 +30,14 @@ class Settings:
     min_variance: float = 1e-12  # of a value: what rounding leaves of none
     # Estimation and stacking.
     alike: float = 0.7  # correlation from which outputs share a kernel
+    # Estimation of many outputs.
+    sharing_groups: int = 4  # of outputs that are not alike, from which they start from what they share
+    sharing_outputs: int = 16  # from which that is learnt: more taught nothing new
+    pilots: int = 3  # groups that say whether to share the kernel too, and which surrogates are of use
+    worth_sharing: float = 0.1  # mean logarithm by which their squared errors grow without one that the others get
+    worth_a_kernel: float = 0.05  # share by which the squared error must fall for a kernel of one's own
+    own_steps: int = 10  # of a kernel of one's own: as good as 20 from the usual start
+    own_masks: int = 256  # on which such a kernel is retuned beside terms
     spread_masks: int = 2048  # on which the variance of a model is taken: known within 3 %
     unseen_masks: int = 256  # on which a process says how well it predicts masks that it has not seen
     # Faithfulness: chosen on half of the runs of `python -m benchmarks.faithfulness`, checked on the others.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from captum_spex.approximators.proxyspex.gaussian_process.conditioning import (
 from captum_spex.approximators.proxyspex.gaussian_process.hyperparameters import Hyperparameters, maximise_evidence
 from captum_spex.approximators.proxyspex.gaussian_process.link_learning import LearnedLink
 from captum_spex.approximators.proxyspex.gaussian_process.sparse_terms import find_terms
+from captum_spex.approximators.proxyspex.gaussian_process.start import Start
 from captum_spex.approximators.proxyspex.proxy import Expected, FittedProxy, ProxyData
 from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.arrays import Floats, Rows
@@ -45,6 +46,7 @@ class GaussianProcess:
         links: whether a link is learnt.
         most_exact: masks up to which the process is conditioned exactly; beyond, on ``n_inducing`` inducing masks.
         n_inducing: number of inducing masks.
+        start: where the steps begin; ``None``: at the usual place.
     """
 
     n_steps: int = 20
@@ -54,6 +56,7 @@ class GaussianProcess:
     links: bool = True
     most_exact: int = 10_000
     n_inducing: int = 4_096
+    start: Start | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name in ("n_steps", "max_rows", "most_exact", "n_inducing"):
@@ -68,6 +71,21 @@ class GaussianProcess:
         linked = learner.linked() if self.links else None
         plain = learner.plain()
         return [plain] if linked is None else [plain, linked]
+
+    def among_outputs(self, data: ProxyData) -> tuple[GaussianProcess, bool]:
+        """See `SharingProxy`."""
+        learner = Learner(self, data)
+        together = learner.is_better_together()
+        return replace(self, start=learner.start(0 if together else self.own_steps)), together
+
+    @property
+    def own_steps(self) -> int:
+        """How many steps an output takes from where many together led."""
+        return min(SETTINGS.own_steps, self.n_steps)
+
+    def restricted(self, useful: Sequence[bool]) -> GaussianProcess:
+        """See `SharingProxy`; the plain process is kept, as error bars are its own."""
+        return replace(self, links=self.links and any(useful[1:]))
 
     def guide(self, data: ProxyData) -> GameModel:
         """Return the process fitted to the values of the first output, without terms.
@@ -117,14 +135,17 @@ class Learner:
         rows = order[: self.settings.max_rows]
         hyper, terms = self._learned(rows, values), None
         if self.settings.terms:
-            retune = (lambda h, t: self._retuned(h, t, rows)) if len(masks) >= SETTINGS.retuning_masks else None
+            few = rows if self.settings.start is None else rows[: SETTINGS.own_masks]
+            retune = (lambda h, t: self._retuned(h, t, few)) if len(masks) >= SETTINGS.retuning_masks else None
             hyper, terms = find_terms(hyper, masks[order], values[order], retune=retune, like=self._solver.like)
         fitted = self._conditioned(hyper, terms, values, SETTINGS.unseen_masks)
         left_out = fitted.left_out.copy()
         for held_out, learnt_on in self._halves(order):
             # Learnt afresh without the terms, the kernel would have to tell what they tell: it is only retuned.
-            there = self._retuned(hyper, terms, learnt_on) if terms else self._learned(learnt_on, values)
+            there = self._retuned(hyper, terms, learnt_on) if terms else self._alone._learned(learnt_on, values)
             left_out[held_out] = self._conditioned(there, terms, values).left_out[held_out]
+        if self._misled(fitted.left_out, left_out):
+            return self._alone.plain()
         parts = [expansion(fitted, column) for column in range(values.shape[1])]
         name = "Gaussian process" + (f" with {len(terms.sets)} terms" if terms else "")
         bars, expected = posterior(fitted, masks, self.data.noise), Expected(fitted.variances, fitted.unseen)
@@ -145,11 +166,46 @@ class Learner:
         for held_out, learnt_on in self._halves(order):
             if _fewest_distinct(values[learnt_on]) < SETTINGS.link_values // 2:
                 continue
-            hyper_there, learned_there = self._learned_links(learnt_on)
+            hyper_there, learned_there = self._alone._learned_links(learnt_on)
             other = self._conditioned(hyper_there, None, _applied(learned_there, values))
             left_out[held_out] = _applied(_links(learned_there, other), other.left_out)[held_out]
+        if self._misled(reused, left_out):
+            return self._alone.linked()
         parts = [(LinkedExpansion(*expansion(fitted, column), link),) for column, link in enumerate(links)]
         return FittedProxy("Gaussian process behind a link", parts, left_out, reused)
+
+    def start(self, n_steps: int) -> Start:
+        """Return where the outputs together lead, from where each takes some steps."""
+        rows, values = self._shuffled()[: self.settings.max_rows], self.data.values
+        has_curves = self.settings.links and _fewest_distinct(values) >= SETTINGS.link_values
+        return Start(self._learned(rows, values), self._learned_links(rows)[0] if has_curves else None, n_steps)
+
+    def is_better_together(self) -> bool:
+        """Whether the outputs are predicted about as well by one kernel for all as each by a kernel of its own."""
+        values, logs = self.data.values, []
+        for held_out, learnt_on in self._halves(self._shuffled()):
+            hyper = self._learned(learnt_on, values)
+            together = self._conditioned(hyper, None, values).left_out
+            for column in range(min(SETTINGS.pilots, values.shape[1])):
+                own = values[:, [column]]
+                settings = replace(
+                    self.settings, start=Start(hyper, None, min(SETTINGS.own_steps, self.settings.n_steps))
+                )
+                alone = replace(self, settings=settings)._learned(learnt_on, own)
+                errors = [self._conditioned(alone, None, own).left_out[held_out, 0], together[held_out, column]]
+                mine, shared = (float(((one - own[held_out, 0]) ** 2).mean()) for one in errors)
+                logs.append(np.log(max(shared, SETTINGS.min_error) / max(mine, SETTINGS.min_error)))
+        return bool(logs) and float(np.mean(logs)) < SETTINGS.worth_a_kernel
+
+    def _misled(self, reused: Floats, left_out: Floats) -> bool:
+        """Whether a start elsewhere led to a kernel that predicts worse than one that half of the masks taught."""
+        errors = [((predicted - self.data.values) ** 2).sum() for predicted in (reused, left_out)]
+        return self.settings.start is not None and bool(errors[0] > errors[1])
+
+    @property
+    def _alone(self) -> Learner:
+        """The same without what other outputs taught: they were told of the masks that are left out here."""
+        return replace(self, settings=replace(self.settings, start=None))
 
     def _shuffled(self) -> Rows:
         return self.data.rng.permutation(len(self.data.masks))
@@ -162,10 +218,12 @@ class Learner:
         first, second = self.data.folds(2)
         return [(first, rng.permutation(second)[:most]), (second, rng.permutation(first)[:most])]
 
-    def _learned(self, rows: Rows, targets: Floats) -> Hyperparameters:
+    def _learned(self, rows: Rows, targets: Floats, *, linked: bool = False) -> Hyperparameters:
         signs, chosen = self._tensors(rows, targets)
         start = Hyperparameters.initial(signs, chosen)
         n_steps, learning_rate = self.settings.n_steps, self.settings.learning_rate
+        if self.settings.start is not None:
+            start, n_steps = self.settings.start.of(start, linked=linked), self.settings.start.n_steps
         return maximise_evidence(start, signs, chosen, n_steps=n_steps, learning_rate=learning_rate)
 
     def _retuned(self, hyper: Hyperparameters, terms: TermPrior | None, rows: Rows) -> Hyperparameters:
@@ -185,7 +243,7 @@ class Learner:
         data = self.data
         initial = [LearnedLink.initial(column) for column in data.values[rows].T]
         latents = _applied(initial, data.values)
-        process = Process(self._learned(rows, latents), None)
+        process = Process(self._learned(rows, latents, linked=True), None)
         predicted = self._solver(process, data.masks[rows], latents[rows], data.noise[rows]).left_out
         learned = [
             link.relearned(column, scores)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,10 @@ from numpy.testing import assert_allclose
 from proxy_games import GAUSSIAN, error_of, r_squared_elsewhere
 
 import captum_spex
-from captum_spex.approximators import Exact, ProxySpex
+from captum_spex.approximators import BoostedTrees, Exact, FittedProxy, ProxyData, ProxySpex
+from captum_spex.approximators.proxyspex import Shared
 from captum_spex.approximators.proxyspex.gaussian_process.gaussian_process import GaussianProcess
+from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.interactions import Interactions
 from captum_spex.masks import all_masks
 from captum_spex.model import LinkedExpansion, Residuals, Spectrum
@@ -162,3 +165,88 @@ def test_the_spectrum_of_a_recovered_game_predicts_it() -> None:
     found = result.model.spectrum(2**10)
     assert isinstance(found, Spectrum)
     assert_allclose(found(all_masks(10)), result.model(all_masks(10)), atol=0.02 * game(all_masks(10)).std())
+
+
+class Recording:
+    """Boosted trees that note the outputs of every fit."""
+
+    def __init__(self) -> None:
+        self.shapes: list[int] = []
+
+    def surrogates(self, data: ProxyData, rivals: Sequence[FittedProxy]) -> list[FittedProxy]:
+        self.shapes.append(data.values.shape[1])
+        return BoostedTrees(n_trees=20).surrogates(data, ())
+
+
+def many_outputs(n: int, count: int, seed: int = 0) -> Game:
+    """A network with outputs that are little alike."""
+    rng = np.random.default_rng(seed)
+    inner, outer = rng.normal(size=(n, 16)), rng.normal(size=(16, count))
+    return lambda masks: np.tanh(masks @ inner) @ outer
+
+
+def test_constant_outputs_cost_nothing() -> None:
+    rival = Recording()
+    game = many_outputs(8, 3)
+    results = captum_spex.explain(
+        lambda masks: np.concatenate([game(masks), np.full((len(masks), 5), 2.0)], axis=1),
+        8,
+        budget=60,
+        approximator=ProxySpex(proxy=(GaussianProcess(), rival)),
+        random_state=0,
+    )
+    assert sum(rival.shapes) == 3
+    assert [one.diagnostics["proxy"] for one in results[3:]] == ["constant values"] * 5
+    assert all(one.baseline == 2.0 and not one.values.any() for one in results[3:])
+
+
+@pytest.mark.sampled
+@pytest.mark.parametrize("budget", [60, 300])
+def test_many_outputs_are_explained_as_well_as_each_alone(budget: int) -> None:
+    n, game = 10, many_outputs(10, 8)
+    truth = captum_spex.explain(game, n, budget=2**n)
+    errors = np.zeros((2, 8))
+    for seed in range(2):
+        together = captum_spex.explain(game, n, budget=budget, approximator=GAUSSIAN, random_state=seed)
+        for column in range(8):
+            alone = captum_spex.explain(
+                lambda masks, column=column: game(masks)[:, column],
+                n,
+                budget=budget,
+                approximator=GAUSSIAN,
+                random_state=seed,
+            )
+            errors[:, column] += [error_of(one, truth[column], 1) for one in (together[column], alone)]
+    assert errors[0].mean() <= 1.05 * errors[1].mean()
+
+
+def test_what_is_of_no_use_to_the_first_outputs_is_not_fitted_to_the_others() -> None:
+    rival = Recording()  # of a sum, which trees cannot tell
+    slopes = np.random.default_rng(0).normal(size=(12, 9))
+    chosen = ProxySpex(proxy=(GaussianProcess(), rival), shared=Shared())
+    found = captum_spex.explain(lambda masks: masks @ slopes, 12, budget=100, approximator=chosen, random_state=0)
+    assert rival.shapes == [1] * SETTINGS.pilots
+    assert len(found) == 9
+    assert chosen.shared is not None
+    assert [type(proxy) for proxy in chosen.shared.proxies or ()] == [GaussianProcess]
+
+
+def test_later_runs_start_from_what_the_first_outputs_taught() -> None:
+    game, shared = many_outputs(12, 9), Shared()
+    chosen = ProxySpex(proxy="gaussian-process", shared=shared)
+    settings: dict[str, Any] = {"budget": 200, "approximator": chosen}
+    captum_spex.explain(lambda masks: game(masks)[:, :3], 12, random_state=0, **settings)
+    assert shared.proxies is None  # three are too few to teach anything
+    captum_spex.explain(lambda masks: game(masks)[:, :8], 12, random_state=0, **settings)
+    (first,) = shared.proxies or ()
+    assert isinstance(first, GaussianProcess)
+    assert first.start is not None
+    assert first == GaussianProcess(links=first.links)  # the same description
+    after = captum_spex.explain(lambda masks: game(masks)[:, 8], 12, random_state=0, **settings)
+    assert shared.proxies == (first,)
+    assert after.faithfulness > 0.9
+
+
+def test_too_few_masks_teach_nothing_to_any_of_many_outputs() -> None:
+    found = captum_spex.explain(many_outputs(12, 9), 12, budget=10, random_state=0)
+    assert {one.diagnostics["proxy"] for one in found} == {"too few masks to learn from"}
