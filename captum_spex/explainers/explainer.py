@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pickle
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -19,19 +18,21 @@ from captum_spex.arrays import Floats, Ints, scalar, type_of
 from captum_spex.budgets import DefaultBudget, default_budget
 from captum_spex.compat.shap import Explainer, generating, links, maskers, models
 from captum_spex.errors import ArgumentError, in_words
-from captum_spex.evaluation.progress import PartOfLine, ProgressLine
-from captum_spex.evaluation.torch_models import buffers_kept, check_mode
+from captum_spex.evaluation.progress import ProgressLine
+from captum_spex.evaluation.torch_models import check_mode
 from captum_spex.explainers.background import Sampling
 from captum_spex.explainers.explanations import ExplainedRow, check_pairs, explanations, wanted_arrays
 from captum_spex.explainers.links import checked_link
+from captum_spex.explainers.many_rows import Rows, checked_jobs, planned_tasks
 from captum_spex.explainers.masker_game import MaskerGame
 from captum_spex.explainers.older_interface import missing, refuse
 from captum_spex.explainers.planning import PlannedRow, Request, check_request, planned_rows
 from captum_spex.explainers.rows import rows_of
+from captum_spex.explainers.rows_together import PlannedRows
 from captum_spex.explainers.shap_maskers import as_masker, check_together, shown
 from captum_spex.explainers.shap_models import FunctionModel, Once, generates, with_tensors
 from captum_spex.exports.many_rows import Outputs
-from captum_spex.interactions import MAX_TERMS
+from captum_spex.interactions import MAX_TERMS, Interactions
 
 _SHAPS_WORDS = {"budget": "max_evals", "random_state": "seed"}
 _BY_DEFAULT = ".save"
@@ -131,6 +132,7 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
         outputs: Any = None,
         silent: bool = False,
         interactions: bool | int = False,
+        n_jobs: int | None = None,
         **others: Any,
     ) -> Any:
         """Explain rows.
@@ -152,6 +154,8 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
                 all.
             silent: whether not to show a progress line, which appears after two seconds.
             interactions: return pairs instead of values: ``True`` or 2.
+            n_jobs: number of processes that explain rows, -1 for one on each processor. The result does not depend on
+                it. Default: this process.
             others: none; those of SHAP's older interface are refused with what stands in their place.
 
         Returns:
@@ -162,8 +166,11 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
             different lengths make arrays of objects.
 
         Raises:
-            ArgumentError: an argument that cannot be used (a ``ValueError``), before the model is called.
-            GameError: if the model returns the wrong number of rows, or the link of its outputs is not finite.
+            ArgumentError: an argument that cannot be used (a ``ValueError``), before the model is called; a model that
+                cannot be sent to processes.
+            GameError: if the model returns the wrong number of rows, or the link of its outputs is not finite. Where
+                rows were explained before a failure, or an interruption, the error's ``finished`` is what this method
+                returns for them, and ``finished_rows`` lists their numbers.
         """
         refuse(others, MaskingExplainer.__call__)
         started = time.time()
@@ -175,8 +182,9 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
         n_pairs = max(row.inputs.n_positions for row in planned) ** 2
         index, max_order = ("SII", None) if has_pairs else ("SV", 1)
         request = self._request(index, max_order, max(MAX_TERMS, n_pairs), outputs=outputs, batch_size=batch_size)
-        explained = [row.reduced(wanted) for row in self._explained(planned, request, silent)]
-        return explanations(explained, time.time() - started, args)
+        return self._explained(
+            planned, request, silent, n_jobs, wanted, lambda rows: explanations(rows, time.time() - started, args)
+        )
 
     def shap_values(self, *args: Any, **settings: Any) -> Any:
         """Return the values alone, as SHAP's older interface does: ``explainer(...).values``."""
@@ -192,6 +200,7 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
         outputs: Any = None,
         silent: bool = False,
         max_terms: int = MAX_TERMS,
+        n_jobs: int | None = None,
         **others: Any,
     ) -> list[Any]:
         """Return the interactions of every row.
@@ -205,6 +214,7 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
             outputs: see `__call__`.
             silent: see `__call__`.
             max_terms: how many terms of order 2 and more to keep, the largest first.
+            n_jobs: see `__call__`.
             others: see `__call__`.
 
         Returns:
@@ -218,8 +228,11 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
         planned = self._planned(args, max_evals)
         n_terms = checks.integer("max_terms", max_terms)
         request = self._request(index, scalar(max_order), n_terms, outputs=outputs, batch_size=batch_size)
-        explained = self._explained(planned, request, silent)
-        return [row.results[0] if row.outputs is None else Outputs(row.results) for row in explained]
+
+        def answer(rows: Sequence[ExplainedRow]) -> list[Any]:
+            return [row.results[0] if row.outputs is None else Outputs(row.results) for row in rows]
+
+        return self._explained(planned, request, silent, n_jobs, None, answer)
 
     def save(self, out_file: Any, model_saver: Any = ".save", masker_saver: Any = ".save") -> None:
         """Write the explainer, with all its arguments, to a stream.
@@ -310,20 +323,26 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
             batch_size=None if is_auto else checks.integer("batch_size", batch_size),
         )
 
-    def _explained(self, planned: Sequence[PlannedRow], request: Request, silent: bool) -> Iterator[ExplainedRow]:
+    def _explained(
+        self,
+        planned: Sequence[PlannedRow],
+        request: Request,
+        silent: bool,
+        n_jobs: Any,
+        wanted: Sequence[str] | None,
+        answer: Callable[[list[ExplainedRow]], Any],
+    ) -> Any:
+        n_jobs = checked_jobs(n_jobs)
         with in_words(_SHAPS_WORDS):
             check_request(planned, request)
-            backgrounds: dict[str, Floats] = {}
-            asks_alone = True  # once for all rows
             title, delay = f"{type(self).__name__} explainer", self.limits.progress_delay
             line = None if silent else ProgressLine(title, "row", delay=delay)
-            for row in planned if line is None else line.each(planned):
-                with buffers_kept(self.model) if self.allow_training else nullcontext():
-                    game = self._game(row, request, backgrounds, asks_alone)
-                    asks_alone &= game.n_players < 2
-                    yield self._explained_row(row, game, request, line)
+            explain = PlannedRows(self, planned, request, wanted, line)
+            return Rows(explain, n_jobs, line).explained(*planned_tasks(planned, request), answer)
 
-    def _game(self, row: PlannedRow, request: Request, backgrounds: dict[str, Floats], asks_alone: bool) -> MaskerGame:
+    def game_of(
+        self, row: PlannedRow, request: Request, backgrounds: dict[str, Floats], asks_alone: bool
+    ) -> MaskerGame:
         """Return the game of a row; what the model returns for a background is kept for the rows that share it."""
         kind = row.inputs.background_kind
         game = MaskerGame(
@@ -340,11 +359,10 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
             backgrounds[kind] = game.background
         return game
 
-    def _explained_row(
-        self, row: PlannedRow, game: MaskerGame, request: Request, line: ProgressLine | None
-    ) -> ExplainedRow:
+    def explained_row(self, row: PlannedRow, game: MaskerGame, results: list[Interactions]) -> ExplainedRow:
+        """Return the explanation of a row of which the results are known."""
         return ExplainedRow(
-            results=row.explained(game, request, None if line is None else PartOfLine(line)),
+            results=results,
             base_values=game.without,
             outputs=game.numbers,
             output_names=self._names_of(game.numbers, row),

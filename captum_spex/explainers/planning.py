@@ -20,6 +20,7 @@ from captum_spex.explainers.groups import GroupedInputs, Groups, groups_of
 from captum_spex.explainers.masked_inputs import MaskedInputs, mask_shapes, masked_inputs
 from captum_spex.explainers.masked_tables import Table
 from captum_spex.explainers.masker_game import MaskerGame
+from captum_spex.explainers.row_games import KeptGame, RowsGame
 from captum_spex.explainers.rows import Rows, as_rows
 from captum_spex.explainers.shap_maskers import hides_texts, parts_of
 from captum_spex.explaining import check_plan, explain
@@ -86,9 +87,15 @@ class PlannedRow:
         return self.budget.n_evaluations if isinstance(self.budget, DefaultBudget) else self.budget
 
     def explained(self, game: MaskerGame, request: Request, progress: Progress | None = None) -> list[Interactions]:
-        """Return the result for every chosen output of the row's game, among all positions."""
+        """Return the result for every chosen output of the row's game; among all positions if none can vary."""
         if not game.n_players:
             return [self._constant(float(value), request) for value in np.atleast_1d(game.complete)]
+        return self.asked(game, request, progress)
+
+    def asked(
+        self, game: MaskerGame | KeptGame | RowsGame, request: Request, progress: Progress | None
+    ) -> list[Interactions]:
+        """Explain a game among the varying positions, and return the result for each of its outputs."""
         found = explain(
             game,
             game.n_players,
@@ -101,9 +108,9 @@ class PlannedRow:
             max_terms=request.max_terms,
             show_progress=progress or False,
         )
-        return [self._among_all(result, request) for result in (found if isinstance(found, list) else [found])]
+        return found if isinstance(found, list) else [found]
 
-    def _among_all(self, result: Interactions, request: Request) -> Interactions:
+    def among_all(self, result: Interactions, request: Request) -> Interactions:
         """Number the players as the inputs, among them those that cannot vary."""
         if result.n_players == self.inputs.n_positions:
             return result
