@@ -37,7 +37,6 @@ class Settings:
     worth_sharing: float = 0.1  # mean logarithm by which their squared errors grow without one that the others get
     worth_a_kernel: float = 0.05  # share by which the squared error must fall for a kernel of one's own
     own_steps: int = 10  # of a kernel of one's own: as good as 20 from the usual start
-    own_masks: int = 256  # on which such a kernel is retuned beside terms
     spread_masks: int = 2048  # on which the variance of a model is taken: known within 3 %
     unseen_masks: int = 256  # on which a process says how well it predicts masks that it has not seen
     # Faithfulness: chosen on half of the runs of `python -m benchmarks.faithfulness`, checked on the others.

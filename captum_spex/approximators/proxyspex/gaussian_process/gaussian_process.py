@@ -135,8 +135,7 @@ class Learner:
         rows = order[: self.settings.max_rows]
         hyper, terms = self._learned(rows, values), None
         if self.settings.terms:
-            few = rows if self.settings.start is None else rows[: SETTINGS.own_masks]
-            retune = (lambda h, t: self._retuned(h, t, few)) if len(masks) >= SETTINGS.retuning_masks else None
+            retune = (lambda h, t: self._retuned(h, t, rows)) if len(masks) >= SETTINGS.retuning_masks else None
             hyper, terms = find_terms(hyper, masks[order], values[order], retune=retune, like=self._solver.like)
         fitted = self._conditioned(hyper, terms, values, SETTINGS.unseen_masks)
         left_out = fitted.left_out.copy()
