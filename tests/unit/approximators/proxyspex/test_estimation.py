@@ -247,6 +247,7 @@ def test_later_runs_start_from_what_the_first_outputs_taught() -> None:
     assert after.faithfulness > 0.9
 
 
-def test_too_few_masks_teach_nothing_to_any_of_many_outputs() -> None:
+def test_few_masks_teach_many_outputs_nothing_that_could_be_checked() -> None:
     found = captum_spex.explain(many_outputs(12, 9), 12, budget=10, random_state=0)
-    assert {one.diagnostics["proxy"] for one in found} == {"too few masks to learn from"}
+    assert len(found) == 9
+    assert all(np.isnan(one.faithfulness) for one in found)
