@@ -100,7 +100,7 @@ def answers(masks):
     yield from enumerate(smooth_game(masks))
 
 
-@pytest.mark.parametrize("hooks", [{"keeps_budget": True}, {"noisy": True}, {"answer_each": answers}], ids=str)
+@pytest.mark.parametrize("hooks", [{"keeps_budget": True}, {"noisy": True}, {"answer_each": answers}], ids=lambda hooks: next(iter(hooks)))
 def test_games_whose_default_is_kept(hooks):
     assert explained(Asked(**hooks), 10).n_evaluations == 512
     assert explained(Asked(**dict.fromkeys(hooks)), 10).n_evaluations == 1024
