@@ -64,6 +64,8 @@ def test_boosters_whose_trees_are_single_leaves(rng):
     booster = train(masks, np.full(30, 2.5))
     spectrum = TreeEnsemble.from_lightgbm(booster.model_to_string(), 4).spectrum()
     assert_allclose(spectrum(all_masks(4)), np.full(16, 2.5))
+    several = TreeEnsemble.from_lightgbm(3 * booster.model_to_string(), 4).spectrum()  # no line names a player
+    assert_allclose(several(all_masks(4)), np.full(16, 7.5))
 
 
 def test_some_trees_single_leaves_and_some_not(rng):
