@@ -98,7 +98,8 @@ class DefaultBudget:
         """Whether all masks may be evaluated: of a game of this process, by an algorithm that nobody chose."""
         is_here = backend is None and game.answer_each is None and game.make_executor is None
         spared = game.noisy or game.keeps_budget
-        is_small = self.n_evaluations < 2**problem.n_players and problem.n_players <= LIMITS.timed_players
+        # Beside the full and the empty mask there must be others, to see whether values repeat.
+        is_small = 2 < self.n_evaluations < 2**problem.n_players and problem.n_players <= LIMITS.timed_players
         return is_small and is_here and not spared and _is_default(approximator)
 
     def remember(self, store: Store | None) -> bool | None:

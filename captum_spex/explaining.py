@@ -80,7 +80,8 @@ def explain(
         index: an interaction index, see `captum_spex.indices.NAMES`.
         max_order: largest order of an interaction, 1 to ``n_players``. Default: 2, or 1 for a single player.
         approximator: the algorithm; default `ProxySpex()`.
-        random_state: seed or generator; the same seed gives the same masks and the same result.
+        random_state: seed or generator; the same seed gives the same masks and the same result. Without ``budget``,
+            time may decide whether these are all masks.
         batch_size: masks per call of the game; default: as the game's method ``plan_batches`` says, else 1,024.
         show_progress: show a progress bar; a text is its title.
         names: names of the players, for display; default: ``names`` of a game that also has ``n_players``.

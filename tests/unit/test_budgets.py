@@ -100,7 +100,9 @@ def answers(masks):
     yield from enumerate(smooth_game(masks))
 
 
-@pytest.mark.parametrize("hooks", [{"keeps_budget": True}, {"noisy": True}, {"answer_each": answers}], ids=lambda hooks: next(iter(hooks)))
+@pytest.mark.parametrize(
+    "hooks", [{"keeps_budget": True}, {"noisy": True}, {"answer_each": answers}], ids=lambda hooks: next(iter(hooks))
+)
 def test_games_whose_default_is_kept(hooks):
     assert explained(Asked(**hooks), 10).n_evaluations == 512
     assert explained(Asked(**dict.fromkeys(hooks)), 10).n_evaluations == 1024
@@ -149,6 +151,12 @@ def test_a_random_game_is_not_called_exact(batch_size):
     assert found.faithfulness < 0.9
     rounded = explained(lambda masks: (1 + 1e-7 * noise.normal(size=len(masks))) * smooth_game(masks), 10)
     assert rounded.n_evaluations == 1024
+
+
+def test_a_budget_that_shows_nothing_twice_is_kept():
+    result = explained(lambda masks: np.random.default_rng().normal(size=len(masks)), 6, budget=DefaultBudget(2))
+    assert result.n_evaluations == 2
+    assert np.isnan(result.faithfulness)
 
 
 def test_enumeration_needs_no_budget():

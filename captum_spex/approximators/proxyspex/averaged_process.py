@@ -12,6 +12,7 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.special import softmax
 
 from captum_spex.approximators.proxyspex.proxy import FittedProxy, ProxyData
+from captum_spex.approximators.proxyspex.rounds import FEWEST_MASKS
 from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.arrays import Floats, Rows
 from captum_spex.designs import affordable_level
@@ -34,7 +35,8 @@ class AveragedProcess:
     and e takes two values; all 32 kernels take part, weighted by their evidence, in which the scale is integrated out.
 
     With fewer masks than the enumeration of single players takes, a decay for every player cannot be learnt well; with
-    more, this proxy takes no part. Where few players matter the learnt process is better, and gets the weight.
+    more, and at least 16, this proxy takes no part. Where few players matter the learnt process is better, and gets the
+    weight.
 
     References:
         Rasmussen, Williams, "Gaussian Processes for Machine Learning", 2006, equations 2.30 and 5.12.
@@ -44,9 +46,10 @@ class AveragedProcess:
     fewest_masks: ClassVar[int] = 4
 
     def surrogates(self, data: ProxyData, rivals: Sequence[FittedProxy]) -> list[FittedProxy]:
-        """Condition all kernels; none where masks are enough to enumerate single players, or too many."""
+        """Condition all kernels; none where masks are enough for the learnt process alone, or too many."""
         n_masks, n_players = data.masks.shape
-        if affordable_level(n_players, n_masks) > 0 or n_masks > SETTINGS.averaged_masks:
+        others_learn = n_masks >= FEWEST_MASKS and affordable_level(n_players, n_masks) > 0
+        if others_learn or n_masks > SETTINGS.averaged_masks:
             return []
         components = _Components.of(data.masks)
         fits = [_Fit.of(components, amplitudes, data) for amplitudes in product(*SETTINGS.averaged_amplitudes)]

@@ -173,6 +173,8 @@ class Estimator:
 
     def _restricted(self, worths: list[_Worth]) -> Estimator:
         """Return an estimator without what is worth little to the outputs so far, in the mean."""
+        if not worths:  # too few masks: no surrogate was fitted
+            return self
 
         def is_useful(number: int, place: int) -> bool:
             return float(np.mean([worth.get((number, place), 0.0) for worth in worths])) > SETTINGS.worth_sharing

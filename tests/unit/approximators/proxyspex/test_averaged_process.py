@@ -137,3 +137,10 @@ def test_errors_shrink_with_masks() -> None:
 def test_noise_is_not_interpolated() -> None:
     result = captum_spex.explain(smooth_game, 20, budget=24, approximator=ProxySpex(noisy=True), random_state=0)
     assert np.isfinite(result.values).all()
+
+
+@pytest.mark.parametrize("n_masks", [13, 14, 15])
+def test_four_players_are_learnt_until_other_proxies_can(n_masks: int) -> None:
+    found = captum_spex.explain(lambda masks: masks @ np.arange(4.0), 4, budget=n_masks, random_state=0)
+    assert "averaged process" in found.diagnostics["proxy"]
+    assert_allclose(found.top(4, order=1)[(3,)], 3.0, atol=0.1)

@@ -247,6 +247,12 @@ def test_later_runs_start_from_what_the_first_outputs_taught() -> None:
     assert after.faithfulness > 0.9
 
 
+def test_many_outputs_from_too_few_masks_for_any_proxy_are_unlearnt() -> None:
+    proxy = ProxySpex(proxy="boosted-trees")
+    found = captum_spex.explain(many_outputs(12, 9), 12, budget=10, approximator=proxy, random_state=0)
+    assert [one.diagnostics["proxy"] for one in found] == ["too few masks to learn from"] * 9
+
+
 def test_few_masks_teach_many_outputs_nothing_that_could_be_checked() -> None:
     found = captum_spex.explain(many_outputs(12, 9), 12, budget=10, random_state=0)
     assert len(found) == 9
