@@ -161,7 +161,7 @@ class Estimator:
         proxies: list[Proxy] = []
         together = False
         for proxy in self.proxies:
-            if isinstance(proxy, SharingProxy):
+            if isinstance(proxy, SharingProxy) and len(data.masks) >= fewest_masks(proxy):
                 begun, together = proxy.among_outputs(data)
                 proxies.append(begun)
             else:

@@ -253,6 +253,15 @@ def test_many_outputs_from_too_few_masks_for_any_proxy_are_unlearnt() -> None:
     assert [one.diagnostics["proxy"] for one in found] == ["too few masks to learn from"] * 9
 
 
+@pytest.mark.parametrize("budget", [2, 3, 4, 15])
+def test_outputs_that_share_by_order_may_have_very_few_masks(budget: int, capfd: pytest.CaptureFixture[str]) -> None:
+    approximator = ProxySpex(shared=Shared())
+    found = captum_spex.explain(many_outputs(12, 5), 12, budget=budget, approximator=approximator, random_state=0)
+    assert len(found) == 5
+    assert all(np.isnan(one.faithfulness) for one in found)
+    assert capfd.readouterr().err == ""  # LAPACK writes there of matrices without rows
+
+
 def test_few_masks_teach_many_outputs_nothing_that_could_be_checked() -> None:
     found = captum_spex.explain(many_outputs(12, 9), 12, budget=10, random_state=0)
     assert len(found) == 9
