@@ -17,7 +17,8 @@ from captum_spex.model import recovered_game
 from captum_spex.player_sets import PlayerSets
 
 _FORMAT = "captum_spex.interactions"
-_VERSION = 1
+_VERSION = 2
+_READ = 1, 2  # version 1 knew no kernels that fade from an end of the lattice, and would read them as if they did not
 _AS_THEY_ARE = ("index", "max_order", "n_players", "names", "baseline", "n_evaluations", "n_left_out")
 
 
@@ -53,9 +54,9 @@ def from_json(source: str | Path) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise ArgumentError("source", f"text that is not JSON ({error})", "what `to_json` wrote") from None
     header = (content.get("format"), content.get("version")) if isinstance(content, dict) else (None, None)
-    if header != (_FORMAT, _VERSION):
+    if header[0] != _FORMAT or header[1] not in _READ:
         got = f"format {header[0]!r}, version {header[1]!r}"
-        raise ArgumentError("source", got, f"format {_FORMAT!r}, version {_VERSION}")
+        raise ArgumentError("source", got, f"format {_FORMAT!r}, version {' or '.join(map(str, _READ))}")
     try:
         return _arguments(content)
     except (KeyError, TypeError, ValueError) as error:

@@ -64,6 +64,12 @@ def test_json_of_something_else(source):
         Interactions.from_json(source)
 
 
+def test_json_of_the_version_before(result):
+    content = json.loads(result.to_json())
+    assert content["version"] == 2  # so that what does not know all kernels refuses it
+    assert_same(Interactions.from_json(json.dumps({**content, "version": 1})), result)
+
+
 def test_json_of_a_file_that_is_not_there(tmp_path):
     with pytest.raises(FileNotFoundError):
         Interactions.from_json(tmp_path / "missing.json")
