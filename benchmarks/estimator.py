@@ -5,6 +5,7 @@
     python -m benchmarks.estimator planted [--spectra DIR]
     python -m benchmarks.estimator speed [--threads 2]
     python -m benchmarks.estimator display [--games DIR]
+    python -m benchmarks.estimator effort [--games DIR]
 
 ``games`` wants a folder of folders of complete tables (see `benchmarks.spine`), ``--spectra`` a folder of measured
 spectra (see `benchmarks.spex`). ``--instances`` shortens, ``--seeds`` repeats with other random states. "own s" are
@@ -23,6 +24,7 @@ from functools import partial
 from math import comb, exp, log
 from pathlib import Path
 from statistics import geometric_mean, median
+from time import process_time
 from typing import Any, Literal
 
 import numpy as np
@@ -35,6 +37,7 @@ from benchmarks.spex import NoisySpectrum, read_spectrum, recall_of
 from benchmarks.spine import KnownGame, look_up, seconds_outside
 from captum_spex import Interactions, Spectrum
 from captum_spex.approximators import ProxySpex
+from captum_spex.approximators.proxyspex.proxyspex import EffortName
 from captum_spex.masks import first_rows, mask_keys
 from captum_spex.statistics import r_squared
 from tools import made_games
@@ -92,6 +95,12 @@ DISPLAY_GAMES = ("forest-30", "encoder-24", "digits-64", "data-120", "mlp-40")
 DISPLAY_BUDGET, KNOWN_DISPLAY_BUDGET = 1024, 596
 SHOWN = (200, 500)
 DISPLAY_TARGET = 0.005  # of R² may be lost by the larger number of terms
+
+EFFORTS: tuple[EffortName, ...] = ("default", "fast", "thorough")  # the first is what the others are compared with
+EFFORT_GAMES = ("forest-30", "mlp-40", "digits-64", "planted-100")
+EFFORT_BUDGETS = {"planted-100": 1000}
+EFFORT_BUDGET = 512
+FLOOR = 1e-12  # errors below are rounding
 
 
 def explained(values: Values, n_players: int, budget: int, **options: Any) -> tuple[Interactions, float]:
@@ -479,6 +488,92 @@ def display_lines(names: Sequence[str], folder: Path | None, instances: int, see
             )
 
 
+# --- efforts -------------------------------------------------------------------------------------------------------
+
+# Of one explanation: its relative squared error, its faithfulness less the true R², and CPU seconds outside the game.
+EffortFigures = tuple[float, float, float]
+
+
+def explained_in(effort: EffortName, values: Values, n: int, budget: int, seed: int) -> tuple[Interactions, float]:
+    """Explain a game with an effort; also return the CPU seconds spent outside it, of which others take none."""
+    inside = 0.0
+
+    def timed(masks: np.ndarray) -> np.ndarray:
+        nonlocal inside
+        start = process_time()
+        found = values(masks)
+        inside += process_time() - start
+        return found
+
+    start = process_time()
+    result = captum_spex.explain(timed, n, budget=budget, approximator=ProxySpex(effort=effort), random_state=seed)
+    return result, process_time() - start - inside
+
+
+def made_effort(game: MadeGame, budget: int, effort: EffortName, seed: int) -> EffortFigures:
+    """Explain a made game with an effort; the error is that of values on masks of all sizes alike."""
+    result, spent = explained_in(effort, game.values, game.n_players, budget, seed)
+    rng, true = np.random.default_rng(HELD_OUT), game.noiseless or game.values
+    sizes = rng.random((HELD_OUT, 1))
+    test = rng.random((HELD_OUT, game.n_players)) < sizes
+    uniform = random_masks(HELD_OUT, game.n_players)
+    gap = result.faithfulness - r_squared(true(uniform), result.model(uniform))
+    return 1 - r_squared(true(test), result.model(test)), gap, spent
+
+
+def known_effort(game: KnownGame, budget: int, effort: EffortName, seed: int) -> EffortFigures:
+    """Explain a known game with an effort; the error is that of all SII up to order 2."""
+    result, spent = explained_in(effort, partial(look_up, game.table), game.n_players, budget, seed)
+    _, both, r2 = game.errors(result)
+    return both / float((game.exact.values**2).mean()), result.faithfulness - r2, spent
+
+
+def effort_kinds(
+    names: Sequence[str], folder: Path | None, only: Sequence[str] | None, instances: int
+) -> Iterator[tuple[str, int, list[Callable[[EffortName, int], EffortFigures]]]]:
+    """Return kinds of games: their name, a budget, and what explains each game."""
+    for name in names:
+        budget = EFFORT_BUDGETS.get(name, EFFORT_BUDGET)
+        made = [
+            made_games.planted_game(name, number, 100) if name == "planted-100" else made_games.make(name, number)
+            for number in range(instances)
+        ]
+        yield name, budget, [partial(made_effort, game, budget) for game in made]
+    for family in sorted({path.parent for path in folder.glob("*/*.npz")}) if folder else ():
+        if only and family.name not in only:
+            continue
+        games = [KnownGame.load(path) for path in sorted(family.glob("*.npz"))[:instances]]
+        for budget in OTHER_BUDGETS:
+            yield family.name, budget, [partial(known_effort, game, budget) for game in games]
+
+
+def effort_lines(
+    names: Sequence[str], folder: Path | None, only: Sequence[str] | None, instances: int, seeds: int
+) -> Iterator[str]:
+    """Compare efforts on the same games, budgets and seeds, by turns."""
+    yield (
+        f"{'games':<25} {'evals':>5} {'effort':<9} {'runs':>4} | {'own s':>6} {'ratio':>6} | "
+        f"{'error':>9} {'ratio':>6} | {'gap':>6}"
+    )
+    ratios: dict[str, list[tuple[float, float]]] = {effort: [] for effort in EFFORTS}
+    for name, budget, games in effort_kinds(names, folder, only, instances):
+        runs = np.array(
+            [[run(effort, seed) for effort in EFFORTS] for seed in range(seeds) for run in games]
+        )  # (n_runs, n_efforts, 3)
+        times, errors = np.median(runs[:, :, 2], axis=0), np.maximum(runs[:, :, 0], FLOOR)
+        growth = np.exp(np.log(errors / errors[:, :1]).mean(axis=0))
+        for number, effort in enumerate(EFFORTS):
+            ratios[effort].append((times[number] / times[0], growth[number]))
+            gap, error = np.abs(runs[:, number, 1]).mean(), errors[:, number].mean()
+            yield (
+                f"{name:<25} {budget:>5} {effort:<9} {len(runs):>4} | {times[number]:>6.2f} "
+                f"{times[number] / times[0]:>6.2f} | {error:>9.3g} {growth[number]:>6.2f} | {gap:>6.3f}"
+            )
+    for effort, of_effort in ratios.items():
+        time, error = np.exp(np.log(of_effort).mean(axis=0))
+        yield f"{effort}: {time:.2f} times the time of the default, {error:.2f} times its error (geometric means)"
+
+
 # --- command line --------------------------------------------------------------------------------------------------
 
 
@@ -507,6 +602,10 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     display = command("display", 1)
     display.add_argument("--names", nargs="*", default=DISPLAY_GAMES, choices=made_games.NAMES)
     display.add_argument("--games", type=Path, help="folder of folders of complete tables")
+    effort = command("effort", 3)
+    effort.add_argument("--names", nargs="*", default=EFFORT_GAMES, choices=EFFORT_GAMES)
+    effort.add_argument("--games", type=Path, help="folder of folders of complete tables")
+    effort.add_argument("--only", nargs="+", help="names of families (default: all)")
     memory = commands.add_parser("memory-one", help="one measurement of `speed`, in a process of its own")
     memory.add_argument("n", type=int)
     memory.add_argument("budget", type=int)
@@ -522,6 +621,7 @@ def lines_of(chosen: argparse.Namespace) -> Iterator[Any]:
         "planted": lambda c: planted_lines(c.instances, c.seeds, c.spectra),
         "speed": lambda c: all_speed_lines(c.players, c.instances * c.seeds, c.threads, not c.skip_memory),
         "display": lambda c: display_lines(c.names, c.games, c.instances, c.seeds),
+        "effort": lambda c: effort_lines(c.names, c.games, c.only, c.instances, c.seeds),
         "memory-one": lambda c: memory_lines(c.n, c.budget),
     }
     return actions[chosen.command](chosen)

@@ -141,7 +141,7 @@ class DefaultBudget:
 
 
 def _is_default(approximator: Approximator | None) -> bool:
-    """Whether an algorithm is the one that is taken when none is given, on whatever device."""
+    """Whether an algorithm is the one that is taken when none is given, on whatever device and with whatever effort."""
     if not isinstance(approximator, ProxySpex):
         return approximator is None
-    return replace(approximator, device=None) == ProxySpex()
+    return replace(approximator, device=None, effort="default") == ProxySpex()

@@ -145,8 +145,9 @@ class SpexAttribution(captum.ShapleyValueSampling):  # type: ignore[misc]
     def _explain(self, game: Any, request: Request, device: torch.device) -> list[Interactions]:
         """Explain a game whose inputs are on a device; the Gaussian process is fitted there if it is a GPU."""
         approximator = self.approximator
-        if device.type == "cuda" and isinstance(approximator, ProxySpexApproximator) and approximator.device is None:
-            approximator = replace(approximator, device=device)
+        if isinstance(approximator, ProxySpexApproximator):
+            on_gpu = device.type == "cuda" and approximator.device is None
+            approximator = replace(approximator, device=device if on_gpu else approximator.device, model_device=device)
         request = replace(request, title=request.title or f"{self.get_name()} attribution")
         return request.explained(game, approximator, self.default_n_samples(game.n_players))
 

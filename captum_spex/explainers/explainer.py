@@ -30,7 +30,7 @@ from captum_spex.explainers.planning import PlannedRow, Request, check_request, 
 from captum_spex.explainers.rows import rows_of
 from captum_spex.explainers.rows_together import PlannedRows
 from captum_spex.explainers.shap_maskers import as_masker, check_together, shown
-from captum_spex.explainers.shap_models import FunctionModel, Once, generates, with_tensors
+from captum_spex.explainers.shap_models import FunctionModel, Once, generates, placed, with_tensors
 from captum_spex.exports.many_rows import Outputs
 from captum_spex.interactions import MAX_TERMS, Interactions
 
@@ -318,7 +318,7 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
             max_order=max_order,
             max_terms=max_terms,
             outputs=outputs,
-            approximator=self.approximator,
+            approximator=placed(self.approximator, self.model),
             seed=int(np.random.default_rng().integers(2**63)) if self.seed is None else self.seed,
             batch_size=None if is_auto else checks.integer("batch_size", batch_size),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import scipy.sparse
 import torch
 from torch import nn
 
+from captum_spex.approximators import Approximator, ProxySpex
 from captum_spex.arrays import Floats, as_array, type_of
 from captum_spex.compat.shap import models
 from captum_spex.errors import GameError
@@ -58,6 +60,15 @@ class TorchModel(models.Model):  # type: ignore[misc]
 def with_tensors(model: Any) -> Any:
     """Return a torch module wrapped as a model of SHAP; language models, which SHAP wraps itself, unchanged."""
     return TorchModel(model) if isinstance(model, nn.Module) and not generates(model) else model
+
+
+def placed(approximator: Approximator, model: Any) -> Approximator:
+    """Return an algorithm that knows on which device a model is, if it asks for that and there is one."""
+    if not isinstance(approximator, ProxySpex) or approximator.device != "auto":
+        return approximator
+    module = getattr(model, "inner_model", model)
+    one = next(module.parameters(), None) if isinstance(module, nn.Module) else None
+    return approximator if one is None else replace(approximator, model_device=one.device)
 
 
 def generates(model: Any) -> bool:

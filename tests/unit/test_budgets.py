@@ -132,6 +132,7 @@ def test_an_algorithm_that_was_chosen_is_run(name):
     assert default.is_open(problem(12), game, None, None)
     assert default.is_open(problem(12), game, ProxySpex(), None)
     assert default.is_open(problem(12), game, ProxySpex(device="cpu"), None)
+    assert default.is_open(problem(12), game, ProxySpex(effort="fast"), None)
 
 
 def test_where_nothing_is_open():

@@ -159,14 +159,15 @@ class Estimator:
         firsts = [group[0] for group in groups[: SETTINGS.sharing_outputs]]
         data, _ = evaluations.of_outputs(firsts).standardised(np.random.default_rng(self.seed), self.device)
         proxies: list[Proxy] = []
-        together = False
+        together: list[bool] = []
         for proxy in self.proxies:
             if isinstance(proxy, SharingProxy) and len(data.masks) >= fewest_masks(proxy):
-                begun, together = proxy.among_outputs(data)
+                begun, is_together = proxy.among_outputs(data)
                 proxies.append(begun)
+                together.append(is_together)
             else:
                 proxies.append(proxy)
-        if together:
+        if together and all(together):
             pilots, others = groups[: SETTINGS.pilots], groups[SETTINGS.pilots :]
             groups = [*pilots, sorted(chain(*others))]
         return replace(self, proxies=tuple(proxies)), groups

@@ -28,12 +28,16 @@ from captum_spex.game import ValueTable
 
 DesignName = Literal["auto", "bernoulli", "spread"]
 ProxyName = Literal["auto", "gaussian-process", "boosted-trees"]
+EffortName = Literal["fast", "default", "thorough"]
 
 _UNIFORM_INDICES = ("BV", "BII", "FBII", "Fourier")
-_PROXIES: dict[str, tuple[Proxy, ...]] = {
-    "auto": (AveragedProcess(), GaussianProcess(), BoostedTrees()),
-    "gaussian-process": (AveragedProcess(), GaussianProcess()),
-    "boosted-trees": (BoostedTrees(),),
+_PROCESSES: dict[EffortName, tuple[Proxy, ...]] = {
+    "fast": (GaussianProcess(max_rows=SETTINGS.fast_rows),),
+    "default": (GaussianProcess(),),
+    "thorough": (
+        GaussianProcess(),
+        GaussianProcess(n_steps=SETTINGS.thorough_steps, learning_rate=SETTINGS.thorough_rate),
+    ),
 }
 
 
@@ -57,10 +61,15 @@ class ProxySpex:
             evaluations, and values are interpolated only as far as they are not noise.
         interpolate: whether the estimate takes the evaluated values where there are any, so that first-order Shapley
             values always sum to ``f(all) - f(none)`` and it becomes exact as the budget approaches ``2**n_players``.
-        device: where the Gaussian process is fitted, as torch names it; default: the CPU.
+        device: where the Gaussian process is fitted, as torch names it; default: the CPU. ``"auto"``: the GPU that the
+            model is on, from 1,024 masks on, where that is known: to the classes for Captum and SHAP.
+        effort: how much time the fit may take, where ``proxy`` and ``rounds`` are left to the package. ``"fast"``: one
+            round, no trees beside the process, whose kernel is learnt on 256 masks. ``"thorough"``: a second process
+            beside it, learnt in more and shorter steps. Times and errors: page "What it costs".
         limits: bounds of memory and time at which it computes in another way.
         shared: what runs on games of one model share, such as the rows of a table: the first run on a game of four
             outputs or more fills it, those that follow start from it. Default: a run shares nothing with others.
+        model_device: where the model is, if that is known: for ``device="auto"``.
 
     Example:
         >>> import captum_spex
@@ -79,13 +88,16 @@ class ProxySpex:
     noisy: bool = False
     interpolate: bool = True
     device: str | torch.device | None = None
+    effort: EffortName = "default"
     limits: FitLimits = field(default=FitLimits(), repr=False)
     shared: Shared | None = field(default=None, repr=False, compare=False)
+    model_device: torch.device | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         checks.choice("design", self.design, get_args(DesignName))
+        checks.choice("effort", self.effort, get_args(EffortName))
         if isinstance(self.proxy, str):
-            checks.choice("proxy", self.proxy, tuple(_PROXIES))
+            checks.choice("proxy", self.proxy, get_args(ProxyName))
         # A class has the methods of its instances, but is no description of a proxy.
         if not self._proxies or any(isinstance(one, type) or not isinstance(one, Proxy) for one in self._proxies):
             kinds = "a name, `GaussianProcess()`, `BoostedTrees()`, an object with a method `surrogates`, or a tuple"
@@ -100,7 +112,7 @@ class ProxySpex:
             object.__setattr__(self, name, checks.flag(name, getattr(self, name)))
         if not isinstance(self.limits, FitLimits):
             raise ArgumentError("limits", repr(self.limits), "`FitLimits(...)`")
-        _checked_device(self.device)
+        self.place(0)
 
     @classmethod
     def as_published(cls) -> ProxySpex:
@@ -131,7 +143,7 @@ class ProxySpex:
             return self._packed_run(problem, rng, seed)
         replicates = n_replicates(problem.budget) if self.noisy else 0
         sizes = self._sizes(problem, problem.budget - replicates)
-        return DenseRun(problem, self.estimator(seed), sizes, replicates, self.spreads(problem), rng)
+        return DenseRun(problem, self.estimator(seed, problem.budget), sizes, replicates, self.spreads(problem), rng)
 
     def fit(self, table: ValueTable, rng: np.random.Generator) -> list[Estimate]:
         """Learn from given masks: a table of past evaluations.
@@ -144,12 +156,14 @@ class ProxySpex:
         rows = BlockedTable(table.masks, table.values, self.limits)
         if n_players > self.limits.table_players or n_masks > self.limits.proxy_masks:
             return estimate_among_many(rows, self._screened_estimator(n_masks, seed), rng)
-        return self.estimator(seed)(averaged(rows, np.arange(n_players)))
+        return self.estimator(seed, n_masks)(averaged(rows, np.arange(n_players)))
 
     def n_rounds(self, problem: Problem) -> int:
         """Return the number of rounds of a run whose budget is given."""
         if self.rounds != "auto":
             return self.rounds
+        if self.effort == "fast":
+            return 1
         n, budget, most = problem.n_players, problem.budget, SETTINGS.adaptive_rounds
         is_scarce = affordable_level(n, budget) == 1 and budget >= SETTINGS.round_masks * most
         wins = is_scarce and n <= SETTINGS.adaptive_players and self.spreads(problem)
@@ -161,9 +175,18 @@ class ProxySpex:
         uniform = name in _UNIFORM_INDICES or name.startswith("BII")
         return self.design == "spread" or (self.design == "auto" and not uniform)
 
-    def estimator(self, seed: int) -> Estimator:
-        """Return what estimates games from evaluations."""
-        return Estimator(self._proxies, self.interpolate, _checked_device(self.device), seed, self.shared)
+    def place(self, n_masks: int) -> torch.device:
+        """Return where a process is fitted to so many masks."""
+        if self.device != "auto":
+            return _checked_device(self.device)
+        there = self.model_device
+        if there is not None and there.type == "cuda" and n_masks >= SETTINGS.gpu_masks:
+            return there
+        return torch.device("cpu")
+
+    def estimator(self, seed: int, n_masks: int = 0) -> Estimator:
+        """Return what estimates games from evaluations, of so many masks."""
+        return Estimator(self._proxies, self.interpolate, self.place(n_masks), seed, self.shared)
 
     def _sizes(self, problem: Problem, budget: int) -> list[int]:
         """Return how many distinct masks there are after every round."""
@@ -187,19 +210,27 @@ class ProxySpex:
         """Return what fits proxies to the players that pass a screening; ``None``: with very many masks, regression."""
         if self.proxy == "auto" and n_masks > self.limits.proxy_masks:
             return None
-        return Estimator(self._proxies, False, _checked_device(self.device), seed)
+        return Estimator(self._proxies, False, self.place(n_masks), seed)
 
     @property
     def _proxies(self) -> tuple[Proxy, ...]:
         if isinstance(self.proxy, str):
-            return _PROXIES.get(self.proxy, ())
+            return _proxies_of(self.proxy, self.effort)
         return self.proxy if isinstance(self.proxy, tuple) else (self.proxy,)
+
+
+def _proxies_of(name: ProxyName, effort: EffortName) -> tuple[Proxy, ...]:
+    """Return what stands in for the game where proxies have a name; in a hurry, no trees beside the process."""
+    if name == "boosted-trees":
+        return (BoostedTrees(),)
+    processes = AveragedProcess(), *_PROCESSES[effort]
+    return (*processes, BoostedTrees()) if name == "auto" and effort != "fast" else processes
 
 
 def _checked_device(device: Any) -> torch.device:
     """Return a device that exists and knows double precision."""
     n_gpus = torch.cuda.device_count()
-    allowed = ", ".join(['"cpu"', *(f'"cuda:{number}"' for number in range(n_gpus))])
+    allowed = ", ".join(['"cpu"', '"auto"', *(f'"cuda:{number}"' for number in range(n_gpus))])
     try:
         checked = torch.device("cpu" if device is None else device)
     except (RuntimeError, TypeError):

@@ -23,6 +23,11 @@ class Settings:
     growth: float = 1.5  # from one such round to the next: costs at most half of the evaluations more than needed
     replicated: float = 0.1  # share of the budget that goes to second evaluations of a noisy game, at least and at most
     replicates: tuple[int, int] = 8, 256
+    gpu_masks: int = 1024  # from which a fit goes to the model's GPU: of fewer, calls take longer than computing
+    # Efforts (`python -m benchmarks.estimator effort`). Half of the steps in haste: a planted game was not found.
+    fast_rows: int = 256  # of 512 masks or more the rest says how good the process is: no searches on halves
+    thorough_steps: int = 60  # of a second process: 40 at 0.15 instead of the first lost 13 % on a planted game
+    thorough_rate: float = 0.1
     # Choosing masks.
     coalitions: int = 1024  # over which the slopes of a link are averaged: as good as all of 16 players (measured)
     max_sets: int = 3000  # of an order whose variances are reduced: bounds memory

@@ -14,7 +14,7 @@ import shap
 import text_models
 import torch
 import transformers
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from oracles import shapley_by_permutations
 from shap.maskers import Image, Text
 from shap_cases import (
@@ -35,8 +35,10 @@ from shap_cases import (
 from sklearn.ensemble import RandomForestClassifier
 from torch import nn
 
+from captum_spex.approximators import Exact, ProxySpex
 from captum_spex.errors import GameError
 from captum_spex.explainers import ProxySpexExplainer
+from captum_spex.explainers.shap_models import placed, with_tensors
 
 
 def test_a_network_as_torch_module_and_as_function():
@@ -261,3 +263,28 @@ def test_outputs_of_other_structures_are_named(model, message):
     """Two rows, so that two parts of an output look like an output for each row."""
     with pytest.raises(GameError, match=f"`model`: returned .*{message}"):
         ProxySpexExplainer(model, np.zeros((2, 3)))(np.ones((1, 3)))
+
+
+def test_an_algorithm_learns_where_the_model_is():
+    module = torch.nn.Linear(3, 1, device="meta")
+    auto = ProxySpex(device="auto")
+    assert placed(auto, with_tensors(module)).model_device == torch.device("meta")
+    assert placed(auto, len) is auto
+    assert placed(auto, torch.nn.Identity()) is auto
+    assert placed(ProxySpex(), module) == ProxySpex(device=None)
+    assert placed(Exact(), module) == Exact()
+
+
+def test_the_processor_is_where_a_model_without_a_gpu_is():
+    def values(**settings):
+        background, fast = np.zeros((1, 12)), ProxySpex(effort="fast", **settings)
+        explainer = ProxySpexExplainer(
+            torch.nn.Sequential(torch.nn.Linear(12, 1)), background, seed=0, approximator=fast
+        )
+        return explainer(np.ones((1, 12)), max_evals=100, silent=True).values
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        found = values(device="auto")
+        torch.manual_seed(0)
+        assert_array_equal(found, values())

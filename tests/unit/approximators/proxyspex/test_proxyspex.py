@@ -14,7 +14,9 @@ from captum_spex.approximators import Exact, ProxySpex, Spex
 from captum_spex.approximators.base import Problem
 from captum_spex.approximators.proxyspex.boosted_trees import BoostedTrees
 from captum_spex.approximators.proxyspex.gaussian_process.gaussian_process import GaussianProcess
+from captum_spex.approximators.proxyspex.proxyspex import EffortName
 from captum_spex.errors import ArgumentError, BudgetError, UnknownNameError
+from captum_spex.games.training import from_table
 from captum_spex.indices import resolve_index
 
 
@@ -24,6 +26,8 @@ def test_several_rounds_where_masks_are_scarce() -> None:
 
     assert n_rounds(150) == n_rounds(150, max_order=1) == n_rounds(150, design="spread", index="BII") == 3
     assert n_rounds(150, index="BII") == n_rounds(150, proxy="boosted-trees") == 1
+    assert n_rounds(150, effort="thorough") == n_rounds(150, effort="fast", rounds=3) == 3
+    assert n_rounds(150, effort="fast") == 1
     assert n_rounds(30) == n_rounds(2000) == n_rounds(300, n=60) == n_rounds(150, rounds=1) == 1
 
 
@@ -55,6 +59,9 @@ KINDS = r"a name, `GaussianProcess\(\)`, `BoostedTrees\(\)`, an object with a me
             ArgumentError,
             NO_GUIDE,
         ),
+        ({"effort": "slow"}, UnknownNameError, "`effort`: expected 'fast', 'default', 'thorough', got 'slow'"),
+        ({"effort": None}, UnknownNameError, "`effort`: expected 'fast', 'default', 'thorough', got None"),
+        ({"effort": 2}, UnknownNameError, "`effort`: expected 'fast', 'default', 'thorough', got 2"),
         ({"noisy": 1}, ArgumentError, "`noisy`: expected True or False, got 1"),
         ({"interpolate": "no"}, ArgumentError, "`interpolate`: expected True or False, got 'no'"),
         ({"limits": {}}, ArgumentError, r"`limits`: expected `FitLimits\(...\)`, got {}"),
@@ -136,3 +143,51 @@ def test_settings_may_be_scalars_of_numpy_and_torch() -> None:
     assert repr(process) == repr(GaussianProcess(5, 0.5, 60, terms=False, links=True))
     trees = BoostedTrees(torch.tensor(9), np.float64(0.5), np.int64(3), np.array(8), torch.tensor(2), np.array(1.0))
     assert repr(trees) == repr(BoostedTrees(9, 0.5, 3, 8, 2, 1.0))
+
+
+def explained_by(approximator: ProxySpex, budget: int = 100, **options: Any) -> captum_spex.Interactions:
+    return captum_spex.explain(smooth_game, 9, budget=budget, approximator=approximator, random_state=0, **options)
+
+
+@pytest.mark.parametrize("effort", ["fast", "default", "thorough"])
+def test_every_effort(effort: EffortName) -> None:
+    approximator = ProxySpex(effort=effort)
+    result = explained_by(approximator)
+    ends = smooth_game(np.array([np.zeros(9), np.ones(9)], dtype=bool))
+    shapley = explained_by(approximator, index="SV", max_order=1)
+    np.testing.assert_allclose(shapley.first_order().sum(), ends[1] - ends[0])
+    np.testing.assert_array_equal(result.values, explained_by(approximator).values)
+    assert 0.9 < result.faithfulness <= 1
+    assert np.isfinite(result.std_errors).all()
+    masks = np.random.default_rng(0).random((120, 9)) < 0.5
+    recorded = from_table(masks, smooth_game(masks))
+    table = captum_spex.explain_table(recorded, approximator=approximator, random_state=0)
+    assert isinstance(table, captum_spex.Interactions)
+    assert table.faithfulness > 0.8
+
+
+def test_efforts_differ_and_the_default_is_the_default() -> None:
+    assert ProxySpex(effort="default") == ProxySpex()
+    fast, default, thorough = (explained_by(ProxySpex(effort=one)).values for one in ("fast", "default", "thorough"))
+    assert (fast != default).any()
+    assert (thorough != default).any()
+
+
+@pytest.mark.parametrize("proxy", [GaussianProcess(n_steps=5), BoostedTrees(n_trees=20)])
+@pytest.mark.parametrize("effort", ["fast", "thorough"])
+def test_what_is_given_counts_whatever_the_effort(proxy: Any, effort: EffortName) -> None:
+    given = explained_by(ProxySpex(proxy, rounds=1)).values
+    np.testing.assert_array_equal(explained_by(ProxySpex(proxy, rounds=1, effort=effort)).values, given)
+    problem = Problem(12, 150, resolve_index("SII", 2, 12))
+    assert ProxySpex(rounds=2, effort=effort).n_rounds(problem) == 2
+
+
+def test_the_device_of_the_model() -> None:
+    cpu, cuda = torch.device("cpu"), torch.device("cuda")
+    there = ProxySpex(device="auto", model_device=cuda)
+    assert there.place(1023) == cpu
+    assert there.place(1024) == cuda
+    assert ProxySpex(device="auto").place(5000) == ProxySpex(device="auto", model_device=cpu).place(5000) == cpu
+    assert ProxySpex(model_device=cuda).place(5000) == cpu  # which is named "auto", or is not
+    auto = explained_by(ProxySpex(effort="fast", device="auto")).values
+    np.testing.assert_array_equal(auto, explained_by(ProxySpex(effort="fast")).values)
