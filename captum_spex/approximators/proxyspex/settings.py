@@ -34,7 +34,7 @@ class Settings:
     balance: float = 0.5  # between the summed variance of all sets (0) and the orders' mean variances (1)
     min_variance: float = 1e-12  # of a value: what rounding leaves of none
     # Estimation and stacking.
-    alike: float = 0.95  # correlation from which outputs share a kernel; at 0.7 fewer sparse games were found exactly
+    alike: float = 0.95  # correlation from which outputs share a kernel; 0.7 was slower, training data worse
     # Estimation of many outputs.
     sharing_groups: int = 4  # of outputs that are not alike, from which they start from what they share
     sharing_outputs: int = 16  # from which that is learnt: more taught nothing new
