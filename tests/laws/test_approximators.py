@@ -45,7 +45,6 @@ ESTIMATORS = {
     "trees": ProxySpex(FEW_TREES),
     "published trees": ProxySpex(FEW_PUBLISHED),
     "two settings": ProxySpex(SMALL_GRID),
-    "in haste": ProxySpex(effort="fast"),
 }
 ROUNDS = ProxySpex(FEW_STEPS, rounds=2)
 PUBLISHED = replace(ProxySpex.as_published(), proxy=FEW_PUBLISHED)
