@@ -23,7 +23,7 @@ class Settings:
     growth: float = 1.5  # from one such round to the next: costs at most half of the evaluations more than needed
     replicated: float = 0.1  # share of the budget that goes to second evaluations of a noisy game, at least and at most
     replicates: tuple[int, int] = 8, 256
-    gpu_masks: int = 1024  # from which a fit goes to the model's GPU: of fewer, calls take longer than computing
+    gpu_masks: int = 1024  # from which `device="auto"` fits on the model's GPU: not measured
     # Efforts (`python -m benchmarks.estimator effort`). Half of the steps in haste: a planted game was not found.
     fast_rows: int = 256  # of 512 masks or more the rest says how good the process is: no searches on halves
     thorough_steps: int = 60  # of a second process: 40 at 0.15 instead of the first lost 13 % on a planted game
