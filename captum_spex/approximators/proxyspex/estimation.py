@@ -82,9 +82,11 @@ class Shared:
 
     Attributes:
         proxies: those that are of use, with where they start; ``None``: nothing is known so far.
+        n_players: of the outputs that told.
     """
 
     proxies: tuple[Proxy, ...] | None = None
+    n_players: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +126,7 @@ class Estimator:
             estimates = estimator._group(evaluations.of_outputs(columns), worths if learns else None)
             found.update(zip(columns, estimates, strict=True))
         if learns and self.shared is not None:
-            self.shared.proxies = tuple(estimator._restricted(worths).proxies)
+            self.shared.proxies, self.shared.n_players = tuple(estimator._restricted(worths).proxies), n_players
         return [found[column] for column in sorted(found)]
 
     def guide(self, evaluations: Evaluations) -> GameModel | None:

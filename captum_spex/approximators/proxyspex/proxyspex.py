@@ -129,8 +129,15 @@ class ProxySpex:
         Raises:
             BudgetError: if the budget cannot fill ``rounds``, or the first round of an automatic budget; if so many
                 masks do not fit into memory.
-            ArgumentError: if masks are to be spread or chosen among more than 5,000 players.
+            ArgumentError: if masks are to be spread or chosen among more than 5,000 players; if ``shared`` holds what
+                games with another number of players told.
         """
+        if self.shared is not None and self.shared.n_players not in (None, problem.n_players):
+            got, expected = (
+                f"what {self.shared.n_players} players told",
+                f"a `Shared()` for {problem.n_players} players",
+            )
+            raise ArgumentError("shared", got, expected)
         rounds = 1 if self.rounds == "auto" or problem.target is not None else self.rounds
         if rounds > 1 and problem.budget < SETTINGS.round_masks * rounds:
             needed = f"at least {SETTINGS.round_masks * rounds}, {SETTINGS.round_masks} for each of `rounds`"

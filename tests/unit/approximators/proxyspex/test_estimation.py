@@ -17,6 +17,7 @@ from captum_spex.approximators import BoostedTrees, Exact, FittedProxy, ProxyDat
 from captum_spex.approximators.proxyspex import Shared
 from captum_spex.approximators.proxyspex.gaussian_process.gaussian_process import GaussianProcess
 from captum_spex.approximators.proxyspex.settings import SETTINGS
+from captum_spex.errors import ArgumentError
 from captum_spex.interactions import Interactions
 from captum_spex.masks import all_masks
 from captum_spex.model import LinkedExpansion, Residuals, Spectrum
@@ -245,6 +246,10 @@ def test_later_runs_start_from_what_the_first_outputs_taught() -> None:
     after = captum_spex.explain(lambda masks: game(masks)[:, 8], 12, random_state=0, **settings)
     assert shared.proxies == (first,)
     assert after.faithfulness > 0.9
+    with pytest.raises(
+        ArgumentError, match="`shared`: expected a `Shared\\(\\)` for 5 players, got what 12 players told"
+    ):
+        captum_spex.explain(lambda masks: masks[:, 0], 5, random_state=0, **settings | {"budget": 20})
 
 
 def test_many_outputs_from_too_few_masks_for_any_proxy_are_unlearnt() -> None:
