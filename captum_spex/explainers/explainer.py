@@ -154,8 +154,8 @@ class MaskingExplainer(Explainer):  # type: ignore[misc]
                 all.
             silent: whether not to show a progress line, which appears after two seconds.
             interactions: return pairs instead of values: ``True`` or 2.
-            n_jobs: number of processes that explain rows, -1 for one on each processor. The result does not depend on
-                it. Default: this process.
+            n_jobs: number of processes that explain rows, -1 for one on each processor; it changes nothing where
+                ``max_evals`` is given. Default: this process.
             others: none; those of SHAP's older interface are refused with what stands in their place.
 
         Returns:
