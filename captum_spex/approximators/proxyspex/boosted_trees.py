@@ -10,7 +10,7 @@ import numpy as np
 
 from captum_spex import checks
 from captum_spex.approximators.proxyspex.found_terms import Beside, fitted_alone, largest_terms
-from captum_spex.approximators.proxyspex.proxy import FittedProxy, ProxyData
+from captum_spex.approximators.proxyspex.proxy import FittedProxy, ProxyData, best_of
 from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.arrays import Floats, Rows
 from captum_spex.masks import Masks
@@ -125,7 +125,7 @@ def _is_hopeless(predicted: Floats, values: Floats, rivals: Sequence[FittedProxy
 
     Those of terms beside a process, the third, cannot be: they have to be clearly better than it.
     """
-    rival = min(rivals, key=lambda one: float(((one.left_out - values) ** 2).sum()), default=None)
+    rival = best_of(rivals, values)
     if rival is None:
         return False
     errors = ((predicted - values[rows]) ** 2).sum(axis=1)

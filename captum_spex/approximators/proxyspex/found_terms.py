@@ -9,7 +9,7 @@ import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 
 from captum_spex.approximators.proxyspex.ard_regression import ard_weights
-from captum_spex.approximators.proxyspex.proxy import FittedProxy
+from captum_spex.approximators.proxyspex.proxy import FittedProxy, best_of
 from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.arrays import Floats, Rows
 from captum_spex.fourier import characters, signs
@@ -54,12 +54,9 @@ class Beside:
     @classmethod
     def of(cls, rivals: Sequence[FittedProxy], masks: Masks, values: Floats, noise: Floats) -> Beside | None:
         """Take the best process among the rivals; ``None`` where there is none, or a factorisation takes too long."""
-        usable = [one for one in rivals if one.posterior is not None]
-        if not usable or len(masks) > SETTINGS.beside_masks:
-            return None
-        rival = min(usable, key=lambda one: float(((one.left_out - values) ** 2).sum()))
-        posterior = rival.posterior
-        if posterior is None:
+        rival = best_of([one for one in rivals if one.posterior is not None], values)
+        posterior = None if rival is None else rival.posterior
+        if rival is None or posterior is None or len(masks) > SETTINGS.beside_masks:
             return None
         covariance = posterior.covariance(masks, masks)
         return cls(rival, posterior, masks, covariance, posterior.nugget + noise + SETTINGS.beside_jitter)

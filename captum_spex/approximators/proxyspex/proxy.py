@@ -116,6 +116,11 @@ class SharingProxy(Proxy, Protocol):
         """Return the proxy without what few of the first outputs used; ``useful``: by place of a surrogate."""
 
 
+def best_of(fitted: Sequence[FittedProxy], values: Floats) -> FittedProxy | None:
+    """Return the surrogate with the smallest squared error out of sample, or ``None`` if there is none."""
+    return min(fitted, key=lambda one: float(((one.left_out - values) ** 2).sum()), default=None)
+
+
 def guide_among(proxies: Sequence[Proxy]) -> GuidingProxy | None:
     """Return the first proxy that can choose masks, or ``None``."""
     return next((proxy for proxy in proxies if isinstance(proxy, GuidingProxy)), None)

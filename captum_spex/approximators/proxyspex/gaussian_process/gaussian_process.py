@@ -122,12 +122,8 @@ class Learner:
 
     def quick_linked(self) -> tuple[Conditioned, Link] | None:
         """Fit the process to latent scores, to choose masks by; ``None`` where there is no curve to learn."""
-        values = self.data.values
-        if _fewest_distinct(values) < SETTINGS.link_values:
-            return None
-        hyper, learned = self._learned_links(self._shuffled()[: self.settings.max_rows])
-        fitted = self._conditioned(hyper, None, _applied(learned, values))
-        return fitted, _links(learned, fitted)[0]
+        found = self._fitted_to_latents()
+        return None if found is None else (found[0], found[1][0])
 
     def plain(self) -> FittedProxy:
         """Fit the process to the values themselves."""
@@ -139,7 +135,7 @@ class Learner:
             hyper, terms = find_terms(hyper, masks[order], values[order], retune=retune, like=self._solver.like)
         fitted = self._conditioned(hyper, terms, values, SETTINGS.unseen_masks)
         left_out = fitted.left_out.copy()
-        for held_out, learnt_on in self._halves(order):
+        for held_out, learnt_on in self._halves():
             # Learnt afresh without the terms, the kernel would have to tell what they tell: it is only retuned.
             there = self._retuned(hyper, terms, learnt_on) if terms else self._alone._learned(learnt_on, values)
             left_out[held_out] = self._conditioned(there, terms, values).left_out[held_out]
@@ -153,16 +149,13 @@ class Learner:
 
     def linked(self) -> FittedProxy | None:
         """Fit the process to latent scores of the values; ``None`` where there is no curve to learn."""
-        values = self.data.values
-        if _fewest_distinct(values) < SETTINGS.link_values:
+        found = self._fitted_to_latents()
+        if found is None:
             return None
-        order = self._shuffled()
-        hyper, learned = self._learned_links(order[: self.settings.max_rows])
-        fitted = self._conditioned(hyper, None, _applied(learned, values))
-        links = _links(learned, fitted)
+        (fitted, links), values = found, self.data.values
         reused = _applied(links, fitted.left_out)
         left_out = reused.copy()
-        for held_out, learnt_on in self._halves(order):
+        for held_out, learnt_on in self._halves():
             if _fewest_distinct(values[learnt_on]) < SETTINGS.link_values // 2:
                 continue
             hyper_there, learned_there = self._alone._learned_links(learnt_on)
@@ -182,19 +175,27 @@ class Learner:
     def is_better_together(self) -> bool:
         """Whether the outputs are predicted about as well by one kernel for all as each by a kernel of its own."""
         values, logs = self.data.values, []
-        for held_out, learnt_on in self._halves(self._shuffled()):
+        self._shuffled()  # keeps the order of the draws, so the results of a seed
+        for held_out, learnt_on in self._halves():
             hyper = self._learned(learnt_on, values)
             together = self._conditioned(hyper, None, values).left_out
             for column in range(min(SETTINGS.pilots, values.shape[1])):
                 own = values[:, [column]]
-                settings = replace(
-                    self.settings, start=Start(hyper, None, min(SETTINGS.own_steps, self.settings.n_steps))
-                )
+                settings = replace(self.settings, start=Start(hyper, None, self.settings.own_steps))
                 alone = replace(self, settings=settings)._learned(learnt_on, own)
                 errors = [self._conditioned(alone, None, own).left_out[held_out, 0], together[held_out, column]]
                 mine, shared = (float(((one - own[held_out, 0]) ** 2).mean()) for one in errors)
                 logs.append(np.log(max(shared, SETTINGS.min_error) / max(mine, SETTINGS.min_error)))
         return bool(logs) and float(np.mean(logs)) < SETTINGS.worth_a_kernel
+
+    def _fitted_to_latents(self) -> tuple[Conditioned, list[Link]] | None:
+        """Fit the process to latent scores of the values; ``None`` where there is no curve to learn."""
+        values = self.data.values
+        if _fewest_distinct(values) < SETTINGS.link_values:
+            return None
+        hyper, learned = self._learned_links(self._shuffled()[: self.settings.max_rows])
+        fitted = self._conditioned(hyper, None, _applied(learned, values))
+        return fitted, _links(learned, fitted)
 
     def _misled(self, reused: Floats, left_out: Floats) -> bool:
         """Whether a start elsewhere led to a kernel that predicts worse than one that half of the masks taught."""
@@ -209,10 +210,10 @@ class Learner:
     def _shuffled(self) -> Rows:
         return self.data.rng.permutation(len(self.data.masks))
 
-    def _halves(self, order: Rows) -> list[tuple[Rows, Rows]]:
+    def _halves(self) -> list[tuple[Rows, Rows]]:
         """Return rows to predict anew, and the rows to learn from for them."""
         most, rng = self.settings.max_rows, self.data.rng
-        if len(order) >= 2 * most:
+        if len(self.data.masks) >= 2 * most:
             return []  # enough masks had no part in learning; those that had keep their predictions
         first, second = self.data.folds(2)
         return [(first, rng.permutation(second)[:most]), (second, rng.permutation(first)[:most])]
