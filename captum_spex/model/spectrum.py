@@ -105,7 +105,7 @@ class Spectrum(Terms):
 
     def scaled(self, factor: float) -> Spectrum:
         """Return ``factor`` times the game."""
-        return Spectrum(self.sets, factor * self.values)
+        return Spectrum(self.sets, factor * self.values, is_sorted=factor != 0)
 
     def energy_by_order(self) -> Floats:
         """Return the sum of squared coefficients of every order; from order 1 on they sum to the variance."""

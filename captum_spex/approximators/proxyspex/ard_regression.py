@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_factor, cho_solve, lapack
 
 from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.arrays import Floats
@@ -31,19 +31,22 @@ def ard_weights(features: Floats, targets: Floats) -> tuple[Floats, Floats]:
     precision, noise, kept = np.full(n_features, 2.0 * n_features), 0.5, np.arange(n_features)
     weights, variances = np.zeros(0), np.zeros(0)
     for _ in range(SETTINGS.ard_steps):
-        factor = cho_factor(gram[np.ix_(kept, kept)] / noise + np.diag(precision[kept]))
-        weights = cho_solve(factor, products[kept]) / noise
-        variances = np.diag(cho_solve(factor, np.eye(len(kept))))
+        system = gram / noise
+        system.flat[:: len(kept) + 1] += precision[kept]
+        factor = cho_factor(system, overwrite_a=True, check_finite=False)
+        weights = cho_solve(factor, products[kept], check_finite=False) / noise
+        variances = np.diag(lapack.dpotri(factor[0], lower=factor[1], overwrite_c=True)[0])
         well_determined = 1 - precision[kept] * variances  # MacKay's gamma: 0 if the prior, 1 if the data decide
         found = well_determined / np.maximum(weights**2, np.finfo(float).tiny)
         precision[kept] = np.clip(found, *SETTINGS.ard_precisions)
-        residual = power - 2 * weights @ products[kept] + weights @ gram[np.ix_(kept, kept)] @ weights
+        residual = power - 2 * weights @ products[kept] + weights @ gram @ weights
         before, noise = noise, max(residual / max(n_rows - well_determined.sum(), 1), SETTINGS.ard_min_noise)
         if abs(before - noise) <= SETTINGS.ard_tolerance * noise:
             break
         # What the prior holds this near to zero hardly ever comes back, and costs the cube of its number.
         rows = precision[kept] * noise < SETTINGS.ard_given_up * n_rows
-        kept, weights, variances = kept[rows], weights[rows], variances[rows]
+        if not rows.all():
+            kept, weights, variances, gram = kept[rows], weights[rows], variances[rows], gram[np.ix_(rows, rows)]
         if not len(kept):
             break
     full = np.zeros((2, n_features))

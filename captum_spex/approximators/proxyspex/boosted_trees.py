@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 
 import lightgbm
 import numpy as np
+from scipy.optimize import nnls
 
 from captum_spex import checks
 from captum_spex.approximators.proxyspex.found_terms import Beside, fitted_alone, largest_terms
-from captum_spex.approximators.proxyspex.proxy import FittedProxy, ProxyData, best_of
+from captum_spex.approximators.proxyspex.proxy import FittedProxy, ProxyData
 from captum_spex.approximators.proxyspex.settings import SETTINGS
+from captum_spex.approximators.proxyspex.stacking import stack
 from captum_spex.arrays import Floats, Rows
 from captum_spex.masks import Masks
 from captum_spex.model import Part, Spectrum, TreeEnsemble
@@ -53,40 +55,36 @@ class BoostedTrees:
     def surrogates(self, data: ProxyData, rivals: Sequence[FittedProxy]) -> list[FittedProxy]:
         """Fit trees, and once more the terms that they found, few of which matter: alone, and beside a rival process.
 
-        Every fold is predicted by trees, and terms, that did not use it. What is far behind the best rival on the
-        first fold is given up.
+        Every fold is predicted by trees, and terms, that did not use it. Where these add nothing to the rivals on the
+        folds so far, all are given up; those that a stack with the rivals leaves out are not fitted to all masks.
         """
-        masks, values, folds = data.masks, data.values, data.folds()
+        masks, values = data.masks, data.values
         beside = Beside.of(rivals, masks, values, data.noise)
-        left_out = np.zeros((2 if beside is None else 3, *values.shape))
-        for number, held_out in enumerate(folds):
-            rest = np.setdiff1d(np.arange(len(masks)), held_out)
+        left_out, seen = np.zeros((2 if beside is None else 3, *values.shape)), np.zeros(0, dtype=np.int64)
+        for held_out in data.folds():
+            rest, seen = np.setdiff1d(np.arange(len(masks)), held_out), np.append(seen, held_out)
             fitted = [self._fit_twice(masks[rest], column) for column in values[rest].T]
             for column, pair in enumerate(fitted):
                 left_out[:2, held_out, column] = [spectrum(masks[held_out]) for spectrum in pair]
             if beside is not None:
                 left_out[2, held_out] = beside.predicted(rest, held_out, [terms.sets for _, terms in fitted], values)
-            if number == 0 and _is_hopeless(left_out[:, held_out], values, rivals, held_out):
+            is_judged = bool(rivals) and len(seen) >= SETTINGS.judged_masks
+            if is_judged and not _adds(left_out[:, seen], values[seen], rivals, seen):
                 return []
+        names = "boosted trees", "terms of boosted trees", "terms of boosted trees beside a process"
+        found = [FittedProxy(name, [], one, one) for name, one in zip(names, left_out, strict=False)]
+        useful = _useful(found, values, rivals, masks)
+        if not useful:
+            return []
         both = [self._fit_twice(masks, column) for column in values.T]
         parts: list[list[tuple[Part, ...]]] = [[(pair[place],) for pair in both] for place in range(2)]
-        if beside is not None:
+        if beside is not None and 2 in useful:
             parts.append(beside.parts([terms.sets for _, terms in both], values))
-        names = "boosted trees", "terms of boosted trees", "terms of boosted trees beside a process"
-        return [FittedProxy(*one) for one in zip(names, parts, left_out, left_out, strict=False)]
+        return [replace(found[place], parts=parts[place]) for place in useful]
 
     def fit(self, masks: Masks, values: Floats) -> Spectrum:
         """Fit the trees to values ``(n_masks,)`` and return their exact Fourier spectrum."""
-        # LightGBM keeps labels in single precision, so an offset would eat the digits that matter.
-        labels = Standardised.of(values)
-        constant = Spectrum.from_terms({(): float(labels.center)}, masks.shape[1])
-        if not labels.values.any() or len(masks) < 2 * self.min_child_samples:
-            return constant
-        data = lightgbm.Dataset(masks.astype(np.float32), labels.values, params={"verbosity": -1})
-        # Unless it keeps the training booster, LightGBM writes the model to text and reads it back.
-        booster = lightgbm.train(self._parameters(), data, num_boost_round=self.n_trees, keep_training_booster=True)
-        trees = TreeEnsemble.from_lightgbm(booster.model_to_string(), masks.shape[1]).spectrum()
-        return Spectrum.sum([trees.scaled(float(labels.scale)), constant], masks.shape[1])
+        return _mean_spectrum([self], masks, values)
 
     def _fit_twice(self, masks: Masks, values: Floats) -> tuple[Spectrum, Spectrum]:
         """Return the spectrum of trees, and its largest terms fitted again, each with a prior variance of its own."""
@@ -95,10 +93,9 @@ class BoostedTrees:
 
     def _averaged(self, masks: Masks, values: Floats) -> Spectrum:
         """Return the mean of these trees and of smaller ones, which have other errors."""
-        if self.num_leaves < SETTINGS.averaged_leaves:
-            return self.fit(masks, values)
-        both = self, replace(self, num_leaves=self.num_leaves // 2)
-        return Spectrum.sum([trees.fit(masks, values).scaled(0.5) for trees in both], masks.shape[1])
+        is_averaged = self.num_leaves >= SETTINGS.averaged_leaves
+        smaller = [replace(self, num_leaves=self.num_leaves // 2)] if is_averaged else []
+        return _mean_spectrum([self, *smaller], masks, values)
 
     def _parameters(self) -> dict[str, object]:
         return {
@@ -120,16 +117,43 @@ class BoostedTrees:
         }
 
 
-def _is_hopeless(predicted: Floats, values: Floats, rivals: Sequence[FittedProxy], rows: Rows) -> bool:
-    """Whether predictions ``(n_kinds, n_rows, n_outputs)`` of some rows are far behind those of the best rival.
+def _mean_spectrum(settings: Sequence[BoostedTrees], masks: Masks, values: Floats) -> Spectrum:
+    """Fit trees of several settings, which differ in their trees only, and return the spectrum of their mean."""
+    # LightGBM keeps labels in single precision, so an offset would eat the digits that matter.
+    labels = Standardised.of(values)
+    constant = Spectrum.from_terms({(): float(labels.center)}, masks.shape[1])
+    if not labels.values.any() or len(masks) < 2 * settings[0].min_child_samples:
+        return constant
+    data = lightgbm.Dataset(masks.astype(np.float32), labels.values, params=settings[0]._parameters())
+    texts = []
+    for trees in settings:
+        # Unless it keeps the training booster, LightGBM writes the model to text and reads it back.
+        booster = lightgbm.train(trees._parameters(), data, num_boost_round=trees.n_trees, keep_training_booster=True)
+        texts.append(booster.model_to_string())
+    found = TreeEnsemble.from_lightgbm("".join(texts), masks.shape[1]).spectrum()
+    return Spectrum.sum([found.scaled(float(labels.scale) / len(settings)), constant], masks.shape[1])
 
-    Those of terms beside a process, the third, cannot be: they have to be clearly better than it.
+
+def _adds(predicted: Floats, values: Floats, rivals: Sequence[FittedProxy], rows: Rows) -> bool:
+    """Whether predictions ``(n_kinds, n_rows, n_outputs)`` of some rows lower the error of a combination of the rivals.
+
+    By as much as is asked of one more surrogate, for any output. The weights are chosen on the same rows, so in favour
+    of the predictions.
     """
-    rival = best_of(rivals, values)
-    if rival is None:
-        return False
-    errors = ((predicted - values[rows]) ** 2).sum(axis=1)
-    best = ((rival.left_out[rows] - values[rows]) ** 2).sum(axis=0)
-    is_behind = errors[:2].min(axis=0) > SETTINGS.hopeless * best
-    gain_little = (errors[2:] > (1 - SETTINGS.worth_the_folds) * best).all(axis=0)
-    return bool((is_behind & gain_little).all())
+    for column, truth in enumerate(values.T):
+        others = np.stack([one.left_out[rows, column] for one in rivals], axis=1)
+        without, error = (nnls(some, truth)[1] ** 2 for some in (others, np.hstack([others, predicted[..., column].T])))
+        if error < (1 - SETTINGS.worth_a_surrogate) * without:
+            return True
+    return False
+
+
+def _useful(found: Sequence[FittedProxy], values: Floats, rivals: Sequence[FittedProxy], masks: Masks) -> list[int]:
+    """Return which surrogates, by place, have a weight in a stack with the rivals for any output.
+
+    All, where there are no rivals.
+    """
+    if not rivals:
+        return list(range(len(found)))
+    stacks = [stack([*rivals, *found], truth, column, masks) for column, truth in enumerate(values.T)]
+    return sorted({place - len(rivals) for one in stacks for place in one.weights if place >= len(rivals)})

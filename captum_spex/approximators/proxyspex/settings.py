@@ -66,8 +66,7 @@ class Settings:
         (0.0, 3.0),  # the nugget of the two ends, beyond
     )
     # Boosted trees.
-    hopeless: float = 1.5  # times the squared error of a rival on the first fold: the other folds are not fitted
-    worth_the_folds: float = 0.1  # share of it by which terms beside a process must lower it, else these neither
+    judged_masks: int = 64  # in folds, from which trees are given up that add nothing to the rivals
     averaged_leaves: int = 4  # of a tree, from which they are averaged with trees of half: 10 to 30 % less error
     refitted_terms: int = 300  # of the trees, at most, that are fitted once more
     refitted_share: float = 0.5  # of the masks: at 120 of 60 players, 60 terms had half the errors of 200

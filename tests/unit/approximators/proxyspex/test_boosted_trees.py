@@ -9,6 +9,7 @@ from games import smooth_game
 from numpy.testing import assert_allclose
 
 from captum_spex.approximators import BoostedTrees, FittedProxy, ProxyData
+from captum_spex.approximators.proxyspex.stacking import stack
 from captum_spex.errors import ArgumentError
 from captum_spex.masks import all_masks
 from captum_spex.statistics import Standardised
@@ -42,11 +43,44 @@ def test_settings_that_cannot_be_used(settings, message):
         BoostedTrees(**settings)
 
 
-@pytest.mark.parametrize(("error", "n_surrogates"), [(0.0, 0), (2.0, 2)])
-def test_they_give_up_beside_a_rival_that_is_far_better(rng, error, n_surrogates):
+def smooth_data(rng):
     masks = rng.random((100, 10)) < 0.5
     values = Standardised.of(smooth_game(masks)[:, None]).values
-    data = ProxyData(masks, values, np.zeros(100), np.random.default_rng(0), torch.device("cpu"))
-    predicted = values + error * rng.normal(size=values.shape)
-    rivals = [FittedProxy("rival", [()], predicted, predicted)]
-    assert len(BoostedTrees(n_trees=20).surrogates(data, rivals)) == n_surrogates
+    return ProxyData(masks, values, np.zeros(100), np.random.default_rng(0), torch.device("cpu"))
+
+
+def test_they_are_given_up_where_they_add_nothing_to_a_rival(rng):
+    data = smooth_data(rng)
+    assert not BoostedTrees(n_trees=20).surrogates(data, [FittedProxy("rival", [()], data.values, data.values)])
+
+
+def test_a_worse_rival_is_no_reason_to_give_up_what_adds_to_it(rng):
+    data = smooth_data(rng)
+    alone = BoostedTrees(n_trees=20).surrogates(data, [])
+    error = np.sqrt(((alone[0].left_out - data.values) ** 2).mean())
+    predicted = data.values + 0.5 * error * rng.normal(size=data.values.shape)  # a quarter of their squared error
+    data = ProxyData(data.masks, data.values, data.noise, np.random.default_rng(0), data.device)
+    found = BoostedTrees(n_trees=20).surrogates(data, [FittedProxy("rival", [()], predicted, predicted)])
+    chosen = stack([FittedProxy("rival", [()], predicted, predicted), *alone], data.values[:, 0], 0, data.masks)
+    assert [one.name for one in found] == [alone[place - 1].name for place in chosen.weights if place]
+    assert found
+
+
+def test_only_what_a_stack_weights_is_fitted_to_all_masks(rng):
+    data, predicted = smooth_data(rng), np.zeros((100, 1))
+    rival = FittedProxy("rival", [()], predicted, predicted)
+    alone = BoostedTrees(n_trees=20).surrogates(data, [])
+    data = ProxyData(data.masks, data.values, data.noise, np.random.default_rng(0), data.device)
+    found = BoostedTrees(n_trees=20).surrogates(data, [rival])
+    weights = stack([rival, *alone], data.values[:, 0], 0, data.masks).weights
+    assert len(alone) == 2
+    assert [one.name for one in found] == [alone[place - 1].name for place in weights]
+
+
+def test_trees_of_two_sizes_are_averaged(rng):
+    masks = rng.random((200, 10)) < 0.5
+    values = smooth_game(masks)
+    both = [BoostedTrees(n_trees=20, num_leaves=leaves).fit(masks, values)(masks) for leaves in (8, 4)]
+    data = ProxyData(masks, values[:, None], np.zeros(200), np.random.default_rng(0), torch.device("cpu"))
+    ((spectrum,),) = BoostedTrees(n_trees=20).surrogates(data, [])[0].parts
+    assert_allclose(spectrum(masks), np.mean(both, axis=0), rtol=1e-10)
