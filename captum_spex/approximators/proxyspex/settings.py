@@ -82,6 +82,7 @@ class Settings:
     # of the rates at half or twice, amplitudes at 1: the same within noise.
     end_means: tuple[float, ...] = -2.0, -2.0, 0.0, -0.36, -0.36
     end_deviations: tuple[float, ...] = 3.0, 3.0, 0.7, 0.7, 0.7
+    end_share: float = 0.15  # of the players: how far from an end masks tell where its amplitude starts
     end_reach: float = 9.0  # fading, as a logarithm, beyond which a search leaves masks out: the size of the jitter
     late_steps: float = 0.7  # share of the steps after which they are shorter
     late_factor: float = 0.4

@@ -49,10 +49,14 @@ class Hyperparameters:
 
     @classmethod
     def initial(cls, signs: Tensor, targets: Tensor) -> Hyperparameters:
-        """Return where the search starts: decays alike, linear variances from the correlations with the targets."""
+        """Return where the search starts: decays alike, linear variances from the correlations with the targets.
+
+        An end of the lattice where targets vary more than in the middle starts with half of their variance there.
+        """
         n_masks, n_players = signs.shape
         correlations = ((signs.T @ targets / n_masks) ** 2).mean(dim=1) + 1e-4
         shared = signs.new_tensor([0.0, -1.5, 1.5, -3.0, *SETTINGS.end_means])
+        shared[4:6] = _amplitudes_of_ends(signs, targets).clamp(min=shared[4:6])
         return cls(shared, signs.new_full((n_players,), math.log(0.5 / n_players)), correlations.log())
 
     @property
@@ -99,6 +103,19 @@ def _sizes(signs: Tensor) -> tuple[Tensor, Tensor]:
     """By how many players every mask differs from the empty mask, and from the full one."""
     absent = (signs.shape[1] + signs.sum(dim=1)) / 2  # a player that is present has the sign -1
     return signs.shape[1] - absent, absent
+
+
+def _amplitudes_of_ends(signs: Tensor, targets: Tensor) -> Tensor:
+    """Logarithms of half of the targets' variance near both ends, where it exceeds that in the middle, else -inf."""
+    sizes = _sizes(signs)
+    reach = SETTINGS.end_share * signs.shape[1]
+
+    def variance(rows: Tensor) -> float:
+        return float(targets[rows].var(dim=0, unbiased=False).mean()) if int(rows.sum()) > 1 else 0.0
+
+    middle = variance((sizes[0] >= reach) & (sizes[1] >= reach))
+    own = [variance((of_all > 0) & (of_all < reach)) for of_all in sizes]
+    return targets.new_tensor([math.log(one / 2) if one > middle > 0 else -math.inf for one in own])
 
 
 def in_order_of_size(signs: Tensor) -> Tensor:

@@ -136,6 +136,18 @@ def test_awkward_masks_and_values_are_safe(kind: str) -> None:
         assert flattened(found).isfinite().all()
 
 
+def test_an_end_where_values_vary_more_starts_with_half_of_their_variance() -> None:
+    n, rng = 20, np.random.default_rng(0)
+    masks = np.concatenate([np.eye(n, dtype=bool), ~np.eye(n, dtype=bool), rng.random((200, n)) < 0.5])
+    usual, values = SETTINGS.end_means[:2], rng.normal(size=(len(masks), 1))
+    values[n : 2 * n] /= 10
+    alike = Hyperparameters.initial(signs_of(masks, DOUBLE), torch.from_numpy(values / 10 + masks[:, :1]))
+    assert alike.shared[4:6].tolist() == list(usual)  # at both ends they vary less than in the middle
+    values[:n] *= 5
+    start = Hyperparameters.initial(signs_of(masks, DOUBLE), torch.from_numpy(values)).shared.tolist()
+    assert start[4:6] == pytest.approx([np.log(values[:n].var() / 2), usual[1]])
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_the_inverse_is_that_of_torch(dtype: torch.dtype) -> None:
     columns = torch.from_numpy(np.random.default_rng(0).normal(size=(40, 30))).to(dtype)
