@@ -30,7 +30,8 @@ def stack(surrogates: Sequence[FittedProxy], truth: Floats, column: int, masks: 
     """Return the non-negative least-squares combination, of as few surrogates as predict nearly as well as all.
 
     What counts is the prediction of masks that were not evaluated. If all masks of a size were, and are harder to
-    predict than the others, as the smallest coalitions often are, they count less, so that they do not decide alone.
+    predict than the others, as the smallest coalitions often are, they count less, so that they do not decide alone;
+    nor do single masks that no surrogate predicts: they tell little about which of them is the best.
     Predictions out of sample are shrunk more than those of the surrogate itself, the more so the fewer masks there are:
     before single players can be enumerated no weights sum to more than 1.
 
@@ -40,7 +41,9 @@ def stack(surrogates: Sequence[FittedProxy], truth: Floats, column: int, masks: 
     left_out, reused = (
         np.stack([getattr(one, name)[:, column] for one in surrogates], axis=1) for name in ("left_out", "reused")
     )
-    importance = _importance(masks, ((truth[:, None] - left_out) ** 2).mean(axis=1))
+    squares = (truth[:, None] - left_out) ** 2
+    trust = 1 / np.maximum(squares.mean(axis=0), SETTINGS.min_error) ** 2  # a bad surrogate has no say in what is hard
+    importance = _importance(masks, squares @ (trust / trust.sum()))
     roots = np.sqrt(importance)
     largest = SETTINGS.largest_sum if affordable_level(masks.shape[1], len(masks)) > 0 else 1.0
     candidates: list[tuple[float, Stack]] = []
@@ -59,6 +62,12 @@ def stack(surrogates: Sequence[FittedProxy], truth: Floats, column: int, masks: 
 
 def _importance(masks: Masks, errors: Floats) -> Floats:
     """Return how much every mask counts, at most 1, given the squared errors there."""
+    usual = max(float(np.median(errors)), SETTINGS.min_error)
+    return _of_sizes(masks, errors) / np.sqrt(1 + errors / usual)
+
+
+def _of_sizes(masks: Masks, errors: Floats) -> Floats:
+    """Return how much the masks of every size count: less where all were evaluated and are hard to predict."""
     n, sizes = masks.shape[1], masks.sum(axis=1)
     n_evaluated = np.bincount(sizes, minlength=n + 1)
     complete = n_evaluated == comb(n, np.arange(n + 1)).round()
