@@ -116,7 +116,7 @@ class ProductKernel:
         return list(zip(probabilities.tolist(), (weights * density).tolist(), strict=True))
 
     def flipped(self, weights: Floats, masks: Masks, centers: Floats, sets: Ints) -> Floats:
-        r"""Return sums of the kernel around centers after every subset of flips, ``(2**order, n_masks, n_sets)``.
+        r"""Return sums of the kernel around centers after every subset of flips, ``(2**order, n_sets, n_masks)``.
 
         Flipping a player of a mask T multiplies its kernel with a center by a number that depends on the player's
         states in both, :math:`c_i(T) + s_i(T) \chi_i(m_t)`, which is :math:`\cosh w_i - \chi_i(T) \chi_i(m_t) \sinh
@@ -129,27 +129,28 @@ class ProductKernel:
             centers: signs of the centers, ``(n_centers, n_players)``.
             sets: players that are flipped, ``(n_sets, order)``; bit j of a row of the result: player j is.
         """
-        order = sets.shape[1]
-        sums = np.empty((1 << order, len(masks), len(sets)))
-        singles = weights @ centers
-        same, opposite = self._flips
+        order, players = sets.shape[1], np.ascontiguousarray(centers.T)
+        sums = np.empty((1 << order, len(sets), len(masks)))
+        # Masks along the rows: then what belongs to a player is a row too, which is copied at once.
+        same, opposite = (np.where(masks.T, now[1][:, None], now[0][:, None]) for now in self._flips)
+        singles = players @ weights.T * opposite
         for subset in range(1 << order):  # bit j: player j of the set is in H
             members = [sets[:, j] for j in range(order) if subset >> j & 1]
             if not members:
-                sums[0] = weights.sum(axis=1)[:, None]
+                sums[0] = weights.sum(axis=1)
             elif len(members) == 1:
-                sums[subset] = singles[:, members[0]]
+                sums[subset] = singles[members[0]]
             else:
-                characters = centers[:, members[0]]
+                characters = players[members[0]]
                 for column in members[1:]:
-                    characters *= centers[:, column]
-                sums[subset] = weights @ characters
-            for column in members:
-                sums[subset] *= np.where(masks[:, column], opposite[1, column], opposite[0, column])
+                    characters *= players[column]
+                np.matmul(characters, weights.T, out=sums[subset])
+                for column in members:
+                    sums[subset] *= opposite[column]
         # From the coefficients of all H to the values of all F, one player of the sets at a time.
         for j, column in enumerate(sets.T):
             halves = sums.reshape(-1, 2, 1 << j, *sums.shape[1:])
-            halves[:, 1] += np.where(masks[:, column], same[1, column], same[0, column]) * halves[:, 0]
+            halves[:, 1] += same[column] * halves[:, 0]
         return sums
 
     @property

@@ -93,12 +93,12 @@ def test_sums_after_flips(order: int, rates: tuple[float, float], rng: np.random
     masks, centers, alphas = rng.random((4, 5)) < 0.5, rng.random((6, 5)) < 0.5, rng.normal(size=6)
     sets = np.array([[4, 0, 2], [1, 2, 3]])[:, :order]
     found = kernel.flipped(kernel.between(masks, centers) * alphas, masks, signs(centers), sets)
-    assert found.shape == (2**order, 4, 2)
+    assert found.shape == (2**order, 2, 4)
     for flips in range(2**order):
         for place, players in enumerate(sets):
             turned = masks.copy()
             turned[:, [player for j, player in enumerate(players) if flips >> j & 1]] ^= True
-            assert_allclose(found[flips, :, place], kernel.between(turned, centers) @ alphas, rtol=1e-10)
+            assert_allclose(found[flips, place], kernel.between(turned, centers) @ alphas, rtol=1e-10)
 
 
 def test_the_ratio_of_a_fourier_coefficient() -> None:
