@@ -107,6 +107,7 @@ def explain(
     budget: _options.Budget = None,
     faithfulness: _options.Faithfulness = None,
     max_budget: _options.MaxBudget = None,
+    effort: _options.Effort = "default",
     seed: _options.Seed = 0,
     store: _options.Store = None,
     json: _options.Json = None,

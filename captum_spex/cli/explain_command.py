@@ -87,6 +87,7 @@ class ExplainJob:
         return OK
 
     def _explain(self, store: Any, budget: Mapping[str, Any]) -> None:
+        from captum_spex.approximators import ProxySpex
         from captum_spex.cli import output as _output
         from captum_spex.cli.game_from_options import game_of, text_of
         from captum_spex.explaining import explain
@@ -102,6 +103,7 @@ class ExplainJob:
             **budget,
             index=options["index"],
             max_order=order,
+            approximator=ProxySpex(effort=options["effort"]),
             random_state=options["seed"],
             show_progress=sys.stderr.isatty() if options["progress"] is None else options["progress"],
             store=store,

@@ -10,6 +10,7 @@ CHOICES = {
     "unit": ("word", "token", "sentence"),
     "task": ("classification", "answer", "similarity"),
     "dtype": ("float32", "float16", "bfloat16"),
+    "effort": ("fast", "default", "thorough"),
 }
 """Names that options take, repeated here so that a typo is reported before the slow imports."""
 
@@ -75,6 +76,9 @@ Budget = Annotated[
 ]
 Faithfulness = Annotated[float | None, _computed(metavar="X", help="Where --budget auto stops. Default: 0.95.")]
 MaxBudget = Annotated[int | None, _computed(metavar="N", help="Most evaluations of --budget auto. Default: 10,000.")]
+Effort = Annotated[
+    str, _computed(metavar="NAME", help="Time for the fit: fast, default, thorough; 0.4 and 2 times the default's.")
+]
 Seed = Annotated[int, _computed(metavar="N", min=0, help="Seed of the masks.")]
 Store = Annotated[Path | None, _saved(metavar="FILE", help="Save evaluations here, and reuse those that it holds.")]
 Json = Annotated[str | None, _saved(metavar="FILE|-", help="Write the explanation as JSON; - is standard output.")]

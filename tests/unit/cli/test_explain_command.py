@@ -89,6 +89,7 @@ def refused(done, words):
         ([FIVE, "--faithfulness", "0.9"], "`--faithfulness`: expected nothing, unless --budget auto, got 0.9"),
         ([FIVE, "--budget", "auto", "--faithfulness", "1.5"], "`--faithfulness`: expected .* between 0 and 1, got 1.5"),
         ([EIGHT, "--budget", "auto", "--max-budget", "20"], "`--max-budget`: expected at least .*, got 20"),
+        ([FIVE, "--effort", "slow"], r"`--effort`: expected fast, default, thorough, got 'slow'\."),
         ([FIVE, "--seed", "-1"], "'--seed'"),
         ([FIVE, "--top", "0"], "'--top'"),
         ([FIVE, "--max-terms", "0"], "'--max-terms'"),

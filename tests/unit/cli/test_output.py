@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from command_lines import EIGHT, FIVE, PAGE, SCHEMA, valid
@@ -14,7 +16,9 @@ from jsonschema import Draft202012Validator
 from rich.cells import cell_len
 from typer.main import get_command
 
+from captum_spex.approximators.proxyspex.proxyspex import EffortName
 from captum_spex.cli import app, main
+from captum_spex.cli.options import CHOICES
 
 pytestmark = pytest.mark.usefixtures("work", "interruptible")
 
@@ -27,6 +31,16 @@ def test_a_partly_seen_text_shows_standard_errors_and_how_far_to_trust(run, mode
     assert re.search(r"^players +value +± *$", done.out, re.MULTILINE)
     faithfulness = float(re.search(r"faithfulness (\S+)", done.out)[1])
     assert ("Too few evaluations" in done.out) == (not faithfulness >= 0.8)
+
+
+def test_effort_is_that_of_the_fit(run, models, work):
+    found = {}
+    for effort in get_args(EffortName):
+        run(EIGHT, "--model", models["classifier"], "--budget", "60", "--effort", effort, "--json", f"{effort}.json")
+        found[effort] = json.loads((work / f"{effort}.json").read_text())["terms"]
+    assert CHOICES["effort"] == get_args(EffortName)
+    assert found["fast"] != found["default"] != found["thorough"]
+    assert all(math.isfinite(one["value"]) for one in found["fast"])
 
 
 def test_too_few_evaluations_are_said_to_be_so(run, models):
