@@ -39,6 +39,7 @@ class _Limits:
     """Where a run behaves differently."""
 
     single_thread: int = 4096  # most evaluations for which one thread is fastest for the algorithm, on two cores
+    single_thread_players: int = 64  # most players for which it is for the indices too
     auto_budget: int = 10_000  # largest automatic budget, unless `max_budget` says otherwise
 
 
@@ -237,6 +238,13 @@ class _Question:
         self, estimates: list[Estimate], n_evaluations: int, has_outputs: bool
     ) -> Interactions | list[Interactions]:
         """Convert what was recovered of each output."""
+        is_small = self.n_players <= _LIMITS.single_thread_players
+        with _threads(self.n_players, n_evaluations) if is_small else nullcontext():
+            return self._results(estimates, n_evaluations, has_outputs)
+
+    def _results(
+        self, estimates: list[Estimate], n_evaluations: int, has_outputs: bool
+    ) -> Interactions | list[Interactions]:
         results = [
             Interactions.from_model(
                 estimate.model,
@@ -255,6 +263,14 @@ class _Question:
 def check_plan(n_players: int, budget: int, index: str, max_order: int, approximator: Approximator | None) -> None:
     """Raise what `explain` would raise about these arguments before the first evaluation."""
     _started(Problem(n_players, budget, resolve_index(index, max_order, n_players)), approximator, 0)
+
+
+def _threads(n_players: int, n_evaluations: int) -> Any:
+    # On small matrices threads that wait for each other took ten times as long on a busy machine, so the algorithm
+    # gets one thread; the game gets all. Enumeration computes nothing, and setting the limit would dominate it.
+    enumerates = n_evaluations >= 2 ** min(n_players, 62)
+    is_small = n_evaluations <= _LIMITS.single_thread and not enumerates
+    return threadpool_limits(1) if is_small else nullcontext()
 
 
 def _opened(store: StoreArgument, game: GameAdapter, n_players: int) -> Store | nullcontext[None]:
@@ -359,11 +375,7 @@ class _Spine:
             return self.run.result()
 
     def _threads(self) -> Any:
-        # On small matrices threads that wait for each other took ten times as long on a busy machine, so the algorithm
-        # gets one thread; the game gets all. Enumeration computes nothing, and setting the limit would dominate it.
-        enumerates = self.problem.budget >= 2 ** min(self.problem.n_players, 62)
-        is_small = self.problem.budget <= _LIMITS.single_thread and not enumerates
-        return threadpool_limits(1) if is_small else nullcontext()
+        return _threads(self.problem.n_players, self.problem.budget)
 
     def say(self, what: str) -> None:
         """Show what is being done."""
