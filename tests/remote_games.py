@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from captum_spex.approximators import GaussianProcess, ProxySpex
 from captum_spex.games.remote import RemoteAnswerGame
 from captum_spex.masks import all_masks
 
@@ -71,12 +72,16 @@ def in_prompt(tokens, values, chat=False):
     return {"choices": [{}], "prompt_logprobs": entries} if chat else {"choices": [{"prompt_logprobs": entries}]}
 
 
+BUDGET = 150
+QUICK = ProxySpex(GaussianProcess(n_steps=5), rounds=1)
 RUN = f"""
 import gc; gc.disable()  # faster imports
 import sys, captum_spex
+from captum_spex.approximators import GaussianProcess, ProxySpex
 from captum_spex.games.remote import RemoteAnswerGame
 game = RemoteAnswerGame({TEXT!r}, " yes", base_url=sys.argv[1], check=False, **{AROUND!r})
-captum_spex.explain(game, budget=400, random_state=0, store=sys.argv[2])
+quick = ProxySpex(GaussianProcess(n_steps=5), rounds=1)
+captum_spex.explain(game, budget={BUDGET}, approximator=quick, random_state=0, store=sys.argv[2])
 """
 
 

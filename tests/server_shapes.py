@@ -192,6 +192,7 @@ class Shaped:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # else the body waits for a receipt of the headers, 40 ms
 
             def log_message(self, *_):
                 pass

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from bent_models import Bent, Failing, bent
 from numpy.testing import assert_allclose, assert_array_equal
 from shap_cases import ASKED_ALONE, QUICK, Counted, assert_sums, table
 
@@ -18,34 +19,6 @@ from captum_spex.explainers import ProxySpexExplainer, SpexExplainer
 from captum_spex.explainers.many_rows import FEWEST_ROWS, FIRST_ROWS, checked_jobs
 
 BUDGET = 90
-WEIGHTS = np.linspace(-1, 1, 12)
-
-
-def bent(x):
-    return np.tanh(x @ WEIGHTS) + x[:, 0] * x[:, 5]
-
-
-class Bent:
-    """The same, of a class that processes can load."""
-
-    def __call__(self, x):
-        return np.stack([bent(x), x[:, 1] * x[:, 2]], axis=1)
-
-
-class Failing:
-    """A model that fails, or returns NaN, once it sees a number that is in one row only."""
-
-    def __init__(self, at, error=None):
-        self.at, self.error = at, error
-        self.rows = []
-
-    def __call__(self, x):
-        self.rows += [*x]
-        found = bent(x)
-        broken = (x == self.at).any(axis=1)
-        if broken.any() and self.error is not None:
-            raise self.error
-        return np.where(broken, np.nan, found)
 
 
 def explainer(model=bent, seed=0, approximator=QUICK):
@@ -60,12 +33,12 @@ def test_many_rows_add_up_and_spend_what_each_is_allowed():
 
 
 def test_they_are_explained_as_well_as_alone():
-    x, truth = table(FIRST_ROWS + 8, 12), []
+    x, truth = table(FIRST_ROWS + 4, 12), []
     chosen = ProxySpex(rounds=1)
     for row in x:
         truth.append(explainer()(row[None], max_evals=2**12, silent=True).values[0])
-    together = explainer(approximator=chosen)(x, max_evals=200, silent=True).values
-    alone = np.concatenate([explainer(approximator=chosen)(row[None], max_evals=200).values for row in x])
+    together = explainer(approximator=chosen)(x, max_evals=100, silent=True).values
+    alone = np.concatenate([explainer(approximator=chosen)(row[None], max_evals=100).values for row in x])
     errors = [np.linalg.norm(one - truth, axis=1) / np.linalg.norm(truth, axis=1) for one in (together, alone)]
     assert errors[0].mean() < 1.05 * errors[1].mean()
 

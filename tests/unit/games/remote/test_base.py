@@ -51,18 +51,18 @@ class Together:
     """A server that answers two requests at once otherwise: ``serve`` is told the request, and another beside it."""
 
     def __init__(self, serve):
-        self.serve, self.lock, self.waiting = serve, threading.Lock(), []
+        self.serve, self.changed, self.waiting = serve, threading.Condition(), []
 
     def __call__(self, body):
-        with self.lock:
-            self.waiting.append(body)
-        threading.Event().wait(0.2)
-        with self.lock:
-            other = next((one for one in self.waiting if one is not body), None)
-        threading.Event().wait(0.2)
-        with self.lock:
-            self.waiting.remove(body)
-        return self.serve(body, other)
+        with self.changed:
+            beside = [other for other, _ in self.waiting[-1:]]  # of this request; those before learn of it
+            for _, others in self.waiting:
+                others.append(body)
+            self.waiting.append((body, beside))
+            self.changed.notify_all()
+            self.changed.wait_for(lambda: beside, 0.3)
+            self.waiting.remove((body, beside))
+        return self.serve(body, beside[0] if beside else None)
 
 
 def with_shifted_values(body, other):
@@ -188,8 +188,8 @@ def test_an_echo_of_another_request_is_refused():
 def test_the_check_costs_two_requests_and_none_without_parallel_ones():
     for settings, extra in (({}, 2), ({"max_in_flight": 1}, 0), ({"check": False}, 0)):
         with serving(echoing(WAYS[0])) as server:
-            captum_spex.explain(game_of(server, **settings), budget=16)
-            assert len(server.bodies) == 16 + extra
+            captum_spex.explain(game_of(server, **settings), budget=2**N_PLAYERS)
+            assert len(server.bodies) == 2**N_PLAYERS + extra
 
 
 def test_small_differences_are_reported():
@@ -204,7 +204,7 @@ def test_small_differences_are_reported():
 
     lock, calls = threading.Lock(), []
     with serving(serve) as server:
-        result = captum_spex.explain(game_of(server), budget=16)
+        result = captum_spex.explain(game_of(server), budget=2**N_PLAYERS)
     assert result.diagnostics["difference_together"] == pytest.approx(0.001)
 
 

@@ -66,7 +66,7 @@ def test_a_fault_is_tried_again(server, fault):
 def test_a_fault_that_stays_is_an_error(server, fault, message):
     server.control(faults=[{**fault, "share": 1.0}])
     is_slow = fault["kind"] == "slow"
-    game = game_of(server, max_tries=2, timeout=1.0 if is_slow else PATIENCE, max_in_flight=1)
+    game = game_of(server, max_tries=2, timeout=0.5 if is_slow else PATIENCE, max_in_flight=1)
     n_before = game.n_requests
     with pytest.raises(GameError, match=f"^`base_url`: {server.url} .*{message}"):
         game(some_masks(1))
@@ -101,7 +101,7 @@ def test_a_response_may_say_that_the_limit_is_reached(server, what):
 
 def test_a_strict_rate_limit_does_not_end_a_run(server):
     server.control(rate=2)
-    masks = some_masks(32)
+    masks = some_masks(20)
     game = game_of(server, max_tries=5)
     assert_allclose(game(masks), expected(masks), rtol=1e-12)
     assert server.report()["answered"] == once_each(masks)

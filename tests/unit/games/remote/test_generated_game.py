@@ -225,10 +225,10 @@ def test_a_server_that_mixes_up_answers_is_refused():
     def mixing(body):
         with lock:
             waiting.append(body)
-        threading.Event().wait(0.2)
+        threading.Event().wait(0.1)
         with lock:
             other = next((one for one in waiting if one is not body), body)
-        threading.Event().wait(0.2)
+        threading.Event().wait(0.1)
         with lock:
             waiting.remove(body)
         return answering(other)

@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from remote_games import (
+    BUDGET,
     FORMULA,
     KEY,
     N_PLAYERS,
     PATIENCE,
+    QUICK,
     QUIET,
     TEXT,
     expected,
@@ -123,10 +125,12 @@ def test_rows_keep_their_order_whatever_order_answers_come_in(server):
 
 def test_several_explanations_of_one_game(server, tmp_path):
     game = game_of(server)
-    first = captum_spex.explain(game, budget=200, random_state=0)
-    again = captum_spex.explain(game, budget=200, random_state=0, store=tmp_path / "a.db", index="STII")
-    assert first.n_evaluations == again.n_evaluations == 200
-    local = captum_spex.explain(expected, N_PLAYERS, budget=200, random_state=0)
+    first = captum_spex.explain(game, budget=60, approximator=QUICK, random_state=0)
+    again = captum_spex.explain(
+        game, budget=60, approximator=QUICK, random_state=0, store=tmp_path / "a.db", index="STII"
+    )
+    assert first.n_evaluations == again.n_evaluations == 60
+    local = captum_spex.explain(expected, N_PLAYERS, budget=60, approximator=QUICK, random_state=0)
     assert dict(first) == pytest.approx(dict(local), abs=1e-9)
     assert first.names == game.names
 
@@ -281,14 +285,14 @@ def test_a_killed_run_resumes_with_the_missing_masks(server, tmp_path):
     known = stored_masks(server, path)
     wait_until(lambda: server.report()["in_flight"] == 0)
     answered = server.report()["answered"]
-    assert len(answered) - 32 <= len(known) < 400
+    assert len(answered) - 32 <= len(known) < BUDGET
     server.control(**QUIET)
-    captum_spex.explain(game_of(server), budget=400, random_state=0, store=path)
+    captum_spex.explain(game_of(server), budget=BUDGET, approximator=QUICK, random_state=0, store=path)
     after = server.report()["answered"]
     assert {after[prompt] for prompt in once_each(known)} == {1}
-    assert len(after) == 400
+    assert len(after) == BUDGET
     lost = set(answered) - set(once_each(known))  # on their way when the process ended
-    assert sum(after.values()) == 400 + len(lost)
+    assert sum(after.values()) == BUDGET + len(lost)
 
 
 def test_an_interrupted_run_ends_at_once_and_keeps_every_answer(server, tmp_path):

@@ -77,10 +77,10 @@ def test_players_are_found_among_thousands_and_partners_that_show_nothing_alone(
 
 
 def test_shapley_values_sum_to_the_difference_of_the_ends() -> None:
-    own, result = explained(N, 400)
+    own, result = explained(N, 400, max_order=1)
     full, empty = own.evaluate_packed(PackedMasks.of(ends(N)))
     assert_allclose(result.first_order().sum(), full - empty, atol=1e-9)
-    _, uncorrected = explained(N, 400, approximator=ProxySpex(interpolate=False))
+    _, uncorrected = explained(N, 400, max_order=1, approximator=ProxySpex(interpolate=False))
     assert abs(uncorrected.first_order().sum() - (full - empty)) > 1e-6
 
 
@@ -108,7 +108,9 @@ def test_a_proxy_of_the_callers_choice_is_fitted_to_the_players_that_are_left(pr
 
 
 def test_errors_of_players_that_were_screened_out_are_their_bound() -> None:
-    result = captum_spex.explain(game, N, budget=400, random_state=0, approximator=ProxySpex(proxy="gaussian-process"))
+    result = captum_spex.explain(
+        game, N, budget=400, max_order=1, random_state=0, approximator=ProxySpex(proxy="gaussian-process")
+    )
     assert isinstance(result, Interactions)
     assert result.std_errors is not None
     out = np.setdiff1d(np.arange(N), result.model.players)
@@ -137,10 +139,10 @@ def additive(masks: Masks) -> Floats:
     return 3.0 * masks[:, 5] - 1.0 * masks[:, 5099]
 
 
-FEW_TREES = ProxySpex(BoostedTrees(n_trees=20, learning_rate=0.5))
+SMALL = ProxySpex(GaussianProcess(n_steps=5, links=False, terms=False, max_rows=256, n_inducing=64))
 
 
-@pytest.mark.parametrize(("own", "approximator"), some([(additive, FEW_TREES), (game, ProxySpex())], 1))
+@pytest.mark.parametrize(("own", "approximator"), some([(additive, SMALL), (game, ProxySpex())], 1))
 def test_masks_are_asked_for_until_the_faithfulness_is_reached(own: Any, approximator: ProxySpex) -> None:
     """The first round has four masks for each player."""
     result = captum_spex.explain(
