@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import comb
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from captum_spex.arrays import Floats
 from captum_spex.indices import Index, IndexTerms
-from captum_spex.masks import as_masks, ends
+from captum_spex.masks import all_masks, as_masks, ends
 from captum_spex.model.kernel_expansion import KernelExpansion
 from captum_spex.model.linked_expansion import LinkedExpansion
 from captum_spex.model.part import Part
@@ -23,15 +24,17 @@ from captum_spex.player_sets import PlayerSets, extended_by_one
 
 @dataclass(frozen=True)
 class Limits:
-    """Up to how many sets of an order every one of them gets its index; a million indices take about a second."""
+    """Where one way of computing gives way to another; a million indices take about a second."""
 
-    all_pairs: int = 1_000_000
+    tabulated_players: int = 10  # up to which indices come from the values of all masks: faster than closed forms
+    all_pairs: int = 1_000_000  # up to which every pair gets its index
     all_sets: int = 50_000  # of an order above 2
     grown_sets: int = 20_000  # beyond the limits: sets of an order above 2 grown from the strongest of the order below
 
 
 LIMITS = Limits()
 _ROUNDING = 1e-9  # share of the largest number below which a sum is complete
+_ROUNDED = 1e-13  # share of the largest value of a table: differences that are not larger are rounding
 _PART_KINDS: dict[str, type[Spectrum] | type[KernelExpansion] | type[LinkedExpansion] | type[Residuals]] = {
     kind.kind: kind for kind in (Spectrum, KernelExpansion, LinkedExpansion, Residuals)
 }
@@ -87,7 +90,7 @@ class GameModel:
         for order in range(2, index.max_order + 1):
             chosen.append(self._candidates(order, chosen[-1], values[-1]))
             values.append(self.index_at(index, chosen[-1]))
-        baseline = sum(part.baseline(index) for part in self.parts)
+        baseline = sum(part.baseline(index) for part in self._indexed)
         sets, found = PlayerSets.concatenate(chosen), np.concatenate(values)
         if index.adds_up(self.n_players) and len(sets) == self._n_all(index.max_order):
             found = self._completed(found)
@@ -95,7 +98,10 @@ class GameModel:
 
     def index_at(self, index: Index, sets: PlayerSets) -> Floats:
         """Return the index of any sets of order 1 to ``index.max_order``, exact for this model, ``(n_sets,)``."""
-        return np.asarray(np.sum([part.index_at(index, sets) for part in self.parts], axis=0))
+        found = np.asarray(np.sum([part.index_at(index, sets) for part in self._indexed], axis=0))
+        if self._table is not None:  # a null player's differences are rounding, and nothing else
+            found[np.abs(found) <= _ROUNDED * np.abs(self._table.values).max()] = 0.0
+        return found
 
     def std_errors(self, index: Index, sets: PlayerSets) -> Floats | None:
         """Return the standard error of the index of every set, ``None`` where there is no posterior.
@@ -132,6 +138,22 @@ class GameModel:
         parts = tuple(_PART_KINDS[part["kind"]].from_dict(part) for part in content["parts"])
         read = Posterior.from_dict(posterior) if posterior else None
         return GameModel(parts, read, is_constant=content.get("is_constant", False))
+
+    @cached_property
+    def _table(self) -> Residuals | None:
+        """The values of all masks of what is no spectrum, where players are few and there are kernels."""
+        others = [part for part in self.parts if not isinstance(part, Spectrum)]
+        if self.n_players > LIMITS.tabulated_players or all(isinstance(part, Residuals) for part in others):
+            return None
+        masks = all_masks(self.n_players)
+        return Residuals(masks, np.sum([part(masks) for part in others], axis=0))
+
+    @property
+    def _indexed(self) -> tuple[Part, ...]:
+        """Parts whose indices add up to those of the model."""
+        if self._table is None:
+            return self.parts
+        return (*(part for part in self.parts if isinstance(part, Spectrum)), self._table)
 
     @property
     def _grows(self) -> bool:
