@@ -114,13 +114,15 @@ def shapley(found: Any, n_players: int) -> np.ndarray:
     return np.array([[one[(player,)] for player in range(n_players)] for one in found])
 
 
-def output_line(name: str, n_outputs: int, n_games: int) -> str:
+def output_line(name: str, n_outputs: int, games: range) -> str:
     """Compare one run for many outputs with a run for each; errors are those of the first twenty that vary."""
-    compare = (both_ways(output_games(n_outputs, seed)[name], n_outputs, seed) for seed in range(n_games))
+    compare = (both_ways(output_games(n_outputs, seed)[name], n_outputs, seed) for seed in games)
     fast, slow, errors, before = zip(*compare, strict=True)
     n = len(errors[0]) / n_outputs  # times are of all outputs
     line = compared(name, (sum(fast) * n, np.concatenate(errors)), (sum(slow) * n, np.concatenate(before)))
-    return f"{line}   {n_outputs} outputs: {sum(slow) / n_games:.1f} s alone, {sum(fast) / n_games:.2f} s together"
+    return (
+        f"{line}   {n_outputs} outputs: {sum(slow) / len(games):.1f} s alone, {sum(fast) / len(games):.2f} s together"
+    )
 
 
 def both_ways(game: Game, n_outputs: int, seed: int) -> tuple[float, float, np.ndarray, np.ndarray]:
@@ -141,12 +143,12 @@ def both_ways(game: Game, n_outputs: int, seed: int) -> tuple[float, float, np.n
     return fast, slow * n_outputs / len(some), *errors
 
 
-def output_lines(numbers: Sequence[int], kinds: Sequence[str], n_games: int) -> Iterator[str]:
+def output_lines(numbers: Sequence[int], kinds: Sequence[str], games: range) -> Iterator[str]:
     """Compare them for every game."""
     yield head("outputs of a game")
     for n_outputs in numbers:
         for name in kinds:
-            yield output_line(name, n_outputs, n_games)
+            yield output_line(name, n_outputs, games)
 
 
 def training_lines() -> Iterator[str]:
@@ -197,6 +199,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     outputs.add_argument("--outputs", type=int, nargs="+", default=[20, 104])
     outputs.add_argument("--kinds", nargs="+", default=list(output_games(2, 0)))
     outputs.add_argument("--games", type=int, default=N_GAMES)
+    outputs.add_argument("--first", type=int, default=0)
     commands.add_parser("training")
     chosen = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -204,8 +207,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if chosen.command == "tables":
             lines = table_lines(chosen.names, chosen.rows, chosen.budget, chosen.seed)
         else:
-            of_outputs = partial(output_lines, chosen.outputs, chosen.kinds, chosen.games)
-            lines = of_outputs() if chosen.command == "outputs" else training_lines()
+            of_outputs = partial(output_lines, chosen.outputs, chosen.kinds)
+            games = range(chosen.first, chosen.first + chosen.games) if chosen.command == "outputs" else range(0)
+            lines = of_outputs(games) if games else training_lines()
         for line in lines:
             print(line, flush=True)
 

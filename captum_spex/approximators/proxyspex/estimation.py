@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 import numpy as np
@@ -12,6 +12,7 @@ import torch
 from captum_spex.approximators.base import Estimate
 from captum_spex.approximators.proxyspex.proxy import (
     FittedProxy,
+    Pilot,
     Proxy,
     ProxyData,
     SharingProxy,
@@ -90,6 +91,14 @@ class Shared:
 
 
 @dataclass(frozen=True, eq=False)
+class _Told:
+    """What pilots tell: their values and every proxy's surrogates, by group; what these are worth, by output."""
+
+    pilots: list[tuple[Floats, list[list[FittedProxy]]]] = field(default_factory=list)
+    worths: list[_Worth] = field(default_factory=list)
+
+
+@dataclass(frozen=True, eq=False)
 class Estimator:
     """Estimates games from evaluations by the given proxies; the same seed gives the same result."""
 
@@ -114,19 +123,20 @@ class Estimator:
         found = {column: self._unlearnt(evaluations, column) for column in np.flatnonzero(~varies).tolist()}
         columns = np.flatnonzero(varies).tolist()
         groups = _groups(evaluations.values, columns) if self.shared is None else [[column] for column in columns]
-        estimator, worths = self._started(), list[_Worth]()
+        estimator, told = self._started(), _Told()
         learns = estimator is self and len(groups) >= SETTINGS.sharing_groups
         if learns:
             estimator, groups = self._sharing(evaluations, groups)
         for number, columns in enumerate(groups):
             if number == SETTINGS.pilots and learns:
-                estimator = estimator._restricted(worths)
+                estimator = estimator._following(told)
             if report is not None:
                 report(len(found), len(varies))
-            estimates = estimator._group(evaluations.of_outputs(columns), worths if learns else None)
+            telling = told if learns and number < SETTINGS.pilots else None
+            estimates = estimator._group(evaluations.of_outputs(columns), telling)
             found.update(zip(columns, estimates, strict=True))
         if learns and self.shared is not None:
-            self.shared.proxies, self.shared.n_players = tuple(estimator._restricted(worths).proxies), n_players
+            self.shared.proxies, self.shared.n_players = tuple(estimator.proxies), n_players
         return [found[column] for column in sorted(found)]
 
     def guide(self, evaluations: Evaluations) -> GameModel | None:
@@ -174,19 +184,20 @@ class Estimator:
             groups = [*pilots, sorted(chain(*others))]
         return replace(self, proxies=tuple(proxies)), groups
 
-    def _restricted(self, worths: list[_Worth]) -> Estimator:
-        """Return an estimator without what is worth little to the outputs so far, in the mean."""
-        if not worths:  # too few masks: no surrogate was fitted
+    def _following(self, told: _Told) -> Estimator:
+        """Return an estimator for outputs that follow: without what is worth little to the pilots, in the mean."""
+        if not told.worths:  # too few masks: no surrogate was fitted
             return self
 
         def is_useful(number: int, place: int) -> bool:
-            return float(np.mean([worth.get((number, place), 0.0) for worth in worths])) > SETTINGS.worth_sharing
+            return float(np.mean([worth.get((number, place), 0.0) for worth in told.worths])) > SETTINGS.worth_sharing
 
         proxies: list[Proxy] = []
         for number, proxy in enumerate(self.proxies):
             if isinstance(proxy, SharingProxy):
-                n_places = 1 + max((place for worth in worths for of, place in worth if of == number), default=0)
-                proxies.append(proxy.restricted([is_useful(number, place) for place in range(n_places)]))
+                pilots = [Pilot(values, found[number]) for values, found in told.pilots]
+                n_places = max(len(pilot.fitted) for pilot in pilots)
+                proxies.append(proxy.following(pilots, [is_useful(number, place) for place in range(n_places)]))
             elif is_useful(number, 0):
                 proxies.append(proxy)
         return replace(self, proxies=tuple(proxies) or self.proxies)
@@ -210,21 +221,23 @@ class Estimator:
                     worth[number, place] = float("inf")
         return worth
 
-    def _group(self, evaluations: Evaluations, worths: list[_Worth] | None) -> list[Estimate]:
-        """Estimate outputs that go together, and note what each proxy is worth to them."""
+    def _group(self, evaluations: Evaluations, told: _Told | None) -> list[Estimate]:
+        """Estimate outputs that go together, and note what each proxy made of them and is worth to them."""
         columns = range(evaluations.values.shape[1])
         data, standard = evaluations.standardised(np.random.default_rng(self.seed), self.device)
         found = self.surrogates(data)
         surrogates = list(chain(*found))
         if not surrogates:
             return [self._unlearnt(evaluations, column) for column in columns]
+        if told is not None:
+            told.pilots.append((data.values, found))
         units = zip(columns, data.values.T, standard.center.tolist(), standard.scale.tolist(), strict=True)
         estimates = []
         for unit in units:
             output = _Output(evaluations, *unit)
             chosen = stack(surrogates, output.standardised, output.column, evaluations.masks)
-            if worths is not None:
-                worths.append(self._worth(found, output, chosen))
+            if told is not None:
+                told.worths.append(self._worth(found, output, chosen))
             estimates.append(self._stacked(output, surrogates, chosen))
         return estimates
 

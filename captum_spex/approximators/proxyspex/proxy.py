@@ -80,6 +80,19 @@ class FittedProxy:
     n_learnt: int = 0
 
 
+@dataclass(frozen=True, eq=False)
+class Pilot:
+    """One of the first outputs of a model, or a group of them: what a proxy made of its values.
+
+    Attributes:
+        values: standardised, ``(n_masks, n_outputs)``.
+        fitted: the proxy's surrogates.
+    """
+
+    values: Floats
+    fitted: Sequence[FittedProxy]
+
+
 @runtime_checkable
 class Proxy(Protocol):
     """An immutable description of something that stands in for a game.
@@ -112,8 +125,8 @@ class SharingProxy(Proxy, Protocol):
     def among_outputs(self, data: ProxyData) -> tuple[Proxy, bool]:
         """Return the proxy that starts where some outputs together lead, and whether all may share one fit."""
 
-    def restricted(self, useful: Sequence[bool]) -> Proxy:
-        """Return the proxy without what few of the first outputs used; ``useful``: by place of a surrogate."""
+    def following(self, pilots: Sequence[Pilot], useful: Sequence[bool]) -> Proxy:
+        """Return the proxy for outputs that follow; ``useful``: by place, whether the first ones used a surrogate."""
 
 
 def best_of(fitted: Sequence[FittedProxy], values: Floats) -> FittedProxy | None:

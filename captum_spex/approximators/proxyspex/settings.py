@@ -42,6 +42,11 @@ class Settings:
     worth_sharing: float = 0.1  # mean logarithm by which their squared errors grow without one that the others get
     worth_a_kernel: float = 0.05  # share by which the squared error must fall for a kernel of one's own
     own_steps: int = 10  # of a kernel of one's own: as good as 20 from the usual start
+    # Outputs that follow: `python -m benchmarks.rows tables`.
+    follower_masks: int = 256  # from which an output follows (of 50, probabilities lost 18 %), and that a step looks at
+    follower_steps: int = 20  # at other masks each: as good as ten at all 512, in half of the time
+    follower_terms: int = 64  # of other outputs from which a search begins
+    follower_growth: float = 16.0  # of the worst squared error of those fitted in full, beyond which one is so too
     spread_masks: int = 2048  # on which the variance of a model is taken: known within 3 %
     unseen_masks: int = 256  # on which a process says how well it predicts masks that it has not seen
     # Faithfulness: chosen on half of the runs of `python -m benchmarks.faithfulness`, checked on the others.

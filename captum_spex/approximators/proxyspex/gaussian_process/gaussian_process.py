@@ -22,8 +22,8 @@ from captum_spex.approximators.proxyspex.gaussian_process.conditioning import (
 from captum_spex.approximators.proxyspex.gaussian_process.hyperparameters import Hyperparameters, maximise_evidence
 from captum_spex.approximators.proxyspex.gaussian_process.link_learning import LearnedLink
 from captum_spex.approximators.proxyspex.gaussian_process.sparse_terms import find_terms
-from captum_spex.approximators.proxyspex.gaussian_process.start import Start
-from captum_spex.approximators.proxyspex.proxy import Expected, FittedProxy, ProxyData
+from captum_spex.approximators.proxyspex.gaussian_process.start import Start, Told, squares
+from captum_spex.approximators.proxyspex.proxy import Expected, FittedProxy, Pilot, ProxyData
 from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.arrays import Floats, Rows
 from captum_spex.model import GameModel, Link, LinkedExpansion
@@ -70,7 +70,13 @@ class GaussianProcess:
         learner = Learner(self, data)
         linked = learner.linked() if self.links else None
         plain = learner.plain()
-        return [plain] if linked is None else [plain, linked]
+        found = [plain] if linked is None else [plain, linked]
+        told = learner.told
+        if told is not None:
+            errors = np.min([squares(one.left_out, data.values) for one in found], axis=0)
+            if errors.max() > SETTINGS.follower_growth * told.worst:
+                return replace(self, start=None).surrogates(data, rivals)
+        return found
 
     def among_outputs(self, data: ProxyData) -> tuple[GaussianProcess, bool]:
         """See `SharingProxy`."""
@@ -83,9 +89,12 @@ class GaussianProcess:
         """How many steps an output takes from where many together led."""
         return min(SETTINGS.own_steps, self.n_steps)
 
-    def restricted(self, useful: Sequence[bool]) -> GaussianProcess:
+    def following(self, pilots: Sequence[Pilot], useful: Sequence[bool]) -> GaussianProcess:
         """See `SharingProxy`; the plain process is kept, as error bars are its own."""
-        return replace(self, links=self.links and any(useful[1:]))
+        start = self.start
+        if start is not None and start.n_steps and len(pilots[0].values) >= SETTINGS.follower_masks:
+            start = replace(start, told=Told.by(pilots))
+        return replace(self, links=self.links and any(useful[1:]), start=start)
 
     def guide(self, data: ProxyData) -> GameModel:
         """Return the process fitted to the values of the first output, without terms.
@@ -129,12 +138,17 @@ class Learner:
         """Fit the process to the values themselves."""
         masks, values, order = self.data.masks, self.data.values, self._shuffled()
         rows = order[: self.settings.max_rows]
-        hyper, terms = self._learned(rows, values), None
+        hyper, terms, told = self._learned(rows, values), None, self.told
         if self.settings.terms:
             retune = (lambda h, t: self._retuned(h, t, rows)) if len(masks) >= SETTINGS.retuning_masks else None
-            hyper, terms = find_terms(hyper, masks[order], values[order], retune=retune, like=self._solver.like)
+            if told is None:
+                hyper, terms = find_terms(hyper, masks[order], values[order], retune=retune, like=self._solver.like)
+            else:
+                single = self._tensors(rows[:1], values)[0]
+                begun = {"retune": retune, "like": single, "known": told.terms, "rounds": 1}
+                hyper, terms = find_terms(hyper, masks[order], values[order], **begun)
         fitted = self._conditioned(hyper, terms, values, SETTINGS.unseen_masks)
-        left_out = fitted.left_out.copy()
+        left_out = fitted.left_out.copy() if told is None else told.left_out(fitted.left_out, values, 0)
         for held_out, learnt_on in self._halves():
             # Learnt afresh without the terms, the kernel would have to tell what they tell: it is only retuned.
             there = self._retuned(hyper, terms, learnt_on) if terms else self._alone._learned(learnt_on, values)
@@ -154,7 +168,7 @@ class Learner:
             return None
         (fitted, links), values = found, self.data.values
         reused = _applied(links, fitted.left_out)
-        left_out = reused.copy()
+        left_out = reused.copy() if self.told is None else self.told.left_out(reused, values, 1)
         for held_out, learnt_on in self._halves():
             if _fewest_distinct(values[learnt_on]) < SETTINGS.link_values // 2:
                 continue
@@ -200,7 +214,12 @@ class Learner:
     def _misled(self, reused: Floats, left_out: Floats) -> bool:
         """Whether a start elsewhere led to a kernel that predicts worse than one that half of the masks taught."""
         errors = [((predicted - self.data.values) ** 2).sum() for predicted in (reused, left_out)]
-        return self.settings.start is not None and bool(errors[0] > errors[1])
+        return self.settings.start is not None and self.told is None and bool(errors[0] > errors[1])
+
+    @property
+    def told(self) -> Told | None:
+        """What outputs of the same model told that were fitted in full, if any were."""
+        return None if self.settings.start is None else self.settings.start.told
 
     @property
     def _alone(self) -> Learner:
@@ -213,7 +232,7 @@ class Learner:
     def _halves(self) -> list[tuple[Rows, Rows]]:
         """Return rows to predict anew, and the rows to learn from for them."""
         most, rng = self.settings.max_rows, self.data.rng
-        if len(self.data.masks) >= 2 * most:
+        if len(self.data.masks) >= 2 * most or self.told is not None:
             return []  # enough masks had no part in learning; those that had keep their predictions
         first, second = self.data.folds(2)
         return [(first, rng.permutation(second)[:most]), (second, rng.permutation(first)[:most])]
@@ -224,19 +243,41 @@ class Learner:
         n_steps, learning_rate = self.settings.n_steps, self.settings.learning_rate
         if self.settings.start is not None:
             start, n_steps = self.settings.start.of(start, linked=linked), self.settings.start.n_steps
-        return maximise_evidence(start, signs, chosen, n_steps=n_steps, learning_rate=learning_rate)
+        terms = None if linked or self.told is None else self.told.terms
+        draws, extra = self._draws(len(rows), SETTINGS.follower_steps), self._extra(terms, rows, signs)
+        return maximise_evidence(
+            start,
+            signs,
+            chosen,
+            n_steps=n_steps if draws is None else len(draws),
+            learning_rate=learning_rate,
+            extra=extra,
+            draws=draws,
+        )
 
     def _retuned(self, hyper: Hyperparameters, terms: TermPrior | None, rows: Rows) -> Hyperparameters:
         signs, chosen = self._tensors(rows, self.data.values)
-        masks = self.data.masks[rows]
         return maximise_evidence(
             hyper.to(signs),
             signs,
             chosen,
             n_steps=SETTINGS.retuning_steps,
             learning_rate=SETTINGS.retuning_rate,
-            extra=None if terms is None else terms.covariance(masks, masks, signs),
+            extra=self._extra(terms, rows, signs),
+            draws=self._draws(len(rows), SETTINGS.retuning_steps),
         )
+
+    def _extra(self, terms: TermPrior | None, rows: Rows, like: Tensor) -> Tensor | None:
+        """Return what terms add to the covariance of some masks."""
+        masks = self.data.masks[rows]
+        return None if terms is None else terms.covariance(masks, masks, like)
+
+    def _draws(self, n_rows: int, n_steps: int) -> list[Tensor] | None:
+        """Return which rows each step looks at; ``None``: all of them."""
+        if self.told is None or n_rows <= SETTINGS.follower_masks:
+            return None
+        rng = self.data.rng
+        return [torch.from_numpy(rng.permutation(n_rows)[: SETTINGS.follower_masks]) for _ in range(n_steps)]
 
     def _learned_links(self, rows: Rows) -> tuple[Hyperparameters, list[LearnedLink]]:
         """Learn kernel and link in turns: the link is what latent scores predicted out of sample make of the values."""

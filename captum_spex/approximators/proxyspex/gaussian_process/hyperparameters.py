@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -131,25 +132,30 @@ def maximise_evidence(
     n_steps: int,
     learning_rate: float,
     extra: Tensor | None = None,
+    draws: Sequence[Tensor] | None = None,
 ) -> Hyperparameters:
     r"""Take a few Adam steps up the evidence of standardised targets ``(n_masks, n_outputs)`` plus the log-prior.
 
     The outputs share the kernel. Stopping early is deliberate: at the maximum the evidence is over-fitted. The prior
     is hierarchical: log-decays and log-variances lie about their own mean with a standard deviation of 1.5. What the
     ends are made of has a prior of its own.
-    ``extra`` is a further covariance that stays as it is (sparse terms).
+    ``extra`` is a further covariance that stays as it is (sparse terms). With ``draws``, rows for each step, every step
+    looks at these masks alone.
 
     References:
         Kingma, Ba, "Adam", ICLR 2015, algorithm 1.
     """
     order = in_order_of_size(signs)
-    signs, targets, extra = signs[order], targets[order], None if extra is None else extra[order[:, None], order]
+    parts = [_some(order, signs, targets, extra)]
+    if draws is not None:
+        rank = order.argsort()
+        parts = [_some(order[rank[rows].sort().values], signs, targets, extra) for rows in draws]
     flat = torch.cat([start.shared, start.decays, start.linear])
     slope, size = torch.zeros_like(flat), torch.zeros_like(flat)
     first, second = SETTINGS.betas
     for step in range(1, n_steps + 1):
         now = _unflatten(flat, signs.shape[1])
-        gradient = evidence_gradient(now, signs, targets, extra) + prior_gradient(now, start)
+        gradient = evidence_gradient(now, *parts[(step - 1) % len(parts)]) + prior_gradient(now, start)
         # Adam by hand: importing `torch.optim` takes a second, as long as all the rest.
         slope = torch.lerp(gradient, slope, first)
         size = torch.lerp(gradient**2, size, second)
@@ -157,6 +163,10 @@ def maximise_evidence(
         scaled = (size / (1 - second**step)).sqrt() + 1e-8
         flat = flat - rate * slope / (1 - first**step) / scaled
     return _unflatten(flat, signs.shape[1])
+
+
+def _some(rows: Tensor, signs: Tensor, targets: Tensor, extra: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
+    return signs[rows], targets[rows], None if extra is None else extra[rows[:, None], rows]
 
 
 def _unflatten(flat: Tensor, n_players: int) -> Hyperparameters:

@@ -29,6 +29,8 @@ def find_terms(
     *,
     retune: Callable[[Hyperparameters, TermPrior], Hyperparameters] | None,
     like: Tensor,
+    known: TermPrior | None = None,
+    rounds: int = SETTINGS.search_rounds,
 ) -> tuple[Hyperparameters, TermPrior | None]:
     r"""Add terms to the process while their evidence is beyond chance; return the retuned kernel and the terms.
 
@@ -37,16 +39,17 @@ def find_terms(
     and pairs are scanned, higher degrees are grown by one player at a time from the best; terms are added greedily,
     the inverse is updated by rank one. A term must exceed what chance gives to the best of as many candidates as its
     kind has: singles; sets of a term found before and one more player; all other pairs; all others of the beam.
-    When nothing more is found the kernel is retuned, at most three times.
+    When nothing more is found, or after some ``rounds``, the kernel is retuned, at most three times. The search may
+    begin with ``known`` terms.
 
     References:
         Tipping, Faul, "Fast marginal likelihood maximisation for sparse Bayesian models", AISTATS 2003.
     """
     masks, targets = masks[: SETTINGS.search_masks], targets[: SETTINGS.search_masks]
-    search = TermSearch.start(hyper, masks, torch.from_numpy(targets).to(like))
+    search = TermSearch.start(hyper, masks, torch.from_numpy(targets).to(like), known)
     for _ in range(SETTINGS.retunes + 1):
         before = len(search.sets)
-        for _ in range(SETTINGS.search_rounds):
+        for _ in range(rounds):
             if not search.add_best():
                 break
         if retune is None or len(search.sets) == before:

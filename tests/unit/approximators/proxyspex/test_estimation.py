@@ -271,3 +271,55 @@ def test_few_masks_teach_many_outputs_nothing_that_could_be_checked() -> None:
     found = captum_spex.explain(many_outputs(12, 9), 12, budget=10, random_state=0)
     assert len(found) == 9
     assert all(np.isnan(one.faithfulness) for one in found)
+
+
+def sums_of_pairs(n: int, count: int) -> Game:
+    """Outputs with one main effect for each player and two pairs, no two outputs alike."""
+    rng = np.random.default_rng(0)
+    slopes = rng.normal(size=(n, count))
+    pairs = [[rng.choice(n, 2, replace=False) for _ in range(2)] for _ in range(count)]
+
+    def game(masks: np.ndarray) -> np.ndarray:
+        bent = [sum(masks[:, pair].all(axis=1) for pair in some) for some in pairs]
+        return np.asarray(masks @ slopes + 2.0 * np.stack(bent, axis=1))
+
+    return game
+
+
+def test_outputs_that_follow_find_what_each_finds_alone() -> None:
+    n, count = 12, 6
+    game, settings = sums_of_pairs(n, count), {"budget": 300, "approximator": GAUSSIAN, "random_state": 0}
+    together = captum_spex.explain(game, n, **settings)
+    for column in range(SETTINGS.pilots, count):
+        truth = captum_spex.explain(lambda masks, column=column: game(masks)[:, column], n, budget=2**n)
+        alone = captum_spex.explain(lambda masks, column=column: game(masks)[:, column], n, **settings)
+        errors = [error_of(one, truth, order) for one in (together[column], alone) for order in (1, 2)]
+        assert max(errors) < 1e-4
+        assert together[column].faithfulness > 0.99
+
+
+def test_an_output_that_follows_badly_is_fitted_in_full() -> None:
+    n, game = 12, sums_of_pairs(12, 6)
+    hard = oracles.as_game(random_table(n, 0))  # nothing that the others told is of use to it
+
+    def games(masks: np.ndarray) -> np.ndarray:
+        return np.concatenate([game(masks), hard(masks)[:, None]], axis=1)
+
+    settings: dict[str, Any] = {"budget": 300, "approximator": GAUSSIAN, "random_state": 0}
+    together = captum_spex.explain(games, n, **settings)[-1]
+    alone = captum_spex.explain(hard, n, **settings)
+    assert_allclose(together.values, alone.values, atol=1e-12)
+    assert together.faithfulness < 0.2
+
+
+def test_the_order_of_outputs_that_follow_does_not_matter() -> None:
+    n, game, shared = 12, sums_of_pairs(12, 8), Shared()
+    chosen = ProxySpex(proxy="gaussian-process", shared=shared)
+    settings: dict[str, Any] = {"budget": 300, "approximator": chosen, "random_state": 0}
+    captum_spex.explain(lambda masks: game(masks)[:, :5], n, **settings)
+    later = [
+        [captum_spex.explain(lambda masks, one=one: game(masks)[:, one], n, **settings) for one in order]
+        for order in ((5, 6, 7), (7, 6, 5))
+    ]
+    for first, second in zip(later[0], reversed(later[1]), strict=True):
+        assert_allclose(first.values, second.values, rtol=0, atol=0)

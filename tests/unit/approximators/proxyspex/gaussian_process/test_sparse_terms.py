@@ -119,3 +119,15 @@ def test_candidates_of_a_beam_are_listed_once() -> None:
     assert len(names) == len(set(names))
     assert all(a < b for players in names for a, b in pairwise(players))
     assert (0, 1, 2) in names
+
+
+def test_a_search_may_begin_with_known_terms() -> None:
+    masks = random_masks(300, 20, 0)
+    hyper, y = started(masks, Spectrum.from_terms({(0, 1, 2): 1.0, (4, 7): 1.0}, 20)(masks))
+    alone = find_terms(hyper, masks, y, retune=None, like=DOUBLE, rounds=1)[1]
+    assert alone is not None
+    known = TermPrior(alone.sets, alone.variances)
+    again = find_terms(hyper, masks, y, retune=None, like=DOUBLE, known=known, rounds=1)[1]
+    assert again is not None
+    assert again.sets.tuples() == alone.sets.tuples()  # nothing more is to be found
+    assert_allclose(again.variances, alone.variances)
