@@ -138,15 +138,8 @@ class Learner:
         """Fit the process to the values themselves."""
         masks, values, order = self.data.masks, self.data.values, self._shuffled()
         rows = order[: self.settings.max_rows]
-        hyper, terms, told = self._learned(rows, values), None, self.told
-        if self.settings.terms:
-            retune = (lambda h, t: self._retuned(h, t, rows)) if len(masks) >= SETTINGS.retuning_masks else None
-            if told is None:
-                hyper, terms = find_terms(hyper, masks[order], values[order], retune=retune, like=self._solver.like)
-            else:
-                single = self._tensors(rows[:1], values)[0]
-                begun = {"retune": retune, "like": single, "known": told.terms, "rounds": 1}
-                hyper, terms = find_terms(hyper, masks[order], values[order], **begun)
+        hyper, terms = self._with_terms(self._learned(rows, values), rows, order)
+        told = self.told
         fitted = self._conditioned(hyper, terms, values, SETTINGS.unseen_masks)
         left_out = fitted.left_out.copy() if told is None else told.left_out(fitted.left_out, values, 0)
         for held_out, learnt_on in self._halves():
@@ -160,6 +153,17 @@ class Learner:
         bars, expected = posterior(fitted, masks, self.data.noise), Expected(fitted.variances, fitted.unseen)
         n_learnt = 2 * masks.shape[1]  # a decay and a linear variance for each player; the others are few
         return FittedProxy(name, parts, left_out, fitted.left_out, bars, expected, n_learnt)
+
+    def _with_terms(self, hyper: Hyperparameters, rows: Rows, order: Rows) -> tuple[Hyperparameters, TermPrior | None]:
+        """Search terms, where that is wanted; among outputs that follow, from those that the others found."""
+        if not self.settings.terms:
+            return hyper, None
+        masks, values, told = self.data.masks[order], self.data.values[order], self.told
+        retune = (lambda h, t: self._retuned(h, t, rows)) if len(masks) >= SETTINGS.retuning_masks else None
+        if told is None:
+            return find_terms(hyper, masks, values, retune=retune, like=self._solver.like)
+        single, _ = self._tensors(order[:1], self.data.values)
+        return find_terms(hyper, masks, values, retune=retune, like=single, known=told.terms, rounds=1)
 
     def linked(self) -> FittedProxy | None:
         """Fit the process to latent scores of the values; ``None`` where there is no curve to learn."""
