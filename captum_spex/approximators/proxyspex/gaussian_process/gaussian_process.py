@@ -22,7 +22,7 @@ from captum_spex.approximators.proxyspex.gaussian_process.conditioning import (
 from captum_spex.approximators.proxyspex.gaussian_process.hyperparameters import Hyperparameters, maximise_evidence
 from captum_spex.approximators.proxyspex.gaussian_process.link_learning import LearnedLink
 from captum_spex.approximators.proxyspex.gaussian_process.sparse_terms import find_terms
-from captum_spex.approximators.proxyspex.gaussian_process.start import Start, Told, squares
+from captum_spex.approximators.proxyspex.gaussian_process.start import Start, Told
 from captum_spex.approximators.proxyspex.proxy import Expected, FittedProxy, Pilot, ProxyData
 from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.arrays import Floats, Rows
@@ -67,16 +67,14 @@ class GaussianProcess:
 
     def surrogates(self, data: ProxyData, rivals: Sequence[FittedProxy]) -> list[FittedProxy]:
         """Fit the process, and the process behind a link where there is a curve to learn."""
-        learner = Learner(self, data)
+        learner, state = Learner(self, data), data.rng.bit_generator.state
         linked = learner.linked() if self.links else None
         plain = learner.plain()
         found = [plain] if linked is None else [plain, linked]
-        told = learner.told
-        if told is not None:
-            errors = np.min([squares(one.left_out, data.values) for one in found], axis=0)
-            if errors.max() > SETTINGS.follower_growth * told.worst:
-                return replace(self, start=None).surrogates(data, rivals)
-        return found
+        if learner.told is None or learner.told.is_followed(found, data.values):
+            return found
+        data.rng.bit_generator.state = state  # as if nothing had been told
+        return replace(self, start=None, links=learner.told.links).surrogates(data, rivals)
 
     def among_outputs(self, data: ProxyData) -> tuple[GaussianProcess, bool]:
         """See `SharingProxy`."""
@@ -93,7 +91,7 @@ class GaussianProcess:
         """See `SharingProxy`; the plain process is kept, as error bars are its own."""
         start = self.start
         if start is not None and start.n_steps and len(pilots[0].values) >= SETTINGS.follower_masks:
-            start = replace(start, told=Told.by(pilots))
+            start = replace(start, told=Told.by(pilots, links=self.links))
         return replace(self, links=self.links and any(useful[1:]), start=start)
 
     def guide(self, data: ProxyData) -> GameModel:

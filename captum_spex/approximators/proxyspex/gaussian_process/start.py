@@ -9,7 +9,7 @@ import numpy as np
 
 from captum_spex.approximators.proxyspex.gaussian_process.conditioning import TermPrior
 from captum_spex.approximators.proxyspex.gaussian_process.hyperparameters import Hyperparameters
-from captum_spex.approximators.proxyspex.proxy import Pilot
+from captum_spex.approximators.proxyspex.proxy import FittedProxy, Pilot
 from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.arrays import Floats
 from captum_spex.player_sets import PlayerSets
@@ -24,36 +24,47 @@ class Told:
         optimism: by how much squared errors are larger where hyper-parameters are learnt without the value too, of the
             process and of that behind a link.
         worst: the largest squared error of the best surrogate of an output.
+        links: whether links were learnt.
     """
 
     terms: TermPrior | None
     optimism: tuple[float, ...]
     worst: float
+    links: bool = True
 
     @classmethod
-    def by(cls, pilots: Sequence[Pilot]) -> Told | None:
+    def by(cls, pilots: Sequence[Pilot], *, links: bool = True) -> Told | None:
         """Return what pilots told; ``None`` if nothing was fitted to them."""
         fitted = [pilot for pilot in pilots if pilot.fitted]
         if not fitted:
             return None
-        best = [np.min([squares(one.left_out, pilot.values) for one in pilot.fitted], axis=0) for pilot in fitted]
+        worst = max(float(_best(pilot.fitted, pilot.values).max()) for pilot in fitted)
         n_places = max(len(pilot.fitted) for pilot in fitted)
         optimism = tuple(_optimism(fitted, place) for place in range(n_places))
-        return cls(_common_terms(fitted), optimism, float(np.concatenate(best).max()))
+        return cls(_common_terms(fitted), optimism, worst, links)
+
+    def is_followed(self, fitted: Sequence[FittedProxy], values: Floats) -> bool:
+        """Whether outputs are not predicted much worse than those that were fitted in full."""
+        return bool(_best(fitted, values).max() <= SETTINGS.follower_growth * self.worst)
 
     def left_out(self, reused: Floats, values: Floats, place: int) -> Floats:
         """Return predictions that are as much worse than ``reused`` ones as those of the pilots were."""
         return np.asarray(values + (reused - values) * np.sqrt(self.optimism[min(place, len(self.optimism) - 1)]))
 
 
-def squares(predicted: Floats, values: Floats) -> Floats:
+def _best(fitted: Sequence[FittedProxy], values: Floats) -> Floats:
+    """Return the mean squared error of the best surrogate of every output."""
+    return np.asarray(np.min([_squares(one.left_out, values) for one in fitted], axis=0))
+
+
+def _squares(predicted: Floats, values: Floats) -> Floats:
     """Return the mean squared error of every output."""
     return np.maximum(((predicted - values) ** 2).mean(axis=0), SETTINGS.min_error)
 
 
 def _optimism(pilots: Sequence[Pilot], place: int) -> float:
     there = [(pilot.fitted[place], pilot.values) for pilot in pilots if len(pilot.fitted) > place]
-    ratios = [np.log(squares(one.left_out, values) / squares(one.reused, values)) for one, values in there]
+    ratios = [np.log(_squares(one.left_out, values) / _squares(one.reused, values)) for one, values in there]
     return float(max(1.0, np.exp(np.concatenate(ratios).mean())))
 
 
