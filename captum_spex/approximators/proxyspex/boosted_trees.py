@@ -34,8 +34,8 @@ class BoostedTrees:
             pairs no single player of a parity shows at all, and a tree on all masks never makes its first split.
     """
 
-    n_trees: int = 250
-    learning_rate: float = 0.1
+    n_trees: int = 160
+    learning_rate: float = 0.15
     max_depth: int = 6
     num_leaves: int = 8
     min_child_samples: int = 2
