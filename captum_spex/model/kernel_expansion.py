@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
@@ -56,6 +57,7 @@ class KernelExpansion:
         self.masks = masks
         self.weights = weights
         self.kernels = kernels
+        self._rules: dict[tuple[int, tuple[Fraction, ...]], list[tuple[float, float]]] = {}
 
     @property
     def n_players(self) -> int:
@@ -145,9 +147,12 @@ class KernelExpansion:
     def apply(self, functional: Functional, block: Ints) -> Floats:
         """Apply a functional to the polynomials of the sets ``block`` ``(n_sets, order)``."""
         values = np.zeros(len(block))
-        for kernel in self.kernels:
+        for number, kernel in enumerate(self.kernels):
             if functional.density:
-                values += self._integrated(kernel, self._nodes(kernel, functional), block)
+                key = number, functional.density
+                if key not in self._rules:  # the same for sets of all orders, mostly
+                    self._rules[key] = self._nodes(kernel, functional)
+                values += self._integrated(kernel, self._rules[key], block)
             for x, k, weight in functional.points:
                 values += float(weight) * self._taylor(kernel, float((1 - x) / 2), k, block)
         return values
