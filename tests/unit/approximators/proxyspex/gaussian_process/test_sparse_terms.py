@@ -67,9 +67,12 @@ def test_rank_updates_end_at_the_inverse_with_the_terms() -> None:
     hyper, y = started(masks, Spectrum.from_terms({(0, 1): 1.0, (2, 3, 4): 1.0, (5, 9): -0.7}, 15)(masks))
     search = TermSearch.start(hyper, masks, torch.from_numpy(y))
     assert search.add_best()
-    total = full_covariance(Process(search.hyper, search.prior()), masks, masks)
-    total += np.diag(np.full(len(masks), hyper.nugget + 1e-6))
-    assert_allclose(search.inverse.numpy() @ total, np.eye(len(masks)), atol=1e-6)
+    again = search.restarted(hyper)
+    assert not np.allclose(again.variances, search.variances)
+    for one in (search, again):
+        total = full_covariance(Process(one.hyper, one.prior()), masks, masks)
+        total += np.diag(np.full(len(masks), hyper.nugget + 1e-6))
+        assert_allclose(one.inverse.numpy() @ total, np.eye(len(masks)), atol=1e-6)
 
 
 def test_the_variance_of_a_term_is_where_its_evidence_is_largest() -> None:
