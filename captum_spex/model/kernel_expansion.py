@@ -12,7 +12,7 @@ import numpy as np
 from captum_spex.arrays import Floats, Ints
 from captum_spex.fourier import characters, signs
 from captum_spex.indices import Functional, Index
-from captum_spex.masks import Masks, masks_from_hex, masks_to_hex
+from captum_spex.masks import Masks, all_masks, masks_from_hex, masks_to_hex
 from captum_spex.model.product_kernel import ProductKernel
 from captum_spex.model.spectrum import Spectrum
 from captum_spex.player_sets import PlayerSets
@@ -73,6 +73,20 @@ class KernelExpansion:
             for kernel in self.kernels:
                 values[start : start + step] += kernel.between(block, self.masks) @ self.weights
         return values
+
+    def of_all_masks(self) -> Floats:
+        """Return the values of all masks in the order of `captum_spex.masks.all_masks`, ``(2**n_players,)``.
+
+        A product kernel is one of the first half of the players times one of the others: a matrix product of what
+        both are for the masks of half of the players.
+        """
+        half = self.n_players // 2
+        values = np.zeros((1 << (self.n_players - half), 1 << half))
+        for kernel in self.kernels:
+            first, others = kernel.halves(half)
+            weighted = others.between(all_masks(self.n_players - half), self.masks[:, half:]) * self.weights
+            values += weighted @ first.between(all_masks(half), self.masks[:, :half]).T
+        return values.ravel()
 
     def baseline(self, index: Index) -> float:
         """Return the index of the empty set."""

@@ -154,7 +154,7 @@ class LinkedExpansion:
         if self.n_players > self.limits.enumerated_players:
             return None
         masks = all_masks(self.n_players)
-        return Residuals(masks, self(masks))
+        return Residuals(masks, self.weight * self.link(self.linear(masks) + self.kernel.of_all_masks()))
 
     def _sampled(self, functional: Functional, block: Ints) -> Floats:
         """Apply a functional to the polynomials of the sets ``block``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -70,6 +70,11 @@ class ProductKernel:
         if not self.is_stationary:
             distances += self.fading(masks)[:, None] + self.fading(others)
         return np.asarray(self.amplitude * np.exp(distances))
+
+    def halves(self, n_first: int) -> tuple[ProductKernel, ProductKernel]:
+        """Return the kernels of the first ``n_first`` players and of the others, whose product it is."""
+        first, others = self.decays[:n_first], self.decays[n_first:]
+        return replace(self, decays=first), replace(self, amplitude=1.0, decays=others)
 
     def factors(self, masks: Masks, p: float, players: Ints | None = None) -> tuple[Floats, Floats]:
         r"""Return what :math:`\mathbb E_p\,k(T, m)` is made of, when every player is in T with probability p.

@@ -68,6 +68,22 @@ def test_values_are_the_sum_over_centers_and_kernels(n: int, seed: int) -> None:
     assert_allclose(part(masks), [by_double_loop(part, mask) for mask in masks], rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("n", [1, 2, 5, 8])
+def test_values_of_all_masks(n: int) -> None:
+    part = random_part(n, n)
+    assert_allclose(part.of_all_masks(), part(all_masks(n)), rtol=0, atol=1e-13)
+
+
+def test_values_of_all_masks_do_not_depend_on_null_players() -> None:
+    decays = np.array([0.7, 0.0, 1.2, 0.4, 0.0, 0.3, 2.0, 0.0, 0.9, 0.5, 0.6, 1.0])
+    masks = np.random.default_rng(0).random((300, 12)) < 0.5
+    weights = np.random.default_rng(1).normal(size=300)
+    values = KernelExpansion(masks, weights, (ProductKernel(1.0, decays),)).of_all_masks()
+    codes = np.arange(1 << 12)
+    for player in np.flatnonzero(decays == 0):
+        assert_array_equal(values, values[codes ^ (1 << player)])
+
+
 def test_values_do_not_depend_on_the_size_of_a_block() -> None:
     part, masks = random_part(7, 0), all_masks(7)
     full = part(masks)
