@@ -39,7 +39,7 @@ class Law:
         conversion: of all masks to an index, for a mask and a subset of a set of players.
     """
 
-    fit: float = 0.9
+    fit: float = 0.6
     further_output: float = 0.1
     conversion: float = 1.5e-9
 
