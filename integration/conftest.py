@@ -17,9 +17,9 @@ sys.path.append(str(Path(__file__).parents[1]))  # benchmarks, tools; last: the 
 
 LONGEST = (
     "test_docs",
+    "test_head_pruning",
     "test_ray",
     "test_training_real",
-    "test_head_pruning",
     "test_causal_lm",
     "test_shaps_own_tests",
     "test_remote_server",

@@ -1,6 +1,7 @@
-"""Heads of a transformer trained here are pruned: what must hold whatever the seed.
+"""Heads of a transformer trained here are pruned, and circuits of them found: what must hold whatever the seed.
 
-One network; the script's own run has more, and the ablation by means.
+One network; the script's own run has more, and the ablation by means. Circuits come from `best_subset` or attribution
+patching, and are scored as in the benchmark MIB.
 """
 
 from __future__ import annotations
@@ -9,10 +10,13 @@ import json
 
 import numpy as np
 import pytest
+import torch
+from numpy.testing import assert_allclose
 
 import captum_spex
 from benchmarks import head_pruning
 from benchmarks.head_pruning import (
+    BUDGET,
     HEADS,
     LAYERS,
     LENGTH,
@@ -25,13 +29,18 @@ from benchmarks.head_pruning import (
     Energy,
     Kept,
     energy_shares,
+    game_of,
     lists,
     mean_of,
+    scores,
     shrunk,
 )
+from captum_spex import metrics, optimize
+from captum_spex.games.components import heads, log_prob
 
 SEEDS = (0,)
 N_PLAYERS = LAYERS * HEADS
+SIZES = range(2, N_PLAYERS, 3)  # of circuits
 
 
 @pytest.fixture(scope="module")
@@ -80,11 +89,11 @@ def test_every_method_keeps_as_many_heads_as_it_may(runs):
 def test_energy_shares_and_faithfulness(runs):
     for energy in runs[1]:
         shares = np.array([energy.linear, energy.within, energy.across])
-        np.testing.assert_allclose(shares.sum(), 1.0, atol=1e-9)
+        assert_allclose(shares.sum(), 1.0, atol=1e-9)
         assert shares.min() > 0.001
         assert energy.covered > 0.98  # the terms that the shares are of are nearly all of the recovered game
         assert energy.faithfulness > 0.9
-        np.testing.assert_allclose(energy.faithfulness, energy.true_r2, atol=0.05)
+        assert_allclose(energy.faithfulness, energy.true_r2, atol=0.05)
 
 
 def test_energy_of_a_known_game_falls_to_the_right_layers():
@@ -94,7 +103,7 @@ def test_energy_of_a_known_game_falls_to_the_right_layers():
         return sum(value * (1 - 2 * (masks[:, list(players)].sum(axis=1) % 2)) for players, value in signs.items())
 
     result = captum_spex.explain(game, 3, budget=8)
-    np.testing.assert_allclose(energy_shares(result, [0, 0, 1]), np.array([4, 1, 0.5]) / 5.5, atol=1e-12)
+    assert_allclose(energy_shares(result, [0, 0, 1]), np.array([4, 1, 0.5]) / 5.5, atol=1e-12)
 
 
 def test_leaving_out_one_by_one_keeps_what_matters_together():
@@ -115,3 +124,96 @@ def test_the_script_prints_a_table_and_writes_figures_and_a_plot(tmp_path, capsy
     assert len(written["kept"]) == len(METHODS) * len(SHARES)
     assert len(written["energy"]) == 1
     assert (tmp_path / "head_pruning.png").read_bytes().startswith(b"\x89PNG")
+
+
+# --- circuits ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def network():
+    return head_pruning.trained(0)
+
+
+@pytest.fixture(scope="module")
+def games(network):
+    """The game that circuits are found in, and that of held-out lists."""
+    rng = np.random.default_rng([0, 22])
+    drawn = [lists(rng, n_lists) for n_lists in (N_TRAIN, N_HELD_OUT)]
+    return [game_of(network, tokens, log_prob(answers), "zero", tokens) for tokens, answers in drawn]
+
+
+def attribution_patching(network):
+    """The gradient of the value times the activation of each head: the effect of its ablation to first order."""
+    rng = np.random.default_rng([0, 22])
+    tokens, answers = lists(rng, N_TRAIN)
+    inputs = {}
+    parts = heads(network)
+    with torch.enable_grad():
+        handles = [
+            network.get_submodule(name).register_forward_pre_hook(
+                lambda _module, given, name=name: inputs.setdefault(name, given[0]).retain_grad()
+            )
+            for name in dict.fromkeys(part.places[0].module for part in parts)
+        ]
+        log_prob(answers)(scores(network)(tokens)[None])[0].backward()
+    for handle in handles:
+        handle.remove()
+    network.zero_grad()
+    products = {name: (given * given.grad).detach().sum(dim=(0, 1)) for name, given in inputs.items()}
+    return np.array(
+        [float(products[place.module][place.start : place.stop].sum()) for part in parts for place in part.places]
+    )
+
+
+def circuits_of(ranked):
+    return [tuple(np.argsort(-ranked, kind="stable")[:size]) for size in SIZES]
+
+
+@pytest.fixture(scope="module")
+def scored(network, games):
+    found, held_out = games
+    result = captum_spex.explain(found, budget=BUDGET, random_state=0)
+    best = [optimize.best_subset(result, size, time_limit=2).players for size in SIZES]
+    patched = attribution_patching(network)
+    circuits = {
+        "best subsets": best,
+        "attribution patching": circuits_of(patched),
+        "absolute attribution patching": circuits_of(abs(patched)),
+        "Shapley values": circuits_of(result.to("SV", max_order=1).first_order()),
+    }
+    return {name: metrics.circuit_score(one, held_out) for name, one in circuits.items()}
+
+
+def test_attribution_patching_is_the_effect_of_a_small_change(network):
+    """A hundredth of a head changes the value by a hundredth of its product."""
+    patched = attribution_patching(network)
+    tokens, answers = lists(np.random.default_rng([0, 22]), N_TRAIN)
+    head = int(abs(patched).argmax())
+    [place] = heads(network)[head].places
+
+    def value(scale):
+        def scaled(_module, given):
+            states = given[0].clone()
+            states[..., place.start : place.stop] *= scale
+            return (states,)
+
+        handle = network.get_submodule(place.module).register_forward_pre_hook(scaled)
+        with torch.no_grad():
+            found = log_prob(answers)(scores(network)(tokens)[None])
+        handle.remove()
+        return float(found)
+
+    assert_allclose((value(1.01) - value(0.99)) / 0.02, patched[head], rtol=0.05)
+
+
+def test_best_subsets_are_better_circuits_than_attribution_patching(scored):
+    ours = scored["best subsets"]
+    for rival in ("attribution patching", "absolute attribution patching"):
+        assert ours.cpr > scored[rival].cpr, rival
+        assert ours.cmd < scored[rival].cmd, rival
+
+
+def test_the_last_circuits_are_the_model(scored):
+    for score in scored.values():
+        assert score.faithfulness[[0, -1]].tolist() == [0.0, 1.0]
+        assert len(score.sizes) == 2 + len(SIZES)

@@ -57,7 +57,7 @@ def exact_captum(forward, inputs, **arguments):
 
 def assert_agrees(forward, inputs, method=ProxySpex, **arguments):
     ours = method(forward).attribute(inputs, perturbations_per_eval=16, **arguments)
-    theirs = exact_captum(forward, inputs, **arguments)
+    theirs = exact_captum(forward, inputs, perturbations_per_eval=16, **arguments)
     assert type(ours) is type(theirs)
     assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
 

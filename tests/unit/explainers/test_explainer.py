@@ -218,8 +218,8 @@ def test_values_and_pairs_against_all_coalitions(kind, link, linearize, n_hidden
 
 LABELS = (table(200, 6, 7) @ np.arange(6) > 0).astype(int) + (table(200, 6, 7)[:, 1] > 1)
 LOGISTIC = LogisticRegression().fit(table(200, 6, 7), LABELS)
-FOREST = RandomForestClassifier(10, random_state=0).fit(table(200, 6, 7), LABELS)
-REGRESSOR = RandomForestRegressor(10, random_state=0).fit(table(200, 12, 7), table(200, 1, 8)[:, 0])
+FOREST = RandomForestClassifier(3, random_state=0).fit(table(200, 6, 7), LABELS)
+REGRESSOR = RandomForestRegressor(3, random_state=0).fit(table(200, 12, 7), table(200, 1, 8)[:, 0])
 
 
 @both
