@@ -1,7 +1,7 @@
 """Many rows, and many outputs, of one model: together against one by one, in seconds and errors of the same run.
 
     python -m benchmarks.rows tables [--rows 24] [--names boosting svm network]
-    python -m benchmarks.rows outputs [--outputs 20 104] [--kinds polynomials] [--games 10]
+    python -m benchmarks.rows outputs [--outputs 20 104] [--kinds polynomials] [--games 10 --first 20]
     python -m benchmarks.rows training
 
 ``tables``: rows of the breast-cancer data, 30 features, 512 evaluations each, by `ProxySpexExplainer`: one call for all
@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -206,10 +205,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with threadpool_limits(1):  # steadier, and the same for everybody
         if chosen.command == "tables":
             lines = table_lines(chosen.names, chosen.rows, chosen.budget, chosen.seed)
+        elif chosen.command == "outputs":
+            lines = output_lines(chosen.outputs, chosen.kinds, range(chosen.first, chosen.first + chosen.games))
         else:
-            of_outputs = partial(output_lines, chosen.outputs, chosen.kinds)
-            games = range(chosen.first, chosen.first + chosen.games) if chosen.command == "outputs" else range(0)
-            lines = of_outputs(games) if games else training_lines()
+            lines = training_lines()
         for line in lines:
             print(line, flush=True)
 
