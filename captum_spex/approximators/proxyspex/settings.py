@@ -44,7 +44,6 @@ class Settings:
     own_steps: int = 10  # of a kernel of one's own: as good as 20 from the usual start
     # Outputs that follow: `python -m benchmarks.rows tables`.
     follower_masks: int = 256  # from which an output follows (of 50, probabilities lost 18 %), and that a step looks at
-    follower_per_player: int = 8  # at least so many for each player: of 64 players, 256 had a tenth more error
     follower_steps: int = 20  # at other masks each: as good as ten at all 512, in half of the time
     follower_terms: int = 64  # of other outputs from which a search begins
     follower_growth: float = 16.0  # of the worst squared error of those fitted in full, beyond which one is so too

@@ -276,11 +276,10 @@ class Learner:
 
     def _draws(self, n_rows: int, n_steps: int) -> list[Tensor] | None:
         """Return which rows each step looks at; ``None``: all of them."""
-        count = max(SETTINGS.follower_masks, SETTINGS.follower_per_player * self.data.masks.shape[1])
-        if self.told is None or n_rows <= count:
+        if self.told is None or n_rows <= SETTINGS.follower_masks:
             return None
         rng = self.data.rng
-        return [torch.from_numpy(rng.permutation(n_rows)[:count]) for _ in range(n_steps)]
+        return [torch.from_numpy(rng.permutation(n_rows)[: SETTINGS.follower_masks]) for _ in range(n_steps)]
 
     def _learned_links(self, rows: Rows) -> tuple[Hyperparameters, list[LearnedLink]]:
         """Learn kernel and link in turns: the link is what latent scores predicted out of sample make of the values."""
