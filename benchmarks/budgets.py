@@ -310,7 +310,7 @@ def draw(runs: Sequence[Run], path: Path) -> None:
     from matplotlib import pyplot as plt
 
     by_game = curves(runs)
-    columns = 6
+    columns = 6 if len(by_game) <= 48 else 9
     rows = -(-len(by_game) // columns)
     figure, axes = plt.subplots(
         rows, columns, figsize=(2.3 * columns, 1.75 * rows + 0.6), sharex=True, layout="constrained", squeeze=False
