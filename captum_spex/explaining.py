@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any, Literal
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from captum_spex import checks
 from captum_spex.approximators import Again, Approximator, Estimate, Exact, Problem, ProxySpex, Run, TableApproximator
@@ -27,6 +26,7 @@ from captum_spex.exports.many_rows import Outputs
 from captum_spex.game import Game, ValueTable
 from captum_spex.indices import Index, resolve_index
 from captum_spex.interactions import MAX_TERMS, Interactions
+from captum_spex.threads import one_thread
 
 StoreArgument = str | os.PathLike[str] | Store | None
 
@@ -200,7 +200,7 @@ def explain_table(
     n_used = n_rows if budget is None else min(checks.integer("budget", budget, 2, error=BudgetError), n_rows)
     if n_used < n_rows:
         found = found.at(np.sort(rng.choice(n_rows, n_used, replace=False)))
-    with threadpool_limits(1) if n_used <= _LIMITS.single_thread else nullcontext():
+    with one_thread() if n_used <= _LIMITS.single_thread else nullcontext():
         estimates = algorithm.fit(found, rng)
     return question.results(estimates, n_used, found.has_outputs)
 
@@ -270,7 +270,7 @@ def _threads(n_players: int, n_evaluations: int) -> Any:
     # gets one thread; the game gets all. Enumeration computes nothing, and setting the limit would dominate it.
     enumerates = n_evaluations >= 2 ** min(n_players, 62)
     is_small = n_evaluations <= _LIMITS.single_thread and not enumerates
-    return threadpool_limits(1) if is_small else nullcontext()
+    return one_thread() if is_small else nullcontext()
 
 
 def _opened(store: StoreArgument, game: GameAdapter, n_players: int) -> Store | nullcontext[None]:

@@ -17,7 +17,7 @@ PACKAGE = ROOT / "captum_spex"
 HOUSE = {
     "ground floor": (
         "lazy", "errors", "arrays", "checks", "statistics", "columns", "frames", "compat", "masks", "player_sets",
-        "fourier", "terms", "indices",
+        "fourier", "terms", "indices", "threads",
     ),
     "asking": ("game", "designs", "evaluation"),
     "the recovered game": ("model",),
