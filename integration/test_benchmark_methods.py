@@ -20,7 +20,10 @@ from captum_spex.model import GameModel, Spectrum
 N = 6
 WEIGHTS = np.array([1.0, -2.0, 0.5, 3.0, 0.25, -1.5])
 PAIR = (1, 4)
-SLOW = ("shapiq SPEX", "sparse-transform SPEX")  # they need more masks than six players have, and take long
+SLOW = (
+    *("shapiq SPEX", "sparse-transform SPEX"),  # they need more masks than six players have, and take long
+    *("shapiq ShaplEIG",),  # about a second for each evaluation: integration/test_shapiqs_benchmark.py
+)
 SIZES = [(6, 31), (6, 64), (8, 51)]  # players, and evaluations
 METHODS = {method.name: method for method in all_methods()}
 NAMED = [name for name in METHODS if name not in SLOW]
@@ -249,7 +252,7 @@ def test_own_methods_are_never_missing():
         ("shapiq SVARMIQ", Request(1000, 1024, 0), "500,500 sets"),
         ("shapiq ProxySPEX", Request(2000, 1024, 0), "overflow"),
         ("shapiq ProxySPEX", Request(60, 49, 0), "50 evaluations"),
-        ("shapiq OddSHAP", Request(60, 599, 0), "needs 600 evaluations"),
+        ("shapiq OddSHAP", Request(60, 9, 0), "needs 10 evaluations"),
     ],
 )
 def test_a_refusal_says_why(name, request_, said):

@@ -14,10 +14,11 @@ from zipfile import BadZipFile
 import numpy as np
 
 from captum_spex import checks
-from captum_spex.arrays import Floats, scalar, type_of
+from captum_spex.arrays import Floats, Ints, scalar, type_of
 from captum_spex.benchmark.cases.source import CaseSource, Made, tabled
 from captum_spex.benchmark.protocol import described, one_line
 from captum_spex.errors import ArgumentError
+from captum_spex.masks import as_masks, mask_keys
 from captum_spex.model import GameModel, Spectrum
 
 _MOST = {".npz": 24, ".json": 1_000_000}  # players
@@ -33,9 +34,10 @@ def from_folder(path: str | os.PathLike[str]) -> tuple[list[CaseSource], list[st
     """List the exact games in a folder and in the folders below it, in the order of their names.
 
     A table is a file ``*.npz`` with ``n_players`` and ``values``, ``2**n_players`` numbers of which ``values[i]`` has
-    player ``j`` present iff bit ``j`` of ``i`` is set. A spectrum is a file ``*.json`` with ``n_players`` and
-    ``terms``, a list of ``[players, coefficient]`` (`captum_spex.Spectrum`). Every file is read once to see whether it
-    is damaged, and again when its case is loaded.
+    player ``j`` present iff bit ``j`` of ``i`` is set; or with ``coalitions``, boolean ``(2**n_players, n_players)``, the
+    mask of each value, as in shapiq's precomputed games, whose folder is their family. A spectrum is a file
+    ``*.json`` with ``n_players`` and ``terms``, a list of ``[players, coefficient]`` (`captum_spex.Spectrum`). Every
+    file is read once to see whether it is damaged, and again when its case is loaded.
 
     Args:
         path: the folder.
@@ -69,13 +71,14 @@ def from_folder(path: str | os.PathLike[str]) -> tuple[list[CaseSource], list[st
     root = folder.resolve().name or "games"
     for file in files:
         try:
-            n_players, content = _read(file)
+            n_players, content, is_listed = _read(file)
         except _DamagedError as error:
             problems.append(f"{places[file]}: {error}")
             continue
         name = short[file] if "/" in short[file] else f"{root}/{short[file]}"
         name = name if list(short.values()).count(short[file]) == 1 else places[file]
         family, kind = ("spectra", "Spectrum") if isinstance(content, Spectrum) else ("tables", "Table of all values")
+        family = _family(file) if is_listed else family
         about = f"{kind} of {n_players} players, read from {places[file]}."
         sources.append(CaseSource(name, family, n_players, about, partial(_made, file, n_players)))
     return sources, problems
@@ -84,7 +87,7 @@ def from_folder(path: str | os.PathLike[str]) -> tuple[list[CaseSource], list[st
 def _made(file: Path, n_players: int) -> Made:
     """Read a file again."""
     try:
-        found, content = _read(file)
+        found, content, _ = _read(file)
         if found != n_players:
             raise _DamagedError(f"{found} players now, {n_players} when it was listed")
     except _DamagedError as error:
@@ -95,8 +98,14 @@ def _made(file: Path, n_players: int) -> Made:
     return model, model
 
 
-def _read(file: Path) -> tuple[int, Floats | Spectrum]:
-    """Read a table or a spectrum, and its number of players."""
+def _family(file: Path) -> str:
+    """Return the folder of a game of shapiq's, above the one that is called by the number of players."""
+    names = (folder.name for folder in file.resolve().parents if folder.name and not folder.name.isdigit())
+    return one_line(next(names, "tables"))
+
+
+def _read(file: Path) -> tuple[int, Floats | Spectrum, bool]:
+    """Read a table or a spectrum, and its number of players; whether a table lists its masks."""
     is_table = file.suffix == ".npz"
     try:
         content = _archive(file) if is_table else json.loads(file.read_text(encoding="utf-8"))
@@ -110,7 +119,10 @@ def _read(file: Path) -> tuple[int, Floats | Spectrum]:
     given = scalar(content["n_players"])
     if not checks.is_integer(given) or not 2 <= given <= _MOST[file.suffix]:
         raise _DamagedError(f"n_players {str(given)[:60]}, must be an integer from 2 to {_MOST[file.suffix]:,}")
-    return given, _table(given, content["values"]) if is_table else _spectrum(given, content["terms"])
+    if not is_table:
+        return given, _spectrum(given, content["terms"]), False
+    values, masks = _table(given, content["values"]), content.get("coalitions")
+    return given, values if masks is None else values[_places(given, masks)], masks is not None
 
 
 def _archive(file: Path) -> dict[str, Any]:
@@ -118,7 +130,7 @@ def _archive(file: Path) -> dict[str, Any]:
         content = np.load(opened, allow_pickle=False)
         if not isinstance(content, np.lib.npyio.NpzFile):
             raise _DamagedError("a single array, must be an archive of arrays")
-        return {key: content[key] for key in ("n_players", "values") if key in content}
+        return {key: content[key] for key in ("n_players", "values", "coalitions") if key in content}
 
 
 def _table(n_players: int, values: Any) -> Floats:
@@ -128,6 +140,22 @@ def _table(n_players: int, values: Any) -> Floats:
         length = f"must be 2**{n_players} = {2**n_players:,}"
         raise _DamagedError(f"{len(values):,} values for {n_players} players, {length}")
     return _checked(values.astype(np.float64))
+
+
+def _places(n_players: int, masks: Any) -> Ints:
+    """Return where the value of each mask is, in the order of their numbers."""
+    expected = 2**n_players, n_players
+    if masks.shape != expected or masks.dtype.kind not in "biuf":
+        found = f"coalitions of shape {masks.shape} and type {masks.dtype}"
+        raise _DamagedError(f"{found}, must be {expected} truth values, one row for each value")
+    if masks.dtype.kind != "b" and not np.isin(masks, (0, 1)).all():
+        raise _DamagedError("coalitions with other numbers than 0 and 1")
+    numbers = mask_keys(as_masks(masks > 0, n_players)).astype(np.int64)
+    left_out = np.flatnonzero(np.bincount(numbers, minlength=2**n_players) == 0)
+    if len(left_out):
+        players = [player for player in range(n_players) if int(left_out[0]) >> player & 1]
+        raise _DamagedError(f"coalitions without that of the players {players}, and with another one twice")
+    return np.argsort(numbers)
 
 
 def _spectrum(n_players: int, rows: Any) -> Spectrum:

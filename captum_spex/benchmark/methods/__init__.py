@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from captum_spex.benchmark.methods import (
     captum_methods,
+    lasso_method,
     own_methods,
     shap_methods,
     shapiq_methods,
@@ -15,7 +16,7 @@ __all__ = ["all_methods"]
 
 
 def all_methods() -> list[Method]:
-    """Return every method: of this package, Captum, SHAP, shapiq and sparse-transform, installed or not.
+    """Return every method: of this package and of five others, installed or not.
 
     Returns:
         The methods; `Method.missing` says which of them cannot be used here.
@@ -24,5 +25,5 @@ def all_methods() -> list[Method]:
         >>> [method.name for method in all_methods() if method.package == "captum-spex"][:2]
         ['Spex', 'ProxySpex']
     """
-    packages = own_methods, captum_methods, shap_methods, shapiq_methods, sparse_transform_method
+    packages = own_methods, captum_methods, shap_methods, shapiq_methods, sparse_transform_method, lasso_method
     return [method for package in packages for method in package.METHODS]

@@ -61,6 +61,8 @@ class Adapter:
         needs: the class behind it, with its module: ``"shapiq.approximator.SPEX"``.
         explain: explains a game, drawing from the global random states, which are seeded meanwhile.
         refusal: says why it cannot answer a request: too many players, too small a budget; None if it can.
+        since: the version of the package that has it first, and what that needs; said where it is missing.
+        besides: a module that its recommended settings need; without it the package takes a weaker part in its place.
     """
 
     name: str
@@ -68,6 +70,8 @@ class Adapter:
     needs: str
     explain: Explain
     refusal: Limit = lambda request: None
+    since: str = ""
+    besides: str = ""
 
     def missing(self) -> str | None:
         """Say why it cannot be used here: not installed, or not in the installed version; None if it can."""
@@ -76,18 +80,34 @@ class Adapter:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # libraries that warn about themselves
-                is_there = hasattr(import_module(module), attribute)
+                found = getattr(import_module(module), attribute, None)
         except ImportError as error:
             return (
                 f"{self.package} {number} cannot be imported: {error}" if number else f"{self.package} is not installed"
             )
-        return None if is_there else f"not in {self.package} {number}"
+        if found is None:
+            return f"not in {self.package} {number}" + (f": needs {self.since}" if self.since else "")
+        replaced = getattr(found, "_import_error", None)  # shapiq puts an empty class where an extra is not installed
+        if replaced is not None:
+            return f"{attribute} of {self.package} {number} cannot be imported: {replaced}"
+        return f"needs {self.besides}, which is not installed" if self.besides and not _is_there(self.besides) else None
 
     def __call__(self, game: Game, request: Request) -> Answer:
         """Explain a game."""
         with seeded(request.seed), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # singular regressions and the like
             return self.explain(RowsGame(game, request.n_players), request)
+
+
+def _is_there(module: str) -> bool:
+    """Say whether a module can be imported; it may have been hidden, or broken, since it was installed."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import_module(module)
+    except ImportError:
+        return False
+    return True
 
 
 def needs(evaluations: int, request: Request) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,63 @@ def test_names_that_would_be_the_same_keep_their_suffixes(folder):
     names = [source.name for source in from_folder(folder)[0]]
     assert {"spectra/one.json", "spectra/one.npz"} < set(names)
     assert len(set(names)) == len(names) == 4
+
+
+def powerset(n_players):
+    """The masks of n players in the order of shapiq: by size, then by their players."""
+    sets = [players for size in range(n_players + 1) for players in combinations(range(n_players), size)]
+    return np.array([np.isin(range(n_players), players) for players in sets])
+
+
+def save_shapiqs(path, size=4, **content):
+    """A table as the precomputed games of shapiq hold them."""
+    masks = powerset(size)
+    values = random_table(size, 1)[masks @ (1 << np.arange(size))]
+    whole = {"values": values, "coalitions": masks, "n_players": np.asarray(size), "normalization_value": values[0]}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(path, **(whole | content))
+
+
+@pytest.mark.parametrize("kind", [bool, np.int64, np.float32])
+def test_tables_of_shapiq_say_of_which_mask_a_value_is(tmp_path, kind):
+    folder = tmp_path / "precomputed_games"
+    save_shapiqs(folder / "ImageClassifier_Game" / "4" / "model_name=vit_1.npz", coalitions=powerset(4).astype(kind))
+    save_shapiqs(folder / "SOUM_Game" / "3" / "1.npz", 3)
+    sources, problems = from_folder(folder)
+    assert problems == []
+    found = {source.name: (source.family, source.n_players) for source in sources}
+    assert found == {
+        "ImageClassifier_Game/4/model_name=vit_1": ("ImageClassifier_Game", 4),
+        "SOUM_Game/3/1": ("SOUM_Game", 3),
+    }
+    case = sources[0].load()
+    assert_array_equal(case.game(all_masks(4)), random_table(4, 1)[all_masks(4) @ (1 << np.arange(4))])
+    assert_allclose(case.truth(all_masks(4)), case.game(all_masks(4)), rtol=1e-9)
+    deeper, _ = from_folder(folder / "ImageClassifier_Game" / "4")
+    assert deeper[0].family == "ImageClassifier_Game"
+
+
+def twice():
+    masks = powerset(4)
+    masks[5] = masks[9]
+    return masks
+
+
+DAMAGED_COALITIONS = {
+    "a row is missing": (powerset(4)[:-1], "coalitions of shape (15, 4)"),
+    "other players": (powerset(5)[:16], "coalitions of shape (16, 5)"),
+    "texts": (powerset(4).astype(str), "must be (16, 4) truth values"),
+    "a two": (powerset(4) + 1, "other numbers than 0 and 1"),
+    "not a number": (np.where(powerset(4), np.nan, 0.0), "other numbers than 0 and 1"),
+    "twice": (twice(), "without that of the players [0, 1], and with another one twice"),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGED_COALITIONS)
+def test_damaged_coalitions_are_named_and_the_others_load(folder, kind):
+    masks, reason = DAMAGED_COALITIONS[kind]
+    save_shapiqs(folder / "some" / "bad.npz", coalitions=masks)
+    check_one_damaged(folder, "some/bad.npz", reason)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file names are texts there")
