@@ -34,8 +34,8 @@ def from_folder(path: str | os.PathLike[str]) -> tuple[list[CaseSource], list[st
     """List the exact games in a folder and in the folders below it, in the order of their names.
 
     A table is a file ``*.npz`` with ``n_players`` and ``values``, ``2**n_players`` numbers of which ``values[i]`` has
-    player ``j`` present iff bit ``j`` of ``i`` is set; or with ``coalitions``, boolean ``(2**n_players, n_players)``, the
-    mask of each value, as in shapiq's precomputed games, whose folder is their family. A spectrum is a file
+    player ``j`` present iff bit ``j`` of ``i`` is set; or with ``coalitions``, boolean ``(2**n_players, n_players)``,
+    the mask of each value, as in shapiq's precomputed games, whose folder is their family. A spectrum is a file
     ``*.json`` with ``n_players`` and ``terms``, a list of ``[players, coefficient]`` (`captum_spex.Spectrum`). Every
     file is read once to see whether it is damaged, and again when its case is loaded.
 
