@@ -98,10 +98,10 @@ class GameModel:
 
     def index_at(self, index: Index, sets: PlayerSets) -> Floats:
         """Return the index of any sets of order 1 to ``index.max_order``, exact for this model, ``(n_sets,)``."""
-        found = np.asarray(np.sum([part.index_at(index, sets) for part in self._indexed], axis=0))
-        if self._table is not None:  # a null player's differences are rounding, and nothing else
-            found[np.abs(found) <= _ROUNDED * np.abs(self._table.values).max()] = 0.0
-        return found
+        indices = [part.index_at(index, sets) for part in self._indexed]
+        if self._table is not None:  # the last: a null player's differences are rounding, and nothing else
+            indices[-1][np.abs(indices[-1]) <= _ROUNDED * np.abs(self._table.values).max()] = 0.0
+        return np.asarray(np.sum(indices, axis=0))
 
     def std_errors(self, index: Index, sets: PlayerSets) -> Floats | None:
         """Return the standard error of the index of every set, ``None`` where there is no posterior.

@@ -113,6 +113,15 @@ def test_sampled_indices_are_near_the_exact_ones(name: str, top: int, ends: bool
         assert relative_rms(estimate[chosen], truth[chosen]) < LARGEST_ERROR[name]
 
 
+@pytest.mark.parametrize("n", [17, 50, 100])
+def test_players_are_drawn_independently(n: int) -> None:
+    present = random_part(n, 0)._uniform(n * (n - 1) // 2, 2) < 0.5
+    correlations = np.corrcoef(present.T) - np.eye(n)
+    assert len(present) > 64
+    assert np.abs(correlations).max() < 6 / np.sqrt(len(present) / 2)  # a draw and its reflection say the same
+    assert len(np.unique(present, axis=0)) > 0.99 * len(present)
+
+
 @pytest.mark.parametrize("name", ["Moebius", "Co-Moebius"])
 @pytest.mark.usefixtures("sampled")
 def test_differences_at_the_ends_are_exact(name: str) -> None:

@@ -158,10 +158,10 @@ class Learner:
             return hyper, None
         masks, values, told = self.data.masks[order], self.data.values[order], self.told
         retune = (lambda h, t: self._retuned(h, t, rows)) if len(masks) >= SETTINGS.retuning_masks else None
+        like = self._solver.like
         if told is None:
-            return find_terms(hyper, masks, values, retune=retune, like=self._solver.like)
-        single, _ = self._tensors(order[:1], self.data.values)
-        return find_terms(hyper, masks, values, retune=retune, like=single, known=told.terms, rounds=1)
+            return find_terms(hyper, masks, values, retune=retune, like=like)
+        return find_terms(hyper, masks, values, retune=retune, like=like, known=told.terms, rounds=1)
 
     def linked(self) -> FittedProxy | None:
         """Fit the process to latent scores of the values; ``None`` where there is no curve to learn."""

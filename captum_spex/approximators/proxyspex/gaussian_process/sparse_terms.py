@@ -90,15 +90,11 @@ class TermSearch:
         # The greedy variances are as of when a term was added; one step of expectation maximisation re-estimates all.
         fresh = TermSearch.start(hyper, self.masks, self.targets, self.prior())
         characters = characters_of(fresh.prior().sets, self.masks, self.targets)
-        before = torch.tensor(self.variances).to(self.targets)
-        means = characters @ (fresh.inverse @ self.targets) * before[:, None]
+        means = characters @ (fresh.inverse @ self.targets) * torch.tensor(self.variances).to(self.targets)[:, None]
         squares = (means**2).mean(dim=1).clamp_(min=1e-10)
-        # The covariance changes by as many ranks as there are terms: Woodbury's formula instead of a factorisation.
-        solved = characters @ fresh.inverse
-        changed = torch.eye(len(before)).to(solved) + (characters @ solved.mT) * (squares - before)
-        fresh.inverse -= (solved.mT * (squares - before)) @ torch.linalg.solve(changed, solved)
         fresh.variances = squares.double().cpu().tolist()
-        return fresh
+        # Woodbury's formula for the change cancels where a variance falls to nothing: it is factorised once more.
+        return TermSearch.start(hyper, self.masks, self.targets, fresh.prior())
 
     def add_best(self) -> bool:
         """Add up to 40 terms in the order of their evidence; say whether any was found."""
