@@ -11,6 +11,7 @@ from pathlib import Path
 os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 
 import pytest
+from file_order import begun_with
 from one_thread import one_thread_per_worker  # noqa: F401  # a fixture
 
 sys.path.append(str(Path(__file__).parents[1]))  # benchmarks, tools; last: the installed package is tested
@@ -36,5 +37,4 @@ LONGEST = (
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest."""
-    place = {file: number for number, file in enumerate(LONGEST)}
-    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
+    items[:] = begun_with(LONGEST, items)

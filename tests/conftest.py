@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from file_order import begun_with
 from hypothesis import settings
 from one_thread import one_thread_per_worker  # noqa: F401  # a fixture
 from sampled import MARK, thinned
@@ -41,8 +42,7 @@ LONGEST = (
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave out what is not sampled, and begin with the files that take longest."""
-    place = {file: number for number, file in enumerate(LONGEST)}
-    items[:] = sorted(thinned(items), key=lambda item: place.get(item.path.stem, len(place)))
+    items[:] = begun_with(LONGEST, thinned(items))
 
 
 def pytest_collection_finish() -> None:

@@ -18,6 +18,7 @@ from captum_spex.approximators.proxyspex.proxy import (
     SharingProxy,
     fewest_masks,
     guide_among,
+    squared_errors,
 )
 from captum_spex.approximators.proxyspex.rounds import FEWEST_MASKS
 from captum_spex.approximators.proxyspex.settings import SETTINGS
@@ -204,10 +205,7 @@ class Estimator:
 
     def _worth(self, found: list[list[FittedProxy]], output: _Output, chosen: Stack) -> _Worth:
         """Return by how much the squared error grows without a proxy, or a place of one that shares."""
-
-        def error(left_out: Floats) -> float:
-            return max(float(((output.standardised - left_out) ** 2).mean()), SETTINGS.min_error)
-
+        error = squared_errors(chosen.left_out, output.standardised)
         worth: _Worth = {}
         for number, (proxy, own) in enumerate(zip(self.proxies, found, strict=True)):
             others = list(chain(*found[:number], *found[number + 1 :]))
@@ -216,7 +214,7 @@ class Estimator:
                 rest = [*others, *own[:place], *own[place + 1 :]] if shares else others
                 if rest:
                     without = stack(rest, output.standardised, output.column, output.evaluations.masks)
-                    worth[number, place] = float(np.log(error(without.left_out) / error(chosen.left_out)))
+                    worth[number, place] = float(np.log(squared_errors(without.left_out, output.standardised) / error))
                 else:
                     worth[number, place] = float("inf")
         return worth

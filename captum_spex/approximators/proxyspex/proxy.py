@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from captum_spex.approximators.proxyspex.rounds import FEWEST_MASKS
+from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.approximators.proxyspex.validation import folds
 from captum_spex.arrays import Floats, Rows
 from captum_spex.masks import Masks
@@ -127,6 +128,11 @@ class SharingProxy(Proxy, Protocol):
 
     def following(self, pilots: Sequence[Pilot], useful: Sequence[bool]) -> Proxy:
         """Return the proxy for outputs that follow; ``useful``: by place, whether the first ones used a surrogate."""
+
+
+def squared_errors(predicted: Floats, values: Floats) -> Floats:
+    """Return the mean squared error of every output, at least what rounding leaves of none."""
+    return np.maximum(((predicted - values) ** 2).mean(axis=0), SETTINGS.min_error)
 
 
 def best_of(fitted: Sequence[FittedProxy], values: Floats) -> FittedProxy | None:

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
-from threadpoolctl import threadpool_limits
 
 from captum_spex.arrays import Floats
 from captum_spex.benchmark.cases.source import CaseSource, Made, made_of
 from captum_spex.masks import Masks, in_batches
+from captum_spex.threads import one_thread
 
 _BLOCK = 4096  # rows that a model gets at once
 Model = Callable[[Floats], Floats]
@@ -78,7 +78,7 @@ def network(split: Split, row: int, hidden: tuple[int, ...] = (32, 16), *, is_pr
     from sklearn.neural_network import MLPClassifier
 
     settings: dict[str, Any] = {"alpha": 1e-2, "learning_rate_init": 0.01, "max_iter": 60, "random_state": 0}
-    with threadpool_limits(1), warnings.catch_warnings():  # the same sums, so the same network, on any machine load
+    with one_thread(), warnings.catch_warnings():  # the same sums, so the same network, on any machine load
         warnings.simplefilter("ignore", ConvergenceWarning)  # it is stopped early on purpose
         model = MLPClassifier(hidden, **settings).fit(split.train_x, split.train_y)
     *hidden_layers, (weights, shift) = zip(model.coefs_, model.intercepts_, strict=True)

@@ -17,12 +17,12 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import Ridge
 from sklearn.metrics.pairwise import pairwise_kernels
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
-from threadpoolctl import threadpool_limits
 
 from captum_spex.arrays import Floats
 from captum_spex.games.training.on_test import OnTest, Predictions
 from captum_spex.games.training.training_data import dense_array
 from captum_spex.masks import Masks
+from captum_spex.threads import one_thread
 
 Array = NDArray[Any]
 Block = Callable[[Masks], tuple[Floats, NDArray[np.bool_]]]
@@ -241,7 +241,7 @@ def _solutions(matrix: Floats, masks: Masks, right: Floats) -> tuple[Floats, NDA
                 solutions[number][:, rows] = values.numpy().T
                 solved[number] = _is_sound(np.asarray(factor.diagonal(), dtype=np.float64), chosen.diagonal())
 
-    with threadpool_limits(1), ThreadPoolExecutor(cpu_count()) as pool:  # each matrix is small
+    with one_thread(), ThreadPoolExecutor(cpu_count()) as pool:  # each matrix is small
         list(pool.map(solve, range(0, len(masks), _MASKS_PER_TASK)))
     return solutions, solved
 

@@ -23,7 +23,7 @@ from captum_spex.approximators.proxyspex.gaussian_process.hyperparameters import
 from captum_spex.approximators.proxyspex.gaussian_process.link_learning import LearnedLink
 from captum_spex.approximators.proxyspex.gaussian_process.sparse_terms import find_terms
 from captum_spex.approximators.proxyspex.gaussian_process.start import Start, Told
-from captum_spex.approximators.proxyspex.proxy import Expected, FittedProxy, Pilot, ProxyData
+from captum_spex.approximators.proxyspex.proxy import Expected, FittedProxy, Pilot, ProxyData, squared_errors
 from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.arrays import Floats, Rows
 from captum_spex.model import GameModel, Link, LinkedExpansion
@@ -200,8 +200,8 @@ class Learner:
                 settings = replace(self.settings, start=Start(hyper, None, self.settings.own_steps))
                 alone = replace(self, settings=settings)._learned(learnt_on, own)
                 errors = [self._conditioned(alone, None, own).left_out[held_out, 0], together[held_out, column]]
-                mine, shared = (float(((one - own[held_out, 0]) ** 2).mean()) for one in errors)
-                logs.append(np.log(max(shared, SETTINGS.min_error) / max(mine, SETTINGS.min_error)))
+                mine, shared = (squared_errors(one, own[held_out, 0]) for one in errors)
+                logs.append(np.log(shared / mine))
         return bool(logs) and float(np.mean(logs)) < SETTINGS.worth_a_kernel
 
     def _fitted_to_latents(self) -> tuple[Conditioned, list[Link]] | None:

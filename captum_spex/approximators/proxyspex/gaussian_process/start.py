@@ -9,7 +9,7 @@ import numpy as np
 
 from captum_spex.approximators.proxyspex.gaussian_process.conditioning import TermPrior
 from captum_spex.approximators.proxyspex.gaussian_process.hyperparameters import Hyperparameters
-from captum_spex.approximators.proxyspex.proxy import FittedProxy, Pilot
+from captum_spex.approximators.proxyspex.proxy import FittedProxy, Pilot, squared_errors
 from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.arrays import Floats
 from captum_spex.player_sets import PlayerSets
@@ -54,17 +54,14 @@ class Told:
 
 def _best(fitted: Sequence[FittedProxy], values: Floats) -> Floats:
     """Return the mean squared error of the best surrogate of every output."""
-    return np.asarray(np.min([_squares(one.left_out, values) for one in fitted], axis=0))
-
-
-def _squares(predicted: Floats, values: Floats) -> Floats:
-    """Return the mean squared error of every output."""
-    return np.maximum(((predicted - values) ** 2).mean(axis=0), SETTINGS.min_error)
+    return np.asarray(np.min([squared_errors(one.left_out, values) for one in fitted], axis=0))
 
 
 def _optimism(pilots: Sequence[Pilot], place: int) -> float:
     there = [(pilot.fitted[place], pilot.values) for pilot in pilots if len(pilot.fitted) > place]
-    ratios = [np.log(_squares(one.left_out, values) / _squares(one.reused, values)) for one, values in there]
+    ratios = [
+        np.log(squared_errors(one.left_out, values) / squared_errors(one.reused, values)) for one, values in there
+    ]
     return float(max(1.0, np.exp(np.concatenate(ratios).mean())))
 
 
