@@ -11,202 +11,27 @@ cell is the median over seeds, each with data, ensemble and rows of its own. ``b
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from itertools import combinations
 from statistics import median
 from typing import Any
 
-import lightgbm
 import numpy as np
 import torch
-from scipy.special import beta
-from sklearn.ensemble import ExtraTreesRegressor, GradientBoostingRegressor, RandomForestRegressor
 from threadpoolctl import threadpool_limits
 
 import captum_spex
 from captum_spex import Interactions
+from captum_spex.benchmark.cases.conjunctions import Conjunctions
+from captum_spex.benchmark.cases.trees import KINDS, ensemble_game
 from captum_spex.benchmark.methods.adapter import Adapter, RowsGame
 from captum_spex.benchmark.protocol import Answer, Request
+from captum_spex.indices import resolve_index
 from captum_spex.masks import Masks
-from captum_spex.player_sets import PlayerSets, sum_by_set
-from captum_spex.terms import Terms
 
 CELLS = {60: (120, 300, 600, 1200), 200: (500, 2000), 1000: (2000,)}
-N_ROWS, N_INFORMATIVE = 800, 20
 HALF, QUARTER, ENOUGH = 0.5, 0.25, 10  # targets: shares of the best rival's error; the second from 10 n evaluations on
-
-
-# --- games ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class TreeGame:
-    """A sum of conjunctions: ``values`` where the players of a path are all present (sign 1) or absent (sign -1).
-
-    ``players`` and ``signs`` are ``(n_paths, longest)``, padded with -1 and 0.
-    """
-
-    n_players: int
-    players: np.ndarray
-    signs: np.ndarray
-    values: np.ndarray
-
-    @classmethod
-    def of_paths(cls, n_players: int, paths: dict[frozenset[tuple[int, int]], float]) -> TreeGame:
-        """Lay out paths, each a set of (player, sign), with their values."""
-        width = max(map(len, paths))
-        players, signs = np.full((len(paths), width), -1), np.zeros((len(paths), width), dtype=int)
-        for row, path in enumerate(paths):
-            for column, step in enumerate(sorted(path)):
-                players[row, column], signs[row, column] = step
-        return cls(n_players, players, signs, np.array(list(paths.values())))
-
-    def __call__(self, masks: Masks) -> np.ndarray:
-        """Return the values of masks."""
-        tests = np.zeros((self.n_players + 1, len(self.values)), dtype=np.float32)
-        tests[self.players, np.arange(len(self.values))[:, None]] = self.signs
-        satisfied = (2.0 * np.asarray(masks, dtype=np.float32) - 1) @ tests[: self.n_players]
-        return (satisfied == np.abs(self.signs).sum(axis=1)) @ self.values
-
-    def sii(self, order: int) -> Terms:
-        r"""Return the exact SII of one order.
-
-        The conjunction of A absent and B present has :math:`(-1)^{|S \cap A|} a!\, b! / (a + b + 1)!` for every S
-        among its players, with :math:`a = |A \setminus S|`, :math:`b = |B \setminus S|`; 0 for all other sets.
-        """
-        n_absent, n_present = (self.signs < 0).sum(axis=1), (self.signs > 0).sum(axis=1)
-        blocks, values = [np.zeros((0, order), dtype=int)], [np.zeros(0)]
-        for columns in map(list, combinations(range(self.players.shape[1]), order)):
-            signs = self.signs[:, columns]
-            rows = np.flatnonzero((signs != 0).all(axis=1))
-            a, b = ((side[rows] - (signs[rows] == sign).sum(1)) for side, sign in ((n_absent, -1), (n_present, 1)))
-            blocks.append(self.players[rows][:, columns])
-            values.append(self.values[rows] * signs[rows].prod(axis=1) * beta(a + 1, b + 1))
-        return Terms(*sum_by_set(PlayerSets.from_blocks(blocks, self.n_players), np.concatenate(values)))
-
-
-@dataclass(frozen=True, eq=False)
-class Tree:
-    """A fitted tree: its split feature (-1 in leaves), children, values, and where two rows go at every node."""
-
-    feature: np.ndarray
-    left: np.ndarray
-    right: np.ndarray
-    value: np.ndarray
-    goes_left: np.ndarray
-
-    def paths(self) -> Iterator[tuple[frozenset[tuple[int, int]], float]]:
-        """Yield the conjunction and value of every leaf that a mixture of the background and the row can reach."""
-        waiting: list[tuple[int, dict[int, int]]] = [(0, {})]
-        while waiting:
-            node, path = waiting.pop()
-            feature = int(self.feature[node])
-            if feature < 0:
-                yield frozenset(path.items()), float(self.value[node])
-                continue
-            sides = {sign: int((self.left if left else self.right)[node])
-                     for sign, left in zip((-1, 1), self.goes_left[:, node], strict=True)}  # fmt: skip
-            if sides[-1] == sides[1]:
-                waiting.append((sides[1], path))
-            else:
-                waiting += [(child, {**path, feature: sign}) for sign, child in sides.items()
-                            if path.get(feature, sign) == sign]  # fmt: skip
-
-
-def scikit_trees(model: Any, rows: np.ndarray) -> Iterator[Tree]:
-    """Read a forest, or boosted trees, of scikit-learn."""
-    trees = np.ravel(model.estimators_)
-    factor = getattr(model, "learning_rate", 1 / len(trees))
-    for one in (tree.tree_ for tree in trees):
-        goes_left = rows.astype(np.float32)[:, one.feature] <= one.threshold
-        yield Tree(one.feature, one.children_left, one.children_right, factor * one.value[:, 0, 0], goes_left)
-
-
-def lightgbm_trees(model: Any, rows: np.ndarray) -> Iterator[Tree]:
-    """Read an ensemble of LightGBM."""
-    columns = ["node_index", "left_child", "right_child", "split_feature", "threshold", "value"]
-    for _, table in model.booster_.trees_to_dataframe().groupby("tree_index", sort=True):
-        place = {name: row for row, name in enumerate(table["node_index"])}
-        feature = np.array([int(name[7:]) if isinstance(name, str) else -1 for name in table["split_feature"]])
-        left, right = (np.array([place.get(name, -1) for name in table[side]]) for side in columns[1:3])
-        goes_left = rows[:, feature] <= table["threshold"].to_numpy(dtype=float)
-        yield Tree(feature, left, right, table["value"].to_numpy(dtype=float), goes_left)
-
-
-def xgboost_trees(model: Any, rows: np.ndarray) -> Iterator[Tree]:
-    """Read an ensemble of XGBoost."""
-    for _, table in model.get_booster().trees_to_dataframe().groupby("Tree", sort=True):
-        place = {name: row for row, name in enumerate(table["ID"])}
-        feature = np.array([-1 if name == "Leaf" else int(name[1:]) for name in table["Feature"]])
-        left, right = (np.array([place.get(name, -1) for name in table[side]]) for side in ("Yes", "No"))
-        goes_left = rows.astype(np.float32)[:, feature] < table["Split"].to_numpy(dtype=np.float32)
-        yield Tree(feature, left, right, table["Gain"].to_numpy(dtype=float), goes_left)
-
-
-def xgboost_model(seed: int) -> Any:
-    """Return XGBoost's default ensemble; it has to be installed."""
-    return import_module("xgboost").XGBRegressor(n_jobs=1, random_state=seed)
-
-
-def lightgbm_model(seed: int, **settings: int) -> Any:
-    """Return an ensemble of LightGBM."""
-    return lightgbm.LGBMRegressor(n_jobs=1, random_state=seed, verbosity=-1, **settings)
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of game: how the ensemble is made and read, and what data it learns."""
-
-    model: Callable[[int], Any]
-    trees: Callable[[Any, np.ndarray], Iterator[Tree]]
-    correlation: float = 0.0
-    is_dense: bool = False
-
-
-KINDS = {
-    "few-leaves": Kind(lambda seed: lightgbm_model(seed, n_estimators=60, num_leaves=12), lightgbm_trees),
-    "many-leaves": Kind(lambda seed: lightgbm_model(seed, n_estimators=150, num_leaves=31), lightgbm_trees, 0.5),
-    "xgboost": Kind(xgboost_model, xgboost_trees, 0.5),
-    "boosting": Kind(lambda seed: GradientBoostingRegressor(random_state=seed), scikit_trees, is_dense=True),
-    "forest": Kind(
-        lambda seed: RandomForestRegressor(50, min_samples_leaf=5, max_features=0.3, random_state=seed), scikit_trees
-    ),
-    "deep-forest": Kind(
-        lambda seed: ExtraTreesRegressor(40, min_samples_leaf=2, max_features=0.3, random_state=seed),
-        scikit_trees,
-        0.5,
-        is_dense=True,
-    ),
-}
-
-
-def data(kind: Kind, n_features: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Draw rows, perhaps with a common factor, and a target: linear, steps, products, few features or half of all."""
-    common = rng.normal(size=(N_ROWS, 1))
-    rows = np.sqrt(1 - kind.correlation) * rng.normal(size=(N_ROWS, n_features)) + np.sqrt(kind.correlation) * common
-    count = max(n_features // 2, N_INFORMATIVE) if kind.is_dense else N_INFORMATIVE
-    a, b, c, d = np.array_split(rng.permutation(n_features)[:count], 4)
-    linear = rows[:, a] @ rng.normal(size=len(a)) + (rows[:, b] > rng.normal(size=len(b)) / 2) @ rng.normal(size=len(b))
-    products = (rows[:, c] * np.roll(rows[:, c], 1, axis=1)).sum(1) + (np.minimum(rows[:, d], 0) * rows[:, b[:1]]).sum(
-        1
-    )
-    signal = linear / linear.std() + products / products.std()
-    return rows, signal + 0.3 * rng.normal(size=N_ROWS)
-
-
-def made(name: str, n_features: int, seed: int) -> tuple[TreeGame, Callable[[Masks], np.ndarray]]:
-    """Train an ensemble and pick two rows; return the game and what the ensemble itself predicts, up to a constant."""
-    kind, rng = KINDS[name], np.random.default_rng((seed, n_features))
-    rows, target = data(kind, n_features, rng)
-    model = kind.model(seed).fit(rows[2:], target[2:])
-    background, row = rows[:2]
-    paths: dict[frozenset[tuple[int, int]], float] = {}
-    for tree in kind.trees(model, rows[:2]):
-        for path, value in tree.paths():
-            paths[path] = paths.get(path, 0.0) + value
-    return TreeGame.of_paths(n_features, paths), lambda masks: model.predict(np.where(masks, row, background))
 
 
 # --- methods -------------------------------------------------------------------------------------------------------
@@ -268,7 +93,7 @@ SLOW = "ProxySPEX", "SVARM-IQ", "KernelSHAP-IQ"  # only if asked for
 class Counted:
     """A game that counts its evaluations, a mask that was seen before too."""
 
-    game: TreeGame
+    game: Conjunctions
     count: int = 0
 
     def __call__(self, masks: Masks) -> np.ndarray:
@@ -280,16 +105,14 @@ class Counted:
 class Exact:
     """The exact answer of a game, and relative squared errors."""
 
-    game: TreeGame
+    game: Conjunctions
     first: np.ndarray = field(init=False)
     pairs: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
-        n, first = self.game.n_players, self.game.sii(1)
-        object.__setattr__(self, "first", np.zeros(n))
-        self.first[first.sets.players] = first.values
-        pairs = self.game.sii(2)
-        object.__setattr__(self, "pairs", square(dict(zip(pairs.sets.tuples(), pairs.values, strict=True)), n))
+        exact = self.game.index_terms(resolve_index("SII", 2, self.game.n_players))
+        object.__setattr__(self, "first", exact.first_order())
+        object.__setattr__(self, "pairs", square(exact.top(len(exact), order=2), exact.n_players))
 
     def errors(self, answer: Answer) -> tuple[float, float]:
         """Return the errors of Shapley values, and of SII of pairs."""
@@ -314,7 +137,7 @@ def runs(
     """Return the two errors of every method that can answer, for every seed."""
     found: dict[str, list[tuple[float, float]]] = {}
     for seed in range(seeds):
-        exact, request = Exact(made(kind, n_players, seed)[0]), Request(n_players, budget, seed)
+        exact, request = Exact(ensemble_game(kind, n_players, seed)[0]), Request(n_players, budget, seed)
         for name in names:
             method, game = METHODS[name], Counted(exact.game)
             if method.missing() or method.refusal(request):

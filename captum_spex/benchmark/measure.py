@@ -14,13 +14,12 @@ from scipy.special import comb
 
 from captum_spex.arrays import Floats
 from captum_spex.benchmark.methods.adapter import of_groups, shapley_of
-from captum_spex.benchmark.protocol import Answer, Case
+from captum_spex.benchmark.protocol import Answer, Case, ExactGame
 from captum_spex.game import Game
 from captum_spex.indices import resolve_index
 from captum_spex.masks import Keys, Masks, all_masks, ends, mask_keys
 from captum_spex.metrics import recovery, removal_curve
 from captum_spex.metrics.explanations import top_of
-from captum_spex.model import RecoveredGame
 from captum_spex.statistics import r_squared
 
 
@@ -132,7 +131,7 @@ class Examiner:
         weights = {"r2": uniform, "r2_sized": sized}
         return {name: weighted_r_squared(values, predicted, unseen * each) for name, each in weights.items()}
 
-    def _of_groups(self, answer: Answer, truth: RecoveredGame, max_order: int) -> dict[str, float]:
+    def _of_groups(self, answer: Answer, truth: ExactGame, max_order: int) -> dict[str, float]:
         if max_order < 2:
             return {}
         given = max_order if answer.index == "SII" else max(map(len, answer.interactions), default=max_order)
@@ -145,7 +144,7 @@ class Examiner:
         within = {players: value for players, value in answer.interactions.items() if len(players) <= max_order}
         return found | {"precision": recovery(within, best, _SETTINGS.top) if best else nan}
 
-    def _groups(self, truth: RecoveredGame, index: str, max_order: int) -> Mapping[tuple[int, ...], float]:
+    def _groups(self, truth: ExactGame, index: str, max_order: int) -> Mapping[tuple[int, ...], float]:
         if (index, max_order) not in self._exact:
             terms = truth.index_terms(resolve_index(index, max_order, self._case.n_players))
             self._exact[index, max_order] = of_groups(terms)

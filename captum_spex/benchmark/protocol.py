@@ -8,14 +8,30 @@ from importlib.metadata import PackageNotFoundError, version
 from math import nan
 from typing import TYPE_CHECKING, Protocol
 
+from numpy.typing import ArrayLike
+
 from captum_spex import __version__
 from captum_spex.arrays import Floats
 from captum_spex.game import Game
+from captum_spex.indices import Index, IndexTerms
 from captum_spex.masks import Masks
-from captum_spex.model import RecoveredGame
 
 if TYPE_CHECKING:
     from captum_spex.benchmark.cases import CaseSource
+
+
+class ExactGame(Protocol):
+    """A game whose indices are known: a table, a spectrum, a recovered game, or a closed form."""
+
+    @property
+    def n_players(self) -> int:
+        """Number of players."""
+
+    def __call__(self, masks: ArrayLike) -> Floats:
+        """Return the values, float64 ``(n_masks,)``."""
+
+    def index_terms(self, index: Index) -> IndexTerms:
+        """Return the index of every set of players where it is not 0."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +50,7 @@ class Case:
     family: str
     n_players: int
     game: Game
-    truth: RecoveredGame | None = None
+    truth: ExactGame | None = None
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from captum_spex.arrays import Floats
-from captum_spex.benchmark.protocol import Case
+from captum_spex.benchmark.protocol import Case, ExactGame
 from captum_spex.errors import ArgumentError
 from captum_spex.game import Game
 from captum_spex.masks import all_masks, as_masks, mask_keys
-from captum_spex.model import GameModel, RecoveredGame, Residuals
+from captum_spex.model import GameModel, Residuals
 
 _BATCH = 1024  # masks
 _MOST_ENUMERATED = 16  # players
-Made = tuple[Game, RecoveredGame | None]
-"""A game, and the exact game as a model where it is known."""
+Made = tuple[Game, ExactGame | None]
+"""A game, and the exact game where it is known."""
 
 
 @dataclass(frozen=True)

