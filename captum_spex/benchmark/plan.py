@@ -17,7 +17,7 @@ from captum_spex.errors import ArgumentError, UnknownNameError
 
 _QUICK, _FULL, _FULL_WIDE = (64, 128, 256), (128, 256, 512, 1024, 2048, 4096), (512, 1024, 2048, 4096, 8192)
 _WIDE = 1000  # players
-_MOST_EXPENSIVE = 1024  # the largest budget where an evaluation takes 10 ms and more
+_MOST_EXPENSIVE = 1024  # the largest budget where an evaluation is slow
 _SEEDS = {True: 1, False: 3}  # by whether it is quick
 _ALL_TRIPLES = 16  # players up to which triples are asked for
 
@@ -74,7 +74,7 @@ class Plan:
         if self.budgets is not None:
             return sorted({budget for budget in self.budgets if budget <= n_masks})
         chosen = _QUICK if self.is_quick else _FULL_WIDE if source.n_players >= _WIDE else _FULL
-        most = _MOST_EXPENSIVE if source.requirement else n_masks
+        most = _MOST_EXPENSIVE if source.is_slow else n_masks
         return [budget for budget in chosen if budget < n_masks and budget <= most]
 
     def settings(self) -> dict[str, Any]:

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from captum_spex.benchmark.cases import language_models, planted, products, tabular, training_points, trees
+from captum_spex.benchmark.cases import (
+    additive_models,
+    language_models,
+    planted,
+    products,
+    tabular,
+    training_points,
+    trees,
+)
 from captum_spex.benchmark.cases.folder import from_folder
 from captum_spex.benchmark.cases.source import CaseSource
 
@@ -10,7 +18,7 @@ __all__ = ["CaseSource", "catalogue", "from_folder"]
 
 _ALL = (
     *tabular.SOURCES, *language_models.SOURCES, *training_points.SOURCES, *planted.SOURCES,
-    *trees.SOURCES, *products.SOURCES,
+    *trees.SOURCES, *products.SOURCES, *additive_models.SOURCES,
 )  # fmt: skip
 _QUICK = ("forest-13", "digits-64", "review-11", "heads-12", "training-12", "planted-alone-30")
 

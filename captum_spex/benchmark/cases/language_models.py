@@ -88,8 +88,9 @@ _OF_ENCODER = "How much more similar all-MiniLM-L6-v2 finds pairs of one meaning
 SOURCES = (
     *(CaseSource(f"review-{n}", "text", n, _OF_REVIEW.format(n), partial(made_review, number))
       for number, n in enumerate((11, 13, 23, 30))),
-    *(CaseSource(f"encoder-{n}", "text", n, _OF_PASSAGE.format(n), partial(made_similarity, number, n), ENCODER)
+    *(CaseSource(f"encoder-{n}", "text", n, _OF_PASSAGE.format(n), partial(made_similarity, number, n), ENCODER,
+                 is_slow=True)
       for number, n in enumerate((24, 48, 96))),
     CaseSource("heads-12", "heads", 12, _OF_CLASSIFIER, made_of_classifier),
-    CaseSource("heads-72", "heads", 72, _OF_ENCODER, made_of_encoder, ENCODER),
+    CaseSource("heads-72", "heads", 72, _OF_ENCODER, made_of_encoder, ENCODER, is_slow=True),
 )  # fmt: skip

@@ -32,7 +32,8 @@ class CaseSource:
         n_players: number of players.
         about: one sentence: what is removed from what, and what is observed.
         make: makes the game, the same one every time; a function that can be sent to another process.
-        requirement: a module that must be installed for it, and how; its model is a large one.
+        requirement: a module that must be installed for it, and how.
+        is_slow: whether an evaluation takes 10 ms and more; then budgets are smaller.
 
     Example:
         >>> from captum_spex.benchmark.cases import catalogue
@@ -48,6 +49,7 @@ class CaseSource:
     about: str
     make: Callable[[], Made]
     requirement: tuple[str, str] | None = None
+    is_slow: bool = False
 
     @classmethod
     def of(cls, case: Case) -> CaseSource:
