@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from captum_spex.benchmark.cases import (
     additive_models,
+    graphs,
     language_models,
     planted,
     products,
@@ -18,7 +19,7 @@ __all__ = ["CaseSource", "catalogue", "from_folder"]
 
 _ALL = (
     *tabular.SOURCES, *language_models.SOURCES, *training_points.SOURCES, *planted.SOURCES,
-    *trees.SOURCES, *products.SOURCES, *additive_models.SOURCES,
+    *trees.SOURCES, *products.SOURCES, *additive_models.SOURCES, *graphs.SOURCES,
 )  # fmt: skip
 _QUICK = ("forest-13", "digits-64", "review-11", "heads-12", "training-12", "planted-alone-30")
 

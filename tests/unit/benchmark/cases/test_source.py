@@ -20,7 +20,7 @@ from captum_spex.metrics import faithfulness
 ALL = catalogue()
 BY_NAME = {source.name: source for source in ALL}
 QUICK = {"tabular", "pixels", "text", "heads", "training", "planted"}
-FAMILIES = {*QUICK, "tree ensembles", "networks", "additive models"}
+FAMILIES = {*QUICK, "tree ensembles", "networks", "additive models", "graphs"}
 SLOW = {"encoder-24", "encoder-48", "encoder-96", "heads-72"}
 OPTIONAL = {f"trees-xgboost-{n}" for n in (30, 60, 200, 1000)} | {"ebm-30", "ebm-64"}
 present = [source for source in ALL if source.missing() is None]
