@@ -5,6 +5,7 @@
 """
 
 from captum_spex.benchmark.cases import catalogue, from_folder
+from captum_spex.benchmark.merge import merge_shards
 from captum_spex.benchmark.methods import all_methods
 from captum_spex.benchmark.protocol import Answer, Case, Method, Request, Row
 from captum_spex.benchmark.results import read_results
@@ -19,6 +20,7 @@ __all__ = [
     "all_methods",
     "catalogue",
     "from_folder",
+    "merge_shards",
     "read_results",
     "run_benchmark",
 ]

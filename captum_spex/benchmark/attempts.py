@@ -73,8 +73,9 @@ def _kib(name: str) -> float:
         return nan
 
 
-_PATIENCE = {True: 2.5, False: 120.0}  # seconds, after which a method gets no larger budget; by whether it is quick
+_PATIENCE = {True: 2.5, False: 20.0}  # seconds, after which a method gets no larger budget; by whether it is quick
 _TOO_SLOW = ("shapiq SPEX", "sparse-transform SPEX", "shapiq ShaplEIG")  # when quick: a minute at the least budget
+_DIGITS = 7  # of the numbers of a row: files of results stay small
 _WARM_UP = Request(n_players=8, budget=256, seed=0, max_order=2)
 
 
@@ -99,7 +100,8 @@ class Attempts:
                 self._measure(run.method, request, case, examiner, numbers)
         except (Exception, SystemExit) as error:  # whatever a library raises, or an invalid answer
             status, message = "failed", described(error)
-        row = replace(row_of(status, message or "", run.source, run.method, run.budget, run.seed), **numbers)
+        rounded: dict[str, Any] = {name: float(f"{value:.{_DIGITS}g}") for name, value in numbers.items()}
+        row = replace(row_of(status, message or "", run.source, run.method, run.budget, run.seed), **rounded)
         self._note(row)
         return row
 

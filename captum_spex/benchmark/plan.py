@@ -12,13 +12,19 @@ from typing import Any
 from captum_spex import checks
 from captum_spex.benchmark.cases import CaseSource, catalogue, from_folder
 from captum_spex.benchmark.methods import all_methods
-from captum_spex.benchmark.protocol import PACKAGE, PUBLISHED, Case, Method, Request
+from captum_spex.benchmark.protocol import OURS, PACKAGE, PUBLISHED, Case, Method, Request
+from captum_spex.benchmark.shards import Shard
 from captum_spex.errors import ArgumentError, UnknownNameError
 
-_QUICK, _FULL, _FULL_WIDE = (64, 128, 256), (128, 256, 512, 1024, 2048, 4096), (512, 1024, 2048, 4096, 8192)
-_WIDE = 1000  # players
-_MOST_EXPENSIVE = 1024  # the largest budget where an evaluation is slow
-_SEEDS = {True: 1, False: 3}  # by whether it is quick
+_QUICK = (64, 128, 256)
+_MULTIPLES, _MULTIPLES_WIDE = (0.5, 1, 3, 8, 20, 100), (0.05, 0.1, 0.2, 0.4)  # evaluations to a player
+_WIDE = 5000  # players
+_MOST = 10_000  # the largest budget
+_MOST_EXPENSIVE = 1024  # the same where an evaluation is slow
+_SEEDS, _SEEDS_OF_SLOW = {True: 1, False: 5}, 1  # by whether it is quick; of `SLOW` unless a number is given
+SLOW = (PUBLISHED, "shapiq ProxySPEX", "shapiq SPEX", "sparse-transform SPEX", "shapiq ShaplEIG", "shapiq SVARMIQ",
+        f"{OURS} gaussian-process", f"{OURS} boosted-trees")  # fmt: skip
+"""Methods that take minutes for a case, and parts of this package's: fewer seeds are enough for their curves."""
 _ALL_TRIPLES = 16  # players up to which triples are asked for
 
 
@@ -52,29 +58,34 @@ class Plan:
     methods: Sequence[Method]
     budgets: Sequence[int] | None  # of all cases; None: by the number of players and the time of an evaluation
     n_seeds: int  # 0, 1, ...
+    n_seeds_of_slow: int  # of methods in `SLOW`
     is_quick: bool
     games: str | None  # the folder of exact games
     problems: Sequence[str] = ()  # a line for each of its damaged files
+    shard: Shard | None = None  # the part that is run
 
     def runs(self, source: CaseSource) -> Iterator[Run]:
-        """Yield the runs of a case, by method, budget and seed; methods that are missing have none.
+        """Yield the runs of a case in this part, by method, budget and seed; methods that are missing have none.
 
-        This package's own methods begin at half of the smallest budget of the default grid: else the evaluations that
-        they need for the quality of others at the smallest could not be interpolated.
+        If it is quick, this package's own methods begin at half of the smallest budget: else the evaluations that they
+        need for the quality of others at the smallest could not be interpolated.
         """
-        budgets = self.budgets_of(source)
+        budgets, place = self.budgets_of(source), [one.name for one in self.sources].index(source.name)
+        seeds = [seed for seed in range(self.n_seeds) if self.shard is None or self.shard.has(place, seed)]
         for method in (method for method in self.methods if method.missing() is None):
-            has_more = budgets and method.package == PACKAGE and method.name != PUBLISHED and self.budgets is None
-            for budget in [budgets[0] // 2, *budgets] if has_more else budgets:
-                yield from (Run(source, method, budget, seed) for seed in range(self.n_seeds))
+            n_seeds = self.n_seeds_of_slow if method.name in SLOW else self.n_seeds
+            has_more = self.is_quick and budgets and method.package == PACKAGE and self.budgets is None
+            for budget in [budgets[0] // 2, *budgets] if has_more and method.name != PUBLISHED else budgets:
+                yield from (Run(source, method, budget, seed) for seed in seeds if seed < n_seeds)
 
     def budgets_of(self, source: CaseSource) -> list[int]:
         """Return the budgets of a case: fewer than all masks, unless they were given."""
-        n_masks = 2**source.n_players
+        n, n_masks = source.n_players, 2**source.n_players
         if self.budgets is not None:
             return sorted({budget for budget in self.budgets if budget <= n_masks})
-        chosen = _QUICK if self.is_quick else _FULL_WIDE if source.n_players >= _WIDE else _FULL
-        most = _MOST_EXPENSIVE if source.is_slow else n_masks
+        multiples = _MULTIPLES_WIDE if n >= _WIDE else _MULTIPLES
+        chosen = _QUICK if self.is_quick else sorted({max(2, round(times * n)) for times in multiples})
+        most = _MOST_EXPENSIVE if source.is_slow else _MOST
         return [budget for budget in chosen if budget < n_masks and budget <= most]
 
     def settings(self) -> dict[str, Any]:
@@ -83,6 +94,7 @@ class Plan:
             "quick": self.is_quick,
             "budgets": None if self.budgets is None else sorted(set(self.budgets)),
             "seeds": self.n_seeds,
+            "seeds_of_slow": self.n_seeds_of_slow,
             "games": self.games,
             "cases": {source.name: source.n_players for source in self.sources},
             "methods": [method.name for method in self.methods],
@@ -97,6 +109,7 @@ def plan_of(
     methods: Sequence[str | Method] | None = None,
     budgets: Sequence[int] | None = None,
     seeds: int | None = None,
+    shard: str | None = None,
 ) -> Plan:
     """Choose what to run, from the arguments of `run_benchmark`; nothing is loaded or run."""
     quick = checks.flag("quick", quick)
@@ -108,10 +121,13 @@ def plan_of(
     sources = _chosen("cases", given, [*catalogue(), *of_folder], [*catalogue(quick=quick), *of_folder])
     chosen = _chosen("methods", methods, all_methods(), all_methods())
     n_seeds = _SEEDS[quick] if seeds is None else checks.integer("seeds", seeds)
+    n_slow = _SEEDS_OF_SLOW if seeds is None else n_seeds
     numbers = None if budgets is None else [checks.budget("budgets", budget) for budget in budgets]
     if numbers == []:
         raise ArgumentError("budgets", "none", "at least one number of evaluations")
-    return Plan(sources, chosen, numbers, n_seeds, quick, None if games is None else str(games), problems)
+    part = None if shard is None else Shard.of(shard)
+    folder = None if games is None else str(games)
+    return Plan(sources, chosen, numbers, n_seeds, n_slow, quick, folder, problems, part)
 
 
 def _chosen(argument: str, given: Sequence[Any] | None, known: Sequence[Any], default: Sequence[Any]) -> list[Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import os
 import platform
 import shlex
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, fields
 from datetime import UTC, datetime
@@ -15,10 +17,8 @@ from math import isnan, nan
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from captum_spex import __version__
-from captum_spex.benchmark.protocol import STATUSES, Row, one_line
+from captum_spex.benchmark.protocol import STATUSES, Row, one_line, version_of
 from captum_spex.errors import ArgumentError
 
 FORMAT, SCHEMA = "captum_spex.benchmark", 1
@@ -30,7 +30,7 @@ def read_results(folder: str | os.PathLike[str]) -> list[Row]:
     """Read the rows that a benchmark has written, finished or not.
 
     Args:
-        folder: its output folder.
+        folder: its output folder, or a file ``results.csv`` or ``results.csv.gz``.
 
     Returns:
         The rows in the order of the runs; an incomplete last line is left out.
@@ -46,11 +46,57 @@ def read_results(folder: str | os.PathLike[str]) -> list[Row]:
         >>> [(row.method, row.r2) for row in read_results(folder)] == [(row.method, row.r2) for row in rows]
         True
     """
-    path = Path(folder) / "results.csv"
+    path = Path(folder)
+    return read_file(path / "results.csv" if path.is_dir() else path)
+
+
+def read_file(path: Path, *, whole: bool = False) -> list[Row]:
+    """Read a file of results, compressed or not; an incomplete last line is left out, or refused."""
     try:
-        return _read(path)[0]
-    except OSError as error:
-        raise ArgumentError("out", f"{path} ({error.strerror})", "the folder of a benchmark") from error
+        rows, is_complete = _read(path)
+        if whole and not is_complete:
+            raise _refused(f"{path}, whose last line is incomplete", "results of a finished benchmark")
+        return rows
+    except (OSError, EOFError, zlib.error) as error:
+        why = getattr(error, "strerror", None) or error
+        raise ArgumentError("out", f"{path} ({why})", "the folder of a benchmark") from error
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """Read the settings and versions of a folder; empty if it is new."""
+    path = folder / "run.json"
+    if not path.exists():
+        if (folder / "results.csv").exists():
+            raise _refused(f"{folder}, with a results.csv but no run.json", "a new folder")
+        return {}
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise _refused(f"{path}, which cannot be read ({error})", "a new folder") from None
+    if not isinstance(about, dict) or about.get("format") != FORMAT:
+        raise _refused(f"{path} of something else", "a new folder")
+    return about
+
+
+def write_results(folder: Path, rows: Iterable[Row], about: Mapping[str, Any]) -> None:
+    """Write ``results.csv`` and ``run.json``."""
+    _write(folder / "run.json", json.dumps(about, indent=1, ensure_ascii=False) + "\n")
+    _write(folder / "results.csv", ",".join(_COLUMNS) + "\n" + "".join(map(_line, rows)))
+
+
+def header_of(about: Mapping[str, Any]) -> dict[str, str]:
+    """Return the facts that the page shows."""
+    return {
+        "command": shlex.join(about["command"]),
+        "date": about["date"],
+        "machine": f"{about['processor']}, {about['cpu_count']} cores, Python {about['python']}",
+        "packages": ", ".join(f"{name} {number}" for name, number in about["versions"].items() if number),
+    }
+
+
+def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """Return the names whose values differ."""
+    return [name for name in sorted(one.keys() | other.keys()) if one.get(name) != other.get(name)]
 
 
 class Results:
@@ -64,19 +110,20 @@ class Results:
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, Any], facts: Mapping[str, Any], *, restart: bool) -> None:
-        self.folder, self._path, self._about = folder, folder / "results.csv", folder / "run.json"
+        self.folder, self._path = folder, folder / "results.csv"
         content = {"format": FORMAT, "schema": SCHEMA, "captum_spex": __version__, "settings": dict(settings)}
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            before = {} if restart else self._checked(content)
+            before = {} if restart else read_about(folder)
+            if before:
+                _check(folder, before, {**content, "versions": facts["versions"]})
             rows, is_complete = _read(self._path) if self._path.exists() and not restart else ([], True)
             self.rows = [row for row in rows if row.status != "missing"]  # these packages may be installed now
             self.done = {row.key for row in self.rows}
             self.note = "" if is_complete else "The last line of results.csv is incomplete: that run is repeated."
             self.held_out: dict[str, int] = dict(before.get("held_out", {}))
             self.about = {**content, "begun": before.get("begun", facts["date"]), **facts, "held_out": self.held_out}
-            self._write_about()
-            _write(self._path, ",".join(_COLUMNS) + "\n" + "".join(map(_line, self.rows)))
+            write_results(folder, self.rows, self.about)
         except OSError as error:
             raise ArgumentError("out", f"{folder} ({error.strerror})", "a folder that can be written") from error
 
@@ -91,59 +138,73 @@ class Results:
             file.flush()
             os.fsync(file.fileno())
 
-    @property
-    def header(self) -> dict[str, str]:
-        """The facts that the page shows."""
-        facts = self.about
-        return {
-            "command": shlex.join(facts["command"]),
-            "date": facts["date"],
-            "machine": f"{facts['processor']}, {facts['cpu_count']} cores, Python {facts['python']}",
-            "packages": ", ".join(f"{name} {number}" for name, number in facts["versions"].items() if number),
-        }
-
     def hold_out(self, case: str, n_masks: int) -> None:
         """Record how many masks were held out for a case."""
         self.held_out[case] = n_masks
         self._write_about()
 
-    def _write_about(self) -> None:
-        _write(self._about, json.dumps(self.about, indent=1, ensure_ascii=False) + "\n")
+    def finish(self) -> None:
+        """Record that all runs are done."""
+        self.about["finished"] = _now()
+        self._write_about()
 
-    def _checked(self, wanted: dict[str, Any]) -> dict[str, Any]:
-        """Return the content of ``run.json`` if the folder is of the same version and settings, or new."""
-        if not self._about.exists():
-            if self._path.exists():
-                raise _refused(f"{self.folder}, with a results.csv but no run.json", "a new folder")
-            return {}
-        try:
-            before = json.loads(self._about.read_text(encoding="utf-8"))
-        except (ValueError, OSError) as error:
-            raise _refused(f"{self._about}, which cannot be read ({error})", "a new folder") from None
-        if not isinstance(before, dict) or before.get("format") != FORMAT:
-            raise _refused(f"{self._about} of something else", "a new folder")
-        for name in ("schema", "captum_spex"):
-            if before.get(name) != wanted[name]:
-                got = f"{self.folder}, written by {name} {before.get(name)}"
-                raise _refused(got, f"one written by {name} {wanted[name]}")
-        known, given = before.get("settings") or {}, json.loads(json.dumps(wanted["settings"]))
-        names = [name for name in sorted(known.keys() | given.keys()) if known.get(name) != given.get(name)]
-        if names:
-            raise _refused(f"{self.folder}, of a run with {_shown(known, names)}", f"one with {_shown(given, names)}")
-        return before
+    def _write_about(self) -> None:
+        _write(self.folder / "run.json", json.dumps(self.about, indent=1, ensure_ascii=False) + "\n")
+
+
+def _check(folder: Path, before: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Refuse a folder of another version, or of other settings than fewer cases, methods or seeds."""
+    for name in ("schema", "captum_spex"):
+        if before.get(name) != wanted[name]:
+            got = f"{folder}, written by {name} {before.get(name)}"
+            raise _refused(got, f"one written by {name} {wanted[name]}")
+    known, given = before.get("settings") or {}, json.loads(json.dumps(wanted["settings"]))
+    names = [name for name in differences(known, given) if not _has_grown(name, known, given)]
+    if names:
+        raise _refused(f"{folder}, of a run with {_shown(known, names)}", f"one with {_shown(given, names)}")
+    known, given = before.get("versions") or {}, wanted["versions"]
+    names = [name for name in differences(known, given) if known.get(name) and given.get(name)]
+    if names:
+        theirs, ours = (", ".join(f"{name} {numbers[name]}" for name in names) for numbers in (known, given))
+        raise _refused(f"{folder}, of a run with {theirs}", f"one with {ours}")
+
+
+def _has_grown(name: str, known: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
+    """Say whether a setting has become more, so that all that was run is part of what is to be run."""
+    if name not in known or name not in given:
+        return False
+    if name in ("seeds", "seeds_of_slow"):
+        return bool(known[name] <= given[name])
+    if name == "methods":
+        return set(known[name]) <= set(given[name])
+    return name == "cases" and known[name].items() <= given[name].items()
 
 
 def facts_of(command: Iterable[str], packages: Mapping[str, str]) -> dict[str, Any]:
     """Return the facts about a run that ``run.json`` has for people: versions, machine, command, date."""
     return {
         "command": list(command),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "date": _now(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": platform.processor() or platform.machine(),
         "cpu_count": os.cpu_count(),
-        "versions": {"captum-spex": __version__, "numpy": np.__version__, **packages},
+        "versions": {
+            "python": ".".join(platform.python_version_tuple()[:2]),
+            "captum-spex": __version__,
+            **_libraries(),
+            **packages,
+        },
     }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _libraries() -> dict[str, str]:
+    """Return the versions of the libraries that methods compute with."""
+    return {name: version_of(name) for name in ("numpy", "scipy", "torch", "scikit-learn", "lightgbm", "xgboost")}
 
 
 def _refused(got: str, expected: str) -> ArgumentError:
@@ -158,6 +219,7 @@ def _shown(settings: Mapping[str, Any], names: Iterable[str]) -> str:
 def _read(path: Path) -> tuple[list[Row], bool]:
     """Return the rows of a file, and whether its last line is complete; one that is not is left out."""
     octets, rows = path.read_bytes(), list[Row]()
+    octets = gzip.decompress(octets) if path.suffix == ".gz" else octets
     complete = octets[: octets.rfind(b"\n") + 1]
     try:
         header, *lines = list(csv.reader(io.StringIO(complete.decode("utf-8"), newline=""))) or [_COLUMNS]

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -16,7 +17,7 @@ from captum_spex.benchmark.measure import Examiner
 from captum_spex.benchmark.plan import Plan, Run, plan_of
 from captum_spex.benchmark.protocol import Case, Method, Row, described, one_line, row_of, version_of
 from captum_spex.benchmark.report import Reporter, write_report
-from captum_spex.benchmark.results import Results, facts_of
+from captum_spex.benchmark.results import Results, facts_of, header_of
 
 
 def run_benchmark(
@@ -28,12 +29,14 @@ def run_benchmark(
     methods: Sequence[str | Method] | None = None,
     budgets: Sequence[int] | None = None,
     seeds: int | None = None,
+    shard: str | None = None,
     restart: bool = False,
     console: Console | None = None,
 ) -> list[Row]:
     """Run explainers side by side on the same games, at equal numbers of evaluations, and write the results.
 
-    A run that was stopped resumes when it is called again with the same arguments.
+    A run that was stopped resumes when it is called again with the same arguments, or with more cases, methods or
+    seeds: what is done is not done again.
 
     Args:
         out: a folder for ``results.csv`` (a line for each row as soon as it is done), ``run.json`` (versions and
@@ -42,8 +45,11 @@ def run_benchmark(
         games: a folder of exact games (`captum_spex.benchmark.from_folder`), which are added.
         cases: names, patterns of names (``"planted-*"``), or games of your own (`Case`); default: the whole catalogue.
         methods: names, patterns, or explainers of your own (`Method`); default: all.
-        budgets: numbers of evaluations; default: up to 4,096, fewer than all masks, fewer where an evaluation is slow.
-        seeds: how many; default: 3, quick: 1.
+        budgets: numbers of evaluations; default: 0.5, 1, 3, 8, 20 and 100 for each player, as far as these are fewer
+            than all masks and at most 10,000, or 1,024 where an evaluation is slow.
+        seeds: how many; default: 5, of slow methods 1; quick: 1.
+        shard: a part, such as ``"3/12"``, which is run in a folder of its own below ``out``; when all have run, even
+            at the same time, `merge_shards` makes one of them.
         restart: discard the results of an earlier run in ``out``.
         console: where to show tables of the cases while it runs; default: nowhere.
 
@@ -64,15 +70,28 @@ def run_benchmark(
         >>> [(row.method, row.n_evaluations <= 100, row.r2 > 0.99) for row in rows]
         [('ProxySpex', True, True), ('SHAP PermutationExplainer', True, False)]
     """
-    plan = plan_of(quick=quick, games=games, cases=cases, methods=methods, budgets=budgets, seeds=seeds)
+    chosen: dict[str, Any] = {
+        "quick": quick,
+        "games": games,
+        "cases": cases,
+        "methods": methods,
+        "budgets": budgets,
+        "seeds": seeds,
+    }
+    plan = plan_of(**chosen, shard=shard)
     packages = {method.package: version_of(method.package) for method in plan.methods}
-    results = Results(Path(out), plan.settings(), facts_of(sys.argv, packages), restart=restart)
+    folder = Path(out) if plan.shard is None else Path(out, plan.shard.folder)
+    results = Results(folder, plan.settings(), facts_of(sys.argv, packages), restart=restart)
     reporter = Reporter(console)
     with one_thread():
         _Bench(plan, results, reporter, Attempts(results.rows, is_quick=plan.is_quick)).run()
+    results.finish()
+    if plan.shard is not None:
+        reporter.say(f"Part {shard} is done; when all are, merge them (`captum-spex benchmark --merge`).")
+        return list(results.rows)
     with quiet():
-        written = write_report(results.rows, results.folder, header=results.header)
-    reporter.end(results.rows, [results.folder / "results.csv", *written])
+        written = write_report(results.rows, folder, header=header_of(results.about))
+    reporter.end(results.rows, [folder / "results.csv", *written])
     return list(results.rows)
 
 

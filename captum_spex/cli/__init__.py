@@ -134,12 +134,16 @@ def benchmark(
     methods: _benchmark.Methods = None,
     budgets: _benchmark.Budgets = None,
     seeds: _benchmark.Seeds = None,
+    shard: _benchmark.Part = None,
+    merge: _benchmark.Merge = False,
     restart: _benchmark.Restart = False,
     list_: _benchmark.Listed = False,
 ) -> None:
     """Run this package and other explainers side by side on the same games, and compare their evaluations."""
     given = {"out": out, "quick": quick, "games": games, "cases": cases, "methods": methods, "budgets": budgets}
-    raise typer.Exit(_benchmark.run(given | {"seeds": seeds, "restart": restart, "list": list_}))
+    raise typer.Exit(
+        _benchmark.run(given | {"seeds": seeds, "shard": shard, "merge": merge, "restart": restart, "list": list_})
+    )
 
 
 __all__ = ["app", "main"]

@@ -24,9 +24,16 @@ Methods = Annotated[
     list[str] | None, typer.Option(metavar="NAME", help="Only these methods, or a pattern: 'SHAP *'. May be repeated.")
 ]
 Budgets = Annotated[
-    str | None, typer.Option(metavar="N,N,...", help="Evaluations. Default: 128 to 4,096; --quick: 64, 128, 256.")
+    str | None,
+    typer.Option(metavar="N,N,...", help="Evaluations. Default: 0.5 to 100 for each player; --quick: 64, 128, 256."),
 ]
-Seeds = Annotated[int | None, typer.Option(metavar="N", min=1, help="How many seeds. Default: 3; --quick: 1.")]
+Seeds = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="How many. Default: 5, of slow methods 1; --quick: 1.")
+]
+Part = Annotated[
+    str | None, typer.Option("--shard", metavar="N/M", help="Run one of M parts, in a folder of its own in --out.")
+]
+Merge = Annotated[bool, typer.Option("--merge", help="Merge the parts in --out, when all have run.")]
 Restart = Annotated[bool, typer.Option("--restart", help="Discard the results of an earlier run in --out.")]
 Listed = Annotated[bool, typer.Option("--list", help="List games and methods, and exit.")]
 
@@ -49,13 +56,21 @@ def run(options: Mapping[str, Any]) -> int:
 def _run(options: Mapping[str, Any]) -> int:
     from rich.console import Console
 
-    from captum_spex.benchmark import run_benchmark
+    from captum_spex.benchmark import merge_shards, run_benchmark
 
     if options["out"] is None:
         raise ArgumentError("out", "nothing", "a folder for the results")
-    chosen = {name: options[name] for name in ("quick", "games", "cases", "methods", "seeds", "restart")}
+    names = "quick", "games", "cases", "methods", "seeds", "shard", "restart"
+    chosen = {name: options[name] for name in names}
     budgets = _numbers(options["budgets"])
     console = Console(file=sys.stdout, highlight=False)
+    if options["merge"]:
+        given = [name for name in (*names, "budgets") if options[name]]
+        if given:
+            raise ArgumentError("merge", f"--{given[0]} besides", "--out alone: the parts know what they are of")
+        return (
+            OK if any(row.status == "done" for row in merge_shards(options["out"], console=console)) else MODEL_FAILURE
+        )
     rows = run_benchmark(options["out"], **chosen, budgets=budgets, console=console)
     return OK if any(row.status == "done" for row in rows) else MODEL_FAILURE
 

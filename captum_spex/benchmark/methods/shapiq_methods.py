@@ -18,7 +18,7 @@ _LARGEST_RECOVERED = 10  # order of the sparse ones' terms: their trees have dep
 _MOST_STEPS = 10**8
 _FEWEST_ROWS = 50  # of which four fifths have two leaves of 20
 _FEWEST_ODD = 10  # evaluations for one term, of which it has one at least
-_MOST_DESIGNED, _MOST_DESIGNED_PLAYERS = 128, 100  # evaluations, players: about a second for each evaluation
+_MOST_DESIGNED = 64  # evaluations: one to three seconds for each
 _MOST_BINOMIAL = 1029  # players, whose binomial coefficients are still below the largest double
 
 
@@ -102,8 +102,8 @@ def _designed(game: RowsGame, request: Request) -> Answer:
 
 def _designed_limit(request: Request) -> str | None:
     """Refuse where it would take long: each evaluation is chosen by a process on all those before."""
-    if request.n_masks > _MOST_DESIGNED or request.n_players > _MOST_DESIGNED_PLAYERS:
-        return f"takes minutes beyond {_MOST_DESIGNED} evaluations or {_MOST_DESIGNED_PLAYERS} players"
+    if request.n_masks > _MOST_DESIGNED:
+        return f"takes minutes beyond {_MOST_DESIGNED} evaluations"
     return adapter.needs(request.n_players + 2, request)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from dataclasses import replace
 
@@ -83,7 +84,25 @@ def test_a_folder_of_another_schema_is_refused(finished, tmp_path):
 
 def test_a_folder_of_other_settings_is_refused(finished, tmp_path):
     refused(copied(finished, tmp_path), "quick=true, got .* quick=false", quick=True)
-    refused(tmp_path, "seeds=2, got .* seeds=1", seeds=2)
+    refused(tmp_path, "budgets=.20, 30, 40., got .* budgets=.20, 30.", budgets=[20, 30, 40])
+    fewer = {"methods": [MEAN]}
+    refused(tmp_path, "methods=..Mean.., got .* methods=", **fewer)
+
+
+def test_a_folder_of_other_libraries_is_refused(finished, tmp_path):
+    about = json.loads((finished[0] / "run.json").read_text(encoding="utf-8"))
+    versions = about["versions"] | {"scipy": "0.9", "torch": ""}  # what was not there before is no reason
+    refused(copied(finished, tmp_path, versions=versions), "of a run with scipy 0.9")
+
+
+def test_more_seeds_cases_and_methods_go_on(finished, tmp_path):
+    rows = finished[1]
+    more = {"cases": [OWN, TINY, replace(TINY, name="more")], "methods": [*SMALL["methods"], "Captum Lime"], "seeds": 2}
+    grown = run_benchmark(copied(finished, tmp_path), **SMALL | more)
+    assert [str(row) for row in grown[: len(rows)]] == [str(row) for row in rows]  # not done again
+    assert len(grown) == 3 * 4 * 2 * 2
+    whole = run_benchmark(tmp_path / "whole", **SMALL | more)
+    assert sorted(map(str, without_costs(grown))) == sorted(map(str, without_costs(whole)))
 
 
 def test_a_folder_of_something_else_is_refused(finished, tmp_path):
@@ -114,6 +133,17 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(ArgumentError, match="a folder that can be written"):
         run_benchmark(tmp_path / "file", **SMALL)
+
+
+def test_a_compressed_file_is_read(finished, tmp_path):
+    path = tmp_path / "results.csv.gz"
+    octets = gzip.compress((finished[0] / "results.csv").read_bytes())
+    path.write_bytes(octets)
+    assert [str(row) for row in read_results(path)] == [str(row) for row in read_results(finished[0])]
+    for damaged in (octets[:-12], octets[:30] + b"torn" + octets[34:], b"no gzip"):
+        path.write_bytes(damaged)
+        with pytest.raises(ArgumentError, match=r"expected .*, got .*results\.csv\.gz"):
+            read_results(path)
 
 
 def test_no_results_to_read(tmp_path):
