@@ -33,7 +33,7 @@ class _Settings:
     fewest_drawn: int = 200
     seconds: float = 6.0  # for the held-out masks of a case, unless the fewest take longer
     fewest_unseen: int = 20  # masks, of which an R² means something
-    top: int = 10  # interactions of the precision
+    top: int = 10  # pairs of the precision
     steps: int = 20  # of a removal curve
     tiny: float = 1e-9  # of the largest value: rounding errors
     flat: float = 0.05  # of the range of values: a smaller difference of all and no players cannot be removed
@@ -140,8 +140,8 @@ class Examiner:
         for order in (2, 3)[: given - 1]:
             both = ({k: v for k, v in values.items() if len(k) == order} for values in (answer.interactions, exact))
             found[f"order{order}_error"] = _distance(*both)
-        best = top_of(self._groups(truth, "SII", max_order), _SETTINGS.top, 2)
-        within = {players: value for players, value in answer.interactions.items() if len(players) <= max_order}
+        best = top_of(self._groups(truth, "SII", 2), _SETTINGS.top, 2)  # not all methods are asked for triples
+        within = {players: value for players, value in answer.interactions.items() if len(players) == 2}
         return found | {"precision": recovery(within, best, _SETTINGS.top) if best else nan}
 
     def _groups(self, truth: ExactGame, index: str, max_order: int) -> Mapping[tuple[int, ...], float]:

@@ -25,7 +25,7 @@ _SEEDS, _SEEDS_OF_SLOW = {True: 1, False: 5}, 1  # by whether it is quick; of `S
 SLOW = (PUBLISHED, "shapiq ProxySPEX", "shapiq SPEX", "sparse-transform SPEX", "shapiq ShaplEIG", "shapiq SVARMIQ",
         f"{OURS} gaussian-process", f"{OURS} boosted-trees")  # fmt: skip
 """Methods that take minutes for a case, and parts of this package's: fewer seeds are enough for their curves."""
-_ALL_TRIPLES = 16  # players up to which triples are asked for
+_ALL_TRIPLES, _SOME_TRIPLES = 16, 64  # players up to which triples are asked for, of all methods and of sparse ones
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,10 +43,16 @@ class Run:
         return self.source.name, self.method.name, self.budget, self.seed
 
     def request(self, *, is_exact_known: bool) -> Request:
-        """Return the request: pairs, and triples if exact ones are known and the budget is twice the number of sets."""
+        """Return the request: pairs, and triples if exact ones are known and the method can give them.
+
+        A method that fits all sets of players is asked for triples if the budget is twice the number of sets, so that
+        its pairs are not worse for it; one that is ``sparse`` finds the same pairs with and without them.
+        """
         n = self.source.n_players
         n_sets = sum(comb(n, order) for order in (1, 2, 3))
-        max_order = 3 if is_exact_known and 3 <= n <= _ALL_TRIPLES and self.budget >= 2 * n_sets else min(2, n)
+        is_dense = n <= _ALL_TRIPLES and self.budget >= 2 * n_sets
+        is_sparse = n <= _SOME_TRIPLES and getattr(self.method, "sparse", False)
+        max_order = 3 if is_exact_known and n >= 3 and (is_dense or is_sparse) else min(2, n)
         return Request(n, self.budget, self.seed, max_order)
 
 

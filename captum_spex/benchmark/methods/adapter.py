@@ -62,6 +62,7 @@ class Adapter:
         explain: explains a game, drawing from the global random states, which are seeded meanwhile.
         refusal: says why it cannot answer a request: too many players, too small a budget; None if it can.
         since: the version of the package that has it first, and what that needs; said where it is missing.
+        sparse: whether it finds sets of any order, so that pairs are the same however many orders are asked for.
         besides: a module that its recommended settings need; without it the package takes a weaker part in its place.
     """
 
@@ -72,6 +73,7 @@ class Adapter:
     refusal: Limit = lambda request: None
     since: str = ""
     besides: str = ""
+    sparse: bool = False
 
     def missing(self) -> str | None:
         """Say why it cannot be used here: not installed, or not in the installed version; None if it can."""

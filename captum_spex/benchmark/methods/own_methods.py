@@ -29,7 +29,9 @@ def _method(name: str, approximator: Approximator) -> Adapter:
             raise ArgumentError("game", f"{len(result)} outputs", "a game with one output")
         return Answer(result.model, result.first_order(), of_groups(result))  # SII of single players: Shapley values
 
-    return Adapter(name, PACKAGE, f"captum_spex.approximators.{type(approximator).__name__}", explained, refusal)
+    return Adapter(
+        name, PACKAGE, f"captum_spex.approximators.{type(approximator).__name__}", explained, refusal, sparse=True
+    )
 
 
 METHODS = (

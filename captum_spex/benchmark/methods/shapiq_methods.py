@@ -128,13 +128,14 @@ def _odd_limit(request: Request) -> str | None:
 def _newer(name: str, since: str, explain: Explain, refusal: Limit, besides: str = "") -> Adapter:
     """Return a method that came after shapiq 1.4.1, the last version for Python 3.11."""
     since, kind = f"shapiq {since} or newer, on Python 3.12 or newer", name.removesuffix(" unadjusted")
-    return Adapter(f"shapiq {name}", "shapiq", f"{_MODULE}.{kind}", explain, refusal, since, besides)
+    sparse = name.endswith("unadjusted")  # the index of its trees
+    return Adapter(f"shapiq {name}", "shapiq", f"{_MODULE}.{kind}", explain, refusal, since, besides, sparse)
 
 
 _proxy_shap = partial(_index, "ProxySHAP", index="SII")
 METHODS = (
     *(
-        Adapter(f"shapiq {name}", "shapiq", f"{_MODULE}.{name}", explain, refusal)
+        Adapter(f"shapiq {name}", "shapiq", f"{_MODULE}.{name}", explain, refusal, sparse=name.endswith("SPEX"))
         for name, explain, refusal in (
             ("SPEX", _sparse("SPEX"), no_bins),
             ("ProxySPEX", _sparse("ProxySPEX"), _proxy_spex_limit),

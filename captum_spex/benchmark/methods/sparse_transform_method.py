@@ -56,5 +56,7 @@ def no_bins(request: Request) -> str | None:
 
 
 METHODS = (
-    Adapter("sparse-transform SPEX", "sparse-transform", "sparse_transform.qsft.qsft.transform", _spex, no_bins),
+    Adapter(
+        "sparse-transform SPEX", "sparse-transform", "sparse_transform.qsft.qsft.transform", _spex, no_bins, sparse=True
+    ),
 )

@@ -37,6 +37,17 @@ def test_slow_methods_get_fewer_seeds_unless_a_number_is_given():
         assert [runs.count(method.name) for method in plan.methods] == expected
 
 
+def test_triples_are_asked_for_where_they_cost_no_pairs():
+    plan = plan_of(cases=["planted-*"], methods=["ProxySpex", "Captum Lime"], budgets=[30, 600], seeds=1)
+    orders = {
+        run.key[:3]: run.request(is_exact_known=True).max_order for source in plan.sources for run in plan.runs(source)
+    }
+    assert [orders["planted-30", "ProxySpex", 30], orders["planted-100", "ProxySpex", 600]] == [3, 2]
+    assert [orders[f"planted-{n}", "Captum Lime", 600] for n in (10, 30)] == [3, 2]
+    assert orders["planted-10", "Captum Lime", 30] == 2
+    assert {run.request(is_exact_known=False).max_order for run in plan.runs(plan.sources[0])} == {2}
+
+
 @given(st.integers(1, 7), st.integers(1, 6))
 def test_parts_divide_the_runs(total, seeds):
     chosen = {"cases": ["planted-10*", OWN, TINY], "methods": ["Captum *"], "budgets": [20, 30], "seeds": seeds}
