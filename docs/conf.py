@@ -9,6 +9,8 @@ enough. Commands and messages in other blocks are checked by ``tests/repository/
 from __future__ import annotations
 
 import re
+import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +76,14 @@ def _adapt(app: Sphinx, page: str, source: list[str]) -> None:
     source[0] += _contents([f"{page}/{path.stem}" for path in sorted((_DOCS / page).glob("*.md"))])
 
 
+def _update_benchmark(app: Sphinx) -> None:
+    """Write the results of the benchmark on its page, and their pictures, where they are not those of the file."""
+    sys.path.append(str(_DOCS.parent))
+    benchmark_page = import_module("tools.benchmark_page")
+    if benchmark_page.RESULTS.exists():
+        benchmark_page.update()
+
+
 def _contents(entries: list[str], caption: str = "") -> str:
     options = [":hidden:", *([f":caption: {caption}"] if caption else [])]
     return "\n".join(["\n\n```{toctree}", *options, "", *entries, "```\n"]) if entries else ""
@@ -89,5 +99,6 @@ def _visit_math(translator: Any, node: nodes.math | nodes.math_block) -> None:
 
 def setup(app: Sphinx) -> None:
     """Connect what is above."""
+    app.connect("builder-inited", _update_benchmark)
     app.connect("source-read", _adapt)
     app.add_html_math_renderer("mathml", (_visit_math, None), (_visit_math, None))

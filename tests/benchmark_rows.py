@@ -9,9 +9,11 @@ import numpy as np
 from rich.console import Console
 
 from captum_spex.benchmark import Row
-from captum_spex.benchmark.comparison import R2, evaluations_needed, standings
+from captum_spex.benchmark.comparison import R2
+from captum_spex.benchmark.needed import evaluations_needed
 from captum_spex.benchmark.protocol import OURS, PACKAGE, PUBLISHED
 from captum_spex.benchmark.report import summary_of
+from captum_spex.benchmark.standings import standings
 
 BUDGETS = (100, 200, 400, 800)
 OWN = {OURS, PUBLISHED, "Spex"}
@@ -28,9 +30,9 @@ def curve(method, values, case="case", column="r2", **settings):
     return [row(method, case, budget, **{column: value}, **settings) for budget, value in pairs]
 
 
-def needed(rows, method=OURS, reference=PUBLISHED, family="", metric=R2):
-    found = {(one.method, one.reference, one.family, one.metric): one for one in evaluations_needed(rows)}
-    return found[method, reference, family, metric.label]
+def needed(rows, method=OURS, reference=PUBLISHED, group="", metric=R2):
+    found = {(one.method, one.reference, one.group, one.metric): one for one in evaluations_needed(rows)}
+    return found[method, reference, group, metric.label]
 
 
 def standing(rows, metric=R2, case="case"):

@@ -9,9 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from captum_spex.benchmark.comparison import METRICS, R2, Needed, Outcome, Standing, evaluations_needed, standings
-from captum_spex.benchmark.protocol import OURS, Row
+from captum_spex.benchmark.comparison import METRICS, R2, SHAPLEY, Rows, frame_of
+from captum_spex.benchmark.curve_figures import colours_of, curves_figure
+from captum_spex.benchmark.needed import Needed, evaluations_needed
+from captum_spex.benchmark.pooled import pooled
+from captum_spex.benchmark.protocol import OURS
 from captum_spex.benchmark.report import NEEDED, reference_name, tally
+from captum_spex.benchmark.standings import Outcome, Standing, standings
 from captum_spex.exports.result import BLUE, RED, as_text
 from captum_spex.plots.labels import TIMES, lettering, short
 from captum_spex.plots.style import GREY, NORMAL, SMALL
@@ -23,14 +27,32 @@ _STANDINGS = (
     "other method where most is lost."
 )
 _NEEDED = f"{OURS}. {NEEDED} In brackets the number of cases; grey: neither more nor fewer, or open."
+_CURVES = (
+    "Geometric means over games with about as many players, of means over seeds. {} Methods that are most often the "
+    f"best other are coloured. The band of {OURS} is the 95 % bootstrap interval over games; those of others are of "
+    f"their ratios to {OURS}, over the games that both answer."
+)
+CAPTIONS = {
+    "standings": _STANDINGS,
+    "needed": _NEEDED,
+    "errors": _CURVES.format("The error of Shapley values, where exact ones are known; 1 is the error of zeros."),
+    "unexplained": _CURVES.format("1 - R² for unseen masks, where no exact values are known."),
+}
+"""What each picture shows."""
+CURVES = {"errors": SHAPLEY, "unexplained": R2}
 
 
-def figures(rows: Sequence[Row]) -> dict[str, tuple[Figure, str]]:
+def figures(rows: Rows) -> dict[str, tuple[Figure, str]]:
     """Draw the pictures that the results have numbers for; by name, with a caption."""
-    every = standings(rows)
-    ours = [needed for needed in evaluations_needed(rows) if needed.method == OURS and needed.n_cases]
-    found = {"standings": (_standings_figure(every), _STANDINGS)} if every else {}
-    return found | ({"needed": (_needed_figure(ours), _NEEDED)} if ours else {})
+    table = frame_of(rows)
+    every = standings(table)
+    ours = [needed for needed in evaluations_needed(table, methods=[OURS]) if needed.n_cases]
+    found = {"standings": _standings_figure(every)} if every else {}
+    found |= {"needed": _needed_figure(ours)} if ours else {}
+    for name, metric in CURVES.items() if every else ():
+        panels = pooled(table, metric)
+        found |= {name: curves_figure(panels, colours_of(table))} if panels else {}
+    return {name: (figure, CAPTIONS[name]) for name, figure in found.items()}
 
 
 def _standings_figure(every: Sequence[Standing]) -> Figure:
@@ -80,16 +102,16 @@ def _limit(panel: list[Standing]) -> float:
 
 def _needed_figure(ours: Sequence[Needed]) -> Figure:
     """Draw the evaluations needed by the default method with their intervals, of all cases and of each family."""
-    families = sorted(dict.fromkeys(needed.family for needed in ours), key=bool)
+    groups = sorted(dict.fromkeys(needed.group for needed in ours), key=bool)
     references = list(dict.fromkeys(needed.reference for needed in ours))
-    figure = Figure(figsize=(1.6 + 4.6 * len(references), 1.5 + 0.5 * len(families)), layout="constrained")
+    figure = Figure(figsize=(1.6 + 4.6 * len(references), 1.5 + 0.5 * len(groups)), layout="constrained")
     axes = figure.subplots(1, len(references), squeeze=False, sharex=True, sharey=True)[0]
     for ax, reference in zip(axes, references, strict=True):
-        _draw_needed(ax, [needed for needed in ours if needed.reference == reference], families)
+        _draw_needed(ax, [needed for needed in ours if needed.reference == reference], groups)
         ax.set_title(f"relative to {reference_name(reference)}", fontsize=NORMAL, loc="left", fontweight="bold")
-    names = ["all cases", *(short(family, 22) for family in families[1:])]
-    axes[0].set_yticks(range(len(families)), names, fontsize=NORMAL, **lettering(*names))
-    axes[0].set_ylim(len(families) - 0.4, -0.6)
+    names = ["all cases", *(short(group, 22) for group in groups[1:])]
+    axes[0].set_yticks(range(len(groups)), names, fontsize=NORMAL, **lettering(*names))
+    axes[0].set_ylim(len(groups) - 0.4, -0.6)
     known = [value for one in ours for value in (one.low, one.ratio, one.high) if np.isfinite(value)]
     low, high = min([*known, 0.5]), max([*known, 1.5])
     axes[0].set_xlim(low / 1.2, high * (high / low) ** 0.35)  # with room for numbers at the right
@@ -98,13 +120,13 @@ def _needed_figure(ours: Sequence[Needed]) -> Figure:
     return figure
 
 
-def _draw_needed(ax: Axes, chosen: list[Needed], families: list[str]) -> None:
+def _draw_needed(ax: Axes, chosen: list[Needed], groups: list[str]) -> None:
     ax.axvline(1, color=GREY, linewidth=1.0, zorder=1)
     for metric, marker, shift in zip(METRICS, "oD", (-0.17, 0.17), strict=True):
         filled = BLUE if metric == R2 else "white"
         ax.plot([], [], marker, color=BLUE, markerfacecolor=filled, label=metric.label)
         for needed in (one for one in chosen if one.metric == metric.label):
-            place, colour = families.index(needed.family) + shift, _COLOURS[leaning(needed)]
+            place, colour = groups.index(needed.group) + shift, _COLOURS[leaning(needed)]
             ends = [needed.low, needed.high] if np.isfinite(needed.low) else [needed.ratio] * 2
             ax.plot(ends, [place] * 2, color=colour, linewidth=1.6, solid_capstyle="butt")
             ax.plot(needed.ratio, place, marker, color=colour, markerfacecolor=colour if metric == R2 else filled)

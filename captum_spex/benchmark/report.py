@@ -19,8 +19,10 @@ from rich.table import Table
 from rich.text import Text
 
 from captum_spex.benchmark.cases import CaseSource
-from captum_spex.benchmark.comparison import Metric, Needed, Outcome, Standing, evaluations_needed, frame_of, standings
+from captum_spex.benchmark.comparison import Metric, frame_of
+from captum_spex.benchmark.needed import Needed, evaluations_needed
 from captum_spex.benchmark.protocol import OURS, PACKAGE, PUBLISHED, Row
+from captum_spex.benchmark.standings import Outcome, Standing, standings
 from captum_spex.exports.result import counted
 
 NOTHING = "No results: no run has finished."
@@ -47,7 +49,7 @@ def summary_of(rows: Sequence[Row], *, is_full: bool = False) -> Iterator[Render
         is_full: all methods instead of the default one alone, wins too, and a table of every case.
     """
     if any(row.status == "done" for row in rows):
-        ratios = [one for one in evaluations_needed(rows) if is_full or (one.method == OURS and not one.family)]
+        ratios = [one for one in evaluations_needed(rows) if is_full or (one.method == OURS and not one.group)]
         yield from _needed_table([one for one in ratios if one.n_cases or one.n_unanswered])
         every = standings(rows)
         for metric in dict.fromkeys(standing.metric for standing in every):
@@ -66,7 +68,7 @@ def _needed_table(shown: Sequence[Needed]) -> Iterator[RenderableType]:
     if shown:
         table = _table("method", "to reach", "metric", "ratio", "over")
         for one in shown:
-            name = f"{one.method}, {one.family}" if one.family else one.method
+            name = f"{one.method}, {one.group}" if one.group else one.method
             cells = name, reference_name(one.reference), one.metric, _ratio_text(one), _coverage(one)
             table.add_row(*map(Text, cells), style="bold" if name == OURS else "")
         yield from (Text("\nEvaluations needed", "bold"), table, Text(NEEDED, "dim"))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import nan
+
 import matplotlib
 import matplotlib.pyplot as plt
+import pytest
 from benchmark_rows import curve, many_rows, needed, row
 from numpy.testing import assert_allclose
 
-from captum_spex.benchmark.figures import figures, leaning
+from captum_spex.benchmark.figures import CAPTIONS, CURVES, figures, leaning
 from captum_spex.benchmark.protocol import OURS, PUBLISHED
 
 
@@ -23,9 +27,25 @@ def test_a_bound_that_leaves_it_open_is_neither_won_nor_lost():
 
 def test_pictures_leave_matplotlib_as_it_was():
     before, numbers = dict(matplotlib.rcParams), plt.get_fignums()
-    assert list(figures(many_rows(1))) == ["standings", "needed"]
+    assert list(figures(many_rows(1))) == ["standings", "needed", "errors"]
     assert dict(matplotlib.rcParams) == before
     assert plt.get_fignums() == numbers
+
+
+def test_games_without_exact_values_are_in_a_picture_of_their_own():
+    rows = [replace(one, shapley_error=nan) if one.case == "case 0" else one for one in many_rows(2)]
+    found = figures(rows)
+    assert list(found) == ["standings", "needed", "errors", "unexplained"] == list(CAPTIONS)
+    assert [found[name][0].axes[0].get_title(loc="right") for name in CURVES] == ["1 game of 9 players"] * 2
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [[], curve(OURS, (0.1, 0.2)), curve("rival", (0.1, 0.2)), [row(OURS, r2=nan), row("rival", r2=nan)]],
+    ids=["nothing", "no rivals", "no ours", "all NaN"],
+)
+def test_nothing_to_compare_is_no_picture(rows):
+    assert figures(rows) == {}
 
 
 def test_the_bars_are_the_mean_differences():

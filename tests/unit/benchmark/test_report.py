@@ -101,7 +101,7 @@ def test_the_page_has_everything_in_it(tmp_path):
     rows.append(row("gone", "case 0", status="missing", message="not in <shapiq> 1.4.1", n_evaluations=nan))
     rows.append(row("broken", "case 0", status="failed", message="ValueError: <b>no</b>", n_evaluations=nan))
     page, *pictures = write_report(rows, tmp_path, header=HEADER)
-    assert [path.stem for path in pictures] == ["standings", "needed"]
+    assert [path.stem for path in pictures] == ["standings", "needed", "errors"]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in pictures)
     text = page.read_text(encoding="utf-8")
     parsed = Page(text)
