@@ -1,4 +1,4 @@
-"""Exact games in a folder: full tables (``.npz``) and Fourier spectra (``.json``)."""
+"""Exact games in a folder: full tables (``.npz``), Fourier spectra and Möbius coefficients (``.json``)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from captum_spex import checks
 from captum_spex.arrays import Floats, Ints, scalar, type_of
+from captum_spex.benchmark.cases.conjunctions import Conjunctions
 from captum_spex.benchmark.cases.source import CaseSource, Made, tabled
 from captum_spex.benchmark.protocol import described, one_line
 from captum_spex.errors import ArgumentError
@@ -23,7 +24,15 @@ from captum_spex.model import GameModel, Spectrum
 
 _MOST = {".npz": 24, ".json": 1_000_000}  # players
 _UNREADABLE = (OSError, ValueError, EOFError, KeyError, MemoryError, RuntimeError, BadZipFile, zlib.error)
+_LARGEST = 64  # players of a Möbius coefficient: all triples within it are enumerated
 _TINY = 1e-12  # of the largest value: less is no variation
+
+Content = Floats | Spectrum | Conjunctions
+_KINDS: dict[type, tuple[str, str]] = {
+    np.ndarray: ("tables", "Table of all values"),
+    Spectrum: ("spectra", "Spectrum"),
+    Conjunctions: ("spectra", "Möbius coefficients"),
+}
 
 
 class _DamagedError(Exception):
@@ -36,8 +45,10 @@ def from_folder(path: str | os.PathLike[str]) -> tuple[list[CaseSource], list[st
     A table is a file ``*.npz`` with ``n_players`` and ``values``, ``2**n_players`` numbers of which ``values[i]`` has
     player ``j`` present iff bit ``j`` of ``i`` is set; or with ``coalitions``, boolean ``(2**n_players, n_players)``,
     the mask of each value, as in shapiq's precomputed games, whose folder is their family. A spectrum is a file
-    ``*.json`` with ``n_players`` and ``terms``, a list of ``[players, coefficient]`` (`captum_spex.Spectrum`). Every
-    file is read once to see whether it is damaged, and again when its case is loaded.
+    ``*.json`` with ``n_players`` and ``terms``, a list of ``[players, coefficient]`` (`captum_spex.Spectrum`); with
+    ``"index": "Moebius"`` these are Möbius coefficients, of sets of at most 64 players, as are those in a file of
+    shapiq's ``InteractionValues.save``. Every file is read once to see whether it is damaged, and again when its case
+    is loaded.
 
     Args:
         path: the folder.
@@ -46,7 +57,7 @@ def from_folder(path: str | os.PathLike[str]) -> tuple[list[CaseSource], list[st
         The sources of the good files, and for each of the others a line that names it and says what is wrong.
 
     Raises:
-        ArgumentError: if there is no such folder, or neither a table nor a spectrum in it.
+        ArgumentError: if there is no such folder, or no game in it.
 
     Example:
         >>> import tempfile
@@ -71,14 +82,14 @@ def from_folder(path: str | os.PathLike[str]) -> tuple[list[CaseSource], list[st
     root = folder.resolve().name or "games"
     for file in files:
         try:
-            n_players, content, is_listed = _read(file)
+            n_players, content, is_shapiqs = _read(file)
         except _DamagedError as error:
             problems.append(f"{places[file]}: {error}")
             continue
         name = short[file] if "/" in short[file] else f"{root}/{short[file]}"
         name = name if list(short.values()).count(short[file]) == 1 else places[file]
-        family, kind = ("spectra", "Spectrum") if isinstance(content, Spectrum) else ("tables", "Table of all values")
-        family = _family(file) if is_listed else family
+        family, kind = _KINDS[type(content)]
+        family = _family(file) if is_shapiqs else family
         about = f"{kind} of {n_players} players, read from {places[file]}."
         sources.append(CaseSource(name, family, n_players, about, partial(_made, file, n_players)))
     return sources, problems
@@ -91,11 +102,11 @@ def _made(file: Path, n_players: int) -> Made:
         if found != n_players:
             raise _DamagedError(f"{found} players now, {n_players} when it was listed")
     except _DamagedError as error:
-        raise ArgumentError("path", f"{str(file)!r}: {error}", "an undamaged table or spectrum") from error
-    if not isinstance(content, Spectrum):
+        raise ArgumentError("path", f"{str(file)!r}: {error}", "an undamaged game") from error
+    if isinstance(content, np.ndarray):
         return tabled(n_players, content)
-    model = GameModel((content,))
-    return model, model
+    game = GameModel((content,)) if isinstance(content, Spectrum) else content
+    return game, game
 
 
 def _family(file: Path) -> str:
@@ -104,8 +115,8 @@ def _family(file: Path) -> str:
     return one_line(next(names, "tables"))
 
 
-def _read(file: Path) -> tuple[int, Floats | Spectrum, bool]:
-    """Read a table or a spectrum, and its number of players; whether a table lists its masks."""
+def _read(file: Path) -> tuple[int, Content, bool]:
+    """Read a game, and its number of players; whether it is laid out as shapiq does."""
     is_table = file.suffix == ".npz"
     try:
         content = _archive(file) if is_table else json.loads(file.read_text(encoding="utf-8"))
@@ -113,6 +124,8 @@ def _read(file: Path) -> tuple[int, Floats | Spectrum, bool]:
         raise _DamagedError(f"cannot be read ({described(error).splitlines()[0]})") from error
     if not isinstance(content, dict):
         raise _DamagedError(f"{type_of(content)}, must be an object with n_players and terms")
+    is_saved = content.get("object_name") == "InteractionValues"
+    content = _saved(content) if is_saved else content
     for key in ("n_players", "values" if is_table else "terms"):
         if key not in content:
             raise _DamagedError(f"no {key!r} in it")
@@ -120,9 +133,26 @@ def _read(file: Path) -> tuple[int, Floats | Spectrum, bool]:
     if not checks.is_integer(given) or not 2 <= given <= _MOST[file.suffix]:
         raise _DamagedError(f"n_players {str(given)[:60]}, must be an integer from 2 to {_MOST[file.suffix]:,}")
     if not is_table:
-        return given, _spectrum(given, content["terms"]), False
+        return given, _terms(given, content["terms"], content.get("index", "Fourier")), is_saved
     values, masks = _table(given, content["values"]), content.get("coalitions")
     return given, values if masks is None else values[_places(given, masks)], masks is not None
+
+
+def _saved(content: dict[str, Any]) -> dict[str, Any]:
+    """Return what `shapiq.InteractionValues.save` wrote, with its terms as those of a spectrum."""
+    facts, data = content.get("metadata"), content.get("data")
+    if not isinstance(facts, dict) or not isinstance(data, dict):
+        raise _DamagedError("no metadata or no data in it, must be what shapiq's InteractionValues.save wrote")
+    named = {"Empty": facts.get("baseline_value", 0.0), **data}
+    terms = [[[] if players == "Empty" else _numbers(players), value] for players, value in named.items()]
+    return {"terms": terms, "index": facts.get("index"), **{k: facts[k] for k in ("n_players",) if k in facts}}
+
+
+def _numbers(players: str) -> list[int]:
+    try:
+        return [int(player) for player in players.split(",")]
+    except ValueError:
+        raise _DamagedError(f"the term {players[:60]!r}, must be players' numbers with commas between") from None
 
 
 def _archive(file: Path) -> dict[str, Any]:
@@ -158,7 +188,9 @@ def _places(n_players: int, masks: Any) -> Ints:
     return np.argsort(numbers)
 
 
-def _spectrum(n_players: int, rows: Any) -> Spectrum:
+def _terms(n_players: int, rows: Any, index: Any) -> Spectrum | Conjunctions:
+    if index not in ("Fourier", "Moebius"):
+        raise _DamagedError(f"index {str(index)[:60]!r}, must be 'Fourier' or 'Moebius': others are not a whole game")
     terms: dict[tuple[int, ...], float] = {}
     for row in rows if isinstance(rows, list) else [rows]:
         try:
@@ -173,7 +205,11 @@ def _spectrum(n_players: int, rows: Any) -> Spectrum:
             raise _DamagedError(f"the coefficient {coefficient}, must be finite numbers")
         terms[numbers] = terms.get(numbers, 0.0) + coefficient
     _checked(np.array([0.0, *(value for players, value in terms.items() if players)]))
-    return Spectrum.from_terms(terms, n_players)
+    if index == "Fourier":
+        return Spectrum.from_terms(terms, n_players)
+    if max(map(len, terms)) > _LARGEST:
+        raise _DamagedError(f"a Möbius coefficient of {max(map(len, terms))} players, must be {_LARGEST} at most")
+    return Conjunctions.of_moebius(terms, n_players)
 
 
 def _checked(values: Floats) -> Floats:

@@ -15,6 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from captum_spex.benchmark.cases import catalogue, from_folder
 from captum_spex.errors import ArgumentError
+from captum_spex.indices import resolve_index
 from captum_spex.masks import all_masks
 
 
@@ -105,6 +106,89 @@ def test_tables_of_shapiq_say_of_which_mask_a_value_is(tmp_path, kind):
     assert deeper[0].family == "ImageClassifier_Game"
 
 
+# --- Möbius coefficients ----------------------------------------------------------------------------------------------
+
+
+def moebius_values(coefficients, masks):
+    return [sum(v for players, v in coefficients.items() if mask[list(players)].all()) for mask in masks]
+
+
+COEFFICIENTS = {(): 0.5, (1,): 1.0, (0, 3): -2.0, (0, 1, 4): 0.25}
+
+
+def save_shapiqs_moebius(path, facts=(), **content):
+    """A file as `shapiq.InteractionValues.save` writes it."""
+    names = {players: ",".join(map(str, players)) or "Empty" for players in COEFFICIENTS}
+    metadata = {"n_players": 5, "index": "Moebius", "max_order": 3, "min_order": 0, "baseline_value": 0.5}
+    data = {names[players]: value for players, value in COEFFICIENTS.items()}
+    whole = {"object_name": "InteractionValues", "version": "1.8.0", "metadata": metadata | dict(facts), "data": data}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(whole | content))
+
+
+def test_moebius_coefficients_are_exact_games(tmp_path):
+    terms = [[list(players), value] for players, value in COEFFICIENTS.items()]
+    save_spectrum(tmp_path / "some" / "ours.json", n_players=5, index="Moebius", terms=terms)
+    save_shapiqs_moebius(tmp_path / "graphs" / "32" / "shapiqs.json")
+    sources, problems = from_folder(tmp_path)
+    assert problems == []
+    assert {(one.name, one.family) for one in sources} == {("some/ours", "spectra"), ("graphs/32/shapiqs", "graphs")}
+    for source in sources:
+        assert source.about.startswith("Möbius coefficients of 5 players")
+        case = source.load()
+        assert_allclose(case.game(all_masks(5)), moebius_values(COEFFICIENTS, all_masks(5)))
+        assert dict(case.truth.index_terms(resolve_index("Moebius", 3, 5))) == {
+            players: value for players, value in COEFFICIENTS.items() if players
+        }
+        shapley = case.truth.index_terms(resolve_index("SV", 1, 5)).first_order()
+        assert_allclose(shapley, [-1.0 + 0.25 / 3, 1.0 + 0.25 / 3, 0.0, -1.0, 0.25 / 3])
+
+
+def test_the_empty_coefficient_of_shapiqs_may_be_the_baseline_alone(tmp_path):
+    save_shapiqs_moebius(tmp_path / "a.json", data={"1": 2.0})
+    (source,), _ = from_folder(tmp_path)
+    assert_allclose(source.load().game(all_masks(5)[:3]), [0.5, 0.5, 2.5])
+
+
+DAMAGED_MOEBIUS = {
+    "another index": ({"facts": {"index": "SII"}}, "index 'SII', must be 'Fourier' or 'Moebius'"),
+    "no index": ({"facts": {"index": None}}, "index 'None', must be"),
+    "no player": ({"facts": {"n_players": 0}}, "n_players 0"),
+    "other players": ({"data": {"1,5": 1.0}}, "the term [[1, 5], 1.0], must be players 0 to 4"),
+    "names": ({"data": {"a,b": 1.0}}, "the term 'a,b', must be players' numbers"),
+    "not a number": ({"data": {"1": float("nan")}}, "the coefficient nan"),
+    "text": ({"data": {"1": "x"}}, "must be [players, coefficient]"),
+    "no data": ({"data": [1, 2]}, "no metadata or no data in it"),
+    "no facts": ({"metadata": None}, "no metadata or no data in it"),
+    "no players": ({"metadata": {"index": "Moebius"}}, "no 'n_players' in it"),
+    "constant": ({"data": {"Empty": 1.0}}, "nothing to explain"),
+    "large": (
+        {"facts": {"n_players": 80}, "data": {",".join(map(str, range(70))): 1.0}},
+        "a Möbius coefficient of 70 players, must be 64 at most",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGED_MOEBIUS)
+def test_damaged_moebius_coefficients_are_named_and_the_others_load(folder, kind):
+    content, reason = DAMAGED_MOEBIUS[kind]
+    save_shapiqs_moebius(folder / "some" / "bad.json", **content)
+    check_one_damaged(folder, "some/bad.json", reason)
+
+
+def test_what_shapiq_saves_is_read(tmp_path):
+    shapiq = pytest.importorskip("shapiq")
+    lookup = {players: row for row, players in enumerate(COEFFICIENTS)}
+    saved = shapiq.InteractionValues(
+        np.array(list(COEFFICIENTS.values())), index="Moebius", max_order=3, n_players=5, min_order=0,
+        interaction_lookup=lookup, baseline_value=0.5,
+    )  # fmt: skip
+    saved.save(tmp_path / "saved.json")
+    (source,), problems = from_folder(tmp_path)
+    assert problems == []
+    assert_allclose(source.load().game(all_masks(5)), moebius_values(COEFFICIENTS, all_masks(5)))
+
+
 def twice():
     masks = powerset(4)
     masks[5] = masks[9]
@@ -166,6 +250,8 @@ DAMAGED_SPECTRA = {
     "no list": ({"terms": 3}, "the term 3"),
     "mean alone": ({"terms": [[[], 2.0]]}, "nothing to explain"),
     "players as text": ({"n_players": "4"}, "n_players 4"),
+    "another index": ({"index": "SII"}, "index 'SII', must be 'Fourier' or 'Moebius'"),
+    "list of indices": ({"index": ["Moebius"]}, "must be 'Fourier' or 'Moebius'"),
 }
 BYTES = {
     "empty.npz": b"",
