@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from PIL import Image
 
-from captum_spex.benchmark import read_results
+from captum_spex.benchmark import Row, read_results
 from captum_spex.benchmark.comparison import frame_of
 from captum_spex.benchmark.figures import figures
+from captum_spex.benchmark.results import read_about
 from captum_spex.errors import ArgumentError
-from tools.benchmark_tables import Results, section, summary
+from tools.benchmark_tables import MULTIPLES, Results, section, summary
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "benchmark"
@@ -41,12 +40,16 @@ def filled(text: str, content: str) -> str:
     return new
 
 
-def read(folder: Path) -> tuple[pd.DataFrame, Mapping[str, Any], str]:
-    """Return the results of a folder, the facts about the run, and what identifies them."""
-    table = frame_of(read_results(folder))
-    about = folder / "run.json"
-    facts = json.loads(about.read_text(encoding="utf-8")) if about.exists() else {}
-    return table, facts, hashlib.sha256(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes()).hexdigest()
+def read(folder: Path) -> tuple[list[Row], Mapping[str, Any], str]:
+    """Return the results of a folder, the facts about the run, and what identifies them.
+
+    The results of a benchmark that still runs in parts are those of its parts.
+    """
+    paths = [path for path in (folder / RESULTS.name, folder / "results.csv") if path.exists()][:1]
+    paths = paths or sorted(folder.glob("shard-*-of-*/results.csv")) or [folder]
+    rows = [row for path in paths for row in read_results(path)]
+    facts = read_about(paths[0].parent if paths[0] != folder else folder)
+    return rows, facts, hashlib.sha256("\n".join(map(repr, rows)).encode()).hexdigest()
 
 
 def stale_pictures(folder: Path, identity: str, names: list[str]) -> list[str]:
@@ -61,10 +64,10 @@ def stale_pictures(folder: Path, identity: str, names: list[str]) -> list[str]:
     return [name for name in names if is_stale(folder / f"{name}.png")]
 
 
-def draw(table: pd.DataFrame, folder: Path, identity: str) -> list[Path]:
+def draw(rows: Sequence[Row], folder: Path, identity: str) -> list[Path]:
     """Draw all pictures, with what identifies their results in the file."""
     paths = []
-    for name, (figure, _) in figures(table).items():
+    for name, (figure, _) in figures(frame_of(rows), MULTIPLES).items():
         paths.append(folder / f"{name}.png")
         figure.savefig(paths[-1], dpi=DPI, facecolor="white", metadata={"Software": None, "Results": identity})
     return paths
@@ -83,24 +86,24 @@ def texts(found: Results) -> dict[Path, str]:
 
 def update(*, check: bool = False) -> list[str]:
     """Write what is not up to date, or with ``check`` nothing; return its names."""
-    table, facts, identity = read(FOLDER)
-    pages = texts(Results(table, facts))
+    rows, facts, identity = read(FOLDER)
+    pages = texts(Results(rows, facts))
     stale = [path for path, text in pages.items() if path.read_text(encoding="utf-8") != text]
     pictures = stale_pictures(FOLDER, identity, pictures_of(pages[PAGE]))
     if not check:
         for path in stale:
             path.write_text(pages[path], encoding="utf-8")
         if pictures:
-            draw(table, FOLDER, identity)
+            draw(rows, FOLDER, identity)
     return [path.name for path in stale] + [f"{name}.png" for name in pictures]
 
 
 def show(results: Path, out: Path) -> None:
     """Write the results of another folder to ``page.md`` in a new one, with pictures."""
-    table, facts, identity = read(results)
+    rows, facts, identity = read(results)
     (out / "benchmark").mkdir(parents=True, exist_ok=True)
-    draw(table, out / "benchmark", identity)
-    found = Results(table, facts)
+    draw(rows, out / "benchmark", identity)
+    found = Results(rows, facts)
     (out / "page.md").write_text(f"{summary(found)}\n\n{section(found)}\n", encoding="utf-8")
 
 

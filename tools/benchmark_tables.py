@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
 from math import isnan
 from typing import Any
@@ -21,7 +22,6 @@ from captum_spex.benchmark.comparison import (
     SIZES,
     TRIPLES,
     Metric,
-    Rows,
     beside,
     cells_of,
     curves_of,
@@ -32,7 +32,7 @@ from captum_spex.benchmark.comparison import (
 from captum_spex.benchmark.figures import CAPTIONS, CURVES
 from captum_spex.benchmark.needed import Needed, evaluations_needed
 from captum_spex.benchmark.pooled import pooled
-from captum_spex.benchmark.protocol import OURS, PACKAGE, PUBLISHED
+from captum_spex.benchmark.protocol import OURS, PACKAGE, PUBLISHED, Row
 from captum_spex.benchmark.ratios import Ratio, error_ratios
 from captum_spex.benchmark.report import NO_RIVALS, NOTHING, tally
 from captum_spex.benchmark.standings import Outcome, Standing, standings
@@ -41,16 +41,17 @@ from captum_spex.plots.labels import short
 
 MULTIPLES = (1.0, 20.0)  # of the number of players: the budgets that means are over
 _THINGS = {SHAPLEY: "Shapley values", PAIRS: "pairs", TRIPLES: "triples"}
-_FOLDERS = re.compile(r"(?:/[\w.+-]+)+/")
+_FOLDERS = re.compile(r"(?<![\w.])(?:/[\w.+-]+)+/")
 _NUMBER = re.compile(r"\d[\d,.]*")
 _NONE = "\N{EN DASH}"
+_NO_CELLS = "No budget is from one to twenty evaluations for each player, so that there are no means."
 
 
 class Results:
     """What is shown, computed once."""
 
-    def __init__(self, rows: Rows, facts: Mapping[str, Any]) -> None:
-        self.table, self.facts = frame_of(rows), facts
+    def __init__(self, rows: Sequence[Row], facts: Mapping[str, Any]) -> None:
+        self.rows, self.table, self.facts = rows, frame_of(rows), facts
         self.done = self.table[self.table["status"] == "done"]
         self.games = self.done.drop_duplicates("case")
         self.rivals = list(self.done.loc[self.done["package"] != PACKAGE, "method"].unique())
@@ -158,20 +159,34 @@ def _about(found: Results) -> str:
     return _paragraphs(f"{text} {slow}".rstrip(), made, _command(found.facts), _machine(found.facts))
 
 
+def _hours(facts: Mapping[str, Any]) -> str:
+    """Return in how many parts the benchmark ran, and how long."""
+    parts = facts.get("shards", [])
+    spans = [datetime.fromisoformat(one["finished"]) - datetime.fromisoformat(one["begun"]) for one in parts]
+    hours = sum(span.total_seconds() for span in spans) / 3600
+    return f"{counted(len(parts), 'part')}, each on one thread, {hours:.1f} hours together" if parts else ""
+
+
 def _command(facts: Mapping[str, Any]) -> str:
     """Return the command without the folders of the machine."""
     words = [str(word) for word in facts.get("command", ()) if str(word)]
     if "benchmark" not in words:
         return ""
     words = [_FOLDERS.sub("", word) for word in words[words.index("benchmark") :]]
-    return f"```bash\ncaptum-spex {shlex.join(words)}\n```"
+    lines = [f"captum-spex {shlex.join(words)}"]
+    if "--shard" in words and "--out" in words:
+        lines[0] += "  # and all other parts"
+        lines.append(f"captum-spex benchmark --out {shlex.quote(words[words.index('--out') + 1])} --merge")
+    return "\n".join(["```bash", *lines, "```"])
 
 
 def _machine(facts: Mapping[str, Any]) -> str:
+    versions = facts.get("versions", {})
     parts = [
         f"{facts.get('processor', '')}, {counted(int(facts['cpu_count']), 'core')}" if "cpu_count" in facts else "",
         f"Python {facts['python']}" if "python" in facts else "",
-        ", ".join(f"{name} {number}" for name, number in facts.get("versions", {}).items() if number),
+        ", ".join(f"{name} {number}" for name, number in versions.items() if number and name != "python"),
+        _hours(facts),
         str(facts.get("date", ""))[:10],
     ]
     return f"{'; '.join(filter(None, parts))}." if any(parts) else ""
@@ -189,14 +204,12 @@ def _headline(found: Results) -> str:
         if one := found.ratios.get((metric.label, BEST_OTHER, "")):
             name = f"squared error of {thing} ({counted(one.n_cases, 'game')})"
             lines.append([name, *(found.ratio(metric, reference) for reference in references)])
-    for metric, thing in {
-        R2: "R² of predictions",
-        **{key: f"error of {_THINGS[key]}" for key in (SHAPLEY, PAIRS)},
-    }.items():
+    qualities = {R2: "R² of predictions", **{metric: f"error of {_THINGS[metric]}" for metric in (SHAPLEY, PAIRS)}}
+    for metric, thing in qualities.items():
         if two := found.needed.get((metric.label, BEST_OTHER, "")):
             name = f"evaluations needed for the same {thing} ({counted(two.n_cases, 'game')})"
             lines.append([name, *(found.evaluations(metric, reference) for reference in references)])
-    return _table(header, lines)
+    return _table(header, lines) if lines else _NO_CELLS
 
 
 def _meaning(found: Results) -> str:
@@ -205,10 +218,13 @@ def _meaning(found: Results) -> str:
         "Below 1, ours is better; in brackets the 95 % bootstrap interval over games; bold: lost. Errors are squared, "
         "relative to the squared size of the exact values; the root of a ratio is that of the errors themselves. A "
         "*cell* is a budget of a game, from one to twenty evaluations for each player; in each, the best other is the "
-        "best method of another package after at most as many evaluations. Ratios are geometric means over games of "
-        "those over their cells. An error below 10⁻⁹ is exact, and counts as 10⁻⁹; a cell counts at most "
-        "as 100 and at least as 1/100, so that exact answers do not decide the mean:"
+        "best method of another package after as many evaluations, interpolated on its curve, or after fewer (5 % more "
+        "are allowed for). Ratios are geometric means over games of those over their cells. An error below 10⁻⁹ is "
+        "exact, and counts as 10⁻⁹; a cell counts at most as 100 and at least as 1/100, so that exact answers do not "
+        "decide the mean."
     )
+    few = sorted(set(found.games["case"]) - set(within(found.done, MULTIPLES)["case"]))
+    smaller = f"All budgets of {', '.join(few)} are others: they are in no mean, and only shown game by game."
     lines = []
     for metric, thing in _THINGS.items():
         if one := found.ratios.get((metric.label, BEST_OTHER, "")):
@@ -216,7 +232,8 @@ def _meaning(found: Results) -> str:
             numbers = map(_number, (one.ratio, one.ratio**0.5, one.unclipped))
             lines.append([thing, *(f"{count:,}" for count in counts), *numbers])
     header = ["error of", "cells", "lost", "no answer of ours", "ours exact", "best other exact", "beyond the limits"]
-    return _paragraphs(text, _table([*header, "ratio", "its root", "ratio without limits"], lines) if lines else "")
+    table = _table([*header, "ratio", "its root", "ratio without limits"], lines) if lines else ""
+    return _paragraphs(text, smaller if few else "", table)
 
 
 def _losses(found: Results) -> str:
@@ -372,15 +389,18 @@ def _seconds(found: Results) -> str:
 
 def _without(found: Results) -> str:
     """Name what gave no result, and why."""
-    undone = found.table[found.table["status"] != "done"]
-    if undone.empty:
-        return ""
-    reasons = undone["message"].map(lambda message: _NUMBER.sub("0", message))
-    groups = undone.assign(reason=reasons).groupby(["status", "method", "reason"], sort=False)
+    groups: dict[tuple[str, str, str], list[Row]] = {}
+    for row in found.rows:
+        if row.status != "done":
+            groups.setdefault((row.status, row.method, _NUMBER.sub("0", row.message)), []).append(row)
     lines = []
-    for (status, method, _), group in groups:
-        why = short(_FOLDERS.sub("", group["message"].iloc[0]).replace("`", "'"), 120)
-        lines.append([status, method, f"{group['case'].nunique()}", f"{len(group):,}", f"`{why}`" if why else ""])
+    for (status, method, _), rows in groups.items():
+        why = short(_FOLDERS.sub("", rows[0].message).replace("`", "'"), 120)
+        names = list(dict.fromkeys(row.case for row in rows if row.case))
+        games = names[0] if len(names) == 1 else f"{len(names)}" if names else "all"
+        n_runs = f"{len(rows):,}" if method and names else _NONE
+        lines.append([status, method or "all", games, n_runs, f"`{why}`" if why else ""])
     lines.sort(key=lambda line: ("failed", "missing", "refused").index(line[0]))
     text = "Refused runs are those that a method cannot answer. Of messages that differ in numbers only, one is shown:"
-    return _paragraphs("### Without a result", text, _table(["", "method", "games", "runs", "why"], lines))
+    table = _table(["", "method", "games", "runs", "why"], lines)
+    return _paragraphs("### Without a result", text, table) if lines else ""

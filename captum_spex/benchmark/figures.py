@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -21,6 +22,7 @@ from captum_spex.plots.labels import TIMES, lettering, short
 from captum_spex.plots.style import GREY, NORMAL, SMALL
 
 _COLOURS = {Outcome.LOST: RED, Outcome.UNANSWERED: RED, Outcome.TIED: GREY, Outcome.WON: BLUE}
+_PATCH = {"facecolor": "white", "alpha": 0.85, "linewidth": 0, "pad": 0.6}  # so that no line crosses a number
 _STANDINGS = (
     f"{OURS} against the best other method of each case, at equal evaluations; the largest losses first. Bars: mean "
     "over budgets; dots: each budget. Red: lost, blue: won, grey: within noise over seeds. At the right, the best "
@@ -42,11 +44,14 @@ CAPTIONS = {
 CURVES = {"errors": SHAPLEY, "unexplained": R2}
 
 
-def figures(rows: Rows) -> dict[str, tuple[Figure, str]]:
-    """Draw the pictures that the results have numbers for; by name, with a caption."""
+def figures(rows: Rows, multiples: tuple[float, float] = (0.0, inf)) -> dict[str, tuple[Figure, str]]:
+    """Draw the pictures that the results have numbers for; by name, with a caption.
+
+    ``multiples`` of the number of players are the budgets for whose qualities the evaluations needed are shown.
+    """
     table = frame_of(rows)
     every = standings(table)
-    ours = [needed for needed in evaluations_needed(table, methods=[OURS]) if needed.n_cases]
+    ours = [needed for needed in evaluations_needed(table, methods=[OURS], multiples=multiples) if needed.n_cases]
     found = {"standings": _standings_figure(every)} if every else {}
     found |= {"needed": _needed_figure(ours)} if ours else {}
     for name, metric in CURVES.items() if every else ():
@@ -83,12 +88,12 @@ def _draw_standings(ax: Axes, panel: list[Standing], n_bars: int) -> None:
     ax.set_ylim(n_bars - 0.4, -0.6)
     ax.set_xlim(-1.06 * limit, 1.06 * limit)
     ax.set_title(f"{metric.label}: {tally(panel)}", fontsize=NORMAL, loc="left", fontweight="bold")
-    ax.annotate("at the worst budget", (1.02, 0), (0, -18), xycoords="axes fraction", textcoords="offset points",
+    ax.annotate("at the worst budget", (1.02, 0), (0, -32), xycoords="axes fraction", textcoords="offset points",
                 fontsize=SMALL - 1, color=GREY)  # fmt: skip
     unit = f"difference in {metric.label}" if metric == R2 else "factor of the error"
     ax.set_xlabel(f"← lost    {unit}    won →", fontsize=SMALL, color=GREY)
+    ax.xaxis.set_major_locator(MaxNLocator(4, integer=metric != R2))
     if metric != R2:
-        ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         ax.xaxis.set_major_formatter(lambda value, _: f"{TIMES.strip()}{as_text(10 ** abs(value))}")
     _finish(ax)
 
@@ -130,8 +135,9 @@ def _draw_needed(ax: Axes, chosen: list[Needed], groups: list[str]) -> None:
             ends = [needed.low, needed.high] if np.isfinite(needed.low) else [needed.ratio] * 2
             ax.plot(ends, [place] * 2, color=colour, linewidth=1.6, solid_capstyle="butt")
             ax.plot(needed.ratio, place, marker, color=colour, markerfacecolor=colour if metric == R2 else filled)
-            ax.annotate(f"{needed.bound}{needed.ratio:.2f} ({needed.n_cases})", (ends[1], place), (6, 0),
-                        textcoords="offset points", va="center", fontsize=SMALL - 1, color=colour)  # fmt: skip
+            text = f"{needed.bound}{needed.ratio:.2f} ({needed.n_cases})"
+            ax.annotate(text, (ends[1], place), (7, 0), textcoords="offset points", va="center", fontsize=SMALL - 1,
+                        color=colour, bbox=_PATCH)  # fmt: skip
     ax.set_xscale("log")
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from benchmark_rows import curve, many_rows, row
 
+from captum_spex.benchmark import Row, merge_shards, run_benchmark
 from captum_spex.benchmark.protocol import OURS, PUBLISHED, row_of
 from captum_spex.benchmark.report import NO_RIVALS, NOTHING
 from tools import benchmark_page
@@ -100,15 +101,66 @@ def test_the_command_and_the_machine_are_told_without_folders():
     assert "```" not in page_of(two_families(), {})[1]
 
 
+def test_parts_are_told():
+    part = {"begun": "2026-11-30T12:00:00+00:00", "finished": "2026-11-30T13:30:00+00:00"}
+    command = [*FACTS["command"], "--shard", "1/2"]
+    _, full = page_of(two_families(), {**FACTS, "command": command, "shards": [part, part]})
+    assert "2 parts, each on one thread, 3.0 hours together" in full
+    assert (
+        "--out results --seeds 5 --shard 1/2  # and all other parts\ncaptum-spex benchmark --out results --merge\n"
+        in full
+    )
+
+
+def test_games_without_a_cell_are_named():
+    rows = [replace(one, case="wide", n_players=10_000) for one in two_families() if one.case == "good"]
+    _, full = page_of(rows + two_families())
+    assert "All budgets of wide are others" in full
+    assert cells_of(full, "text | 2")[2] == "0.50"  # of one of its two games
+    assert "No budget is from one to twenty evaluations for each player" in page_of(rows)[0]
+
+
+def test_the_results_of_parts_are_read_before_they_are_merged(tmp_path):
+    settings = {"cases": ["planted-10"], "methods": ["Captum Lime"], "budgets": [32], "seeds": 2}
+    for shard in ("1/2", "2/2"):
+        run_benchmark(tmp_path, **settings, shard=shard)
+    rows, facts, identity = benchmark_page.read(tmp_path)
+    assert [row.seed for row in rows] == [0, 1]
+    assert facts["settings"]["seeds"] == 2
+    merge_shards(tmp_path)
+    assert benchmark_page.read(tmp_path)[2] == identity
+
+
+def test_pictures_of_other_results_are_stale(tmp_path):
+    paths = benchmark_page.draw(two_families(), tmp_path, "one")
+    names = [path.stem for path in paths]
+    assert benchmark_page.stale_pictures(tmp_path, "one", [*names, "gone"]) == ["gone"]
+    assert benchmark_page.stale_pictures(tmp_path, "other", names) == names
+
+
+def test_a_folder_is_shown_beside(tmp_path, monkeypatch, capsys):
+    run_benchmark(tmp_path, cases=["planted-10"], methods=["ProxySpex", "Captum Lime"], budgets=[20, 40], seeds=1)
+    out = tmp_path / "shown"
+    monkeypatch.setattr("sys.argv", ["page", "--results", str(tmp_path), "--out", str(out)])
+    assert benchmark_page.main() == 0
+    text = (out / "page.md").read_text(encoding="utf-8")
+    assert set(pictures_of(text)) <= {path.stem for path in (out / "benchmark").glob("*.png")}
+    monkeypatch.setattr("sys.argv", ["page", "--results", str(tmp_path / "nowhere")])
+    assert benchmark_page.main() == 2
+    assert "`out`: expected the folder of a benchmark" in capsys.readouterr().err
+
+
 def test_fewer_seeds_and_runs_without_a_result_are_told():
     rows = [one for one in many_rows(2) if one.method != "rival one" or one.seed == 0]
     rows += [row("broken", "case 0", status="failed", message="OSError: /home/me/x | 7 `y`", n_evaluations=nan)] * 3
     rows.append(replace(row("many", "case 0", status="refused"), message="needs 7"))
+    rows += [Row("", "", 0, "gone", "shapiq", "", 0, 0, "missing", "needs shapiq 1.8")] * 2
     _, full = page_of(rows)
+    assert cells_of(full, "missing") == ["missing", "gone", "all", "\N{EN DASH}", "`needs shapiq 1.8`"]
     assert "2 seeds" in full
     assert "Methods that are slow have fewer seeds: 1 for rival one." in full
-    assert cells_of(full, "failed") == ["failed", "broken", "1", "3", "`OSError: x / 7 'y'`"]
-    assert cells_of(full, "refused") == ["refused", "many", "1", "1", "`needs 7`"]
+    assert cells_of(full, "failed") == ["failed", "broken", "case 0", "3", "`OSError: x / 7 'y'`"]
+    assert cells_of(full, "refused") == ["refused", "many", "case 0", "1", "`needs 7`"]
 
 
 def test_exact_answers_are_counted():
