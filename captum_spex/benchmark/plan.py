@@ -12,7 +12,7 @@ from typing import Any
 from captum_spex import checks
 from captum_spex.benchmark.cases import CaseSource, catalogue, from_folder
 from captum_spex.benchmark.methods import all_methods
-from captum_spex.benchmark.protocol import OURS, PACKAGE, PUBLISHED, Case, Method, Request
+from captum_spex.benchmark.protocol import OURS, PACKAGE, PUBLISHED, Case, Method, Request, Row, row_of
 from captum_spex.benchmark.shards import Shard
 from captum_spex.errors import ArgumentError, UnknownNameError
 
@@ -41,6 +41,10 @@ class Run:
     def key(self) -> tuple[str, str, int, int]:
         """What identifies the run in the results."""
         return self.source.name, self.method.name, self.budget, self.seed
+
+    def failed(self, message: str) -> Row:
+        """Return the row of this run if it failed."""
+        return row_of("failed", message, self.source, self.method, self.budget, self.seed)
 
     def request(self, *, is_exact_known: bool) -> Request:
         """Return the request: pairs, and triples if exact ones are known and the method can give them.

@@ -10,7 +10,8 @@ import os
 import platform
 import shlex
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import astuple, fields
 from datetime import UTC, datetime
 from math import isnan, nan
@@ -22,6 +23,7 @@ from captum_spex.benchmark.protocol import STATUSES, Row, one_line, version_of
 from captum_spex.errors import ArgumentError
 
 FORMAT, SCHEMA = "captum_spex.benchmark", 1
+_MOST_ENDS = 2  # of the process in one run
 _COLUMNS = [field.name for field in fields(Row)]
 _TYPES = [{"str": str, "int": int, "float": float}[str(field.type)] for field in fields(Row)]
 
@@ -137,6 +139,29 @@ class Results:
             file.write(_line(row))
             file.flush()
             os.fsync(file.fileno())
+
+    @contextmanager
+    def running(self, key: tuple[str, str, int, int]) -> Iterator[bool]:
+        """Note on the disk which run is going on; whether it may: not if it has ended this process twice.
+
+        A library that is out of memory may end the process, which no handler of exceptions sees.
+        """
+        path = self.folder / "running.json"
+        n_ends = self._n_ends(path, key)
+        if n_ends < _MOST_ENDS:
+            _write(path, json.dumps({"run": key, "times": n_ends + 1}))
+        try:
+            yield n_ends < _MOST_ENDS
+        finally:
+            path.unlink(missing_ok=True)
+
+    @staticmethod
+    def _n_ends(path: Path, key: tuple[str, str, int, int]) -> int:
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            return int(found["times"]) if found["run"] == list(key) else 0
+        except (OSError, ValueError, KeyError, TypeError):
+            return 0
 
     def hold_out(self, case: str, n_masks: int) -> None:
         """Record how many masks were held out for a case."""

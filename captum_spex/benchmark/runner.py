@@ -95,6 +95,9 @@ def run_benchmark(
     return list(results.rows)
 
 
+_ENDED = "the process ended in this run, twice: by a library that was out of memory, or because it was killed"
+
+
 @dataclass(frozen=True)
 class _Bench:
     """One run of the benchmark."""
@@ -141,7 +144,8 @@ class _Bench:
             return self.reporter.skip(len(runs), f"{source.name}: {described(error)}")
         self.results.hold_out(source.name, examiner.n_held_out)
         for run in runs:
-            row = self.attempts.row(run, case, examiner)
-            self.results.add(row)
+            with self.results.running(run.key) as may_run:
+                row = self.attempts.row(run, case, examiner) if may_run else run.failed(_ENDED)
+                self.results.add(row)
             self.reporter.row(row)
         return self.reporter.case(source, [row for row in self.results.rows if row.case == source.name])

@@ -18,6 +18,7 @@ _LARGEST_RECOVERED = 10  # order of the sparse ones' terms: their trees have dep
 _MOST_STEPS = 10**8
 _FEWEST_ROWS = 50  # of which four fifths have two leaves of 20
 _FEWEST_ODD = 10  # evaluations for one term, of which it has one at least
+_ODD_BYTES = 512  # for each pair of players: 10,000 players asked for 51 GB, which ended the process
 _MOST_DESIGNED = 64  # evaluations: one to three seconds for each
 _MOST_BINOMIAL = 1029  # players, whose binomial coefficients are still below the largest double
 
@@ -122,7 +123,8 @@ def _adjusted_limit(request: Request) -> str | None:
 
 
 def _odd_limit(request: Request) -> str | None:
-    return adapter.two_players(request) or adapter.needs(min(_FEWEST_ODD, 2**request.n_players), request)
+    few = adapter.two_players(request) or adapter.needs(min(_FEWEST_ODD, 2**request.n_players), request)
+    return few or adapter.needs_memory(_ODD_BYTES * request.n_players**2)
 
 
 def _newer(name: str, since: str, explain: Explain, refusal: Limit, besides: str = "") -> Adapter:

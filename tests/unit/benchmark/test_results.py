@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from benchmark_parts import MEAN, OWN, RAISING, TINY, without_costs
@@ -16,6 +19,7 @@ from sampled import examples
 from captum_spex.benchmark import read_results, run_benchmark
 from captum_spex.errors import ArgumentError
 
+ROOT = Path(__file__).parents[3]
 SMALL = {"cases": [OWN, TINY], "methods": ["Captum Feat*", MEAN, RAISING], "budgets": [20, 30], "seeds": 1}
 
 
@@ -149,3 +153,30 @@ def test_a_compressed_file_is_read(finished, tmp_path):
 def test_no_results_to_read(tmp_path):
     with pytest.raises(ArgumentError, match="expected the folder of a benchmark, got "):
         read_results(tmp_path)
+
+
+def test_a_run_that_ends_the_process_is_tried_twice_and_recorded(tmp_path):
+    script = (
+        "import os, sys; sys.path[:0] = ['tests']\n"
+        "from benchmark_parts import MEAN, OWN, Explainer\n"
+        "from captum_spex.benchmark import run_benchmark\n"
+        "deadly = Explainer('Deadly', explain=lambda values, request: os._exit(3))\n"
+        f"run_benchmark({str(tmp_path)!r}, cases=[OWN], methods=[deadly, MEAN], budgets=[20], seeds=1)\n"
+    )
+    codes = [subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode for _ in range(3)]
+    assert codes == [3, 3, 0]
+    rows = read_results(tmp_path)
+    assert [(row.method, row.status) for row in rows] == [("Deadly", "failed"), ("Mean", "done")]
+    assert rows[0].message.startswith("the process ended in this run, twice")
+    assert not (tmp_path / "running.json").exists()
+
+
+def test_a_run_that_was_interrupted_is_not_counted_against_its_method(tmp_path):
+    def interrupted(values, request):
+        raise KeyboardInterrupt
+
+    chosen = SMALL | {"methods": [replace(MEAN, explain=interrupted)]}
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            run_benchmark(tmp_path, **chosen)
+    assert {row.status for row in run_benchmark(tmp_path, **chosen | {"methods": [MEAN]})} == {"done"}

@@ -56,6 +56,7 @@ def test_without_xgboost_a_weaker_tree_is_no_rival(shapiq, monkeypatch, name):
     ("name", "request_", "said"),
     [
         ("OddSHAP", Request(60, 9, 0), "needs 10 evaluations"),
+        ("OddSHAP", Request(10_000, 500, 0), "needs 47.7 GiB"),
         ("OddSHAP", Request(1, 100, 0), "needs two players"),
         ("ProxySHAP", Request(1000, 2048, 0), "GiB"),
         ("ProxySHAP", Request(1, 100, 0), "needs two players"),
