@@ -24,7 +24,7 @@ HOUSE = {
     "results": ("exports", "summaries", "interactions", "optimize", "plots"),
     "algorithms": ("approximators",),
     "the spine": ("budgets", "explaining", "metrics"),
-    "front doors": ("games", "attr", "explainers"),
+    "front doors": ("games", "attr", "explainers", "context"),
     "tools": ("benchmark", "demo", "cli"),
 }  # fmt: skip
 """The floors of the house, from the ground up: a part imports only from itself and from parts that stand before it."""
