@@ -17,6 +17,8 @@ from typing import Any
 
 from PIL import Image
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, where this is run as a script
+
 from captum_spex.benchmark import Row, read_results
 from captum_spex.benchmark.comparison import frame_of
 from captum_spex.benchmark.figures import figures
@@ -127,5 +129,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
     sys.exit(main())
