@@ -62,8 +62,9 @@ def _n_sets(request: Request) -> int:
 
 
 def _regression_limit(request: Request) -> str | None:
-    """Keep the regression's matrix in memory: a row for each evaluation, a column for each set; about six copies."""
-    return adapter.needs_memory(6 * 8 * _n_sets(request) * request.budget)
+    """Keep the regression in memory: about six copies of its matrix, evaluations by sets, and two of sets by sets."""
+    n_sets = _n_sets(request)
+    return adapter.needs_memory(8 * n_sets * (6 * request.budget + 2 * n_sets))
 
 
 def _strata_limit(request: Request) -> str | None:
@@ -119,7 +120,8 @@ def _least(request: Request) -> str | None:
 
 
 def _adjusted_limit(request: Request) -> str | None:
-    return _least(request) or _regression_limit(request)
+    """Keep the matrix of evaluations by sets in memory; about six copies."""
+    return _least(request) or adapter.needs_memory(6 * 8 * _n_sets(request) * request.budget)
 
 
 def _odd_limit(request: Request) -> str | None:

@@ -65,10 +65,17 @@ def test_without_xgboost_a_weaker_tree_is_no_rival(shapiq, monkeypatch, name):
         ("ShaplEIG", Request(20, 129, 0), "takes minutes beyond 64 evaluations"),
         ("LeverageSHAP", Request(1, 100, 0), "needs two players"),
         ("PolySHAP", Request(1000, 20_000, 0), "GiB"),
+        ("KernelSHAPIQ", Request(200, 100, 0), "needs 6.1 GiB"),  # its equations for all pairs, however few evaluations
+        ("RegressionFSII", Request(1000, 64, 0), "GiB"),
     ],
 )
 def test_a_refusal_says_why(name, request_, said):
     assert said in METHODS[f"shapiq {name}"].refusal(request_)
+
+
+def test_what_makes_no_equations_for_all_pairs_is_asked_about_more_players():
+    assert METHODS["shapiq KernelSHAPIQ"].refusal(Request(100, 2000, 0)) is None
+    assert METHODS["shapiq ProxySHAP"].refusal(Request(200, 2000, 0)) is None
 
 
 @pytest.mark.parametrize("name", sorted(NEWER))
