@@ -143,7 +143,7 @@ def removal(removed: Iterable[Iterable[int]], game: Game, *, n_players: int | No
 def _curve(kind: Kind, ranked: Any, game: Game, n_steps: int | None, n_players: int | None) -> Curve:
     n = n_players_of(n_players, ranked, game)
     steps = n if n_steps is None else min(checks.integer("n_steps", n_steps), n)
-    order = _order(ranked, n)
+    order = order_of(ranked, n)
     counts = np.round(np.linspace(0, n, steps + 1)).astype(np.int64)
     step_of = np.argsort(order)  # the inverse permutation: when each player is reached
     reached = step_of < counts[:, None]
@@ -151,7 +151,7 @@ def _curve(kind: Kind, ranked: Any, game: Game, n_steps: int | None, n_players: 
     return Curve(kind, order, counts / n, values[:, 0] if single else values, n_evaluations)
 
 
-def _order(ranked: Any, n_players: int) -> tuple[int, ...]:
+def order_of(ranked: Any, n_players: int) -> tuple[int, ...]:
     """Return integers as they are, all players in an order; rank anything else."""
     has_integers = isinstance(ranked, np.ndarray) and ranked.dtype.kind in "iu"
     if not has_integers and not (isinstance(ranked, list | tuple) and all(map(checks.is_integer, ranked))):
