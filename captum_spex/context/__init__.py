@@ -1,6 +1,21 @@
-"""Which sources of a context made a model say what it said: sets of sources, and pairs that act together."""
+"""Which sources of a context made a language model say what it says: alone, in sets, and in pairs that act together."""
 
+from captum_spex.context.citations import Citations
+from captum_spex.context.cite import cite
+from captum_spex.context.context_game import ContextGame
 from captum_spex.context.pairs import NamedPair, named_pairs
 from captum_spex.context.sets import SourceSet, necessary_set, sufficient_set
+from captum_spex.context.sources import Source, as_sources
 
-__all__ = ["NamedPair", "SourceSet", "named_pairs", "necessary_set", "sufficient_set"]
+__all__ = [
+    "Citations",
+    "ContextGame",
+    "NamedPair",
+    "Source",
+    "SourceSet",
+    "as_sources",
+    "cite",
+    "named_pairs",
+    "necessary_set",
+    "sufficient_set",
+]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -16,29 +14,16 @@ from captum_spex import checks
 from captum_spex.arrays import type_of
 from captum_spex.errors import ArgumentError
 from captum_spex.games.text.ablation import Ablation, Template, checked_ablation, leaves_nothing
+from captum_spex.games.text.answer_modes import AnswerModes, generated_ids
 from captum_spex.games.text.answer_scorer import AnswerScorer, padding_token
 from captum_spex.games.text.length_limit import token_limit
 from captum_spex.games.text.prompts import Prompt, prompt_of
 from captum_spex.games.text.text_game import TextGame, TextSettings, checked_model
-from captum_spex.games.text.tokens import FIXED
+from captum_spex.games.text.tokens import FIXED, Align, Rows
 from captum_spex.games.text.units import Span
 from captum_spex.masks import Masks, ends
 
 _OUTPUTS = ("mean", "sum", "tokens")
-_CACHED_PER_TOKEN = 4  # cached tokens that count as one: they take memory, but no time
-
-
-@dataclass(frozen=True)
-class _CallMode:
-    """How the model is called.
-
-    Attributes:
-        aligned: whether rows end together, so that logits are computed for the answer only.
-        n_cached: how many fixed tokens at the beginning are encoded once, for all rows.
-    """
-
-    aligned: bool
-    n_cached: int
 
 
 class AnswerGame(TextGame):
@@ -108,7 +93,7 @@ class AnswerGame(TextGame):
         compile: bool = False,  # noqa: A002  # torch's own word
     ) -> None:
         checked_model(model, tokenizer)
-        _check_causal(model)
+        check_causal(model)
         self.output = checks.choice("output", output, _OUTPUTS)
         max_new_tokens = checks.integer("max_new_tokens", max_new_tokens)
         prompt = prompt_of(
@@ -131,77 +116,37 @@ class AnswerGame(TextGame):
         self.answer = tokenizer.decode(self.answer_ids) if answer is None else answer
         self.answer_tokens = tuple(tokenizer.decode([token]) for token in self.answer_ids)
         self._template = self._template.followed_by(self.answer_ids)
-        self._scorer = AnswerScorer(model, self.answer_ids, self._forward)
-        self._cache: Any = None  # keys and values of the first tokens
-        self._mode = self._cheapest_exact_mode(prefix_cache)
+        self._modes = self._answer_modes(checks.flag("prefix_cache", prefix_cache))
 
     def _question(self) -> Mapping[str, str]:
         return {"answer": repr(self.answer_tokens), "output": self.output}
 
     def _lengths(self, masks: Masks) -> NDArray[np.int64]:
-        n_cached = self._mode.n_cached
-        return self._template.lengths(masks) - n_cached + n_cached // _CACHED_PER_TOKEN
+        return self._modes.cost(self._template.lengths(masks))
 
     def _values(self, masks: Masks) -> Tensor:
-        log_probs = self._log_probs(masks, self._mode)
+        log_probs = self._modes.log_probs(masks)
         if self.output == "tokens":
             return log_probs
         return (log_probs.mean(dim=1) if self.output == "mean" else log_probs.sum(dim=1))[:, None]
 
-    def _log_probs(self, masks: Masks, mode: _CallMode) -> Tensor:
-        """Return the log-probability of each token of the answer, float32 ``(n_masks, n_tokens)``."""
-        fill = padding_token(self._model)
-        if not mode.aligned:
-            rows = self._template.rows(masks, fill=fill)
-            return self._scorer.left_aligned(rows, with_positions=self._template.hides)
-        rows = self._template.without_first(mode.n_cached).rows(masks, fill=fill, align="right")
-        return self._scorer.right_aligned(rows, self._encoded(mode.n_cached), mode.n_cached)
+    def _answer_modes(self, prefix_cache: bool) -> AnswerModes:
+        template = self._template
+        n_fixed = int(np.argmax(template.players != FIXED)) if prefix_cache else 0
+        first = template.ids[: max(0, n_fixed - 1)]  # the last fixed token predicts the next
+        scorer = AnswerScorer(self._model, self.answer_ids, self._forward)
+        return AnswerModes(scorer, self._rows, template.extremes(), first, hides=template.hides)
 
-    def _encoded(self, n_tokens: int) -> Any:
-        """Return the keys and values of the first tokens, computed once."""
-        if n_tokens and self._cache is None:
-            self._cache = self._scorer.encoded(self._template.ids[:n_tokens])
-        return self._cache if n_tokens else None
-
-    def _cheapest_exact_mode(self, prefix_cache: bool) -> _CallMode:
-        """Return the cheapest mode that does not change the values."""
-        plain = _CallMode(aligned=False, n_cached=0)
-        if not self._scorer.aligns:
-            return plain
-        extremes = self._template.extremes()
-        n_fixed = int(np.argmax(self._template.players != FIXED))
-        may_cache = prefix_cache and self._scorer.caches and n_fixed > 1
-        modes = [_CallMode(True, n_fixed - 1)] if may_cache else []  # the last fixed token predicts the next
-        with torch.inference_mode():
-            # One row at a time: padding is what a mode may get wrong.
-            expected = torch.cat([self._log_probs(extremes[:1], plain), self._log_probs(extremes[1:], plain)])
-            for mode in [*modes, _CallMode(aligned=True, n_cached=0)]:
-                if self._scorer.agrees(partial(self._log_probs, extremes, mode), expected):
-                    return mode
-        return plain
+    def _rows(self, masks: Masks, n_skipped: int, align: Align) -> Rows:
+        return self._template.without_first(n_skipped).rows(masks, fill=padding_token(self._model), align=align)
 
     def _generated(self, max_new_tokens: int) -> NDArray[np.int64]:
         rows = self._template.rows(ends(self.n_players)[:1])
-        tensors = self._tensors(replace(rows, types=None))
-        model: Any = self._model
-        with torch.inference_mode():
-            row = model.generate(
-                **tensors,
-                max_new_tokens=max_new_tokens,
-                do_sample=False,
-                num_beams=1,
-                pad_token_id=padding_token(model),
-            )
-        new = row[0, rows.ids.shape[1] :].cpu().numpy().astype(np.int64)
-        end_tokens = np.atleast_1d(np.asarray(model.generation_config.eos_token_id, dtype=object)).tolist()
-        while len(new) and new[-1] in end_tokens:
-            new = new[:-1]
-        if not len(new):
-            raise ArgumentError("answer", "None, and the model generates no answer", "the answer to explain")
-        return new
+        return generated_ids(self._model, self._tensors(replace(rows, types=None)), max_new_tokens)
 
 
-def _check_causal(model: Any) -> None:
+def check_causal(model: Any) -> None:
+    """Refuse a model that does not continue a text."""
     config = getattr(model, "config", None)
     if getattr(config, "is_encoder_decoder", False) or not callable(getattr(model, "generate", None)):
         expected = "a causal language model, such as `AutoModelForCausalLM` loads"

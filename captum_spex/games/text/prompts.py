@@ -75,7 +75,7 @@ def prompt_of(
         argument, got, expected = ("chat", "True", "False") if chat else ("system", "a system prompt", "None")
         hint = "Use `prefix` and `suffix` instead."
         raise ArgumentError(argument, got, f"{expected} for a tokenizer without a chat template", hint)
-    template = _ChatTemplate(tokenizer, system, _checked_variables(tokenizer, chat_template_kwargs))
+    template = _ChatTemplate(tokenizer, system, checked_variables(tokenizer, chat_template_kwargs))
     before, after = template.around(prefix, suffix)
     if template.rendered(prefix + text + suffix) != before + text + after:
         hint = "Give it without white space around it (`text.strip()`), or use `prefix` and `suffix` instead of `chat`."
@@ -139,7 +139,7 @@ def _no_system(reason: str) -> ArgumentError:
     return ArgumentError("system", "a system prompt", "None for a chat template that takes none", hint)
 
 
-def _checked_variables(tokenizer: Any, given: Mapping[str, Any] | None) -> Mapping[str, Any]:
+def checked_variables(tokenizer: Any, given: Mapping[str, Any] | None) -> Mapping[str, Any]:
     """Return the variables of a chat template: a misspelt one would have no effect without a word."""
     if given is None:
         return {}

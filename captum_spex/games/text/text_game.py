@@ -78,7 +78,7 @@ class TextGame(BatchedGame):
         template, prompt = self._template, self._prompt
         tokens = (template.ids, template.types, template.players, template.if_absent, template.hides)
         parts = {
-            "model": f"{type(self._model).__name__} {digest(self._model, _configuration(self._model))}",
+            "model": f"{type(self._model).__name__} {digest(self._model, configuration_of(self._model))}",
             "text": prompt.text,
             "around it": "\n".join([prompt.before, prompt.after, prompt.second or ""]),
             "ablation": self.ablation,
@@ -124,7 +124,7 @@ def checked_model(model: Any, tokenizer: Any) -> None:
     check_loaded("model", model)
 
 
-def _configuration(model: nn.Module) -> list[str]:
+def configuration_of(model: nn.Module) -> list[str]:
     """Return a model's configuration: its weights do not show all of it (the number of heads, rotations, ...)."""
     known: Mapping[str, Any] = getattr(getattr(model, "config", None), "to_dict", dict)()
     return sorted(f"{key}={value!r}" for key, value in known.items() if key not in _IGNORED_SETTINGS)

@@ -60,7 +60,7 @@ def tokens_of(tokenizer: Any, prompt: Prompt, unit: str | Sequence[Span]) -> Tok
         raise ArgumentError("tokenizer", type_of(tokenizer), "a fast tokenizer, which returns offsets", hint)
     spans = spans_of(prompt.text, unit)
     found = encoded(tokenizer, prompt)
-    places = _places(prompt, found)
+    places = places_in_text(prompt, found)
     if spans is None:
         spans, owners = _token_players(places)
     else:
@@ -79,7 +79,7 @@ def tokens_of(tokenizer: Any, prompt: Prompt, unit: str | Sequence[Span]) -> Tok
     )
 
 
-def _places(prompt: Prompt, found: Encoded) -> list[Span | None]:
+def places_in_text(prompt: Prompt, found: Encoded) -> list[Span | None]:
     """Return the span of the visible part of each token: empty for white space, ``None`` outside of the text."""
     before, length = len(prompt.before), len(prompt.text)
     places: list[Span | None] = []
@@ -122,6 +122,23 @@ def _span_players(
     number = {FIXED: FIXED, **{span: player for player, span in enumerate(used)}}
     players = {position: number[span] for position, span in span_of.items()}
     return [spans[span] for span in used], _owners(places, players)
+
+
+def span_owners(places: Sequence[Span | None], spans: Sequence[Span]) -> list[int]:
+    """Return the span in which each token begins, or `FIXED`; white space goes with the token after it.
+
+    Args:
+        places: the visible part of each token: empty for white space, ``None`` outside of the text.
+        spans: those of the players, in order.
+
+    Raises:
+        ArgumentError: about ``unit``, if no token begins in a span.
+
+    Example:
+        >>> span_owners([(0, 1), (1, 1), (2, 4), (4, 5)], [(0, 1), (2, 5)])
+        [0, 1, 1, 1]
+    """
+    return _with_blanks(_span_players(places, spans, given=True)[1])
 
 
 def _owners(places: Sequence[Span | None], players: Mapping[int, int]) -> list[int | None]:

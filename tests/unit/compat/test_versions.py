@@ -249,7 +249,7 @@ def test_keys_and_values_are_used_by_whatever_name(kind, name):
     asked = {"answer": " yes", "prefix": "Say: "}
     expected = AnswerGame(plain, byte_tokenizer(), "no no", **asked, prefix_cache=False)
     game = AnswerGame(model, byte_tokenizer(), "no no", **asked)
-    assert game._mode.n_cached > 0, "the prefix would be encoded for every mask silently"
+    assert game._modes.mode.n_cached > 0, "the prefix would be encoded for every mask silently"
     masks = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=bool)
     assert_allclose(game(masks), expected(masks), rtol=1e-5, atol=1e-5)
 

@@ -185,8 +185,8 @@ def test_a_fixed_prefix_is_encoded_once(kind, ablation):
     n_fixed = slow_players(of_asked(byte_tokenizer(), TEXT, "delete", prefix=PREFIX))[0].index(0)
     aligns = {"position_ids", "logits_to_keep"} <= set(signature(causal_model(kind).forward).parameters)
     assert aligns or kind == "opt"  # which cannot do so before transformers 5
-    assert (cached._mode.aligned, cached._mode.n_cached) == (aligns, n_fixed - 1 if aligns else 0)
-    assert (whole._mode.aligned, whole._mode.n_cached) == (aligns, 0)
+    assert (cached._modes.mode.aligned, cached._modes.mode.n_cached) == (aligns, n_fixed - 1 if aligns else 0)
+    assert (whole._modes.mode.aligned, whole._modes.mode.n_cached) == (aligns, 0)
     masks = every_mask(cached.n_players)
     assert_allclose(cached(masks), whole(masks), **EXACT)
     assert_allclose(cached(masks), cached(masks), **EXACT)
@@ -196,7 +196,7 @@ def test_a_fixed_prefix_is_encoded_once(kind, ablation):
 def test_where_filling_before_or_in_between_is_not_exact_it_is_not_done(kind, aligned):
     """Mistral's window would count what fills a row up after its prefix; the others count positions themselves."""
     cached, whole = answer_game(kind), answer_game(kind, prefix_cache=False)
-    assert (cached._mode.aligned, cached._mode.n_cached) == (aligned, 0)
+    assert (cached._modes.mode.aligned, cached._modes.mode.n_cached) == (aligned, 0)
     masks = every_mask(cached.n_players)
     assert_allclose(cached(masks), whole(masks), **EXACT)
     assert_answers(cached, causal_model(kind), of_asked(byte_tokenizer(), TEXT, "delete", prefix=PREFIX))

@@ -32,8 +32,8 @@ def test_answers_of_an_offloaded_model_are_those_of_the_model(parts):
     asked = of_asked(byte_tokenizer(), "x y never", "delete", prefix="So it is ")
     wanted = slow_answers(causal_model("gpt2"), asked, every_mask(3), answer_ids(byte_tokenizer())).mean(axis=1)
     assert_allclose(game(every_mask(3)), wanted, **EXACT)
-    assert game._mode == answers(causal_model("gpt2"))._mode
-    assert game._mode.n_cached > 0
+    assert game._modes.mode == answers(causal_model("gpt2"))._modes.mode
+    assert game._modes.mode.n_cached > 0
 
 
 @pytest.mark.filterwarnings("ignore:You are calling .generate")  # of transformers 4, which knows hooks no better

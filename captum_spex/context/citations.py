@@ -1,0 +1,194 @@
+"""The result: an answer, and for each of its spans the sources, and the groups of sources, that it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import numpy as np
+
+from captum_spex import checks
+from captum_spex.arrays import Floats
+from captum_spex.context import markdown
+from captum_spex.context.cited import Cited, by_score, by_size
+from captum_spex.context.sources import Source
+from captum_spex.errors import ArgumentError
+from captum_spex.games.text.units import Span
+from captum_spex.interactions import Interactions
+
+if TYPE_CHECKING:
+    import pandas
+
+
+@dataclass(frozen=True, eq=False)
+class Citations:
+    """What an answer rests on: the record that `captum_spex.context.cite` returns.
+
+    Attributes:
+        answer, query: the answer, and the question.
+        spans: the spans of the answer, (first character, one after the last).
+        context: the sources, the players of all results.
+        interactions: one result for each span, from the same evaluations.
+        value_name: what the scores add up to: the change of this between all sources and none.
+    """
+
+    answer: str
+    query: str
+    spans: tuple[Span, ...]
+    context: tuple[Source, ...]
+    interactions: tuple[Interactions, ...]
+    value_name: str = "log-probability"
+
+    @property
+    def span_texts(self) -> tuple[str, ...]:
+        """The texts of the spans."""
+        return tuple(self.answer[start:end] for start, end in self.spans)
+
+    @property
+    def n_evaluations(self) -> int:
+        """Number of prompts that the model was asked."""
+        return self.interactions[0].n_evaluations
+
+    def sources(self, span: int | None = None) -> list[Cited]:
+        """Return all sources with their scores for a span, or for all spans together, the highest score first.
+
+        The score is the index of order 1, by default the Shapley value: the scores of a span add up to what all
+        sources together change.
+
+        Raises:
+            ArgumentError: if there is no such span.
+        """
+        return by_score(self._terms(span, 1))
+
+    def groups(self, span: int | None = None) -> list[Cited]:
+        """Return groups of two or more sources with their scores, the largest absolute value first.
+
+        Above 0: the sources do more together than each beside the others. Below 0: they can replace each other.
+
+        Raises:
+            ArgumentError: if there is no such span.
+        """
+        return by_size(self._terms(span, None))
+
+    @overload
+    def get_attributions(
+        self,
+        start_idx: int | None = None,
+        end_idx: int | None = None,
+        as_dataframe: Literal[False] = False,
+        top_k: int | None = None,
+    ) -> Floats: ...
+    @overload
+    def get_attributions(
+        self, start_idx: int | None = None, end_idx: int | None = None, *, as_dataframe: bool, top_k: int | None = None
+    ) -> Floats | pandas.DataFrame: ...
+    def get_attributions(
+        self,
+        start_idx: int | None = None,
+        end_idx: int | None = None,
+        as_dataframe: bool = False,
+        top_k: int | None = None,
+    ) -> Any:
+        """Return the score of every source for a part of the answer, as ContextCite's users know it.
+
+        Args:
+            start_idx: the part's first character, at the border of a span; default: that of the answer.
+            end_idx: the character after its last; default: the answer's end.
+            as_dataframe: whether to return a frame with the columns ``Score`` and ``Source``, the highest first,
+                instead of float64 ``(n_sources,)`` in the order of the context.
+            top_k: how many sources, the highest; of an array the same.
+
+        Raises:
+            ArgumentError: for a part that cuts a span: its sources are known as a whole only.
+        """
+        chosen = self._spans_in(start_idx, end_idx)
+        scores = np.sum([self.interactions[span].first_order() for span in chosen], axis=0)
+        order = np.argsort(-np.round(scores, 9), kind="stable")
+        n_shown = len(scores) if top_k is None else checks.integer("top_k", top_k)
+        if not checks.flag("as_dataframe", as_dataframe):
+            return scores if top_k is None else scores[order[:n_shown]]
+        import pandas
+
+        shown = order[:n_shown]
+        texts = [self.context[place].text for place in shown]
+        return pandas.DataFrame({"Score": scores[shown], "Source": pandas.Series(texts, dtype=object)})
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """Return one row for every source and every group of every span, the largest first.
+
+        Columns: ``span``, ``span_text``, ``sources`` (numbers from 0), ``texts``, ``order``, ``score`` and
+        ``std_error`` (NaN where unknown).
+        """
+        import pandas
+
+        rows = [
+            (span, text, one)
+            for span, text in enumerate(self.span_texts)
+            for one in by_size([*self._terms(span, 1), *self._terms(span, None)])
+        ]
+        errors = [np.nan if one.std_error is None else one.std_error for _, _, one in rows]
+        return pandas.DataFrame(
+            {
+                "span": [span for span, _, _ in rows],
+                "span_text": pandas.Series([text for _, text, _ in rows], dtype=object),
+                "sources": pandas.Series([one.players for _, _, one in rows], dtype=object),
+                "texts": pandas.Series([one.texts for _, _, one in rows], dtype=object),
+                "order": [len(one.players) for _, _, one in rows],
+                "score": [one.score for _, _, one in rows],
+                "std_error": errors,
+            }
+        )
+
+    def to_markdown(self, *, top: int = 3) -> str:
+        """Return the answer with the numbers of the sources behind every span, and the list of these sources.
+
+        A source is cited if its score is above 0, above a tenth of the span's highest, and beyond its error (1.64
+        standard errors); groups by the same rule.
+
+        Args:
+            top: the most sources, and the most groups, of a span.
+        """
+        return markdown.to_markdown(self, checks.integer("top", top))
+
+    def _terms(self, span: int | None, order: int | None) -> list[Cited]:
+        """Return the terms of order 1, or those of higher orders, of a span or of the sum of all."""
+        chosen = range(len(self.spans)) if span is None else [self._checked(span)]
+        found: dict[tuple[int, ...], Cited] = {}
+        for number in chosen:
+            for one in _of_result(self.interactions[number], self.context, order):
+                found[one.players] = found[one.players].plus(one) if one.players in found else one
+        return list(found.values())
+
+    def _checked(self, span: int) -> int:
+        return checks.integer("span", span, 0, len(self.spans) - 1)
+
+    def _spans_in(self, start: int | None, end: int | None) -> list[int]:
+        first = 0 if start is None else checks.integer("start_idx", start, 0, len(self.answer))
+        last = len(self.answer) if end is None else checks.integer("end_idx", end, 0, len(self.answer))
+        touched = [number for number, (low, high) in enumerate(self.spans) if low < last and high > first]
+        cut = [
+            self.spans[number] for number in touched if self.spans[number][0] < first or self.spans[number][1] > last
+        ]
+        if cut or not touched:
+            got = f"({first}, {last}), which {f'cuts the span {cut[0]}' if cut else 'holds no span'}"
+            hint = f"Give `spans=[({first}, {last})]` to `cite`."
+            raise ArgumentError("start_idx", got, "the characters of one or more whole spans of the answer", hint)
+        return touched
+
+    def __str__(self) -> str:
+        return self.to_markdown()
+
+    def __repr__(self) -> str:
+        n_spans = f"{len(self.spans)} span{'s' if len(self.spans) > 1 else ''}"
+        return f"Citations({n_spans}, {len(self.context)} sources, {self.n_evaluations} evaluations)"
+
+
+def _of_result(result: Interactions, context: Sequence[Source], order: int | None) -> list[Cited]:
+    rows = np.flatnonzero(result.orders == 1 if order == 1 else result.orders > 1)
+    errors = [None] * len(rows) if result.std_errors is None else result.std_errors[rows].tolist()
+    terms = zip(result.sets.take(rows).tuples(), result.values[rows].tolist(), errors, strict=True)
+    return [
+        Cited(players, tuple(context[player].text for player in players), value, error)
+        for players, value, error in terms
+    ]

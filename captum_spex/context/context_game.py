@@ -1,0 +1,141 @@
+"""The answer of a language model to a query, as a game whose players are the sources of its context."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from captum_spex.arrays import Floats
+from captum_spex.context.answers import Spans, check_spans
+from captum_spex.context.chat_texts import PromptTexts
+from captum_spex.context.local_model import LocalAnswers
+from captum_spex.context.rendering import TEMPLATE, Removal, RemovalName, Rendering, TextRendering
+from captum_spex.context.sources import Split, as_sources, warn_of_repetition
+from captum_spex.errors import ArgumentError
+from captum_spex.evaluation.fingerprint import digest, game_identity
+from captum_spex.exports.result import clipped
+from captum_spex.masks import Masks, ends
+
+_IMPROBABLE = math.log(1e-4)  # of a token that the model would not say
+_NAME = 60  # characters of an answer in a message
+
+
+class ContextGame:
+    """How probable an answer stays, span by span, when sources of its context are left out.
+
+    The outputs are the log-probabilities of the spans of the answer, each given all of the answer before it; together
+    they are that of the answer.
+
+    Args:
+        model: a transformers causal language model in evaluation mode.
+        context: a text, or a list of texts or documents: see `captum_spex.context.as_sources`.
+        query: the question; never left out.
+        tokenizer: the model's fast tokenizer.
+        answer: the answer; default: what the model generates with all sources, by greedy decoding.
+        split: ``"sentence"`` or ``"paragraph"``: what a source is. Default: sentences of a text, documents of a list.
+        spans: how the answer is divided: ``"sentence"``, ``"answer"`` (not at all), or a list of (first character, one
+            after the last).
+        removal: ``"leave out"``, with numbers and separators mended, or ``"replace"``.
+        placeholder: what replaces a source.
+        template: a text with ``{context}`` and ``{query}``.
+        numbered: whether documents are numbered, "[1] ..."; default: if one has a title.
+        system: a system prompt, of a chat.
+        chat: whether the prompt is the user's message in the tokenizer's chat template; default: if it has one.
+        chat_template_kwargs: variables of that template, such as ``{"enable_thinking": False}``.
+        max_new_tokens: the most tokens of a generated answer.
+        tokens_per_batch: see `captum_spex.games.text.AnswerGame`.
+        prefix_cache: whether tokens with which all prompts begin may be encoded once.
+
+    Attributes:
+        sources, n_players, names: the players: the sources, their number, and each in one line.
+        query, answer, spans, span_texts: the question, the answer, where its spans are, and their texts.
+        value_name: what an output is.
+        fingerprint: the identity of this game, for a store.
+
+    Raises:
+        ArgumentError: for an invalid argument: an empty context, one source, a context that is longer than the model
+            reads, spans outside of the answer.
+
+    Example:
+        >>> def game_of(model, tokenizer):  # of transformers
+        ...     return ContextGame(model, "The key is red. The door is blue.", "Which key?", tokenizer=tokenizer)
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        context: Any,
+        query: str,
+        *,
+        tokenizer: Any = None,
+        answer: str | None = None,
+        split: Split | None = None,
+        spans: Spans = "sentence",
+        removal: RemovalName = "leave out",
+        placeholder: str = "[...]",
+        template: str | None = None,
+        numbered: bool | None = None,
+        system: str | None = None,
+        chat: bool | None = None,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
+        max_new_tokens: int = 128,
+        tokens_per_batch: int | None = None,
+        prefix_cache: bool = True,
+    ) -> None:
+        check_spans(spans)
+        absent = Removal.checked(removal, placeholder)
+        is_chat = getattr(tokenizer, "chat_template", None) is not None if chat is None else chat
+        template = TEMPLATE + ("" if is_chat else "\nAnswer:") if template is None else template
+        sources = as_sources(context, split)
+        self._rendering: Rendering = TextRendering(sources, query, absent, template=template, numbered=numbered)
+        self.sources, self.query = self._rendering.sources, query
+        self.n_players, self.names = len(self.sources), tuple(source.name for source in self.sources)
+        warn_of_repetition(self.sources, query)
+        _check_system(system, is_chat)
+        texts = PromptTexts(tokenizer, self._rendering, chat=is_chat, system=system, variables=chat_template_kwargs)
+        own: dict[str, Any] = {"tokens_per_batch": tokens_per_batch, "prefix_cache": prefix_cache}
+        self._answers = LocalAnswers(
+            model, tokenizer, self._rendering, texts, answer=answer, spans=spans, max_new_tokens=max_new_tokens, **own
+        )
+        self.answer, self.spans = self._answers.answer, tuple(self._answers.spans)
+        self.span_texts = tuple(self.answer[start:end] for start, end in self.spans)
+        self.value_name = "log-probability"
+        self.batch_argument, self.keeps_budget = self._answers.batch_argument, self._answers.keeps_budget
+        self.rounding, self.plan_batches = self._answers.rounding, self._answers.plan_batches
+        self._warn_of_improbable_answer()
+
+    def __call__(self, masks: Masks) -> Floats:
+        """Return the values, float64 ``(n_masks,)``, or ``(n_masks, n_spans)`` where there are several spans."""
+        return self._answers(masks)
+
+    @property
+    def fingerprint(self) -> dict[str, str]:
+        """The identity of this game: the model, the sources, the query, how they are removed, the answer's spans."""
+        parts = {
+            "sources": digest(*((source.text, source.title, source.role) for source in self.sources)),
+            "removal": repr(self._rendering.removal.placeholder),
+            "query": self.query,
+            **self._answers.identity(),
+        }
+        return game_identity(self, parts)
+
+    def _warn_of_improbable_answer(self) -> None:
+        """Warn of an answer that the model would not give after this context."""
+        with_all, with_none = np.atleast_2d(np.asarray(self(ends(self.n_players))).reshape(2, -1)).sum(axis=1)
+        least = float(self._answers.token_values.min())
+        shown = repr(clipped(self.answer, _NAME))
+        if least < _IMPROBABLE:
+            message = f"The model would not give the answer {shown}: a token of it has the probability"
+            warnings.warn(f"{message} {math.exp(least):.1g} with all sources.", stacklevel=3)
+        elif with_all <= with_none:
+            message = f"The answer {shown} is no more probable with the context ({with_all:.3g})"
+            warnings.warn(f"{message} than without any source ({with_none:.3g}).", stacklevel=3)
+
+
+def _check_system(system: str | None, is_chat: bool) -> None:
+    if system is not None and not is_chat:
+        raise ArgumentError("system", repr(system), "None without a chat", "Put it into `template`.")

@@ -1,0 +1,81 @@
+"""Views of citations: scores of spans, frames, ContextCite's call, Markdown."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import captum_spex
+from captum_spex.context import Citations, Source
+from captum_spex.errors import ArgumentError
+from captum_spex.exports.result import MINUS
+
+ANSWER = "It is *red*. It is old."
+TEXTS = ["Red it is.", "It is red.", "Old\n[it] is.", "Noise."]
+
+
+def game(masks):
+    a, b, c, d = masks.astype(float).T
+    return np.stack([4 * np.maximum(a, b) - 0.01 * d, 2 * c], axis=1)
+
+
+@pytest.fixture
+def citations():
+    results = captum_spex.explain(game, 4, budget=16)
+    return Citations(ANSWER, "What?", ((0, 12), (13, 23)), tuple(map(Source, TEXTS)), tuple(results))
+
+
+def test_sources_of_a_span_and_of_the_answer(citations):
+    assert [(one.players, round(one.score, 6)) for one in citations.sources(0)] == [
+        ((0,), 2.0), ((1,), 2.0), ((2,), 0.0), ((3,), -0.01),
+    ]  # fmt: skip
+    assert [one.players for one in citations.sources()] == [(0,), (1,), (2,), (3,)]
+    assert_allclose([one.score for one in citations.sources()], [2, 2, 2, -0.01], atol=1e-9)
+    assert citations.groups(0)[0].texts == ("Red it is.", "It is red.")
+    assert_allclose([citations.groups(span)[0].score for span in (0, None)], [-4, -4])
+    with pytest.raises(ArgumentError, match="`span`: expected an integer from 0 to 1, got 2"):
+        citations.sources(2)
+
+
+def test_a_frame_has_a_row_for_every_term_of_every_span(citations):
+    frame = citations.to_dataframe()
+    assert list(frame) == ["span", "span_text", "sources", "texts", "order", "score", "std_error"]
+    assert tuple(frame.iloc[0])[:3] == (0, "It is *red*.", (0, 1))
+    assert (frame["std_error"] == 0).all()
+    assert_array_equal(frame.groupby("span")["order"].apply(lambda orders: (orders == 1).sum()), [4, 4])
+
+
+def test_attributions_as_users_of_context_cite_know_them(citations):
+    assert_allclose(citations.get_attributions(), [2, 2, 2, -0.01], atol=1e-9)
+    assert_allclose(citations.get_attributions(0, 12), [2, 2, 0, -0.01], atol=1e-9)
+    assert_allclose(citations.get_attributions(start_idx=13, end_idx=23, top_k=1), [2])
+    frame = citations.get_attributions(13, as_dataframe=True, top_k=2)
+    assert list(frame) == ["Score", "Source"]
+    assert frame["Source"].tolist() == ["Old\n[it] is.", "Red it is."]
+
+
+@pytest.mark.parametrize(("start", "end"), [(3, None), (0, 15), (12, 13)])
+def test_a_part_that_cuts_a_span_is_refused(citations, start, end):
+    with pytest.raises(ArgumentError, match=r"`start_idx`: .* Give `spans=\[\(\d+, \d+\)\]` to `cite`\."):
+        citations.get_attributions(start, end)
+
+
+def test_markdown_has_numbers_behind_every_span_and_escapes_what_is_quoted(citations):
+    assert (
+        citations.to_markdown()
+        == str(citations)
+        == (
+            "It is \\*red\\*. [1] [2] It is old. [3]\n\n"
+            "- [1] Red it is.\n- [2] It is red.\n- [3] Old \\[it\\] is.\n\n"
+            f"- [1] + [2] can replace each other: {MINUS}4 (sentence 1)\n"
+        )
+    )
+    assert citations.to_markdown(top=1).startswith("It is \\*red\\*. [1] It is old. [3]")
+    assert repr(citations) == "Citations(2 spans, 4 sources, 16 evaluations)"
+
+
+def test_nothing_is_cited_where_nothing_counts(citations):
+    result = captum_spex.explain(lambda masks: 0.0 * masks[:, 0], 4, budget=16)
+    nothing = Citations("So.", "What?", ((0, 3),), citations.context, (result,))
+    assert "No source has a score beyond its error." in nothing.to_markdown()
