@@ -40,7 +40,7 @@ class GameSettings(TypedDict, total=False):
 def cite(
     model: Any,
     context: Any,
-    query: str,
+    query: str | None = None,
     *,
     budget: int | None = None,
     index: str = "SII",
@@ -56,7 +56,7 @@ def cite(
     Args:
         model: see `ContextGame`.
         context: see `ContextGame`.
-        query: the question.
+        query: the question; of a chat, default: the last message of the user.
         budget: how many prompts to ask, at least 2; default: four for every source, and at least 64. From
             ``2**n_sources`` on the result is exact. All spans of the answer share them.
         index: an interaction index, see `captum_spex.explain`.

@@ -9,11 +9,21 @@ from typing import Any
 
 import numpy as np
 
+from captum_spex import checks
 from captum_spex.arrays import Floats
 from captum_spex.context.answers import Spans, check_spans
+from captum_spex.context.chat import ChatRendering
+from captum_spex.context.chat import is_chat as is_chat_of
 from captum_spex.context.chat_texts import PromptTexts
 from captum_spex.context.local_model import LocalAnswers
-from captum_spex.context.rendering import TEMPLATE, Removal, RemovalName, Rendering, TextRendering
+from captum_spex.context.rendering import (
+    TEMPLATE,
+    Removal,
+    RemovalName,
+    Rendering,
+    TextRendering,
+    checked_query,
+)
 from captum_spex.context.sources import Split, as_sources, warn_of_repetition
 from captum_spex.errors import ArgumentError
 from captum_spex.evaluation.fingerprint import digest, game_identity
@@ -32,8 +42,9 @@ class ContextGame:
 
     Args:
         model: a transformers causal language model in evaluation mode.
-        context: a text, or a list of texts or documents: see `captum_spex.context.as_sources`.
-        query: the question; never left out.
+        context: a text, or a list of texts or documents: see `captum_spex.context.as_sources`; or the messages of a
+            chat, with tool calls and their results, of which system messages are always there.
+        query: the question; never left out. Of a chat, default: the last message of the user.
         tokenizer: the model's fast tokenizer.
         answer: the answer; default: what the model generates with all sources, by greedy decoding.
         split: ``"sentence"`` or ``"paragraph"``: what a source is. Default: sentences of a text, documents of a list.
@@ -69,7 +80,7 @@ class ContextGame:
         self,
         model: Any,
         context: Any,
-        query: str,
+        query: str | None = None,
         *,
         tokenizer: Any = None,
         answer: str | None = None,
@@ -88,13 +99,13 @@ class ContextGame:
     ) -> None:
         check_spans(spans)
         absent = Removal.checked(removal, placeholder)
-        is_chat = getattr(tokenizer, "chat_template", None) is not None if chat is None else chat
-        template = TEMPLATE + ("" if is_chat else "\nAnswer:") if template is None else template
-        sources = as_sources(context, split)
-        self._rendering: Rendering = TextRendering(sources, query, absent, template=template, numbered=numbered)
-        self.sources, self.query = self._rendering.sources, query
+        of_text: dict[str, Any] = {"split": split, "template": template, "numbered": numbered}
+        is_chat = is_chat_of(context) or (getattr(tokenizer, "chat_template", None) is not None)
+        is_chat = is_chat if chat is None else checks.flag("chat", chat)
+        self._rendering = rendering_of(context, query, absent, is_chat=is_chat, **of_text)
+        self.sources, self.query = self._rendering.sources, self._rendering.query
         self.n_players, self.names = len(self.sources), tuple(source.name for source in self.sources)
-        warn_of_repetition(self.sources, query)
+        warn_of_repetition(self.sources, self.query)
         _check_system(system, is_chat)
         texts = PromptTexts(tokenizer, self._rendering, chat=is_chat, system=system, variables=chat_template_kwargs)
         own: dict[str, Any] = {"tokens_per_batch": tokens_per_batch, "prefix_cache": prefix_cache}
@@ -134,6 +145,31 @@ class ContextGame:
         elif with_all <= with_none:
             message = f"The answer {shown} is no more probable with the context ({with_all:.3g})"
             warnings.warn(f"{message} than without any source ({with_none:.3g}).", stacklevel=3)
+
+
+def rendering_of(
+    context: Any,
+    query: str | None,
+    removal: Removal,
+    *,
+    is_chat: bool,
+    split: Split | None,
+    template: str | None,
+    numbered: bool | None,
+) -> Rendering:
+    """Return how a context is put into prompts: as the messages that it is, or in a template."""
+    if is_chat_of(context):
+        for name, value in (("split", split), ("template", template), ("numbered", numbered)):
+            if value is not None:
+                raise ArgumentError(name, repr(value), "None for a chat, whose messages are sent as they are")
+        if not is_chat:
+            raise ArgumentError("chat", "False", "True, or None, for a context of chat messages")
+        return ChatRendering(context, query if query is None else checked_query(query), removal)
+    if template is None:
+        template = TEMPLATE + ("" if is_chat else "\nAnswer:")
+    return TextRendering(
+        as_sources(context, split), checked_query(query), removal, template=template, numbered=numbered
+    )
 
 
 def _check_system(system: str | None, is_chat: bool) -> None:

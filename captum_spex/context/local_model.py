@@ -149,7 +149,7 @@ class LocalAnswers(BatchedGame):
 
     def _count_tokens(self, n_empty: int) -> None:
         """Count, about, how many tokens each source adds to the prompt without any."""
-        texts = [source.text for source in self._rendering.sources]
+        texts = [source.text for source in self._rendering.sources]  # of calls: about
         placeholder = self._rendering.removal.placeholder
         rows = self._tokenizer([*texts, placeholder or ""], add_special_tokens=False, verbose=False)["input_ids"]
         *own, instead = map(len, rows)
