@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, lapack
 
 from captum_spex.approximators.proxyspex.settings import SETTINGS
@@ -52,3 +53,41 @@ def ard_weights(features: Floats, targets: Floats) -> tuple[Floats, Floats]:
     full = np.zeros((2, n_features))
     full[:, kept] = weights, np.sqrt(variances)
     return full[0] / scale * size, full[1] / scale * size
+
+
+def many_ard_weights(features: Floats, targets: Floats, taken: NDArray[np.bool_]) -> Floats:
+    """Return the weights of features ``(n_problems, n_rows, n_features)`` in many regressions at once.
+
+    Each as in `ard_weights`, of the features that are ``taken``; the others get 0.
+    """
+    (n_problems, n_rows, n_features), size = features.shape, np.sqrt((targets**2).mean(axis=1))
+    scale = np.sqrt((features**2).mean(axis=1))
+    kept = taken & (scale > 0)
+    scale, size = np.where(kept, scale, np.inf), np.where(size > 0, size, 1.0)
+    gram = features.transpose(0, 2, 1) @ features / scale[:, :, None] / scale[:, None]
+    products = (targets[:, None] @ features)[:, 0] / scale / size[:, None]
+    precision = np.where(kept, 2.0 * taken.sum(axis=1)[:, None], 1.0)
+    noise, found, rows = np.full(n_problems, 0.5), np.zeros((n_problems, n_features)), np.arange(n_problems)
+    diagonal = np.arange(n_features)
+    for _ in range(SETTINGS.ard_steps):
+        system = gram / noise[:, None, None]
+        system[:, diagonal, diagonal] += precision
+        inverse = np.linalg.inv(system)
+        weights = (inverse @ products[:, :, None])[:, :, 0] / noise[:, None]
+        well_determined = kept * (1 - precision * inverse[:, diagonal, diagonal])
+        fresh = well_determined / np.maximum(weights**2, np.finfo(float).tiny)
+        precision = np.where(kept, np.clip(fresh, *SETTINGS.ard_precisions), 1.0)
+        own = (gram @ weights[:, :, None])[:, :, 0] - 2 * products
+        residual = n_rows + (weights * own).sum(axis=1)
+        before, noise = noise, residual / np.maximum(n_rows - well_determined.sum(axis=1), 1)
+        noise = np.maximum(noise, SETTINGS.ard_min_noise)
+        is_done = np.abs(before - noise) <= SETTINGS.ard_tolerance * noise
+        kept = kept & (is_done[:, None] | (precision * noise[:, None] < SETTINGS.ard_given_up * n_rows))
+        found[rows] = np.where(kept, weights, 0.0)
+        on = np.flatnonzero(~is_done & kept.any(axis=1))
+        if not len(on):
+            break
+        gram, products = gram * (kept[:, :, None] & kept[:, None]), products * kept
+        rows, gram, products, kept = rows[on], gram[on], products[on], kept[on]
+        precision, noise = np.where(kept, precision[on], 1.0), noise[on]
+    return found / scale * size[:, None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import lightgbm
 import numpy as np
@@ -11,12 +11,14 @@ from scipy.optimize import nnls
 
 from captum_spex import checks
 from captum_spex.approximators.proxyspex.found_terms import Beside, fitted_alone, largest_terms
+from captum_spex.approximators.proxyspex.many_trees import ManyTrees
 from captum_spex.approximators.proxyspex.proxy import FittedProxy, ProxyData
 from captum_spex.approximators.proxyspex.settings import SETTINGS
 from captum_spex.approximators.proxyspex.stacking import stack
 from captum_spex.arrays import Floats, Rows
 from captum_spex.masks import Masks
 from captum_spex.model import Part, Spectrum, TreeEnsemble
+from captum_spex.player_sets import PlayerSets
 from captum_spex.statistics import Standardised
 
 
@@ -32,6 +34,7 @@ class BoostedTrees:
         min_child_samples: fewest masks in a leaf.
         subsample: share of the masks that each tree is fitted to. Below 1 it breaks ties: on masks in complementary
             pairs no single player of a parity shows at all, and a tree on all masks never makes its first split.
+        many: trees of many outputs that were fitted together; ``None``: every output is fitted when it is asked for.
     """
 
     n_trees: int = 160
@@ -40,6 +43,7 @@ class BoostedTrees:
     num_leaves: int = 8
     min_child_samples: int = 2
     subsample: float = 0.8
+    many: ManyTrees | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         # LightGBM gets plain numbers, whatever kind of number was given.
@@ -60,14 +64,16 @@ class BoostedTrees:
         """
         masks, values = data.masks, data.values
         beside = Beside.of(rivals, masks, values, data.noise)
+        many = None if self.many is None else self.many.of_outputs(data.outputs)
         left_out, seen = np.zeros((2 if beside is None else 3, *values.shape)), np.zeros(0, dtype=np.int64)
-        for held_out in data.folds():
+        for number, held_out in enumerate(data.folds() if many is None else many.folds):
             rest, seen = np.setdiff1d(np.arange(len(masks)), held_out), np.append(seen, held_out)
-            fitted = [self._fit_twice(masks[rest], column) for column in values[rest].T]
-            for column, pair in enumerate(fitted):
-                left_out[:2, held_out, column] = [spectrum(masks[held_out]) for spectrum in pair]
+            if many is None:
+                left_out[:2, held_out], sets = self._predicted(masks, values, rest, held_out)
+            else:
+                left_out[:2, held_out], sets = many.held_out[:, held_out], many.sets(number)
             if beside is not None:
-                left_out[2, held_out] = beside.predicted(rest, held_out, [terms.sets for _, terms in fitted], values)
+                left_out[2, held_out] = beside.predicted(rest, held_out, sets, values)
             is_judged = bool(rivals) and len(seen) >= SETTINGS.judged_masks
             if is_judged and not _adds(left_out[:, seen], values[seen], rivals, seen):
                 return []
@@ -76,15 +82,30 @@ class BoostedTrees:
         useful = _useful(found, values, rivals, masks)
         if not useful:
             return []
-        both = [self._fit_twice(masks, column) for column in values.T]
+        both = [self._fit_twice(masks, column) for column in values.T] if many is None else many.spectra()
         parts: list[list[tuple[Part, ...]]] = [[(pair[place],) for pair in both] for place in range(2)]
         if beside is not None and 2 in useful:
             parts.append(beside.parts([terms.sets for _, terms in both], values))
         return [replace(found[place], parts=parts[place]) for place in useful]
 
+    def together(self, data: ProxyData) -> BoostedTrees:
+        """See `TogetherProxy`: trees of several outputs of few players are fitted at once."""
+        (n_masks, n_players), n_outputs = data.masks.shape, data.values.shape[1]
+        is_small = n_players <= SETTINGS.together_players and n_masks <= SETTINGS.together_masks
+        if n_outputs < 2 or not is_small or self.num_leaves < 2:
+            return self
+        leaves = np.array([trees.num_leaves for trees in self._averaged_settings])
+        return replace(self, many=ManyTrees.fitted(self, data.masks, data.values, data.folds(), leaves))
+
     def fit(self, masks: Masks, values: Floats) -> Spectrum:
         """Fit the trees to values ``(n_masks,)`` and return their exact Fourier spectrum."""
         return _mean_spectrum([self], masks, values)
+
+    def _predicted(self, masks: Masks, values: Floats, rest: Rows, held_out: Rows) -> tuple[Floats, list[PlayerSets]]:
+        """Fit trees, and terms, to some masks; return what they predict of others, and the terms of every output."""
+        fitted = [self._fit_twice(masks[rest], column) for column in values[rest].T]
+        predicted = [[one(masks[held_out]) for one in pair] for pair in fitted]
+        return np.array(predicted).transpose(1, 2, 0), [terms.sets for _, terms in fitted]
 
     def _fit_twice(self, masks: Masks, values: Floats) -> tuple[Spectrum, Spectrum]:
         """Return the spectrum of trees, and its largest terms fitted again, each with a prior variance of its own."""
@@ -93,9 +114,12 @@ class BoostedTrees:
 
     def _averaged(self, masks: Masks, values: Floats) -> Spectrum:
         """Return the mean of these trees and of smaller ones, which have other errors."""
+        return _mean_spectrum(self._averaged_settings, masks, values)
+
+    @property
+    def _averaged_settings(self) -> list[BoostedTrees]:
         is_averaged = self.num_leaves >= SETTINGS.averaged_leaves
-        smaller = [replace(self, num_leaves=self.num_leaves // 2)] if is_averaged else []
-        return _mean_spectrum([self, *smaller], masks, values)
+        return [self, replace(self, num_leaves=self.num_leaves // 2)] if is_averaged else [self]
 
     def _parameters(self) -> dict[str, object]:
         return {

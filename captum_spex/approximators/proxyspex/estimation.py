@@ -16,6 +16,7 @@ from captum_spex.approximators.proxyspex.proxy import (
     Proxy,
     ProxyData,
     SharingProxy,
+    TogetherProxy,
     fewest_masks,
     guide_among,
     squared_errors,
@@ -128,14 +129,17 @@ class Estimator:
         learns = estimator is self and len(groups) >= SETTINGS.sharing_groups
         if learns:
             estimator, groups = self._sharing(evaluations, groups)
-        for number, columns in enumerate(groups):
-            if number == SETTINGS.pilots and learns:
-                estimator = estimator._following(told)
-            if report is not None:
-                report(len(found), len(varies))
-            telling = told if learns and number < SETTINGS.pilots else None
-            estimates = estimator._group(evaluations.of_outputs(columns), telling)
-            found.update(zip(columns, estimates, strict=True))
+        stages = [groups[: SETTINGS.pilots], groups[SETTINGS.pilots :]] if learns else [groups]
+        for stage, some in enumerate(stages):
+            estimator = estimator._following(told) if stage else estimator
+            fitted, place = estimator._together(evaluations, list(chain(*some))), 0
+            for columns in some:
+                if report is not None:
+                    report(len(found), len(varies))
+                outputs, place = range(place, place + len(columns)), place + len(columns)
+                telling = told if learns and not stage else None
+                estimates = fitted._group(evaluations.of_outputs(columns), outputs, telling)
+                found.update(zip(columns, estimates, strict=True))
         if learns and self.shared is not None:
             self.shared.proxies, self.shared.n_players = tuple(estimator.proxies), n_players
         return [found[column] for column in sorted(found)]
@@ -185,6 +189,17 @@ class Estimator:
             groups = [*pilots, sorted(chain(*others))]
         return replace(self, proxies=tuple(proxies)), groups
 
+    def _together(self, evaluations: Evaluations, columns: list[int]) -> Estimator:
+        """Return what has fitted some outputs at once, as far as its proxies can."""
+        if len(columns) < 2:
+            return self
+        data, _ = evaluations.of_outputs(columns).standardised(np.random.default_rng(self.seed), self.device)
+        proxies = [
+            one.together(data) if isinstance(one, TogetherProxy) and len(data.masks) >= fewest_masks(one) else one
+            for one in self.proxies
+        ]
+        return replace(self, proxies=tuple(proxies))
+
     def _following(self, told: _Told) -> Estimator:
         """Return an estimator for outputs that follow: without what is worth little to the pilots, in the mean."""
         if not told.worths:  # too few masks: no surrogate was fitted
@@ -219,11 +234,11 @@ class Estimator:
                     worth[number, place] = float("inf")
         return worth
 
-    def _group(self, evaluations: Evaluations, told: _Told | None) -> list[Estimate]:
+    def _group(self, evaluations: Evaluations, outputs: Sequence[int], told: _Told | None) -> list[Estimate]:
         """Estimate outputs that go together, and note what each proxy made of them and is worth to them."""
         columns = range(evaluations.values.shape[1])
         data, standard = evaluations.standardised(np.random.default_rng(self.seed), self.device)
-        found = self.surrogates(data)
+        found = self.surrogates(replace(data, outputs=outputs))
         surrogates = list(chain(*found))
         if not surrogates:
             return [self._unlearnt(evaluations, column) for column in columns]

@@ -30,6 +30,7 @@ class ProxyData:
         noise: variance of the values about the game's mean at a mask, in the same units, ``(n_masks,)``.
         rng: where all randomness comes from.
         device: where torch computes.
+        outputs: the numbers of the columns among those that a `TogetherProxy` has fitted together.
     """
 
     masks: Masks
@@ -37,6 +38,7 @@ class ProxyData:
     noise: Floats
     rng: np.random.Generator
     device: torch.device
+    outputs: Sequence[int] = ()
 
     def folds(self, n_folds: int = N_FOLDS) -> list[Rows]:
         """Return disjoint random folds of rows, a mask and its complement in the same one."""
@@ -128,6 +130,14 @@ class SharingProxy(Proxy, Protocol):
 
     def following(self, pilots: Sequence[Pilot], useful: Sequence[bool]) -> Proxy:
         """Return the proxy for outputs that follow; ``useful``: by place, whether the first ones used a surrogate."""
+
+
+@runtime_checkable
+class TogetherProxy(Proxy, Protocol):
+    """A proxy that fits several outputs at once faster than one after the other."""
+
+    def together(self, data: ProxyData) -> Proxy:
+        """Return the proxy that knows these outputs, and is asked for some of them by their numbers."""
 
 
 def squared_errors(predicted: Floats, values: Floats) -> Floats:

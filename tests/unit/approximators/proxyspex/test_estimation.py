@@ -221,6 +221,33 @@ def test_many_outputs_are_explained_as_well_as_each_alone(budget: int) -> None:
     assert errors[0].mean() <= 1.05 * errors[1].mean()
 
 
+class Together:
+    """A proxy that is shown all its outputs first, and then asked for some of them; it claims to know all values."""
+
+    def __init__(self) -> None:
+        self.shown: list[np.ndarray] = []
+        self.n_asked = 0
+
+    def together(self, data: ProxyData) -> Together:
+        self.shown.append(data.values)
+        return self
+
+    def surrogates(self, data: ProxyData, rivals: Sequence[FittedProxy]) -> list[FittedProxy]:
+        assert_allclose(data.values, self.shown[-1][:, data.outputs], atol=1e-12)
+        self.n_asked += len(data.outputs)
+        parts = [(Spectrum.from_terms({(): 0.0}, data.masks.shape[1]),) for _ in data.outputs]
+        return [FittedProxy("known", parts, data.values, data.values)]
+
+
+@pytest.mark.parametrize("n_outputs", [2, 9])
+def test_outputs_are_asked_for_by_their_numbers_among_those_fitted_together(n_outputs: int) -> None:
+    together, game = Together(), many_outputs(8, n_outputs)
+    chosen = ProxySpex(proxy=(GaussianProcess(terms=False, links=False), together))
+    captum_spex.explain(lambda masks: game(masks)[:, [*range(n_outputs), 0]], 8, budget=50, approximator=chosen)
+    assert together.n_asked == n_outputs + 1  # the last is in the group of the first
+    assert sum(values.shape[1] for values in together.shown) == n_outputs + 1
+
+
 def test_what_is_of_no_use_to_the_first_outputs_is_not_fitted_to_the_others() -> None:
     rival = Recording()  # of a sum, which trees cannot tell
     slopes = np.random.default_rng(0).normal(size=(12, 9))
