@@ -219,12 +219,14 @@ def _meaning(found: Results) -> str:
         "relative to the squared size of the exact values; the root of a ratio is that of the errors themselves. A "
         "*cell* is a budget of a game, from one to twenty evaluations for each player; in each, the best other is the "
         "best method of another package after as many evaluations, interpolated on its curve, or after fewer (5 % more "
-        "are allowed for). Ratios are geometric means over games of those over their cells. An error below 10⁻⁹ is "
-        "exact, and counts as 10⁻⁹; a cell counts at most as 100 and at least as 1/100, so that exact answers do not "
-        "decide the mean."
+        "are allowed for); a method without an answer keeps that of its last budget, ours too. Ratios are geometric "
+        "means over games of those over their cells. An error below 10⁻⁹ is exact, and counts as 10⁻⁹; a cell counts "
+        "at most as 100 and at least as 1/100, so that exact answers do not decide the mean."
     )
     few = sorted(set(found.games["case"]) - set(within(found.done, MULTIPLES)["case"]))
-    smaller = f"All budgets of {', '.join(few)} are others: they are in no mean, and only shown game by game."
+    smaller = (
+        f"All budgets of {', '.join(few)} are outside of that range: they are in no mean, and only shown game by game."
+    )
     lines = []
     for metric, thing in _THINGS.items():
         if one := found.ratios.get((metric.label, BEST_OTHER, "")):
@@ -332,7 +334,8 @@ def _alone(found: Results) -> str:
         return -one.ratio if one else 0.0
 
     lines = []
-    for rival in sorted([*found.rivals, PUBLISHED], key=order):
+    published = [PUBLISHED] if (found.done["method"] == PUBLISHED).any() else []
+    for rival in sorted([*found.rivals, *published], key=order):
         errors = [found.ratio(metric, rival) for metric in ERRORS]
         needed = [found.evaluations(metric, rival) for metric in (R2, SHAPLEY, PAIRS)]
         one = found.ratios.get((SHAPLEY.label, rival, ""))

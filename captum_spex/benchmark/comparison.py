@@ -135,13 +135,15 @@ def cells_of(curves: Curves) -> pd.DataFrame:
     have an answer there.
 
     Returns:
-        A line for each cell: case, family, n_players, budget, evaluations, ours, noise (twice the standard error of
-        the difference over seeds), rival, theirs, difference (ours - theirs; NaN if ours has no answer).
+        A line for each cell: case, family, n_players, budget, evaluations, ours, kept (ours, or where it has no answer
+        that of its last budget, as for rivals), noise (twice the standard error of the difference over seeds), rival,
+        theirs, difference (ours - theirs; NaN if ours has no answer).
     """
     return pd.DataFrame([line for case in curves.cases for line in _lines(curves, case)], columns=_COLUMNS)
 
 
-_COLUMNS = ["case", "family", "n_players", "budget", "evaluations", "ours", "noise", "rival", "theirs", "difference"]
+_COLUMNS = ["case", "family", "n_players", "budget", "evaluations", "ours", "kept", "noise", "rival", "theirs",
+            "difference"]  # fmt: skip
 
 
 def _lines(curves: Curves, case: str) -> Iterator[tuple[Any, ...]]:
@@ -152,12 +154,14 @@ def _lines(curves: Curves, case: str) -> Iterator[tuple[Any, ...]]:
     is_used = points[OURS].budgets >= min(one.budgets[0] for one in rivals.values())
     budgets, evaluations, ours, error = (values[is_used] for values in points[OURS])
     evaluations = np.where(np.isnan(evaluations), budgets, evaluations)
+    kept = np.where(np.isnan(ours), _interpolated(points[OURS].known, evaluations)[0], ours)
     for name, curve in rivals.items():
         quality, noise = _interpolated(curve.known, evaluations)
         differences, noises = ours - quality, _STANDARD_ERRORS * np.hypot(error, noise)
         for place in np.flatnonzero(np.isfinite(quality)).tolist():
-            own = int(budgets[place]), float(evaluations[place]), float(ours[place]), float(noises[place])
-            yield (case, *curves.cases[case], *own, name, float(quality[place]), float(differences[place]))
+            own = (float(values[place]) for values in (evaluations, ours, kept, noises))
+            theirs = name, float(quality[place]), float(differences[place])
+            yield (case, *curves.cases[case], int(budgets[place]), *own, *theirs)
 
 
 def _interpolated(curve: Points, evaluations: Floats) -> Floats:

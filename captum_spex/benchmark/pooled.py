@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -53,7 +54,8 @@ def pooled(rows: Rows, metric: Metric) -> list[Panel]:
     found = []
     for nearest in NEAREST:
         near = [case for case, (_, n_players) in curves.cases.items() if _nearest(n_players) == nearest]
-        cases = [case for case in near if ((case in exact) == (metric == SHAPLEY)) and (case, OURS) in curves.points]
+        exactly = [case for case in near if (case in exact) == (metric == SHAPLEY)]
+        cases = [case for case in exactly if (case, OURS) in curves.points and len(curves.points[case, OURS].known[0])]
         lines = tuple(_lines(curves, cases))
         if lines:
             sizes = [curves.cases[case][1] for case in cases]
@@ -65,7 +67,8 @@ def _budgets(curves: Curves, cases: list[str]) -> Floats:
     """Return the budgets of the default method for each player, a mean over games where they are the same."""
     multiples = np.concatenate([curves.points[case, OURS].known.budgets / curves.cases[case][1] for case in cases])
     _, places = np.unique(_half_octaves(multiples), return_inverse=True)
-    return np.exp(np.bincount(places, np.log(multiples)) / np.bincount(places))
+    counts = np.bincount(places)
+    return np.exp(np.bincount(places, np.log(multiples)) / counts)[2 * counts >= len(cases)]
 
 
 def _half_octaves(multiples: Floats) -> Floats:
@@ -86,13 +89,15 @@ def _logs(curves: Curves, case: str, method: str) -> tuple[Floats, Floats, Float
 
 def _lines(curves: Curves, cases: list[str]) -> Iterator[Line]:
     ours = {(case, place): left for case in cases for place, _, left in zip(*_logs(curves, case, OURS), strict=True)}
+    n_answered = Counter(place for _, place in ours)
+    places = sorted(place for place, count in n_answered.items() if 2 * count >= len(cases))
     for method in curves.packages if ours else ():
         own = {
             (case, place): (cost, left)
             for case in cases if (case, method) in curves.points
             for place, cost, left in zip(*_logs(curves, case, method), strict=True)
         }  # fmt: skip
-        points = [_point(ours, own, place, is_ours=method == OURS) for place in sorted({place for _, place in ours})]
+        points = [_point(ours, own, place, is_ours=method == OURS) for place in places]
         points = [point for point in points if len(point)]
         if points:
             yield Line(method, *(10.0 ** np.array(points).T))

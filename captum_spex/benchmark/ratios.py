@@ -38,11 +38,11 @@ class Ratio:
     high: float
     unclipped: float  # the same without the limits of a cell
     n_cases: int
-    n_cells: int  # budgets of cases in which both have an answer
+    n_cells: int  # budgets of cases
     n_clipped: int  # of these, in which the ratio is beyond a limit
     n_exact: int  # of these, in which ours is exact but for rounding errors
     n_exact_theirs: int
-    n_unanswered: int  # further cells, in which ours has no answer
+    n_unanswered: int  # of these, in which ours has no answer, and keeps that of its last budget
     n_lost: int  # cells in which ours is larger
 
 
@@ -60,7 +60,8 @@ def error_ratios(
 
         ratio = exp(mean over cases (mean over cells (log(clip(ours / theirs, 1 / 100, 100))))).
 
-    The interval is that of a bootstrap over cases.
+    Where ours has no answer, it keeps that of its last budget, as a rival does; before its first, there is no cell. The
+    interval is that of a bootstrap over cases.
 
     Args:
         rows: the results.
@@ -91,16 +92,16 @@ def error_ratios(
 
 
 def _ratio(cells: pd.DataFrame, metric: Metric, reference: str, group: str) -> Ratio:
-    known = cells.dropna(subset="difference")
-    digits = -known["difference"]
+    known = cells.dropna(subset="kept")
+    digits = known["theirs"] - known["kept"]
     logs = digits.clip(-_MOST, _MOST).groupby(known["case"], sort=False).mean().to_numpy(dtype=np.float64)
     whole = digits.groupby(known["case"], sort=False).mean().to_numpy(dtype=np.float64)
     means = logs.mean() if len(logs) else np.nan, *interval(logs), whole.mean() if len(whole) else np.nan
     ratio, low, high, unclipped = (10.0 ** np.array(means)).tolist()
-    exact, exact_theirs = (int((known[name] >= metric.ceiling - 1e-9).sum()) for name in ("ours", "theirs"))
+    exact, exact_theirs = (int((known[name] >= metric.ceiling - 1e-9).sum()) for name in ("kept", "theirs"))
     return Ratio(
         metric.label, reference, group, ratio, low, high, unclipped,
         n_cases=len(logs), n_cells=len(known), n_clipped=int((digits.abs() > _MOST).sum()), n_exact=exact,
-        n_exact_theirs=exact_theirs, n_unanswered=len(cells) - len(known),
+        n_exact_theirs=exact_theirs, n_unanswered=int(known["ours"].isna().sum()),
         n_lost=int((digits > metric.negligible).sum()),
     )  # fmt: skip

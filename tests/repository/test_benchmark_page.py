@@ -115,7 +115,7 @@ def test_parts_are_told():
 def test_games_without_a_cell_are_named():
     rows = [replace(one, case="wide", n_players=10_000) for one in two_families() if one.case == "good"]
     _, full = page_of(rows + two_families())
-    assert "All budgets of wide are others" in full
+    assert "All budgets of wide are outside of that range" in full
     assert cells_of(full, "text | 2")[2] == "0.50"  # of one of its two games
     assert "No budget is from one to twenty evaluations for each player" in page_of(rows)[0]
 

@@ -58,6 +58,13 @@ def test_a_method_is_placed_by_its_ratio_in_the_games_that_it_answers():
     assert [one.method for one in pooled(third, SHAPLEY)[0].lines] == [OURS, "half"]  # one of three games is too few
 
 
+def test_budgets_of_few_games_are_left_out():
+    rows = rows_of(OURS, "a", 14, (1.0, 0.5, 0.2)) + rows_of(OURS, "b", 14, (1.0, 0.5, nan))
+    assert_allclose(line(rows, OURS).left, [1.0, 0.5, 0.2])
+    rows += rows_of(OURS, "c", 14, (1.0, nan, nan))
+    assert_allclose(line(rows, OURS).left, [1.0, 0.5])
+
+
 def test_evaluations_made_count_and_not_the_budget():
     rows = rows_of(OURS, "a", 20, (0.5, 0.3, 0.2)) + rows_of("frugal", "a", 20, (0.4, 0.4, 0.4), n_evaluations=21.0)
     assert_allclose(line(rows, "frugal").multiples, [1.05] * 3)

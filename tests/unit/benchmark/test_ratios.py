@@ -100,11 +100,11 @@ def test_other_orders_and_families():
     assert np.isnan(ratio(rows, metric=PAIRS).low)
 
 
-def test_cells_without_an_answer_of_ours_are_told():
-    rows = [*errors(OURS, (0.1, nan)), row(OURS, budget=200, status="failed"), *errors("rival", (0.2, 0.1))]
-    found = ratio(rows)
-    assert (found.n_cells, found.n_unanswered) == (1, 1)
-    assert_allclose(found.ratio, 0.5)
+def test_where_ours_has_no_answer_it_keeps_its_last_one():
+    refused = [row(OURS, budget=budget, status="refused", n_evaluations=nan) for budget in (100, 400, 800)]
+    found = ratio([*refused, row(OURS, budget=200, shapley_error=0.1), *errors("rival", (0.2, 0.2, 0.05, 0.0125))])
+    assert (found.n_cells, found.n_unanswered) == (3, 2)
+    assert_allclose(found.ratio, (0.5 * 2 * 8) ** (1 / 3))
 
 
 @pytest.mark.parametrize("rows", [[], errors(OURS, (0.1,)), errors("rival", (0.1,)), errors(OURS, (nan,))])
@@ -115,7 +115,7 @@ def test_nothing_to_compare_is_no_ratio(rows):
 def test_without_an_answer_of_ours_the_ratio_is_open():
     found = ratio([row(OURS, status="failed"), *errors("rival", (0.2,))])
     assert np.isnan([found.ratio, found.low, found.high, found.unclipped]).all()
-    assert (found.n_cases, found.n_cells, found.n_unanswered) == (0, 0, 1)
+    assert (found.n_cases, found.n_cells, found.n_unanswered) == (0, 0, 0)
 
 
 @examples(0.4)
