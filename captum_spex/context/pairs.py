@@ -13,11 +13,12 @@ from captum_spex.arrays import Floats, Ints, type_of
 from captum_spex.checks import RandomState
 from captum_spex.errors import ArgumentError
 from captum_spex.interactions import Interactions
-from captum_spex.metrics.explanations import ROUNDING, one_output
+from captum_spex.metrics.explanations import one_output
 
 Kind = Literal["redundant", "complementary"]
 _LOOKED_AT = 50  # pairs, those of the largest interactions
-_DRAWS = 256  # coalitions of the other sources
+_DRAWS = 1024  # coalitions of the other sources
+_LEAST = 0.05  # of the largest source or pair: smaller interactions are true perhaps, but no news
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ def named_pairs(
       by a share where the other is present;
     - complementary, "only together": :math:`I \ge \alpha\, g_{ij} > 0`: a share of what both add is nobody's alone.
 
-    Both must exceed twice the standard error of :math:`I`. Sources that add up, however large, have :math:`I = 0`.
+    :math:`|I|` must exceed twice its standard error, and a twentieth of the largest value of a source or pair. Sources
+    that add up, however large, have :math:`I = 0`.
 
     Args:
         result: of one output.
@@ -91,7 +93,8 @@ def named_pairs(
     players, values, errors = _clear_pairs(result)
     if not len(players):
         return ()
-    added = _added(result, players, rng)
+    alone = _alone(result, players, rng)
+    added = np.column_stack([alone, alone.sum(axis=1) + values])
     names = result.names or tuple(f"source {player}" for player in range(result.n_players))
     kinds = [_kind_of(value, gains, share) for value, gains in zip(values, added, strict=True)]
     return tuple(
@@ -109,20 +112,20 @@ def _clear_pairs(result: Interactions) -> tuple[Ints, Floats, Floats]:
     largest = np.abs(pairs.values).max(initial=0.0)
     known = pairs.model.std_errors(pairs.resolved_index, pairs.sets.take(rows))
     errors = np.full(len(rows), np.nan) if known is None else known
-    clear = np.abs(values) > np.maximum(2 * np.nan_to_num(errors), ROUNDING * largest)
+    clear = np.abs(values) > np.maximum(2 * np.nan_to_num(errors), _LEAST * largest)
     return pairs.sets.take(rows).players.reshape(-1, 2)[clear], values[clear], errors[clear]
 
 
-def _added(result: Interactions, pairs: Ints, rng: np.random.Generator) -> Floats:
-    """Return what the first, the second and both add to coalitions of the others, ``(n_pairs, 3)``, by the model."""
+def _alone(result: Interactions, pairs: Ints, rng: np.random.Generator) -> Floats:
+    """Return what each source of a pair adds to coalitions without the other, ``(n_pairs, 2)``, by the model."""
     shares = rng.permutation((np.arange(_DRAWS) + rng.random(_DRAWS)) / _DRAWS)  # of the index: all sizes alike
     others = rng.random((_DRAWS, result.n_players)) < shares[:, None]
     added = []
     for pair in pairs:
-        masks = np.tile(others, (4, 1))
-        masks[:, pair] = np.repeat([[0, 0], [1, 0], [0, 1], [1, 1]], _DRAWS, axis=0)
-        none, *some = one_output(result, masks).reshape(4, _DRAWS).mean(axis=1).tolist()
-        added.append([value - none for value in some])
+        masks = np.tile(others, (3, 1))
+        masks[:, pair] = np.repeat([[0, 0], [1, 0], [0, 1]], _DRAWS, axis=0)
+        none, first, second = one_output(result, masks).reshape(3, _DRAWS).mean(axis=1).tolist()
+        added.append((first - none, second - none))
     return np.array(added)
 
 

@@ -14,7 +14,7 @@ from captum_spex.errors import GameError
 from captum_spex.evaluation.evaluator import Evaluator
 from captum_spex.game import Game
 from captum_spex.masks import Masks, ends
-from captum_spex.metrics.explanations import Explained, n_players_of, one_output
+from captum_spex.metrics.explanations import Explained, is_list, n_players_of, one_output
 from captum_spex.optimize.predicted import BestSubsets
 
 Kind = Literal["sufficient", "necessary"]
@@ -54,7 +54,13 @@ class SourceSet:
 
 
 def sufficient_set(
-    result: Explained, game: Game, *, share: float = 0.9, max_evaluations: int = 64, n_players: int | None = None
+    result: Explained,
+    game: Game,
+    *,
+    share: float = 0.9,
+    output: int | None = None,
+    max_evaluations: int = 64,
+    n_players: int | None = None,
 ) -> SourceSet:
     r"""Return the smallest set of sources that alone keeps a share of the value, and ask the game whether it does.
 
@@ -64,12 +70,14 @@ def sufficient_set(
     20,000, else those built upon the best of the size below (`captum_spex.optimize.predicted`). The game is asked about
     the best of the smallest size that reaches the target. If it says no, the next best are asked about, then larger
     ones. Members are then left out where the game says that they are not needed, and smaller sets are tried that the
-    recovered game puts no further from the target than it was found wrong.
+    recovered game puts no further from the target than it may be wrong: by its faithfulness, or by what was asked.
 
     Args:
         result: what was recovered of the game, one output: `Interactions`, a recovered game, or what predicts masks.
         game: the game, which is asked.
         share: :math:`\alpha`, above 0 and at most 1; values are taken as they are, log-probabilities too.
+        output: which output of a game of several, such as the span of an answer; ``result`` may then be the list of
+            all results.
         max_evaluations: largest number of masks to evaluate, at least 3.
         n_players: default: that of the result or the game.
 
@@ -86,11 +94,18 @@ def sufficient_set(
         >>> found.players, found.is_verified, found.is_minimal, found.n_evaluations
         ((0, 2), True, True, 5)
     """
-    return _smallest("sufficient", result, game, share=share, max_evaluations=max_evaluations, n_players=n_players)
+    n = n_players_of(n_players, result, game)
+    return _smallest("sufficient", (result, output), game, n, share=share, max_evaluations=max_evaluations)
 
 
 def necessary_set(
-    result: Explained, game: Game, *, share: float = 0.9, max_evaluations: int = 64, n_players: int | None = None
+    result: Explained,
+    game: Game,
+    *,
+    share: float = 0.9,
+    output: int | None = None,
+    max_evaluations: int = 64,
+    n_players: int | None = None,
 ) -> SourceSet:
     r"""Return the smallest set of sources whose removal takes a share of the value, and ask the game whether it does.
 
@@ -106,20 +121,25 @@ def necessary_set(
         >>> necessary_set(result, game).players, sufficient_set(result, game).players
         ((0, 1), (0,))
     """
-    return _smallest("necessary", result, game, share=share, max_evaluations=max_evaluations, n_players=n_players)
+    n = n_players_of(n_players, result, game)
+    return _smallest("necessary", (result, output), game, n, share=share, max_evaluations=max_evaluations)
 
 
 def _smallest(
-    kind: Kind, result: Explained, game: Game, *, share: float, max_evaluations: int, n_players: int | None
+    kind: Kind, chosen: tuple[Explained, int | None], game: Game, n: int, *, share: float, max_evaluations: int
 ) -> SourceSet:
-    n = n_players_of(n_players, result, game)
+    result, output = chosen
     share = checks.number("share", share, "a number above 0 and at most 1", above=0, high=1)
     budget = checks.integer("max_evaluations", max_evaluations, 3)
+    if output is not None and is_list(result):
+        result = result[checks.integer("output", output, 0, len(result) - 1)]
     predicted_ends = one_output(result, ends(n))  # what cannot be used is refused before the game is asked
     with Evaluator(game, n, budget=budget) as evaluator:
-        everybody, nobody = _ends_of(evaluator, n)
+        output = _only_output(evaluator(ends(n)), output)
+        everybody, nobody = _ends_of(evaluator, n, output)
         goal = _Goal.of(kind, share, everybody, nobody)
-        asked = _Asked(goal, result, evaluator, budget, doubt=float(np.abs(predicted_ends - (everybody, nobody)).max()))
+        asked = _Asked(goal, result, evaluator, output, budget, doubt=_doubt(result, everybody - nobody))
+        asked.doubt = max(asked.doubt, float(np.abs(predicted_ends - (everybody, nobody)).max()))
         asked.values.update(zip(map(bytes, goal.masks(ends(n))), (everybody, nobody), strict=True))
         search = BestSubsets(asked.predicted, n)
         found, is_minimal = _reduced(asked, search, _searched(asked, search, n))
@@ -137,19 +157,29 @@ def _smallest(
     )
 
 
-def _ends_of(evaluator: Evaluator, n_players: int) -> tuple[float, float]:
+def _only_output(values: Floats, output: int | None) -> int:
+    """Return which output of the game is meant."""
+    n_outputs = values.shape[1]
+    if output is None and n_outputs > 1:
+        raise GameError(f"`game`: expected one output, got {n_outputs}. Choose one by `output=`.", "game")
+    return checks.integer("output", output or 0, 0, n_outputs - 1)
+
+
+def _ends_of(evaluator: Evaluator, n_players: int, output: int) -> tuple[float, float]:
     """Return the values with all sources and with none."""
-    values = evaluator(ends(n_players))
-    if values.shape[1] > 1:
-        hint = "Choose one, such as the log-probability of one span."
-        raise GameError(f"`game`: expected one output, got {values.shape[1]}. {hint}", "game")
-    everybody, nobody = values[:, 0].tolist()
+    everybody, nobody = evaluator(ends(n_players))[:, output].tolist()
     if not everybody > nobody:
         got = f"{everybody:.6g} with all sources and {nobody:.6g} with none"
         raise GameError(
             f"`game`: expected a value that the sources raise, got {got}: there is nothing to keep.", "game"
         )
     return everybody, nobody
+
+
+def _doubt(result: Explained, way: float) -> float:
+    """Return twice the root mean squared error that a faithfulness allows for values between those of the ends."""
+    faithfulness = float(getattr(result, "faithfulness", 1.0))
+    return float(np.sqrt(1 - max(np.nan_to_num(faithfulness), 0.0))) * way
 
 
 @dataclass(frozen=True)
@@ -181,12 +211,13 @@ class _Asked:
 
     Attributes:
         values: the game's value for every set, by its bytes.
-        doubt: how far the recovered game was from the game, at most.
+        doubt: how far the recovered game may be from the game: by its faithfulness, and where it was asked.
     """
 
     goal: _Goal
     result: Explained
     evaluator: Evaluator
+    output: int
     budget: int
     values: dict[bytes, float] = field(default_factory=dict)
     doubt: float = 0.0
@@ -206,7 +237,7 @@ class _Asked:
         if key not in self.values:
             if self.is_over:
                 return False
-            value = float(self.evaluator(self.goal.masks(one[None]))[0, 0])
+            value = float(self.evaluator(self.goal.masks(one[None]))[0, self.output])
             self.values[key] = value
             self.doubt = max(self.doubt, abs(float(self.predicted(one[None])[0]) - self._margin(key)))
         return self._margin(key) >= 0

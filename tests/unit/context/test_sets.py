@@ -185,8 +185,25 @@ def test_several_outputs_are_refused(kind):
     results = captum_spex.explain(game, 3, budget=8)
     with pytest.raises(ArgumentError, match=r"expected one output, got 2 outputs. Choose one, such as `results\[0\]`"):
         KINDS[kind](results, pytest.fail)
-    with pytest.raises(GameError, match=r"expected one output, got 2\. Choose one"):
+    with pytest.raises(GameError, match=r"expected one output, got 2\. Choose one by `output=`\."):
         KINDS[kind](results[0], game)
+    with pytest.raises(ArgumentError, match=r"`output`: expected an integer from 0 to 1, got 2\."):
+        KINDS[kind](results, pytest.fail, output=2)
+    with pytest.raises(ArgumentError, match=r"`output`: expected an integer from 0 to 1, got 5\."):
+        KINDS[kind](results[0], game, output=5)
+    with pytest.raises(ArgumentError, match=r"`output`: expected an integer from 0 to 1, got True\."):
+        KINDS[kind](results[0], game, output=True)
+
+
+@BOTH
+def test_one_of_several_outputs(kind):
+    def game(masks):
+        return np.stack([masks[:, 0], 2.0 * (masks[:, 1] & masks[:, 2])], axis=1)
+
+    results = captum_spex.explain(game, 4, budget=16)
+    for output, single in enumerate([lambda masks: 1.0 * masks[:, 0], lambda masks: game(masks)[:, 1]]):
+        found = KINDS[kind](results, game, output=output)
+        assert found == KINDS[kind](results[output], game, output=output) == KINDS[kind](results[output], single)
 
 
 @BOTH
