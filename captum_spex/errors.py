@@ -59,6 +59,7 @@ class _DocumentedError(ValueError):
 
     def __init__(self, message: str, argument: str = "") -> None:
         super().__init__(message)
+        self.argument = argument
         with_page(self, _PAGES.get(argument.partition("[")[0], self.page))
 
 

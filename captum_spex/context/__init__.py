@@ -4,6 +4,7 @@ from captum_spex.context.citations import Citations
 from captum_spex.context.cite import cite
 from captum_spex.context.context_game import ContextGame
 from captum_spex.context.pairs import NamedPair, named_pairs
+from captum_spex.context.servers import Server
 from captum_spex.context.sets import SourceSet, necessary_set, sufficient_set
 from captum_spex.context.sources import Source, as_sources
 
@@ -11,6 +12,7 @@ __all__ = [
     "Citations",
     "ContextGame",
     "NamedPair",
+    "Server",
     "Source",
     "SourceSet",
     "as_sources",

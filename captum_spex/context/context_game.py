@@ -24,6 +24,7 @@ from captum_spex.context.rendering import (
     TextRendering,
     checked_query,
 )
+from captum_spex.context.servers import ScoredSpans, Server, SimilarSpans, answers_of
 from captum_spex.context.sources import Split, as_sources, warn_of_repetition
 from captum_spex.errors import ArgumentError
 from captum_spex.evaluation.fingerprint import digest, game_identity
@@ -38,14 +39,14 @@ class ContextGame:
     """How probable an answer stays, span by span, when sources of its context are left out.
 
     The outputs are the log-probabilities of the spans of the answer, each given all of the answer before it; together
-    they are that of the answer.
+    they are that of the answer. Of a server without log-probabilities: how close the answer comes to each span.
 
     Args:
-        model: a transformers causal language model in evaluation mode.
+        model: a transformers causal language model in evaluation mode, or a `Server`, or its address.
         context: a text, or a list of texts or documents: see `captum_spex.context.as_sources`; or the messages of a
             chat, with tool calls and their results, of which system messages are always there.
         query: the question; never left out. Of a chat, default: the last message of the user.
-        tokenizer: the model's fast tokenizer.
+        tokenizer: the fast tokenizer of a model in this process.
         answer: the answer; default: what the model generates with all sources, by greedy decoding.
         split: ``"sentence"`` or ``"paragraph"``: what a source is. Default: sentences of a text, documents of a list.
         spans: how the answer is divided: ``"sentence"``, ``"answer"`` (not at all), or a list of (first character, one
@@ -100,28 +101,39 @@ class ContextGame:
         check_spans(spans)
         absent = Removal.checked(removal, placeholder)
         of_text: dict[str, Any] = {"split": split, "template": template, "numbered": numbered}
-        is_chat = is_chat_of(context) or (getattr(tokenizer, "chat_template", None) is not None)
-        is_chat = is_chat if chat is None else checks.flag("chat", chat)
+        server = _server_of(model, tokenizer=tokenizer, chat=chat)
+        has_template = getattr(tokenizer, "chat_template", None) is not None if server is None else server.is_chat
+        is_chat = is_chat_of(context) or has_template if chat is None else checks.flag("chat", chat)
         self._rendering = rendering_of(context, query, absent, is_chat=is_chat, **of_text)
         self.sources, self.query = self._rendering.sources, self._rendering.query
         self.n_players, self.names = len(self.sources), tuple(source.name for source in self.sources)
         warn_of_repetition(self.sources, self.query)
         _check_system(system, is_chat)
-        texts = PromptTexts(tokenizer, self._rendering, chat=is_chat, system=system, variables=chat_template_kwargs)
-        own: dict[str, Any] = {"tokens_per_batch": tokens_per_batch, "prefix_cache": prefix_cache}
-        self._answers = LocalAnswers(
-            model, tokenizer, self._rendering, texts, answer=answer, spans=spans, max_new_tokens=max_new_tokens, **own
-        )
-        self.answer, self.spans = self._answers.answer, tuple(self._answers.spans)
+        shared: dict[str, Any] = {"answer": answer, "spans": spans, "max_new_tokens": max_new_tokens}
+        if server is not None:
+            shared |= {"system": system, "chat_template_kwargs": chat_template_kwargs}
+            self._answers: LocalAnswers | ScoredSpans | SimilarSpans = answers_of(self._rendering, server, **shared)
+            self.answer = self._answers.shown
+            self.answer_each, self.noisy = self._answers.answer_each, getattr(self._answers, "noisy", False)
+        else:
+            texts = PromptTexts(tokenizer, self._rendering, chat=is_chat, system=system, variables=chat_template_kwargs)
+            shared |= {"tokens_per_batch": tokens_per_batch, "prefix_cache": prefix_cache}
+            self._answers = LocalAnswers(model, tokenizer, self._rendering, texts, **shared)
+            self.answer, self.batch_argument = self._answers.answer, self._answers.batch_argument
+            self.rounding, self.plan_batches = self._answers.rounding, self._answers.plan_batches
+        self.spans, self.keeps_budget = tuple(self._answers.spans), True
         self.span_texts = tuple(self.answer[start:end] for start, end in self.spans)
-        self.value_name = "log-probability"
-        self.batch_argument, self.keeps_budget = self._answers.batch_argument, self._answers.keeps_budget
-        self.rounding, self.plan_batches = self._answers.rounding, self._answers.plan_batches
+        self.value_name = "similarity" if isinstance(self._answers, SimilarSpans) else "log-probability"
         self._warn_of_improbable_answer()
 
     def __call__(self, masks: Masks) -> Floats:
         """Return the values, float64 ``(n_masks,)``, or ``(n_masks, n_spans)`` where there are several spans."""
-        return self._answers(masks)
+        return self._answers(np.asarray(masks, dtype=np.bool_))
+
+    @property
+    def diagnostics(self) -> dict[str, Any]:
+        """What a server's answers are known to be, see `captum_spex.games.remote`; part of the results'."""
+        return {} if isinstance(self._answers, LocalAnswers) else self._answers.diagnostics
 
     @property
     def fingerprint(self) -> dict[str, str]:
@@ -130,13 +142,19 @@ class ContextGame:
             "sources": digest(*((source.text, source.title, source.role) for source in self.sources)),
             "removal": repr(self._rendering.removal.placeholder),
             "query": self.query,
-            **self._answers.identity(),
+            **(self._answers.identity() if isinstance(self._answers, LocalAnswers) else self._answers.fingerprint),
         }
         return game_identity(self, parts)
 
     def _warn_of_improbable_answer(self) -> None:
         """Warn of an answer that the model would not give after this context."""
-        with_all, with_none = np.atleast_2d(np.asarray(self(ends(self.n_players))).reshape(2, -1)).sum(axis=1)
+        if isinstance(self._answers, SimilarSpans):
+            return
+        masks = ends(self.n_players)
+        values = self(masks)
+        if isinstance(self._answers, ScoredSpans):
+            self._answers.remember(masks, values)
+        with_all, with_none = values.reshape(2, -1).sum(axis=1)
         least = float(self._answers.token_values.min())
         shown = repr(clipped(self.answer, _NAME))
         if least < _IMPROBABLE:
@@ -170,6 +188,16 @@ def rendering_of(
     return TextRendering(
         as_sources(context, split), checked_query(query), removal, template=template, numbered=numbered
     )
+
+
+def _server_of(model: Any, *, tokenizer: Any, chat: bool | None) -> Server | None:
+    """Return the server that is asked, if it is one."""
+    server = Server(model) if isinstance(model, str) else model if isinstance(model, Server) else None
+    if server is not None and tokenizer is not None:
+        raise ArgumentError("tokenizer", "one beside a server", "None: a server has its own")
+    if server is not None and chat is not None:
+        raise ArgumentError("chat", repr(chat), "None: the `endpoint` of `Server` says so")
+    return server
 
 
 def _check_system(system: str | None, is_chat: bool) -> None:

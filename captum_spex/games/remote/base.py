@@ -24,6 +24,8 @@ from captum_spex.games.text.units import Span
 from captum_spex.masks import Masks
 
 Reply = TypeVar("Reply")
+Value = float | Floats
+"""What a reply is worth: a number, or one for each output."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class RemoteGame(ABC, Generic[Reply]):
         self._setting, self._options = setting, options
         self._lock, self._counting = Lock(), Lock()
         self._is_checked = not checks.flag("check", setting.check)
-        self._first_values: dict[bytes, float] = {}  # what the check asked, for the run
+        self._first_values: dict[bytes, Value] = {}  # what the check asked, for the run
         self._facts: dict[str, Any] = {}
 
     def _connect(self, client: Client, model: str | None) -> None:
@@ -90,13 +92,11 @@ class RemoteGame(ABC, Generic[Reply]):
         return dict(self._facts)
 
     def __call__(self, masks: Masks) -> Floats:
-        """Return the values, float64 ``(n_masks,)``."""
-        values = np.empty(len(masks))
-        for row, value in self.answer_each(np.asarray(masks, dtype=np.bool_)):
-            values[row] = value
-        return values
+        """Return the values, float64 ``(n_masks,)``, or ``(n_masks, n_outputs)``."""
+        found = dict(self.answer_each(np.asarray(masks, dtype=np.bool_)))
+        return np.array([found[row] for row in range(len(masks))], dtype=np.float64)
 
-    def answer_each(self, masks: Masks) -> Iterator[tuple[int, float]]:
+    def answer_each(self, masks: Masks) -> Iterator[tuple[int, Value]]:
         """Yield the row and the value of every mask as soon as it is known, in any order."""
         if not self._is_checked and not all(map(self._is_known, masks)):
             self._check_once()
@@ -104,11 +104,15 @@ class RemoteGame(ABC, Generic[Reply]):
         yield from ((row, value) for row, value in known.items() if value is not None)
         rows = [row for row, value in known.items() if value is None]
 
-        def value_of(place: int, stopped: Event) -> float:
+        def value_of(place: int, stopped: Event) -> Value:
             return self._worth(self._ask(masks[rows[place]], stopped))
 
         for place, value in answers_in_flight(value_of, len(rows), self._setting.max_in_flight):
             yield rows[place], value
+
+    def remember(self, masks: Masks, values: Floats) -> None:
+        """Keep the values of masks for the run, which then does not ask about them."""
+        self._first_values.update({mask.tobytes(): value for mask, value in zip(masks, values, strict=True)})
 
     def _check_once(self) -> None:
         """Ask two masks one by one and together: a server that mixes up the requests of a batch is refused."""
@@ -116,7 +120,8 @@ class RemoteGame(ABC, Generic[Reply]):
             if self._is_checked:
                 return
             masks = np.array([np.ones(self.n_players), np.zeros(self.n_players)], dtype=np.bool_)
-            if not self._prompt(masks[1]).strip():
+            prompt = self._prompt(masks[1])
+            if isinstance(prompt, str) and not prompt.strip():
                 masks[1, 1:] = True  # nothing at all may be no prompt
             alone = [self._ask(mask, Event()) for mask in masks]
             if self._setting.max_in_flight > 1:
@@ -127,7 +132,8 @@ class RemoteGame(ABC, Generic[Reply]):
             self._first_values = {mask.tobytes(): self._worth(reply) for mask, reply in pairs}
             self._is_checked = True
 
-    def _prompt(self, mask: Masks) -> str:
+    def _prompt(self, mask: Masks) -> Any:
+        """Return what is asked under a mask: a text, or the messages of a chat."""
         return self._setting.prefix + self._texts.under(mask[None])[0] + self._setting.suffix
 
     @abstractmethod
@@ -147,8 +153,8 @@ class RemoteGame(ABC, Generic[Reply]):
         return False
 
     @abstractmethod
-    def _worth(self, reply: Reply) -> float:
-        """Return the value of a reply."""
+    def _worth(self, reply: Reply) -> Value:
+        """Return the value of a reply, a number or one for each output."""
 
     @abstractmethod
     def _compare(self, alone: list[Reply], together: list[Reply]) -> None:

@@ -9,11 +9,13 @@ from collections.abc import Mapping, Sequence
 from threading import Event, Lock
 from typing import Any, Literal
 
+import numpy as np
+
 from captum_spex import checks
 from captum_spex.errors import ArgumentError
 from captum_spex.games.remote.answer_file import Answer, AnswerFile, question_key
 from captum_spex.games.remote.answer_values import AnswerValue, Encoder, Named, Score
-from captum_spex.games.remote.base import RemoteGame, Setting, mixed_up
+from captum_spex.games.remote.base import RemoteGame, Setting, Value, mixed_up
 from captum_spex.games.remote.client import Client
 from captum_spex.games.remote.options import Options
 from captum_spex.games.remote.replies import final_answer, generation
@@ -143,7 +145,7 @@ class GeneratedAnswerGame(RemoteGame[Answer]):
         self._first_values = {}
 
     def _own_reference(self) -> str:
-        request = self._request(self._setting.prefix + self.text + self._setting.suffix, 0.0)
+        request = self._request(self._prompt(np.ones(self.n_players, dtype=np.bool_)), 0.0)
         answer = self._answer(request, 0, Event()).text
         if not answer.strip():
             raise ArgumentError("reference", "None, and the model generates no answer", "the answer to compare with")
@@ -157,7 +159,7 @@ class GeneratedAnswerGame(RemoteGame[Answer]):
             "generation": repr((self._temperature, self._options.n_tokens, self._options.stop)),
         }
 
-    def _request(self, prompt: str, temperature: float) -> dict[str, Any]:
+    def _request(self, prompt: Any, temperature: float) -> dict[str, Any]:
         setting, options = self._setting, self._options
         around = (setting.endpoint, self._model, prompt, setting.system)
         return generation(*around, options=options, temperature=temperature)
@@ -192,7 +194,7 @@ class GeneratedAnswerGame(RemoteGame[Answer]):
         request = self._request(self._prompt(mask), self._temperature)
         return self._answers.find(question_key(self._client.shown_url, request), 0) is not None
 
-    def _worth(self, reply: Answer) -> float:
+    def _worth(self, reply: Answer) -> Value:
         return self._value(reply.text, self.answer)
 
     def _compare(self, alone: list[Answer], together: list[Answer]) -> None:

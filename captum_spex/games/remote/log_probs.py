@@ -28,11 +28,13 @@ class LogProbs:
         values: one for each token.
         is_bound: whether the server does not show the answer, and the value is an upper bound.
         shown: what it shows instead, the most probable first.
+        tokens: the tokens, where the server tells all of them.
     """
 
     values: list[float]
     is_bound: bool = False
     shown: tuple[str, ...] = ()
+    tokens: tuple[Token, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,16 +57,16 @@ class Question(ABC):
 
     endpoint = "completions"
 
-    def request(self, prompt: str) -> dict[str, Any]:
+    def request(self, prompt: Any) -> dict[str, Any]:
         """Return the body of the request."""
         return {"model": self.model, "temperature": 0.0, "max_tokens": 1, **self._fields(prompt), **self.options.extra}
 
     @abstractmethod
-    def _fields(self, prompt: str) -> dict[str, Any]:
+    def _fields(self, prompt: Any) -> dict[str, Any]:
         """Return the prompt and the fields that ask for log-probabilities."""
 
     @abstractmethod
-    def log_probs(self, response: Mapping[str, Any], prompt: str) -> LogProbs:
+    def log_probs(self, response: Mapping[str, Any], prompt: Any) -> LogProbs:
         """Return the log-probabilities of the tokens of the answer, where the response proves that they are."""
 
 
@@ -72,10 +74,10 @@ class Question(ABC):
 class Echoed(Question):
     """The prompt and the answer are echoed with their log-probabilities (``echo`` of the completions endpoint)."""
 
-    def _fields(self, prompt: str) -> dict[str, Any]:
+    def _fields(self, prompt: Any) -> dict[str, Any]:
         return {"prompt": prompt + self.answer, "echo": True, "logprobs": 1}
 
-    def log_probs(self, response: Mapping[str, Any], prompt: str) -> LogProbs:
+    def log_probs(self, response: Mapping[str, Any], prompt: Any) -> LogProbs:
         """Return the log-probabilities of the tokens that overlap the answer, which the tokens must spell."""
         echo = choice_of(response).get("logprobs") or {}
         values = list(echo.get("token_logprobs") or [])
@@ -91,7 +93,7 @@ class Echoed(Question):
             found = short if _n_generated(response, prompt + self.answer, len(tokens)) else whole
         if found is None or not (prompt or found.start or values[0] is None):
             raise _no_echo(tokens if values else [])
-        return LogProbs(_numbers(values[found]))
+        return LogProbs(_numbers(values[found]), tokens=tuple(tokens[found]))
 
 
 def _n_generated(response: Mapping[str, Any], whole: str, n_tokens: int) -> int:
@@ -132,10 +134,10 @@ def _no_prompt() -> GameError:
 class FromPrompt(Question):
     """The log-probabilities of the prompt, which ends with the answer, are returned (``prompt_logprobs`` of vLLM)."""
 
-    def _fields(self, prompt: str) -> dict[str, Any]:
+    def _fields(self, prompt: Any) -> dict[str, Any]:
         return {"prompt": prompt + self.answer, "prompt_logprobs": 0}
 
-    def log_probs(self, response: Mapping[str, Any], prompt: str) -> LogProbs:
+    def log_probs(self, response: Mapping[str, Any], prompt: Any) -> LogProbs:
         """Return the log-probabilities of the last tokens, which must spell the answer."""
         entries = choice_of(response).get("prompt_logprobs") or response.get("prompt_logprobs")
         if not entries:
@@ -149,9 +151,10 @@ class FromPrompt(Question):
         if found is None:
             spelt = "".join(token.string or "" for token in tokens[-_SHOWN:])
             raise refused(f"`answer`: expected the prompt to end with {self._spelling!r}, got {spelt!r}. {self._hint}")
-        return LogProbs(_numbers([None if one is None else one["logprob"] for one in shown[found]]))
+        values = [None if one is None else one["logprob"] for one in shown[found]]
+        return LogProbs(_numbers(values), tokens=tuple(tokens[found]))
 
-    def _before(self, prompt: str) -> str | None:
+    def _before(self, prompt: Any) -> str | None:
         return prompt
 
     @property
@@ -179,12 +182,12 @@ class FromChatPrompt(FromPrompt):
 
     endpoint = "chat"
 
-    def _fields(self, prompt: str) -> dict[str, Any]:
+    def _fields(self, prompt: Any) -> dict[str, Any]:
         messages = [*messages_of(self.system, prompt), {"role": "assistant", "content": self._spelling}]
         continued = {"add_generation_prompt": False, "continue_final_message": True}
         return {"messages": messages, "prompt_logprobs": 0, **continued}
 
-    def _before(self, prompt: str) -> str | None:
+    def _before(self, prompt: Any) -> str | None:
         return None  # only the server knows its chat template
 
     @property
@@ -206,11 +209,11 @@ class Top(Question):
 
     endpoint = "chat"
 
-    def _fields(self, prompt: str) -> dict[str, Any]:
+    def _fields(self, prompt: Any) -> dict[str, Any]:
         asked = {"logprobs": True, "top_logprobs": self.options.top_logprobs, "max_tokens": self.options.n_tokens}
         return {"messages": messages_of(self.system, prompt), **asked}
 
-    def log_probs(self, response: Mapping[str, Any], prompt: str) -> LogProbs:
+    def log_probs(self, response: Mapping[str, Any], prompt: Any) -> LogProbs:
         """Return the log-probabilities of the answer's tokens, or the bound."""
         choice = choice_of(response)
         content = (choice.get("logprobs") or {}).get("content") or []
@@ -302,7 +305,7 @@ def check_system(endpoint: str, system: str | None) -> None:
         raise ArgumentError("system", repr(system), 'None, unless `endpoint="chat"`', "Use `prefix` instead.")
 
 
-def read_log_probs(question: Question, response: Mapping[str, Any], prompt: str) -> LogProbs:
+def read_log_probs(question: Question, response: Mapping[str, Any], prompt: Any) -> LogProbs:
     """Return the log-probabilities of the answer's tokens.
 
     Raises:

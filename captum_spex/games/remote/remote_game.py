@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from threading import Event
 from typing import Any, Literal
 
+import numpy as np
+
 from captum_spex import checks
 from captum_spex.errors import ArgumentError
-from captum_spex.games.remote.base import RemoteGame, Setting, mixed_up
+from captum_spex.games.remote.base import RemoteGame, Setting, Value, mixed_up
 from captum_spex.games.remote.client import Client
 from captum_spex.games.remote.log_probs import LogProbs, question_of, read_log_probs
 from captum_spex.games.remote.options import TOP, Options
@@ -116,8 +118,7 @@ class RemoteAnswerGame(RemoteGame[LogProbs]):
         self._is_bound: dict[bytes, bool] = {}  # of every mask that was asked
 
     def _generated(self) -> str:
-        setting = self._setting
-        prompt = setting.prefix + self.text + setting.suffix
+        setting, prompt = self._setting, self._prompt(np.ones(self.n_players, dtype=np.bool_))
         request = generation(setting.endpoint, self._model, prompt, setting.system, options=self._options)
         answer = generated(self._client.complete(setting.endpoint, request))
         if not answer.strip():
@@ -152,12 +153,15 @@ class RemoteAnswerGame(RemoteGame[LogProbs]):
         self._is_bound[mask.tobytes()] = found.is_bound
         return found
 
-    def _worth(self, reply: LogProbs) -> float:
+    def _worth(self, reply: LogProbs) -> Value:
+        return self._total(reply)
+
+    def _total(self, reply: LogProbs) -> float:
         total = float(sum(reply.values))
         return total if self.output == "sum" else total / len(reply.values)
 
     def _compare(self, alone: list[LogProbs], together: list[LogProbs]) -> None:
-        pairs = [(self._worth(one), self._worth(other)) for one, other in zip(alone, together, strict=True)]
+        pairs = [(self._total(one), self._total(other)) for one, other in zip(alone, together, strict=True)]
         for one, other in pairs:
             if abs(one - other) > _ROUNDING[0] + _ROUNDING[1] * abs(one):
                 raise mixed_up(f"{one:.4g}", f"{other:.4g}")

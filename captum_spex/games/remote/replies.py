@@ -36,7 +36,7 @@ def refuse_thoughts(choice: Mapping[str, Any], first: Any) -> None:
 
 
 def generation(
-    endpoint: str, model: str, prompt: str, system: str | None, *, options: Options, temperature: float = 0.0
+    endpoint: str, model: str, prompt: Any, system: str | None, *, options: Options, temperature: float = 0.0
 ) -> dict[str, Any]:
     """Return the request that generates an answer."""
     stop = {"stop": list(options.stop)} if options.stop else {}
@@ -45,10 +45,10 @@ def generation(
     return {**body, **asked, **options.extra}
 
 
-def messages_of(system: str | None, prompt: str) -> list[dict[str, str]]:
-    """Return the messages of a chat."""
+def messages_of(system: str | None, prompt: str | Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the messages of a chat, of which the prompt is the last, or all but the system prompt."""
     first = [] if system is None else [{"role": "system", "content": system}]
-    return [*first, {"role": "user", "content": prompt}]
+    return [*first, *([{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt)]
 
 
 def generated(response: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 _UNKNOWN = "\ufffd"  # what servers put in place of a part of a character
 _IN_WORDS = re.compile(r"bytes:( ?)((?:\\x[0-9a-fA-F]{2})+)")  # as the first servers of this kind wrote bytes
@@ -178,3 +178,25 @@ def _sentence_piece(string: str | None) -> bytes | None:
 
 
 _WAYS: tuple[Callable[[str | None], bytes | None], ...] = (_plain, _byte_level, _sentence_piece)
+
+
+def places_of(tokens: Sequence[Token], answer: str) -> list[tuple[int, int]] | None:
+    """Return where the tokens that overlap an answer are in it, in characters; ``None`` if they do not spell it.
+
+    A token that begins before the answer is at its beginning; one that is a part of a character, where that is.
+
+    Example:
+        >>> places_of([Token("\u0120Oh"), Token("\u0120yes"), Token(".")], "Oh yes.")
+        [(0, 2), (2, 6), (6, 7)]
+    """
+    whole = answer.encode()
+    raw = [[token.raw for token in tokens], *([way(token.string) for token in tokens] for way in _WAYS)]
+    for pieces in raw:
+        known = [piece for piece in pieces if piece is not None]
+        spelt = b"".join(known)
+        if len(known) == len(pieces) and spelt.rstrip().endswith(whole.rstrip()):
+            lead = spelt.rstrip().rindex(whole.rstrip())
+            ends = [max(0, end - lead) for end in accumulate(map(len, known))]
+            bounds = [len(whole[:end].decode(errors="ignore")) for end in [0, *ends]]
+            return list(pairwise(bounds))
+    return None
