@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
 from captum_spex import checks
 from captum_spex.arrays import Floats
-from captum_spex.context import markdown
+from captum_spex.context import json_text, markdown, page
 from captum_spex.context.cited import Cited, by_score, by_size
+from captum_spex.context.pairs import NamedPair, named_pairs
+from captum_spex.context.sets import SourceSet, necessary_set, sufficient_set
 from captum_spex.context.sources import Source
 from captum_spex.errors import ArgumentError
+from captum_spex.exports.result import smallest
+from captum_spex.game import Game
 from captum_spex.games.text.units import Span
 from captum_spex.interactions import Interactions
+from captum_spex.masks import Masks
 
 if TYPE_CHECKING:
     import pandas
@@ -31,6 +38,7 @@ class Citations:
         context: the sources, the players of all results.
         interactions: one result for each span, from the same evaluations.
         value_name: what the scores add up to: the change of this between all sources and none.
+        game: what can be asked again, for `sufficient_set` and `necessary_set`; not part of JSON.
     """
 
     answer: str
@@ -39,6 +47,7 @@ class Citations:
     context: tuple[Source, ...]
     interactions: tuple[Interactions, ...]
     value_name: str = "log-probability"
+    game: Game | None = None
 
     @property
     def span_texts(self) -> tuple[str, ...]:
@@ -70,6 +79,33 @@ class Citations:
             ArgumentError: if there is no such span.
         """
         return by_size(self._terms(span, None))
+
+    def pairs(self, span: int = 0, *, max_pairs: int = 10) -> tuple[NamedPair, ...]:
+        """Return the pairs of sources that are redundant or complementary for a span, in words.
+
+        See `captum_spex.context.named_pairs`.
+        """
+        return named_pairs(self.interactions[self._checked(span)], max_pairs=max_pairs)
+
+    def sufficient_set(self, span: int = 0, *, share: float = 0.9, max_evaluations: int = 64) -> SourceSet:
+        """Return the smallest set of sources that keeps a share of a span's value, verified by asking the model.
+
+        See `captum_spex.context.sufficient_set`.
+
+        Raises:
+            ArgumentError: if there is no such span, or these citations were read from a file, without a model.
+        """
+        return sufficient_set(*self._asked(span), share=share, max_evaluations=max_evaluations)
+
+    def necessary_set(self, span: int = 0, *, share: float = 0.9, max_evaluations: int = 64) -> SourceSet:
+        """Return the smallest set of sources without which a span loses a share of its value, verified.
+
+        See `captum_spex.context.necessary_set`.
+
+        Raises:
+            ArgumentError: as for `sufficient_set`.
+        """
+        return necessary_set(*self._asked(span), share=share, max_evaluations=max_evaluations)
 
     @overload
     def get_attributions(
@@ -151,6 +187,38 @@ class Citations:
         """
         return markdown.to_markdown(self, checks.integer("top", top))
 
+    def to_html(self, path: str | os.PathLike[str] | None = None, *, title: str | None = None, top: int = 3) -> str:
+        """Return a page, one HTML file that needs no network, and write it to ``path`` if given.
+
+        Hovering, tapping or focusing a sentence of the answer shows its sources, coloured by their scores, and which of
+        them act together. All texts are data: markup in them is shown, not run.
+
+        Args:
+            path: where to write it, in UTF-8.
+            title: the heading; default: the query.
+            top: as for `to_markdown`, of the numbers behind a sentence.
+
+        Raises:
+            ArgumentError: if the file cannot be written.
+        """
+        return page.to_html(self, path, self.query if title is None else title, checks.integer("top", top))
+
+    def _repr_html_(self) -> str:
+        return page.fragment(self)
+
+    def to_json(self, path: str | Path | None = None) -> str:
+        """Return the citations as JSON text, the recovered games included, and write it to ``path`` if given."""
+        return json_text.to_json(self, path)
+
+    @classmethod
+    def from_json(cls, source: str | Path) -> Citations:
+        """Read what `to_json` wrote: a path, or the JSON text itself.
+
+        Raises:
+            ArgumentError: if the content is no citations that this version can read.
+        """
+        return cls(**json_text.from_json(source))
+
     def _terms(self, span: int | None, order: int | None) -> list[Cited]:
         """Return the terms of order 1, or those of higher orders, of a span or of the sum of all."""
         chosen = range(len(self.spans)) if span is None else [self._checked(span)]
@@ -159,6 +227,18 @@ class Citations:
             for one in _of_result(self.interactions[number], self.context, order):
                 found[one.players] = found[one.players].plus(one) if one.players in found else one
         return list(found.values())
+
+    def _asked(self, span: int) -> tuple[Interactions, Game]:
+        """Return the result of a span, and the game of its values."""
+        number, game = self._checked(span), self.game
+        if game is None:
+            hint = "Use `captum_spex.context.sufficient_set(citations.interactions[span], game)`."
+            raise ArgumentError("game", "None", "citations that `cite` returned, with their model", hint)
+
+        def of_span(masks: Masks) -> Floats:
+            return np.asarray(game(masks)).reshape(len(masks), -1)[:, number]
+
+        return self.interactions[number], of_span
 
     def _checked(self, span: int) -> int:
         return checks.integer("span", span, 0, len(self.spans) - 1)
@@ -187,7 +267,8 @@ class Citations:
 def _of_result(result: Interactions, context: Sequence[Source], order: int | None) -> list[Cited]:
     rows = np.flatnonzero(result.orders == 1 if order == 1 else result.orders > 1)
     errors = [None] * len(rows) if result.std_errors is None else result.std_errors[rows].tolist()
-    terms = zip(result.sets.take(rows).tuples(), result.values[rows].tolist(), errors, strict=True)
+    values = np.where(np.abs(result.values[rows]) <= smallest(result), 0.0, result.values[rows])  # rounding
+    terms = zip(result.sets.take(rows).tuples(), values.tolist(), errors, strict=True)
     return [
         Cited(players, tuple(context[player].text for player in players), value, error)
         for players, value, error in terms

@@ -90,4 +90,4 @@ def cite(
         store=store,
     )
     results = cast("list[Interactions]", found if isinstance(found, list) else [found])
-    return Citations(game.answer, game.query, game.spans, game.sources, tuple(results), game.value_name)
+    return Citations(game.answer, game.query, game.spans, game.sources, tuple(results), game.value_name, game)

@@ -121,7 +121,7 @@ class ContextGame:
             self._answers = LocalAnswers(model, tokenizer, self._rendering, texts, **shared)
             self.answer, self.batch_argument = self._answers.answer, self._answers.batch_argument
             self.rounding, self.plan_batches = self._answers.rounding, self._answers.plan_batches
-        self.spans, self.keeps_budget = tuple(self._answers.spans), True
+        self.spans, self.keeps_budget = tuple(self._answers.parts), True
         self.span_texts = tuple(self.answer[start:end] for start, end in self.spans)
         self.value_name = "similarity" if isinstance(self._answers, SimilarSpans) else "log-probability"
         self._warn_of_improbable_answer()

@@ -42,7 +42,7 @@ class LocalAnswers(BatchedGame):
         prefix_cache: whether tokens with which every prompt begins may be encoded once.
 
     Attributes:
-        answer, spans: the answer, and the spans in it.
+        answer, parts: the answer, and the spans in it.
         token_values: the log-probability of every token of the answer, with all sources.
     """
 
@@ -72,7 +72,7 @@ class LocalAnswers(BatchedGame):
         room = checks.integer("max_new_tokens", max_new_tokens)
         room = room if limit is None else min(room, limit - len(full))
         self._lead, self.answer = self._generated(full, room) if answer is None else self._led(answer)
-        self.spans = answer_spans(self.answer, spans)
+        self.parts = answer_spans(self.answer, spans)
         self._ids, self._membership = self._answer_tokens()
         _check_room(self, n_players, len(self._ids), limit)
         self._count_tokens(len(empty))
@@ -145,7 +145,7 @@ class LocalAnswers(BatchedGame):
         if not len(ids) or getattr(self._tokenizer, "unk_token_id", None) in ids:
             raise ArgumentError("answer", repr(self.answer), "a text that the tokenizer can encode")
         places = [place or (0, 0) for place in places_in_text(prompt, found)[n_own:]]
-        return ids, membership(self.answer, places, self.spans)
+        return ids, membership(self.answer, places, self.parts)
 
     def _count_tokens(self, n_empty: int) -> None:
         """Count, about, how many tokens each source adds to the prompt without any."""

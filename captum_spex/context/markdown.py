@@ -11,13 +11,15 @@ from captum_spex.exports.result import as_text
 if TYPE_CHECKING:
     from captum_spex.context.citations import Citations
 
+GROUPS_IN_WORDS = ("do more together", "can replace each other")
+"""What an interaction above 0 means, and one below."""
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~&])")
 
 
 def cited_of(citations: Citations, span: int, top: int) -> tuple[list[Cited], list[Cited]]:
     """Return the sources and the groups of sources that are worth citing of a span."""
     sources = citations.sources(span)
-    highest = max((one.score for one in sources), default=0.0)
+    highest = max((abs(one.score) for one in sources), default=0.0)
     positive = [one for one in sources if one.score > 0]
     return worth_citing(positive, highest, top), worth_citing(citations.groups(span), highest, top)
 
@@ -48,7 +50,7 @@ def _together(span: int, one: Cited, n_spans: int) -> str:
 
 def in_words(one: Cited) -> str:
     """Return what an interaction means."""
-    return "do more together" if one.score > 0 else "can replace each other"
+    return GROUPS_IN_WORDS[0 if one.score > 0 else 1]
 
 
 def escaped(text: str) -> str:

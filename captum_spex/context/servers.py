@@ -106,7 +106,7 @@ class ScoredSpans(RemoteAnswerGame):
         max_new_tokens: the most tokens of a generated answer.
 
     Attributes:
-        spans: the spans.
+        parts: the spans of the answer.
         token_values: the log-probability of every token of the answer, with all sources.
     """
 
@@ -131,14 +131,14 @@ class ScoredSpans(RemoteAnswerGame):
         shown = self.answer.strip()
         self._lead = self.answer[: len(self.answer) - len(self.answer.lstrip())]
         self.shown = shown
-        self.spans = answer_spans(shown, spans)
+        self.parts = answer_spans(shown, spans)
         self.token_values: Floats = np.zeros(0)
 
     def _prompt(self, mask: Masks) -> Prompt:
         return self._asking.prompt(mask)
 
     def _identity(self) -> dict[str, str]:
-        return {**super()._identity(), **self._asking.identity(), "spans": repr(self.spans)}
+        return {**super()._identity(), **self._asking.identity(), "spans": repr(self.parts)}
 
     def _ask(self, mask: Masks, stopped: Any) -> LogProbs:
         found = super()._ask(mask, stopped)
@@ -147,14 +147,14 @@ class ScoredSpans(RemoteAnswerGame):
         return found
 
     def _worth(self, reply: LogProbs) -> Floats:
-        if self.spans == [(0, len(self.shown))]:
+        if self.parts == [(0, len(self.shown))]:
             return np.array([self._total(reply)])
         places = places_of(reply.tokens, self.shown)
         if places is None:
             got = f"{[token.string for token in reply.tokens]}"
             hint = 'Give `spans="answer"`, which needs their sum only.'
             raise refused(f"`spans`: expected tokens that spell the answer, got {got}. {hint}")
-        return np.array(reply.values) @ membership(self.shown, places, self.spans)
+        return np.array(reply.values) @ membership(self.shown, places, self.parts)
 
 
 class SimilarSpans(GeneratedAnswerGame):
@@ -164,7 +164,7 @@ class SimilarSpans(GeneratedAnswerGame):
         rendering, server, answer, spans, system, max_new_tokens: see `ScoredSpans`.
 
     Attributes:
-        spans: the spans.
+        parts: the spans of the answer.
         shown: the answer, without white space around it.
     """
 
@@ -184,16 +184,16 @@ class SimilarSpans(GeneratedAnswerGame):
         own |= {"reference": answer, "unit": self._asking.unit, "max_new_tokens": max_new_tokens}
         super().__init__(self._asking.text, **own, **server.arguments(), **settings)
         self.shown = self.answer.strip()
-        self.spans = answer_spans(self.shown, spans)
+        self.parts = answer_spans(self.shown, spans)
 
     def _prompt(self, mask: Masks) -> Prompt:
         return self._asking.prompt(mask)
 
     def _identity(self) -> dict[str, str]:
-        return {**super()._identity(), **self._asking.identity(), "spans": repr(self.spans)}
+        return {**super()._identity(), **self._asking.identity(), "spans": repr(self.parts)}
 
     def _worth(self, reply: Answer) -> Floats:
-        return closeness(reply.text, [self.shown[start:end] for start, end in self.spans], self._value)
+        return closeness(reply.text, [self.shown[start:end] for start, end in self.parts], self._value)
 
 
 def closeness(answer: str, spans: Sequence[str], value: AnswerValue) -> Floats:

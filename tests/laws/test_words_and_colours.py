@@ -16,7 +16,7 @@ from rich.style import Style
 import captum_spex
 from captum_spex import plots
 from captum_spex.cli import main
-from captum_spex.exports.page.html import _part
+from captum_spex.exports.page.html import part
 from captum_spex.exports.result import BLUE, RED
 
 NAMES = ("never", "fails", "it")
@@ -225,7 +225,7 @@ def test_red_raises_and_blue_lowers_on_the_command_line(monkeypatch, capsys, dep
 
 def test_red_raises_and_blue_lowers_on_the_page():
     """In the light and in the dark; which class a term gets is tested in a browser."""
-    style = _part("page.css")
+    style = part("page.css")
     for kind, hue in (("pos", "red"), ("neg", "blue")):
         colours = re.findall(rf"--{kind}(?:-chip)?: (#\w+)", style)
         assert len(colours) == 4

@@ -30,7 +30,11 @@ def to_html(
         check_writable("path", path)
     if title is not None and not isinstance(title, str):
         raise ArgumentError("title", type_of(title), "a text or None")
-    text = document(content_of(result, max_terms, index), title)
+    return written(document(content_of(result, max_terms, index), title), path)
+
+
+def written(text: str, path: str | os.PathLike[str] | None) -> str:
+    """Write a page to a path, if there is one, and return it."""
     if path is not None:
         try:
             Path(path).write_bytes(text.encode("utf-8"))

@@ -19,18 +19,23 @@ _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 
 def document(content: Content, title: str | None) -> str:
     """Return the complete document."""
-    style, script = _part("page.css"), _part("page.js")
     shown = content.title if title is None else title
+    parts = (part("page.html"), part("page.css"), part("page.js"))
+    return assembled(*parts, title=shown, facts=_facts(content), data=content.data)
+
+
+def assembled(frame: str, style: str, script: str, *, title: str, facts: str, data: Any) -> str:
+    """Return a frame with its parts put in; the title and the data are texts of anybody, the facts are HTML."""
     fill = {
-        "title": _text(shown),
-        "facts": _facts(content),
+        "title": as_html(title),
+        "facts": facts,
         "policy": _policy(style, script),
         "style": style,
-        "data": as_data(content.data),
+        "data": as_data(data),
         "script": script,
     }
     # One pass, so that braces in names and titles are never taken for placeholders.
-    return _PLACE.sub(lambda place: fill[place[1]], _part("page.html"))
+    return _PLACE.sub(lambda place: fill[place[1]], frame)
 
 
 def as_data(content: Any) -> str:
@@ -45,12 +50,14 @@ def as_data(content: Any) -> str:
 
 
 def _facts(content: Content) -> str:
-    trust = f'<li id="trust" class="{content.trust}">{_text(content.faithfulness)}</li>'
-    before, after = ("".join(f"<li>{_text(fact)}</li>" for fact in facts) for facts in (content.facts, content.missing))
+    trust = f'<li id="trust" class="{content.trust}">{as_html(content.faithfulness)}</li>'
+    before, after = (
+        "".join(f"<li>{as_html(fact)}</li>" for fact in facts) for facts in (content.facts, content.missing)
+    )
     return before + trust + after
 
 
-def _text(words: str) -> str:
+def as_html(words: str) -> str:
     """Return words as HTML; lone surrogates, which UTF-8 cannot encode, are replaced."""
     return escape(words.encode("utf-8", "replace").decode("utf-8"))
 
@@ -68,6 +75,7 @@ def _hash(text: str) -> str:
 
 
 @cache
-def _part(name: str) -> str:
-    text = files("captum_spex.exports.page").joinpath(name).read_text(encoding="utf-8")
+def part(name: str, package: str = "captum_spex.exports.page") -> str:
+    """Return a file that comes with the package."""
+    text = files(package).joinpath(name).read_text(encoding="utf-8")
     return text.replace("\r\n", "\n")  # as browsers normalise line ends before they hash

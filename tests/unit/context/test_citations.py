@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -79,3 +83,72 @@ def test_nothing_is_cited_where_nothing_counts(citations):
     result = captum_spex.explain(lambda masks: 0.0 * masks[:, 0], 4, budget=16)
     nothing = Citations("So.", "What?", ((0, 3),), citations.context, (result,))
     assert "No source has a score beyond its error." in nothing.to_markdown()
+
+
+def test_sets_are_verified_by_asking_and_pairs_named(citations):
+    asked = replace(citations, game=game)
+    assert [asked.sufficient_set(span).players for span in (0, 1)] in ([(0,), (2,)], [(1,), (2,)])
+    assert asked.necessary_set(0).players == (0, 1)
+    assert asked.necessary_set(1).is_verified
+    assert [pair.kind for pair in asked.pairs(0)] == ["redundant"]
+    with pytest.raises(ArgumentError, match="`game`: expected citations that `cite` returned, with their model"):
+        citations.sufficient_set(0)
+    with pytest.raises(ArgumentError, match="`span`"):
+        asked.necessary_set(9)
+
+
+def test_json_holds_everything(citations, tmp_path):
+    path = tmp_path / "citations.json"
+    again = Citations.from_json(citations.to_json(path))
+    for read in (again, Citations.from_json(path)):
+        assert (read.answer, read.spans, read.context) == (citations.answer, citations.spans, citations.context)
+        assert read.to_markdown() == citations.to_markdown()
+        assert read.to_json() == citations.to_json()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "`source`: expected what `to_json` wrote, got text that is not JSON"),
+        ('{"format": "other"}', "`source`: expected format 'captum_spex.citations', version 1, got format 'other'"),
+        ('{"format": "captum_spex.citations", "version": 1}', "got a damaged file"),
+    ],
+)
+def test_what_is_no_json_of_citations_is_refused(text, message):
+    with pytest.raises(ArgumentError, match=message):
+        Citations.from_json(text)
+
+
+def data_of(page):
+    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)[1])
+
+
+def test_a_page_holds_every_sentence_with_its_sources(citations, tmp_path):
+    path = tmp_path / "page.html"
+    page = citations.to_html(path)
+    assert path.read_text(encoding="utf-8") == page == citations.to_html()
+    data = data_of(page)
+    assert "".join(text for text, _ in data["pieces"]) == ANSWER
+    assert [span for _, span in data["pieces"]] == [0, None, 1]
+    assert [span["cited"] for span in data["spans"]] == [[0, 1], [2]]
+    assert data["spans"][0]["sources"][0] == [[0], 2.0, 0.0]
+    assert data["spans"][0]["groups"] == [[[0, 1], -4.0, 0.0]]
+    assert [source["text"] for source in data["sources"]] == TEXTS
+    assert "<title>What?</title>" in page
+    assert "<iframe" in citations._repr_html_()
+
+
+def test_markup_in_texts_is_shown_and_not_run(citations):
+    bad = "</script><script>alert(1)</script><b>&"
+    hostile = Citations(
+        bad, bad, ((0, len(bad)),), tuple(Source(bad, title=bad) for _ in range(4)), citations.interactions[:1]
+    )
+    page = hostile.to_html()
+    assert "<script>alert" not in page
+    assert page.count("<script") == 2
+    assert data_of(page)["sources"][0] == {"title": bad, "text": bad, "name": f"{bad}: {bad}"}
+
+
+def test_a_page_that_cannot_be_written_is_refused(citations, tmp_path):
+    with pytest.raises(ArgumentError, match="`path`: expected a path where a file can be written"):
+        citations.to_html(tmp_path / "nowhere" / "page.html")
