@@ -1,5 +1,7 @@
 """A causal language model trained here in seconds: it is told which key has which value, and asked for one of them.
 
+``python -m tools.key_value_model FOLDER`` writes it and its tokenizer to a folder.
+
 A text is a list of pairs ``key value`` among words that say nothing, the question names a key, and the answer is its
 value. Keys, values and their order are drawn afresh for every text, so that the network must look the answer up: it
 needs the asked key and the value behind it, both.
@@ -210,3 +212,10 @@ def accuracy(
             best = int(network(**ids).logits[0, -1].argmax())
             right += tokenizer.decode([best]) == one.answer(0)
     return right / len(riddles)
+
+
+if __name__ == "__main__":
+    import sys
+
+    for part in trained_gpt2():
+        part.save_pretrained(sys.argv[1])

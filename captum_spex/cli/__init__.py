@@ -1,4 +1,4 @@
-"""The command line: ``captum-spex explain``, ``captum-spex benchmark`` and ``captum-spex demo``."""
+"""The command line: ``captum-spex explain``, ``cite``, ``benchmark`` and ``demo``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from captum_spex.cli import benchmark_command as _benchmark
+from captum_spex.cli import cite_command as _cite
 from captum_spex.cli import options as _options
 from captum_spex.cli.explain_command import INTERRUPTED, MODEL_FAILURE, OK, USAGE, ExplainJob
 from captum_spex.errors import DOCUMENTATION, LibraryError
@@ -123,6 +124,35 @@ def explain(
     """Explain what a transformer says about a text: which words, and which of them together, drive it."""
     options = {name: value for name, value in context.params.items() if name != "context"}
     raise typer.Exit(ExplainJob(options, arguments=list(context.obj or sys.argv[1:])).run())
+
+
+@app.command(epilog=_page("citations"))
+def cite(
+    context: typer.Context,
+    context_file: _cite.Context,
+    query: _cite.Query = None,
+    model: _cite.Model = None,
+    server: _cite.Server = None,
+    server_model: _cite.ServerModel = None,
+    value: _cite.Value = None,
+    endpoint: _cite.Endpoint = "chat",
+    answer: _cite.Answer = None,
+    max_new_tokens: _cite.MaxNewTokens = 128,
+    split: _cite.Split = None,
+    removal: _cite.Removal = "leave out",
+    template: _cite.Template = None,
+    system: _options.System = None,
+    budget: _cite.Budget = None,
+    seed: _options.Seed = 0,
+    top: _cite.Top = 3,
+    json: _options.Json = None,
+    html: _options.Html = None,
+    store: _options.Store = None,
+    progress: _options.Progress = None,
+    device: _options.Device = None,
+) -> None:
+    """Let a language model answer a question, and show which sources every sentence of the answer rests on."""
+    raise typer.Exit(_cite.run({name: value for name, value in context.params.items() if name != "context"}))
 
 
 @app.command(epilog=_page("benchmark"))

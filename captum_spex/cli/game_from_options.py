@@ -47,11 +47,11 @@ def text_of(text: str | None, file: str | None) -> str:
 
 def game_of(text: str, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Load the model and return the game and the settings to be printed and written as JSON."""
-    device = _device(options["device"])
+    device = device_of(options["device"])
     name = str(EMBEDDED_MODEL if options["model"] is None else options["model"])
     precision = options["dtype"] or ("float32" if device.type == "cpu" else None)
     dtype = "auto" if precision is None else getattr(torch, precision)
-    model, tokenizer, task = _loaded(name, options["task"], dtype)
+    model, tokenizer, task = loaded_model(name, options["task"], dtype)
     model = model.to(device).eval()
     shared = ("unit", "ablation", "replacement", "prefix", "suffix", "tokens_per_batch")
     settings = {key: options[key] for key in shared} | {"compile": options["compile_model"]}
@@ -101,7 +101,8 @@ def _similarity(loaded: Loaded, options: Mapping[str, Any], settings: dict[str, 
 _GAMES = {"classification": _classification, "answer": _answer, "similarity": _similarity}
 
 
-def _device(given: str | None) -> torch.device:
+def device_of(given: str | None) -> torch.device:
+    """Return the device of that name, which works; default: cuda if available."""
     name = given or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
@@ -111,7 +112,7 @@ def _device(given: str | None) -> torch.device:
     return device
 
 
-def _loaded(name: str, task: str | None, dtype: Any) -> tuple[Any, Any, str]:
+def loaded_model(name: str, task: str | None, dtype: Any) -> tuple[Any, Any, str]:
     """Return the model, its tokenizer and the task: the given one, or that of the model."""
     import transformers
 
