@@ -15,6 +15,7 @@ import pandas as pd
 from captum_spex.benchmark.comparison import (
     BEST_OTHER,
     ERRORS,
+    METRICS,
     PAIRS,
     PRECISION,
     R2,
@@ -312,7 +313,8 @@ def _by_group(found: Results) -> str:
     header += ["evaluations for the same R²", "for the same error of Shapley values", "of pairs"]
     text = "Relative to the best other method of each cell; errors at equal evaluations, and evaluations needed:"
     table = _table(header, lines)
-    return _paragraphs("### By number of players and by family", text, table, _picture("needed"))
+    is_drawn = any((metric.label, BEST_OTHER, "") in found.needed for metric in METRICS)
+    return _paragraphs("### By number of players and by family", text, table, _picture("needed") if is_drawn else "")
 
 
 def _picture(name: str) -> str:
