@@ -38,6 +38,8 @@ class Citations:
         context: the sources, the players of all results.
         interactions: one result for each span, from the same evaluations.
         value_name: what the scores add up to: the change of this between all sources and none.
+        documents: of a run with ``hierarchy=True``, the first round, in which whole documents are the sources; here
+            the sources are then the parts of those that matter.
         game: what can be asked again, for `sufficient_set` and `necessary_set`; not part of JSON.
     """
 
@@ -48,6 +50,7 @@ class Citations:
     interactions: tuple[Interactions, ...]
     value_name: str = "log-probability"
     game: Game | None = None
+    documents: Citations | None = None
 
     @property
     def span_texts(self) -> tuple[str, ...]:
@@ -56,8 +59,9 @@ class Citations:
 
     @property
     def n_evaluations(self) -> int:
-        """Number of prompts that the model was asked."""
-        return self.interactions[0].n_evaluations
+        """Number of prompts that the model was asked, in all rounds."""
+        before = 0 if self.documents is None else self.documents.n_evaluations
+        return before + self.interactions[0].n_evaluations
 
     def sources(self, span: int | None = None) -> list[Cited]:
         """Return all sources with their scores for a span, or for all spans together, the highest score first.
@@ -217,7 +221,9 @@ class Citations:
         Raises:
             ArgumentError: if the content is no citations that this version can read.
         """
-        return cls(**json_text.from_json(source))
+        found = json_text.from_json(source)
+        first = found.pop("documents")
+        return cls(**found, documents=None if first is None else cls.from_json(first))
 
     def _terms(self, span: int | None, order: int | None) -> list[Cited]:
         """Return the terms of order 1, or those of higher orders, of a span or of the sum of all."""

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypedDict, Unpack, cast
 
+import numpy as np
+
+from captum_spex import checks
 from captum_spex.approximators import Approximator
 from captum_spex.checks import RandomState
 from captum_spex.context.answers import Spans
 from captum_spex.context.citations import Citations
 from captum_spex.context.context_game import ContextGame
+from captum_spex.context.hierarchy import GroupedGame, chosen_documents, documents_of, first_budget
 from captum_spex.context.rendering import RemovalName
-from captum_spex.context.sources import Split
+from captum_spex.context.sources import Source, Split
+from captum_spex.errors import ArgumentError
 from captum_spex.explaining import StoreArgument, explain
 from captum_spex.interactions import Interactions
 
@@ -49,6 +55,7 @@ def cite(
     random_state: RandomState = None,
     show_progress: bool = False,
     store: StoreArgument = None,
+    hierarchy: bool = False,
     **settings: Unpack[GameSettings],
 ) -> Citations:
     """Let a model answer a question, and find the sources, and the groups of sources, that every sentence rests on.
@@ -65,6 +72,9 @@ def cite(
         random_state: seed or generator.
         show_progress: whether to show a progress bar.
         store: a file that keeps every evaluation, see `captum_spex.explain`.
+        hierarchy: for many documents: half of the budget finds the documents that matter, the other half their
+            sentences (or paragraphs, ``split=``), while all other documents are present. The result is that of the
+            sentences; its attribute ``documents`` that of the documents.
         **settings: ``tokenizer``, ``answer``, ``split``, ``spans`` and the other settings of `ContextGame`.
 
     Raises:
@@ -77,17 +87,54 @@ def cite(
         ...     found = cite(model, documents, "Where is the tower?", tokenizer=tokenizer, budget=64)
         ...     return found.to_markdown(), found.sources(0), found.groups(0)
     """
+    if checks.flag("hierarchy", hierarchy):
+        settings["split"] = settings.get("split") or "sentence"
     game = ContextGame(model, context, query, **settings)
-    asked = max(_LEAST, _PER_SOURCE * game.n_players) if budget is None else budget
-    found = explain(
-        game,
-        budget=asked,
-        index=index,
-        max_order=min(max_order, game.n_players),
-        approximator=approximator,
-        random_state=random_state,
-        show_progress=show_progress,
-        store=store,
-    )
-    results = cast("list[Interactions]", found if isinstance(found, list) else [found])
-    return Citations(game.answer, game.query, game.spans, game.sources, tuple(results), game.value_name, game)
+    options: dict[str, Any] = {"index": index, "approximator": approximator, "show_progress": show_progress}
+    options |= {"max_order": max_order, "random_state": checks.generator(random_state)}
+    if hierarchy:
+        if store is not None:
+            raise ArgumentError("store", repr(store), "None for `hierarchy=True`, whose rounds are two games")
+        return _in_two_rounds(game, budget, options)
+    asked = _default_budget(game.n_players) if budget is None else budget
+    return _citations(game, game.sources, _explained(game, asked, store=store, **options))
+
+
+def _in_two_rounds(game: ContextGame, budget: int | None, options: dict[str, Any]) -> Citations:
+    documents = documents_of(game.sources)
+    asked = 2 * _default_budget(len(documents)) if budget is None else checks.budget("budget", budget)
+    n_first = first_budget(asked)
+    heads = [game.sources[places[0]] for places in documents]
+    names = [head.title or head.id or f"document {number + 1}" for number, head in enumerate(heads)]
+    results = _explained(GroupedGame(game, documents, names), n_first, **options)
+    whole = [replace(head, text=_joined(game, places)) for head, places in zip(heads, documents, strict=True)]
+    first = _citations(game, whole, results, has_game=False)
+    left = asked - first.n_evaluations
+    chosen = np.concatenate([documents[number] for number in chosen_documents(results, documents, left)])
+    if len(chosen) < 2:  # a document of one sentence, and nothing to compare it with
+        return first
+    inner = GroupedGame(game, list(chosen[:, None]), [game.names[place] for place in chosen])
+    results = _explained(inner, left, **options)
+    sources = [game.sources[place] for place in chosen]
+    return replace(_citations(game, sources, results), game=inner, documents=first)
+
+
+def _joined(game: ContextGame, places: Any) -> str:
+    """Return the text of a document again."""
+    return "".join(game.sources[place].gap + game.sources[place].text for place in places).strip()
+
+
+def _default_budget(n_sources: int) -> int:
+    return max(_LEAST, _PER_SOURCE * n_sources)
+
+
+def _explained(game: Any, budget: int, *, max_order: int, **options: Any) -> list[Interactions]:
+    found = explain(game, budget=budget, max_order=min(max_order, game.n_players), **options)
+    return cast("list[Interactions]", found if isinstance(found, list) else [found])
+
+
+def _citations(
+    game: ContextGame, sources: Sequence[Source], results: Sequence[Interactions], *, has_game: bool = True
+) -> Citations:
+    own = (game.answer, game.query, game.spans, tuple(sources), tuple(results), game.value_name)
+    return Citations(*own, game if has_game else None)

@@ -29,6 +29,7 @@ def to_json(citations: Citations, path: str | Path | None) -> str:
             {**{name: getattr(one, name) for name in _OF_SOURCES}, "metadata": dict(one.metadata)}
             for one in citations.context
         ],
+        "documents": None if citations.documents is None else json.loads(to_json(citations.documents, None)),
         "interactions": [json.loads(result.to_json()) for result in citations.interactions],
     }
     text = json.dumps(content, allow_nan=False, default=str)  # metadata may be anything
@@ -38,7 +39,7 @@ def to_json(citations: Citations, path: str | Path | None) -> str:
 
 
 def from_json(source: str | Path) -> dict[str, Any]:
-    """Return what `to_json` wrote, as the arguments of `captum_spex.context.Citations`.
+    """Return what `to_json` wrote, as the arguments of `captum_spex.context.Citations`; ``documents`` as JSON text.
 
     Raises:
         ArgumentError: if the content is no citations that this version can read.
@@ -54,6 +55,7 @@ def from_json(source: str | Path) -> dict[str, Any]:
         raise ArgumentError("source", f"format {header[0]!r}, version {header[1]!r}", f"format {_FORMAT!r}, version 1")
     try:
         return {
+            "documents": None if content["documents"] is None else json.dumps(content["documents"]),
             **{name: content[name] for name in _TEXTS},
             "spans": tuple((start, end) for start, end in content["spans"]),
             "context": tuple(Source(**one) for one in content["sources"]),
