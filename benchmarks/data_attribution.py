@@ -28,12 +28,18 @@ from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LassoCV, LogisticRegression
+from sklearn.metrics.pairwise import pairwise_kernels
 
 import captum_spex
 from captum_spex.games.training import OnTest, TrainingGame
 from captum_spex.interactions import Interactions
 
 KINDS = ("kernel ridge", "logistic")
+MODELS: dict[str, Any] = {
+    "kernel ridge": KernelRidge(kernel="rbf", gamma=0.1, alpha=0.1),
+    "logistic": LogisticRegression(C=1.0, max_iter=500),
+    "ridge": KernelRidge(kernel="linear", alpha=1.0),
+}
 OURS, VALUES = "ProxySPEX, sets", "ProxySPEX, values"
 METHODS = (OURS, VALUES, "LASSO", "leave-one-out", "influence", "TracIn", "random")
 REMOVED = (5, 10, 20, 50)
@@ -53,8 +59,8 @@ N_CLASSES = 10
 class Problem:
     """A model to train, digits to train on, and digits to be told.
 
-    Kernel ridge tells the ten digits apart: targets are +1 for the class and -1 for the others. Logistic regression
-    tells odd ones from even: the loss of a class would outweigh all else.
+    Ridge regression, with a kernel or without, tells the ten digits apart: targets are +1 for the class and -1 for the
+    others. Logistic regression tells odd ones from even: the loss of a class would outweigh all else.
     """
 
     kind: str
@@ -66,11 +72,11 @@ class Problem:
 
     @property
     def targets(self) -> np.ndarray:
-        return signs(self.labels) if self.kind == "kernel ridge" else self.labels % 2
+        return self.labels % 2 if self.kind == "logistic" else signs(self.labels)
 
     @property
     def test_targets(self) -> np.ndarray:
-        return signs(self.test_labels) if self.kind == "kernel ridge" else self.test_labels % 2
+        return self.test_labels % 2 if self.kind == "logistic" else signs(self.test_labels)
 
     @property
     def game(self) -> TrainingGame:
@@ -89,9 +95,7 @@ def problem(kind: str, seed: int, n_train: int = N_TRAIN, n_test: int = N_TEST) 
     rows, labels = load_digits(return_X_y=True)
     order = np.random.default_rng(seed).permutation(len(rows))
     train, test = order[:n_train], order[n_train : n_train + n_test]
-    ridge, logistic = KernelRidge(kernel="rbf", gamma=0.1, alpha=0.1), LogisticRegression(C=1.0, max_iter=500)
-    model = ridge if kind == "kernel ridge" else logistic
-    return Problem(kind, model, rows[train] / 16, labels[train], rows[test] / 16, labels[test])
+    return Problem(kind, MODELS[kind], rows[train] / 16, labels[train], rows[test] / 16, labels[test])
 
 
 # --- scores of training points, (n_train, n_test): how much the margin falls without them -----------------------------
@@ -109,14 +113,14 @@ def lasso(game: TrainingGame, budget: int, rng: np.random.Generator) -> np.ndarr
     return np.stack([fit.coef_ for fit in fits], axis=1)
 
 
+def kernel_of(model: KernelRidge, some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    return pairwise_kernels(some, others, model.kernel, filter_params=True, gamma=model.gamma)
+
+
 def of_ridge(drawn: Problem) -> dict[str, np.ndarray]:
     """Return influence and products of gradients of kernel ridge, for the margin to the strongest rival."""
-    gamma, alpha = drawn.model.gamma, drawn.model.alpha
-
-    def kernel(some: np.ndarray) -> np.ndarray:
-        return np.exp(-gamma * ((some[:, None] - drawn.rows) ** 2).sum(axis=2))
-
-    gram, with_test, targets = kernel(drawn.rows), kernel(drawn.test_rows), drawn.targets
+    alpha, targets = drawn.model.alpha, drawn.targets
+    gram, with_test = (kernel_of(drawn.model, some, drawn.rows) for some in (drawn.rows, drawn.test_rows))
     dual = np.linalg.solve(gram + alpha * np.eye(len(gram)), targets)
     predicted = with_test @ dual
     rival = np.where(drawn.test_targets > 0, -np.inf, predicted).argmax(axis=1)
@@ -141,6 +145,10 @@ def of_logistic(drawn: Problem) -> dict[str, np.ndarray]:
     penalty = np.append(np.full(rows.shape[1] - 1, 1 / drawn.model.C), 0.0)  # none of the intercept
     hessian = (rows * (shares * (1 - shares))[:, None]).T @ rows + np.diag(penalty)
     return {"influence": own @ np.linalg.solve(hessian, other.T), "TracIn": traced}
+
+
+def gradients(drawn: Problem) -> dict[str, np.ndarray]:
+    return of_logistic(drawn) if drawn.kind == "logistic" else of_ridge(drawn)
 
 
 # --- sets to remove --------------------------------------------------------------------------------------------------
@@ -196,7 +204,7 @@ def falls(
         else np.stack([[result[(point,)] for point in range(game.n_players)] for result in results], axis=1),
         "LASSO": lasso(game, budget, rng),
         "leave-one-out": leave_one_out(game),
-        **(of_ridge(drawn) if drawn.kind == "kernel ridge" else of_logistic(drawn)),
+        **gradients(drawn),
         "random": rng.random((game.n_players, len(results))),
     }
     chosen = {

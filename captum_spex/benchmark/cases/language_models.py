@@ -61,18 +61,18 @@ def made_of_encoder() -> Made:
     """Explain by which of its 72 heads the sentence encoder recognises pairs with the same meaning."""
     model, tokenizer = encoder()
     inputs = dict(tokenizer(texts()["pairs"], return_tensors="pt", padding=True))
-    game = ComponentGame(model, inputs, heads(model), _contrast, forward=partial(_embeddings, model), batch_size=64)
+    game = ComponentGame(model, inputs, heads(model), contrast, forward=partial(embeddings_of, model), batch_size=64)
     return made_of(game, game.n_players)
 
 
-def _embeddings(model: nn.Module, **inputs: Any) -> Tensor:
+def embeddings_of(model: nn.Module, **inputs: Any) -> Tensor:
     """Return embeddings of sentences: the mean over their tokens, of length 1."""
     states = model(**inputs).last_hidden_state
     is_token = inputs["attention_mask"].to(states.dtype)[:, :, None]
     return nn.functional.normalize((states * is_token).sum(dim=1) / is_token.sum(dim=1), dim=1)
 
 
-def _contrast(embeddings: Tensor) -> Tensor:
+def contrast(embeddings: Tensor) -> Tensor:
     """Return how much more similar sentences of a pair are than others, ``(n_masks,)``."""
     similar = (embeddings @ embeddings.mT).double()
     pair = torch.arange(similar.shape[1]) // 2
