@@ -41,6 +41,16 @@ def test_differences_are_of_the_same_games_and_smaller_distances_are_ahead():
     assert " ".join(line.split()) == "rival +0.300 ± nan ( 1/ 1) -0.100 ± nan ( 1/ 1)"
 
 
+@pytest.mark.parametrize(("n_sets", "removed"), [(20_000, (1, 2)), (0, (0, 3))])
+def test_of_few_sets_of_words_the_best_is_removed(n_sets, removed, monkeypatch):
+    monkeypatch.setattr(lenses, "MOST_SETS", n_sets)
+
+    def predict(masks):  # 1 and 2 stand in for each other, which no single step or swap finds
+        return 1.0 * masks[:, 0] + 5.0 * (masks[:, 1] | masks[:, 2]) + 0.1 * masks[:, 3]
+
+    assert tuple(np.flatnonzero(~lenses.lowest(predict, 4, 2))) == removed
+
+
 # --- heads -----------------------------------------------------------------------------------------------------------
 
 
