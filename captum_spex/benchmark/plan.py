@@ -25,7 +25,7 @@ _SEEDS, _SEEDS_OF_SLOW = {True: 1, False: 5}, 1  # by whether it is quick; of `S
 SLOW = (PUBLISHED, "shapiq ProxySPEX", "shapiq SPEX", "sparse-transform SPEX", "shapiq ShaplEIG", "shapiq SVARMIQ",
         f"{OURS} gaussian-process", f"{OURS} boosted-trees")  # fmt: skip
 """Methods that take minutes for a case, and parts of this package's: fewer seeds are enough for their curves."""
-_ALL_TRIPLES, _SOME_TRIPLES = 16, 64  # players up to which triples are asked for, of all methods and of sparse ones
+_ALL_TRIPLES, _SOME_TRIPLES = 16, 32  # players up to which triples are asked for, of all and of sparse methods
 
 
 @dataclass(frozen=True, eq=False)

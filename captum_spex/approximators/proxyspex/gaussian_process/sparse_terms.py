@@ -107,7 +107,7 @@ class TermSearch:
         names = sets.tuples()
         added: list[tuple[int, float]] = []
         free = torch.tensor([name not in known for name in names], device=gram.device)
-        limits = torch.from_numpy(self._limits(sets)).to(gram)
+        limits = torch.from_numpy(self._limits(sets)).to(gram) * self._confidence()
         # Adding a term changes the inverse by rank one: of the candidates only ``gram`` and ``found`` need that now,
         # the inverse of all masks follows when the round is over.
         for _ in range(SETTINGS.terms_per_round):
@@ -130,6 +130,15 @@ class TermSearch:
             self.sets.append(names[which])
             self.variances.append(variance)
         return bool(added)
+
+    def _confidence(self) -> float:
+        """Return the mean squared z-score of random characters, which is 1 if the process is right; at least 1.
+
+        One that was learnt from few masks of many players takes what it does not know for noise that is smaller: then
+        the best of a million candidates exceeds what chance gives to a process that is right.
+        """
+        solved = (self.inverse @ self.targets).square().sum(dim=0).mean()
+        return max(1.0, float(solved / self.inverse.diagonal().sum()))
 
     def _limits(self, sets: PlayerSets) -> Floats:
         """The squared z-score that every candidate must exceed."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from gaussian_processes import (
     CPU,
     random_masks,
@@ -16,7 +17,7 @@ from captum_spex.approximators.proxyspex.proxy import ProxyData
 from captum_spex.arrays import Floats
 from captum_spex.errors import ArgumentError
 from captum_spex.masks import Masks
-from captum_spex.model import LinkedExpansion
+from captum_spex.model import GameModel, LinkedExpansion
 from captum_spex.statistics import Standardised
 
 
@@ -101,3 +102,23 @@ def test_all_values_that_differ_may_lie_in_one_half() -> None:
 def test_settings_that_cannot_be_used(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
         GaussianProcess(**settings)
+
+
+@pytest.mark.parametrize(("n", "n_masks", "seed"), [(200, 300, 1), (200, 300, 2), (150, 256, 3)])
+def test_a_kernel_that_few_masks_of_many_players_taught_finds_no_terms_by_chance(
+    n: int, n_masks: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    weights, pairs, of_pairs = rng.normal(size=30), rng.integers(0, 30, (30, 2)), rng.normal(size=30)
+
+    def game(masks: Masks) -> Floats:
+        return np.asarray(masks[:, :30] @ weights + masks[:, pairs].all(axis=2) @ of_pairs)
+
+    masks, others = rng.random((n_masks, n)) < 0.5, rng.random((2000, n)) < 0.5
+    standard = Standardised.of(game(masks)[:, None])
+    data = ProxyData(masks, standard.values, np.zeros(n_masks), np.random.default_rng(0), torch.device("cpu"))
+    # The kernel is learnt on some of the masks: of the others it predicts less well than it says.
+    (found,) = GaussianProcess(max_rows=100, links=False).surrogates(data, [])
+    truth = (game(others) - standard.center[0]) / standard.scale[0]
+    error = float(((GameModel(found.parts[0])(others) - truth) ** 2).mean())
+    assert ((found.left_out - standard.values) ** 2).mean() > 0.7 * error
