@@ -2,6 +2,7 @@
 
 from captum_spex.context.citations import Citations
 from captum_spex.context.cite import cite
+from captum_spex.context.cited import Cited
 from captum_spex.context.context_game import ContextGame
 from captum_spex.context.pairs import NamedPair, named_pairs
 from captum_spex.context.servers import Server
@@ -10,6 +11,7 @@ from captum_spex.context.sources import Source, as_sources
 
 __all__ = [
     "Citations",
+    "Cited",
     "ContextGame",
     "NamedPair",
     "Server",

@@ -13,6 +13,7 @@ from captum_spex.errors import ArgumentError
 from captum_spex.masks import Masks
 
 _ALWAYS = ("system", "developer")
+_MEMORY = "memory"
 _FORM = "a message, `{'role': ..., 'content': ...}`"
 
 
@@ -35,7 +36,8 @@ class ChatRendering(Rendering):
     """The messages of a chat, of which the absent ones are left out; roles are kept.
 
     System messages and the query, the last message of the user, are always there. A tool call and its result are one
-    source, so that neither is ever sent alone; a message of several calls keeps those that are present.
+    source, so that neither is ever sent alone; a message of several calls keeps those that are present. Messages of the
+    role ``"memory"`` are sources too: what an agent remembers, which is sent at the end of the system message.
 
     Args:
         messages: mappings with ``role`` and ``content``, and ``tool_calls`` or ``tool_call_id`` as servers know them.
@@ -78,7 +80,18 @@ class ChatRendering(Rendering):
                     found.append(_with_calls(message, there))
             else:
                 found.append(message if len(there) == len(parts) else _replaced(message, self.removal.placeholder))
-        return found
+        return _remembered(found)
+
+
+def _remembered(messages: Messages) -> Messages:
+    """Put memories into the system message, or make one of them."""
+    memories = [message["content"] for message in messages if message["role"] == _MEMORY]
+    if not memories:
+        return messages
+    others = [message for message in messages if message["role"] != _MEMORY]
+    has_system = bool(others) and others[0]["role"] in _ALWAYS
+    before, others = ([others[0]["content"]], others[1:]) if has_system else ([], others)
+    return [{"role": "system", "content": "\n\n".join([*before, *memories])}, *others]
 
 
 def _checked(argument: str, message: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from captum_spex.context.context_game import ContextGame
 from captum_spex.context.hierarchy import GroupedGame, chosen_documents, documents_of, first_budget
 from captum_spex.context.rendering import RemovalName
 from captum_spex.context.sources import Source, Split
-from captum_spex.errors import ArgumentError
+from captum_spex.errors import ArgumentError, OrderError
 from captum_spex.explaining import StoreArgument, explain
 from captum_spex.interactions import Interactions
 
@@ -90,6 +90,7 @@ def cite(
     if checks.flag("hierarchy", hierarchy):
         settings["split"] = settings.get("split") or "sentence"
     game = ContextGame(model, context, query, **settings)
+    max_order = checks.integer("max_order", max_order, error=OrderError)
     options: dict[str, Any] = {"index": index, "approximator": approximator, "show_progress": show_progress}
     options |= {"max_order": max_order, "random_state": checks.generator(random_state)}
     if hierarchy:

@@ -75,6 +75,18 @@ def test_replaced_messages_keep_their_roles_and_calls():
     ]  # fmt: skip
 
 
+def test_memories_are_sources_and_sent_in_the_system_message():
+    memories = [{"role": "memory", "content": text} for text in ("Ann is 7.", "Ann likes red.")]
+    rendering = ChatRendering([SYSTEM, *memories, ASK], None, Removal())
+    assert [one.role for one in rendering.sources] == ["memory", "memory"]
+    both, second, none = (rendering.prompt(np.array(mask)) for mask in ([1, 1], [0, 1], [0, 0]))
+    assert both == [{"role": "system", "content": "Be short.\n\nAnn is 7.\n\nAnn likes red."}, ASK]
+    assert second == [{"role": "system", "content": "Be short.\n\nAnn likes red."}, ASK]
+    assert none == [SYSTEM, ASK]
+    without = ChatRendering([*memories, ASK], None, Removal("[...]")).prompt(np.array([True, False]))
+    assert without == [{"role": "system", "content": "Ann is 7.\n\n[...]"}, ASK]
+
+
 @pytest.mark.parametrize(
     ("messages", "message"),
     [

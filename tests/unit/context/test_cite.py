@@ -58,5 +58,7 @@ def test_arguments_are_checked():
         cited(REDUNDANT, "amber", budget=1)
     with pytest.raises(TypeError, match="sentences"):
         cited(REDUNDANT, "amber", sentences=True)
+    with pytest.raises(ArgumentError, match="`max_order`"):
+        cited(REDUNDANT, "amber", max_order="2")
     with pytest.raises(ArgumentError, match="`index`"):
         cited(REDUNDANT, "amber", index="XII")

@@ -127,6 +127,50 @@ def test_stored_answers_are_scored_again_without_asking(tmp_path):
     assert again.sources(0)[0].players == (0,)
 
 
+LOG = [
+    {"role": "system", "content": "You are a caretaker."},
+    {"role": "memory", "content": "Ann lost a key on Monday."},
+    {"role": "memory", "content": "The cat sleeps at noon."},
+    {"role": "user", "content": "Ann is at the door."},
+    {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [
+            {"id": name, "type": "function", "function": {"name": "look", "arguments": f'{{"where": "{where}"}}'}}
+            for name, where in (("a", "hall"), ("b", "box"))
+        ],
+    },
+    {"role": "tool", "tool_call_id": "a", "content": "The hall is dark."},
+    {"role": "tool", "tool_call_id": "b", "content": "A red key."},
+    {"role": "user", "content": "What do you give her?"},
+]
+
+
+def caretaker(body):
+    """A scripted agent: it needs to remember the loss and to have looked into the box."""
+    said = "\n".join(message.get("content") or "" for message in body["messages"])
+    called = [call["id"] for message in body["messages"] for call in message.get("tool_calls", [])]
+    assert called == [message["tool_call_id"] for message in body["messages"] if message["role"] == "tool"]
+    knows = "lost a key" in said and "A red key." in said
+    return reply("I give her the red key." if knows else "I let her in.")
+
+
+def test_the_log_of_an_agent_is_replayed_and_scored_again_without_new_calls(tmp_path):
+    path = str(tmp_path / "answers.jsonl")
+    with serving(caretaker) as server:
+        found = cite(Server(server.url, value="exact", answers=path), LOG, budget=32)
+        n_asked = len(server.bodies)
+        again = cite(Server(server.url, value=lambda answer, _: "key" in answer, answers=path), LOG, budget=32)
+        assert len(server.bodies) == n_asked
+    assert found.answer == "I give her the red key."
+    assert {one.texts[0] for one in found.sources(0)[:2]} == {
+        "Ann lost a key on Monday.",
+        'look({"where": "box"}) -> A red key.',
+    }
+    assert found.pairs(0)[0].kind == again.pairs(0)[0].kind == "complementary"
+    assert found.pairs(0)[0].players == (0, 4)
+
+
 def test_the_closest_sentence_counts():
     words = AnswerValue("words")
     assert_allclose(closeness("Well. It is red.", ["It is red.", "Red or blue."], words), [1.0, 1 / 3])
