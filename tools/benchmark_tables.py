@@ -331,9 +331,10 @@ def _alone(found: Results) -> str:
     curves = curves_of(found.table, SHAPLEY)
     best = beside(within(cells_of(curves), MULTIPLES), BEST_OTHER, curves.packages)["rival"].value_counts()
 
-    def order(rival: str) -> float:
-        one = found.ratios.get((SHAPLEY.label, rival, "")) or found.needed.get((R2.label, rival, ""))
-        return -one.ratio if one else 0.0
+    def order(rival: str) -> tuple[bool, float]:
+        one = found.ratios.get((SHAPLEY.label, rival, ""))
+        other = one or found.needed.get((R2.label, rival, ""))
+        return one is None, -other.ratio if other else 0.0
 
     lines = []
     published = [PUBLISHED] if (found.done["method"] == PUBLISHED).any() else []
@@ -345,7 +346,7 @@ def _alone(found: Results) -> str:
     header = ["method", "games with its Shapley values", "cells where it is the best other"]
     header += [f"error of {thing}" for thing in _THINGS.values()]
     header += ["evaluations for its R²", "for its error of Shapley values", "of pairs"]
-    text = f"`{OURS}` relative to one method, in the cells that it answers; the closest first:"
+    text = f"`{OURS}` relative to one method, in the cells that it answers; the closest by Shapley values first:"
     return _paragraphs("### Relative to each method", text, _table(header, lines))
 
 

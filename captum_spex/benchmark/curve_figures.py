@@ -55,8 +55,8 @@ def colours_of(rows: Rows) -> dict[str, str]:
 
 def _draw(ax: Axes, panel: Panel, colours: dict[str, str]) -> None:
     ax.set(xscale="log", yscale="log")
-    values = np.concatenate([line.left if line.method != OURS else line.low for line in panel.lines])
-    lowest = float(np.nanmin([*values, 0.3]))
+    shown = [line.left for line in panel.lines] + [line.low for line in panel.lines if line.method == OURS]
+    lowest = float(np.nanmin([0.3, *np.concatenate(shown)]))
     ax.set_ylim(lowest / 1.6, _HIGHEST)
     ax.set_xlim(panel.budgets[0] / 1.25, panel.budgets[-1] * 1.25)
     ax.set_xticks(panel.budgets, [_multiple(value) for value in panel.budgets])
@@ -76,11 +76,11 @@ def _draw(ax: Axes, panel: Panel, colours: dict[str, str]) -> None:
     ax.set_ylabel(label, fontsize=SMALL, color=GREY)
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_color(GREY)
-    ax.tick_params(color=GREY, labelsize=SMALL - 0.5)
+    ax.tick_params(which="both", color=GREY, labelsize=SMALL - 0.5)
 
 
 def _multiple(value: float) -> str:
-    number = f"{value:.2g}" if value < 10 else f"{value:.0f}"
+    number = f"{value:.1g}" if value < 1 else f"{value:.2g}" if value < 10 else f"{value:.0f}"
     return "n" if number == "1" else f"{number} n"
 
 

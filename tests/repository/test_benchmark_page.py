@@ -86,6 +86,8 @@ def test_losses_come_first():
     assert cells_of(lost, "heads")[:4] == ["heads", "error of Shapley values", "**2.00**", "1"]
     table = full[full.index("### By number of players") :]
     assert table.index("| heads") < table.index("| text")
+    alone = full[full.index("### Relative to each method") :]
+    assert alone.index("| rival") < alone.index("| weak") < alone.index(f"| {PUBLISHED}")
 
 
 def test_nothing_lost_is_said():

@@ -70,6 +70,13 @@ def test_ours_is_bold_and_blue_and_in_front():
     assert ours.get_linewidth() == max(line.get_linewidth() for line in ax.lines)
 
 
+def test_a_single_game_is_drawn_to_its_smallest_error():
+    ax = figure_of(many_rows(1)).axes[0]
+    [ours] = [line for line in ax.lines if line.get_color() == BLUE]
+    assert ax.get_ylim()[0] < min(ours.get_ydata())
+    assert ax.get_xlim()[0] < min(ours.get_xdata()) < max(ours.get_xdata()) < ax.get_xlim()[1]
+
+
 def test_the_strongest_are_coloured():
     colours = colours_of(crowd(9))
     assert list(colours)[:3] == [OURS, PUBLISHED, "rival one"]
