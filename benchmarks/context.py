@@ -7,6 +7,7 @@ sentences; the values are the log-probabilities of the two answers, and their su
 ``pairs``: in how many contexts both planted pairs are found first, each of its own answer, and both of the sum.
 ``scores``: against ContextCite's LASSO, on as many ablations: the linear data-modelling score on fresh random
 ablations, and the drop of the log-probability when the top 1, 3 and 5 sentences are removed.
+``planted``: in how many contexts the sufficient and the necessary set are the planted sentences, exactly.
 ``sets``: sufficient and necessary sets of short contexts beside brute force over all sets.
 Without any of these: all of them. Means over contexts, with standard errors.
 """
@@ -31,9 +32,9 @@ from transformers.utils import logging
 import captum_spex
 from benchmarks.lines import verdict
 from captum_spex.arrays import Floats
-from captum_spex.context import named_pairs, necessary_set, sufficient_set
+from captum_spex.context import SourceSet, named_pairs, necessary_set, sufficient_set
 from captum_spex.games.text import AnswerGame
-from captum_spex.masks import Masks, all_masks
+from captum_spex.masks import Masks, all_masks, ends
 from captum_spex.metrics import data_modelling_score, log_prob_drop
 from tools.context_model import ASK, STEPS, Context, context, trained_gpt2
 
@@ -67,14 +68,14 @@ class Answers:
 
     def __init__(self, one: Context, steps: int) -> None:
         model, tokenizer = trained_gpt2(steps=steps)
-        ends = list(accumulate(len(sentence) + 1 for sentence in one.sentences))
-        self.n_players = len(ends)
+        stops = list(accumulate(len(sentence) + 1 for sentence in one.sentences))
+        self.n_players = len(stops)
         self.names = one.sentences
         self._game = AnswerGame(
             model,
             tokenizer,
             one.text,
-            unit=[(start, end - 1) for start, end in zip([0, *ends], ends, strict=False)],
+            unit=[(start, stop - 1) for start, stop in zip([0, *stops], stops, strict=False)],
             ablation="delete",
             prefix="<s> ",
             suffix=f" {ASK} {one.asked[0]}",
@@ -160,10 +161,16 @@ def pairs(chosen: argparse.Namespace) -> Iterator[Line]:
             yield Line(f"{budget} evaluations: {what}, found first, of {len(found)} contexts", count, **target)
 
 
+def random_masks(seed: int, budget: int, n_players: int) -> tuple[Masks, Masks]:
+    """Return ablations to measure on, and those of a LASSO; of a smaller budget the first."""
+    rng = np.random.default_rng(seed)
+    fresh, masks = (rng.random((count, n_players)) < 0.5 for count in (FRESH, budget))
+    return fresh, masks
+
+
 def scores_of(chosen: argparse.Namespace, game: Answers, budget: int, seed: int) -> dict[tuple[str, str, str], float]:
     """Return all scores of one context: ``(method, answer, measure)``."""
-    rng = np.random.default_rng(seed)
-    fresh, masks = (rng.random((count, game.n_players)) < 0.5 for count in (FRESH, budget))
+    fresh, masks = random_masks(seed, budget, game.n_players)
     known, values = game(fresh), game(masks)
     results = game.explained(chosen, budget)
     scores = {}
@@ -240,6 +247,44 @@ def sets(chosen: argparse.Namespace) -> Iterator[Line]:
             yield mean_line("  evaluations on top", asked)
 
 
+def planted(chosen: argparse.Namespace) -> Iterator[Line]:
+    """Count planted sets that are found exactly in long contexts; of a LASSO: as many of its first sentences."""
+    games = contexts(tuple(chosen.sentences), chosen.seed, chosen.steps)
+    for budget in chosen.budgets:
+        found: dict[str, list[tuple[bool, float]]] = {}
+        for seed, (one, game) in enumerate(games):
+            results = game.explained(chosen, budget)
+            known = game(masks := random_masks(seed, budget, game.n_players)[1])
+            with_all, with_none = game(ends(game.n_players))
+            for output, pair in enumerate((one.redundant, one.complementary)):
+                if with_all[output] <= with_none[output]:
+                    continue  # the network does not know the answer
+                enough, needed = (
+                    search(results[output], of_output(game, output), share=0.9)
+                    for search in (sufficient_set, necessary_set)
+                )
+                single, double = (enough, needed) if output == 0 else (needed, enough)
+                first = np.argsort(-lasso(masks, known[:, output]))[:2].tolist()
+                for kind, is_exact, asked in (
+                    (
+                        f"{single.kind}, one of the {ANSWERS[output]} pair",
+                        _is_one_of(single, pair),
+                        single.n_evaluations,
+                    ),
+                    (f"{double.kind}, the {ANSWERS[output]} pair", double.players == pair, double.n_evaluations),
+                    (f"LASSO, the {ANSWERS[output]} pair", tuple(sorted(first)) == pair, 0),
+                ):
+                    found.setdefault(kind, []).append((is_exact, asked))
+        for kind, each in found.items():
+            exact, asked = np.array(each, dtype=np.float64).T
+            yield Line(f"{budget} evaluations: {kind}, exactly, of {len(exact)} contexts", float(exact.sum()))
+            yield mean_line("  evaluations on top", asked)
+
+
+def _is_one_of(found: SourceSet, pair: tuple[int, int]) -> bool:
+    return len(found) == 1 and found.players[0] in pair
+
+
 class _Table:
     """Known values of all masks, as a game."""
 
@@ -251,7 +296,7 @@ class _Table:
         return self._values[masks @ (1 << np.arange(self.n_players))]
 
 
-PARTS = {"pairs": pairs, "scores": scores, "sets": sets}
+PARTS = {"pairs": pairs, "scores": scores, "planted": planted, "sets": sets}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
