@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
 
 import captum_spex
+from captum_spex.context import Source
 from captum_spex.exports.page import fragment, to_html
 from captum_spex.games.text import ClassificationGame, embedded_model
 from captum_spex.indices import resolve_index
 from captum_spex.interactions import Interactions
 from captum_spex.model import GameModel, Spectrum
+from tools import citations_picture
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is missing: pip install playwright")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -590,3 +593,29 @@ def test_the_fragment_works_in_a_page_of_others_and_leaves_it_alone(visit):
         None,
     ]
     assert view.evaluate("window.broken ?? null") is None
+
+
+# --- the page of citations --------------------------------------------------------------------------------------------
+
+
+def test_the_page_of_citations_lights_up_the_sources_of_a_sentence(visit):
+    view = visit(None, file=citations_picture.citations().to_html())
+    view.hover(".span >> nth=1")
+    assert panel_of(view) == "Part 2 of the answer"
+    lit = [card.locator(".mark").inner_text() for card in view.locator(".source.on").all()]
+    assert lit == ["[3]", "[4]"]
+    assert listed(view)[0] == ("[3] Handbook: Red keys open what Otto locked.", "+3.00")
+    view.click(".span >> nth=0")
+    view.hover("#groups-list button >> nth=0")
+    assert view.locator("#groups-list .words").all_inner_texts() == ["[1] + [2] can replace each other"]
+    assert view.locator(".source.paired .mark").all_inner_texts() == ["[1]", "[2]"]
+    view.keyboard.press("Escape")
+    assert panel_of(view) == "The whole answer"
+
+
+def test_markup_in_citations_is_shown_and_not_run(visit):
+    given = citations_picture.citations()
+    sources = tuple(Source(text, title=text) for text in NASTY[: len(given.context)])
+    view = visit(None, file=replace(given, context=sources, query=NASTY[1]).to_html())
+    assert view.evaluate("window.broken") is None
+    assert view.locator(".source .title").all_inner_texts()[:2] == list(NASTY[:2])

@@ -29,7 +29,7 @@ from captum_spex.context.sources import Split, as_sources, warn_of_repetition
 from captum_spex.errors import ArgumentError
 from captum_spex.evaluation.fingerprint import digest, game_identity
 from captum_spex.exports.result import clipped
-from captum_spex.masks import Masks, ends
+from captum_spex.masks import Masks
 
 _IMPROBABLE = math.log(1e-4)  # of a token that the model would not say
 _NAME = 60  # characters of an answer in a message
@@ -99,8 +99,10 @@ class ContextGame:
         prefix_cache: bool = True,
     ) -> None:
         check_spans(spans)
+        if answer is not None and (not isinstance(answer, str) or not answer.strip()):
+            raise ArgumentError("answer", repr(answer), "a text, or None for a generated one")
         absent = Removal.checked(removal, placeholder)
-        of_text: dict[str, Any] = {"split": split, "template": template, "numbered": numbered}
+        of_text: dict[str, Any] = {"split": split, "template": template, "numbered": numbered, "system": system}
         server = _server_of(model, tokenizer=tokenizer, chat=chat)
         has_template = getattr(tokenizer, "chat_template", None) is not None if server is None else server.is_chat
         is_chat = is_chat_of(context) or has_template if chat is None else checks.flag("chat", chat)
@@ -108,7 +110,6 @@ class ContextGame:
         self.sources, self.query = self._rendering.sources, self._rendering.query
         self.n_players, self.names = len(self.sources), tuple(source.name for source in self.sources)
         warn_of_repetition(self.sources, self.query)
-        _check_system(system, is_chat)
         shared: dict[str, Any] = {"answer": answer, "spans": spans, "max_new_tokens": max_new_tokens}
         if server is not None:
             shared |= {"system": system, "chat_template_kwargs": chat_template_kwargs}
@@ -150,12 +151,8 @@ class ContextGame:
         """Warn of an answer that the model would not give after this context."""
         if isinstance(self._answers, SimilarSpans):
             return
-        masks = ends(self.n_players)
-        values = self(masks)
-        if isinstance(self._answers, ScoredSpans):
-            self._answers.remember(masks, values)
-        with_all, with_none = values.reshape(2, -1).sum(axis=1)
-        least = float(self._answers.token_values.min())
+        tokens, without = self._answers.token_values
+        with_all, with_none, least = float(tokens.sum()), float(without.sum()), float(tokens.min())
         shown = repr(clipped(self.answer, _NAME))
         if least < _IMPROBABLE:
             message = f"The model would not give the answer {shown}: a token of it has the probability"
@@ -174,15 +171,18 @@ def rendering_of(
     split: Split | None,
     template: str | None,
     numbered: bool | None,
+    system: str | None,
 ) -> Rendering:
     """Return how a context is put into prompts: as the messages that it is, or in a template."""
     if is_chat_of(context):
-        for name, value in (("split", split), ("template", template), ("numbered", numbered)):
+        for name, value in (("split", split), ("template", template), ("numbered", numbered), ("system", system)):
             if value is not None:
                 raise ArgumentError(name, repr(value), "None for a chat, whose messages are sent as they are")
         if not is_chat:
             raise ArgumentError("chat", "False", "True, or None, for a context of chat messages")
         return ChatRendering(context, query if query is None else checked_query(query), removal)
+    if system is not None and not is_chat:
+        raise ArgumentError("system", repr(system), "None without a chat", "Put it into `template`.")
     if template is None:
         template = TEMPLATE + ("" if is_chat else "\nAnswer:")
     return TextRendering(
@@ -198,8 +198,3 @@ def _server_of(model: Any, *, tokenizer: Any, chat: bool | None) -> Server | Non
     if server is not None and chat is not None:
         raise ArgumentError("chat", repr(chat), "None: the `endpoint` of `Server` says so")
     return server
-
-
-def _check_system(system: str | None, is_chat: bool) -> None:
-    if system is not None and not is_chat:
-        raise ArgumentError("system", repr(system), "None without a chat", "Put it into `template`.")

@@ -43,7 +43,8 @@ class LocalAnswers(BatchedGame):
 
     Attributes:
         answer, parts: the answer, and the spans in it.
-        token_values: the log-probability of every token of the answer, with all sources.
+        token_values: the log-probability of every token of the answer, with all sources and with none, float64
+            ``(2, n_tokens)``.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class LocalAnswers(BatchedGame):
         scorer = AnswerScorer(model, self._ids)
         self._modes = AnswerModes(scorer, self._rows, ends(n_players), self._first)
         with torch.inference_mode():
-            self.token_values: Floats = self._modes.log_probs(ends(n_players)[:1])[0].double().cpu().numpy()
+            self.token_values: Floats = self._modes.log_probs(ends(n_players)).double().cpu().numpy()
 
     def identity(self) -> dict[str, str]:
         """Return what tells this model and what it is asked from others."""
@@ -112,8 +113,6 @@ class LocalAnswers(BatchedGame):
 
     def _led(self, answer: str) -> tuple[str, str]:
         """Return the space that stands before an answer where the prompt does not end with white space, and both."""
-        if not isinstance(answer, str) or not answer.strip():
-            raise ArgumentError("answer", repr(answer), "a text, or None for a generated one")
         before = self._texts(ends(len(self._rendering.sources))[:1])[0]
         needs = not self._texts.is_chat and not before[-1:].isspace() and not answer[:1].isspace()
         return " " if needs else "", answer

@@ -44,7 +44,7 @@ def to_markdown(citations: Citations, top: int) -> str:
 
 def _together(span: int, one: Cited, n_spans: int) -> str:
     numbers = " + ".join(f"[{player + 1}]" for player in one.players)
-    where = f" (sentence {span + 1})" if n_spans > 1 else ""
+    where = f" (part {span + 1})" if n_spans > 1 else ""
     return f"- {numbers} {in_words(one)}: {as_text(one.score, sign='+')}{where}"
 
 

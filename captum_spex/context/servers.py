@@ -107,7 +107,7 @@ class ScoredSpans(RemoteAnswerGame):
 
     Attributes:
         parts: the spans of the answer.
-        token_values: the log-probability of every token of the answer, with all sources.
+        token_values: the log-probability of every token of the answer, with all sources and with none.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class ScoredSpans(RemoteAnswerGame):
         self._lead = self.answer[: len(self.answer) - len(self.answer.lstrip())]
         self.shown = shown
         self.parts = answer_spans(shown, spans)
-        self.token_values: Floats = np.zeros(0)
+        self._ends: list[list[float]] = [[], []]
 
     def _prompt(self, mask: Masks) -> Prompt:
         return self._asking.prompt(mask)
@@ -142,9 +142,15 @@ class ScoredSpans(RemoteAnswerGame):
 
     def _ask(self, mask: Masks, stopped: Any) -> LogProbs:
         found = super()._ask(mask, stopped)
-        if mask.all():
-            self.token_values = np.array(found.values)
+        if mask.all() or not mask.any():
+            self._ends[0 if mask.all() else 1] = found.values
         return found
+
+    @property
+    def token_values(self) -> tuple[Floats, Floats]:
+        """The log-probability of every token of the answer, with all sources and with none."""
+        with_all, with_none = self._ends
+        return np.array(with_all), np.array(with_none)
 
     def _worth(self, reply: LogProbs) -> Floats:
         if self.parts == [(0, len(self.shown))]:

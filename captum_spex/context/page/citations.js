@@ -93,7 +93,7 @@
     const chosen = span === null ? data.whole : data.spans[span];
     const most = largestOf(chosen.sources);
     markSources(chosen.sources, most);
-    byId("panel-title").textContent = span === null ? "The whole answer" : `Sentence ${span + 1}`;
+    byId("panel-title").textContent = span === null ? "The whole answer" : `Part ${span + 1} of the answer`;
     byId("panel-text").textContent = data.value;
     const shown = [...chosen.sources].sort((a, b) => b[1] - a[1]).slice(0, MOST);
     byId("panel-list").replaceChildren(

@@ -125,6 +125,7 @@ def test_values_of_a_chat_are_those_of_the_rendered_template():
     ("settings", "message"),
     [
         ({"template": "{context} {query}"}, "`template`: expected None for a chat"),
+        ({"template": None, "system": "Be short."}, "`system`: expected None for a chat"),
         ({"template": None, "split": "sentence"}, "`split`: expected None for a chat"),
         ({"template": None, "chat": False}, "`chat`: expected True, or None"),
         ({"template": None}, "`tokenizer`: expected one with a chat template"),

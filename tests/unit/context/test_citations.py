@@ -72,7 +72,7 @@ def test_markdown_has_numbers_behind_every_span_and_escapes_what_is_quoted(citat
         == (
             "It is \\*red\\*. [1] [2] It is old. [3]\n\n"
             "- [1] Red it is.\n- [2] It is red.\n- [3] Old \\[it\\] is.\n\n"
-            f"- [1] + [2] can replace each other: {MINUS}4 (sentence 1)\n"
+            f"- [1] + [2] can replace each other: {MINUS}4 (part 1)\n"
         )
     )
     assert citations.to_markdown(top=1).startswith("It is \\*red\\*. [1] It is old. [3]")

@@ -6,7 +6,8 @@ import json
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from context_cases import film_game
+from numpy.testing import assert_allclose, assert_array_equal
 from server_shapes import serving
 
 import captum_spex
@@ -53,6 +54,18 @@ def test_groups_of_sources_are_players_and_all_others_are_present():
     assert_array_equal(values, [16, 15 + 3])
     assert not hasattr(game, "answer_each")
     assert not hasattr(game, "plan_batches")
+
+
+@pytest.mark.filterwarnings("ignore:The (model would|answer)")
+def test_groups_of_a_model_of_this_machine_are_what_its_sources_are():
+    game = film_game()
+    grouped = GroupedGame(game, [[0, 2], [3]], ["a", "b"])
+    masks = np.array([[True, False], [False, True], [True, True]])
+    wanted = game(np.array([[1, 1, 1, 0], [0, 1, 0, 1], [1, 1, 1, 1]], dtype=bool))
+    assert_allclose(grouped(masks), wanted, atol=1e-4)
+    assert len(captum_spex.explain(grouped, budget=4)) == 2
+    assert grouped.fingerprint != game.fingerprint
+    assert sorted(np.concatenate(grouped.plan_batches(masks))) == [0, 1, 2]
 
 
 def test_documents_that_matter_are_chosen_as_the_budget_allows():

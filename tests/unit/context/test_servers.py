@@ -190,6 +190,7 @@ def test_a_server_that_cannot_score_is_refused_after_two_requests(server):
         ({"tokenizer": len}, "`tokenizer`: expected None: a server has its own"),
         ({"chat": True}, "`chat`: expected None: the `endpoint`"),
         ({"spans": "word"}, "`spans`"),
+        ({"answer": 7}, "`answer`: expected a text, or None for a generated one, got 7"),
         ({"context": []}, "an empty context"),
         ({"model": Server("http://127.0.0.1:9/v1", settings={"unit": "word"})}, "`settings`: expected settings that"),
         ({"model": Server("http://127.0.0.1:9/v1", endpoint="talk")}, "`endpoint`: expected 'chat', 'completions'"),
