@@ -73,7 +73,7 @@ def _kib(name: str) -> float:
         return nan
 
 
-_PATIENCE = {True: 2.5, False: 20.0}  # seconds, after which a method gets no larger budget; by whether it is quick
+_PATIENCE = {True: 2.5, False: 60.0}  # seconds, after which a method gets no larger budget; by whether it is quick
 _TOO_SLOW = ("shapiq SPEX", "sparse-transform SPEX", "shapiq ShaplEIG")  # when quick: a minute at the least budget
 _DIGITS = 7  # of the numbers of a row: files of results stay small
 _WARM_UP = Request(n_players=8, budget=256, seed=0, max_order=2)
