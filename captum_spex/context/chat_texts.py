@@ -41,6 +41,8 @@ class PromptTexts:
         self._tokenizer, self._rendering, self._system = tokenizer, rendering, system
         self.is_chat = chat
         if not chat:
+            if variables is not None:
+                raise ArgumentError("chat_template_kwargs", repr(variables), "None without a chat")
             self._variables: Mapping[str, Any] = {}
             return
         if getattr(tokenizer, "chat_template", None) is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypedDict, Unpack, cast
@@ -18,7 +19,8 @@ from captum_spex.context.hierarchy import GroupedGame, chosen_documents, documen
 from captum_spex.context.rendering import RemovalName
 from captum_spex.context.sources import Source, Split
 from captum_spex.errors import ArgumentError, OrderError
-from captum_spex.explaining import StoreArgument, explain
+from captum_spex.explaining import StoreArgument, check_plan, explain
+from captum_spex.exports.page import check_writable
 from captum_spex.interactions import Interactions
 
 _LEAST, _PER_SOURCE = 64, 4  # evaluations by default
@@ -87,15 +89,22 @@ def cite(
         ...     found = cite(model, documents, "Where is the tower?", tokenizer=tokenizer, budget=64)
         ...     return found.to_markdown(), found.sources(0), found.groups(0)
     """
+    # Before the model is asked for its answer:
+    max_order = checks.integer("max_order", max_order, error=OrderError)
+    rng = checks.generator(random_state)
+    if budget is not None:
+        checks.budget("budget", budget)
+    check_plan(2, 4, index, min(max_order, 2), approximator)
+    if isinstance(store, str | os.PathLike):
+        check_writable("store", store)
     if checks.flag("hierarchy", hierarchy):
         settings["split"] = settings.get("split") or "sentence"
-    game = ContextGame(model, context, query, **settings)
-    max_order = checks.integer("max_order", max_order, error=OrderError)
-    options: dict[str, Any] = {"index": index, "approximator": approximator, "show_progress": show_progress}
-    options |= {"max_order": max_order, "random_state": checks.generator(random_state)}
-    if hierarchy:
         if store is not None:
             raise ArgumentError("store", repr(store), "None for `hierarchy=True`, whose rounds are two games")
+    game = ContextGame(model, context, query, **settings)
+    options: dict[str, Any] = {"index": index, "approximator": approximator, "show_progress": show_progress}
+    options |= {"max_order": max_order, "random_state": rng}
+    if hierarchy:
         return _in_two_rounds(game, budget, options)
     asked = _default_budget(game.n_players) if budget is None else budget
     return _citations(game, game.sources, _explained(game, asked, store=store, **options))

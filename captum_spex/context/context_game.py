@@ -103,7 +103,7 @@ class ContextGame:
             raise ArgumentError("answer", repr(answer), "a text, or None for a generated one")
         absent = Removal.checked(removal, placeholder)
         of_text: dict[str, Any] = {"split": split, "template": template, "numbered": numbered, "system": system}
-        server = _server_of(model, tokenizer=tokenizer, chat=chat)
+        server = _server_of(model, tokenizer=tokenizer, chat=chat, tokens_per_batch=tokens_per_batch)
         has_template = getattr(tokenizer, "chat_template", None) is not None if server is None else server.is_chat
         is_chat = is_chat_of(context) or has_template if chat is None else checks.flag("chat", chat)
         self._rendering = rendering_of(context, query, absent, is_chat=is_chat, **of_text)
@@ -190,11 +190,16 @@ def rendering_of(
     )
 
 
-def _server_of(model: Any, *, tokenizer: Any, chat: bool | None) -> Server | None:
+def _server_of(model: Any, *, tokenizer: Any, chat: bool | None, tokens_per_batch: int | None) -> Server | None:
     """Return the server that is asked, if it is one."""
+    if isinstance(model, str) and "://" not in model:
+        expected = "a model of transformers, a `Server`, or the address of one"
+        raise ArgumentError("model", repr(model), expected, "`AutoModelForCausalLM.from_pretrained` loads a model.")
     server = Server(model) if isinstance(model, str) else model if isinstance(model, Server) else None
     if server is not None and tokenizer is not None:
         raise ArgumentError("tokenizer", "one beside a server", "None: a server has its own")
     if server is not None and chat is not None:
         raise ArgumentError("chat", repr(chat), "None: the `endpoint` of `Server` says so")
+    if server is not None and tokens_per_batch is not None:
+        raise ArgumentError("tokens_per_batch", repr(tokens_per_batch), "None for a server")
     return server

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from context_cases import ANSWER, FILMS, QUESTION, REDUNDANT, film_game, looking_up, wide_model
 from numpy.testing import assert_allclose
 from text_models import byte_tokenizer
 
 import captum_spex
 from captum_spex.context import cite
-from captum_spex.errors import ArgumentError, BudgetError
+from captum_spex.errors import ArgumentError, BudgetError, OrderError
 from tools.key_value_model import KEYS, VALUES
 
 
@@ -53,12 +54,29 @@ def test_all_spans_share_the_evaluations_of_one_run():
         assert_allclose(ours.first_order(), theirs.first_order(), atol=1e-5)
 
 
-def test_arguments_are_checked():
-    with pytest.raises(BudgetError, match="`budget`"):
-        cited(REDUNDANT, "amber", budget=1)
-    with pytest.raises(TypeError, match="sentences"):
-        cited(REDUNDANT, "amber", sentences=True)
-    with pytest.raises(ArgumentError, match="`max_order`"):
-        cited(REDUNDANT, "amber", max_order="2")
-    with pytest.raises(ArgumentError, match="`index`"):
-        cited(REDUNDANT, "amber", index="XII")
+class Unasked(torch.nn.Module):
+    """A model that nothing may ask."""
+
+    def forward(self, **_):
+        raise AssertionError("the model was asked")
+
+    generate = forward
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"budget": 1}, BudgetError, "`budget`: expected an integer of at least 2, got 1"),
+        ({"budget": "64"}, BudgetError, "`budget`"),
+        ({"random_state": "x"}, ArgumentError, "`random_state`"),
+        ({"max_order": "2"}, OrderError, "`max_order`"),
+        ({"index": "XII"}, ArgumentError, "`index`"),
+        ({"approximator": "spex"}, ArgumentError, "`approximator`"),
+        ({"store": "no/where.db"}, ArgumentError, "`store`"),
+        ({"hierarchy": 1}, ArgumentError, "`hierarchy`: expected True or False"),
+        ({"sentences": True}, TypeError, "sentences"),
+    ],
+)
+def test_arguments_are_checked_before_the_model_is_asked(settings, error, message):
+    with pytest.raises(error, match=message):
+        cite(Unasked().eval(), REDUNDANT, "amber", tokenizer=byte_tokenizer(), **settings)

@@ -129,6 +129,7 @@ def test_an_answer_that_the_model_would_not_give_is_warned_of():
         ({"removal": "drop"}, "`removal`"),
         ({"query": ""}, "`query`"),
         ({"system": "Be short."}, "`system`: expected None without a chat"),
+        ({"chat_template_kwargs": {"tools": []}}, "`chat_template_kwargs`: expected None without a chat"),
         ({"chat": True}, "`tokenizer`: expected one with a chat template"),
         ({"tokenizer": None}, "`tokenizer`: expected the model's tokenizer"),
         ({"max_new_tokens": 0, "answer": None}, "`max_new_tokens`"),

@@ -194,7 +194,9 @@ def test_a_server_that_cannot_score_is_refused_after_two_requests(server):
         ({"context": []}, "an empty context"),
         ({"model": Server("http://127.0.0.1:9/v1", settings={"unit": "word"})}, "`settings`: expected settings that"),
         ({"model": Server("http://127.0.0.1:9/v1", endpoint="talk")}, "`endpoint`: expected 'chat', 'completions'"),
-        ({"model": "127.0.0.1:9", "answer": ANSWER}, "`base_url`: expected an address such as"),
+        ({"model": "gpt2"}, "`model`: expected a model of transformers, a `Server`, or the address of one, got 'gpt2'"),
+        ({"model": Server("127.0.0.1:9"), "answer": ANSWER}, "`base_url`: expected an address such as"),
+        ({"tokens_per_batch": 9}, "`tokens_per_batch`: expected None for a server"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_before_a_request(settings, message):
