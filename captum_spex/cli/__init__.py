@@ -141,7 +141,7 @@ def cite(
     split: _cite.Split = None,
     removal: _cite.Removal = "leave out",
     template: _cite.Template = None,
-    system: _options.System = None,
+    system: _cite.System = None,
     budget: _cite.Budget = None,
     seed: _options.Seed = 0,
     top: _cite.Top = 3,

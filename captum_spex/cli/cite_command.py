@@ -36,6 +36,7 @@ Split = Annotated[
     str | None, _asked(metavar="NAME", help="sentence or paragraph. Default: sentences of one file, else documents.")
 ]
 Template = Annotated[str | None, _asked(metavar="TEXT", help="The prompt, with {context} and {query}.")]
+System = Annotated[str | None, _asked(metavar="TEXT", help="System prompt, of a chat.")]
 Model = Annotated[str | None, _model(metavar="ID|PATH", help="A causal language model of transformers.")]
 Server = Annotated[str | None, _model(metavar="URL", help="An OpenAI-compatible server; the key is OPENAI_API_KEY.")]
 ServerModel = Annotated[
