@@ -32,7 +32,7 @@ from transformers.utils import logging
 import captum_spex
 from benchmarks.lines import verdict
 from captum_spex.arrays import Floats
-from captum_spex.context import SourceSet, named_pairs, necessary_set, sufficient_set
+from captum_spex.context import named_pairs, necessary_set, sufficient_set
 from captum_spex.games.text import AnswerGame
 from captum_spex.masks import Masks, all_masks, ends
 from captum_spex.metrics import data_modelling_score, log_prob_drop
@@ -248,41 +248,30 @@ def sets(chosen: argparse.Namespace) -> Iterator[Line]:
 
 
 def planted(chosen: argparse.Namespace) -> Iterator[Line]:
-    """Count planted sets that are found exactly in long contexts; of a LASSO: as many of its first sentences."""
+    """Count planted sets that are found exactly in long contexts; of a LASSO: its first two sentences."""
     games = contexts(tuple(chosen.sentences), chosen.seed, chosen.steps)
     for budget in chosen.budgets:
         found: dict[str, list[tuple[bool, float]]] = {}
         for seed, (one, game) in enumerate(games):
-            results = game.explained(chosen, budget)
-            known = game(masks := random_masks(seed, budget, game.n_players)[1])
+            masks = random_masks(seed, budget, game.n_players)[1]
+            first = [np.argsort(-lasso(masks, known))[:2] for known in game(masks).T[:2]]
             with_all, with_none = game(ends(game.n_players))
             for output, pair in enumerate((one.redundant, one.complementary)):
                 if with_all[output] <= with_none[output]:
                     continue  # the network does not know the answer
-                enough, needed = (
-                    search(results[output], of_output(game, output), share=0.9)
-                    for search in (sufficient_set, necessary_set)
-                )
-                single, double = (enough, needed) if output == 0 else (needed, enough)
-                first = np.argsort(-lasso(masks, known[:, output]))[:2].tolist()
-                for kind, is_exact, asked in (
-                    (
-                        f"{single.kind}, one of the {ANSWERS[output]} pair",
-                        _is_one_of(single, pair),
-                        single.n_evaluations,
-                    ),
-                    (f"{double.kind}, the {ANSWERS[output]} pair", double.players == pair, double.n_evaluations),
-                    (f"LASSO, the {ANSWERS[output]} pair", tuple(sorted(first)) == pair, 0),
-                ):
-                    found.setdefault(kind, []).append((is_exact, asked))
-        for kind, each in found.items():
-            exact, asked = np.array(each, dtype=np.float64).T
-            yield Line(f"{budget} evaluations: {kind}, exactly, of {len(exact)} contexts", float(exact.sum()))
+                what = f"the {ANSWERS[output]} pair"
+                found.setdefault(f"LASSO: {what}", []).append((set(first[output]) == set(pair), 0))
+                result = game.explained(chosen, budget)[output]
+                for share, search in product(SHARES, (sufficient_set, necessary_set)):
+                    each = search(result, of_output(game, output), share=share)
+                    takes_one = (each.kind == "sufficient") == (output == 0)
+                    is_exact = len(each) == 1 and each.players[0] in pair if takes_one else each.players == pair
+                    name = f"{each.kind}, share {share}: {'one of ' if takes_one else ''}{what}"
+                    found.setdefault(name, []).append((is_exact, each.n_evaluations))
+        for name, of_all in found.items():
+            exact, asked = np.array(of_all, dtype=np.float64).T
+            yield Line(f"{budget} evaluations: {name}, of {len(exact)}", float(exact.sum()))
             yield mean_line("  evaluations on top", asked)
-
-
-def _is_one_of(found: SourceSet, pair: tuple[int, int]) -> bool:
-    return len(found) == 1 and found.players[0] in pair
 
 
 class _Table:

@@ -15,7 +15,7 @@ def test_every_line_is_printed_and_written(tmp_path, capsys):
     benchmark.main(["--quick", "--json", str(figures)])
     lines = capsys.readouterr().out.splitlines()
     written = json.loads(figures.read_text())
-    assert len(lines) == len(written) == 2 * 5 + 2 * 12 * 3 + 3 + 2 * 6 * 2 + 2 * 2 * 2 * 5
+    assert len(lines) == len(written) == 2 * 5 + 2 * 12 * 3 + 3 + 2 * 10 * 2 + 2 * 2 * 2 * 5
     assert all(np.isfinite(line["value"]) for line in written)
     for line in written:  # what no training changes
         if line["what"].strip() == "verified":
