@@ -77,7 +77,8 @@ class Citations:
     def groups(self, span: int | None = None) -> list[Cited]:
         """Return groups of two or more sources with their scores, the largest absolute value first.
 
-        Above 0: the sources do more together than each beside the others. Below 0: they can replace each other.
+        Of two sources, above 0: they do more together than each beside the others; below 0: they can replace each
+        other.
 
         Raises:
             ArgumentError: if there is no such span.

@@ -129,7 +129,8 @@ class ContextGame:
 
     def __call__(self, masks: Masks) -> Floats:
         """Return the values, float64 ``(n_masks,)``, or ``(n_masks, n_spans)`` where there are several spans."""
-        return self._answers(np.asarray(masks, dtype=np.bool_))
+        values = self._answers(np.asarray(masks, dtype=np.bool_))
+        return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
 
     @property
     def diagnostics(self) -> dict[str, Any]:

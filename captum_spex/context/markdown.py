@@ -11,8 +11,8 @@ from captum_spex.exports.result import as_text
 if TYPE_CHECKING:
     from captum_spex.context.citations import Citations
 
-GROUPS_IN_WORDS = ("do more together", "can replace each other")
-"""What an interaction above 0 means, and one below."""
+GROUPS_IN_WORDS = ("do more together", "can replace each other", "depend on each other")
+"""What an interaction of two sources above 0 means, one below, and one of more sources."""
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~&])")
 
 
@@ -49,8 +49,8 @@ def _together(span: int, one: Cited, n_spans: int) -> str:
 
 
 def in_words(one: Cited) -> str:
-    """Return what an interaction means."""
-    return GROUPS_IN_WORDS[0 if one.score > 0 else 1]
+    """Return what an interaction means; the sign of one of three sources or more has no plain meaning."""
+    return GROUPS_IN_WORDS[2 if len(one.players) > 2 else 0 if one.score > 0 else 1]
 
 
 def escaped(text: str) -> str:

@@ -74,6 +74,7 @@ def _data(citations: Citations, top: int) -> dict[str, Any]:
         "value": f"Scores: by how much sources change its {citations.value_name}.",
         "together": GROUPS_IN_WORDS[0],
         "instead": GROUPS_IN_WORDS[1],
+        "several": GROUPS_IN_WORDS[2],
     }
 
 

@@ -104,7 +104,8 @@
     const strongest = largestOf(groups);
     byId("groups-list").replaceChildren(
       ...groups.map((term) => {
-        const words = `${term[0].map(mark).join(" + ")} ${term[1] > 0 ? data.together : data.instead}`;
+        const meaning = term[0].length > 2 ? data.several : term[1] > 0 ? data.together : data.instead;
+        const words = `${term[0].map(mark).join(" + ")} ${meaning}`;
         const item = element("li");
         const row = rowOf("button", words, term, strongest);
         row.type = "button";

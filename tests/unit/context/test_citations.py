@@ -79,6 +79,12 @@ def test_markdown_has_numbers_behind_every_span_and_escapes_what_is_quoted(citat
     assert repr(citations) == "Citations(2 spans, 4 sources, 16 evaluations)"
 
 
+def test_groups_of_three_are_said_to_depend_on_each_other():
+    result = captum_spex.explain(lambda m: 1.0 * m[:, 0] * m[:, 1] * m[:, 2], 3, budget=8, max_order=3)
+    three = Citations("So.", "What?", ((0, 3),), tuple(map(Source, "abc")), (result,))
+    assert "- [1] + [2] + [3] depend on each other: +1\n" in three.to_markdown(top=9)
+
+
 def test_nothing_is_cited_where_nothing_counts(citations):
     result = captum_spex.explain(lambda masks: 0.0 * masks[:, 0], 4, budget=16)
     nothing = Citations("So.", "What?", ((0, 3),), citations.context, (result,))

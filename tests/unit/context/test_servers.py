@@ -89,6 +89,7 @@ def test_the_answer_is_what_the_server_generates(server):
     game = ContextGame(Server(server.url, endpoint="completions"), SOURCES, QUESTION)
     said = FORMULA.following(AROUND.format(context_of([True] * 3)) + "\nAnswer:", 1)[0][0]
     assert game.answer == said.strip()
+    assert game(every_mask(3)).shape == (8,)
 
 
 def reply(text):
