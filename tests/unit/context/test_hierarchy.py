@@ -77,6 +77,7 @@ def test_documents_that_matter_are_chosen_as_the_budget_allows():
 
 
 def test_planted_sentences_of_two_documents_are_found_together():
+    pytest.importorskip("openai")
     n_asked = []
 
     def counting(body):
@@ -110,6 +111,7 @@ def test_what_has_no_two_documents_is_refused():
 
 
 def test_a_budget_for_two_rounds_and_no_store():
+    pytest.importorskip("openai")
     with pytest.raises(BudgetError, match="`budget`: expected at least 16 for the two rounds"):
         first_budget(15)
     with serving(opening) as server, pytest.raises(ArgumentError, match="`store`: expected None for `hierarchy=True`"):
