@@ -184,7 +184,7 @@ class Citations:
     def to_markdown(self, *, top: int = 3) -> str:
         """Return the answer with the numbers of the sources behind every span, and the list of these sources.
 
-        A source is cited if its score is above 0, above a tenth of the span's highest, and beyond its error (1.64
+        A source is cited if its score is above 0, above a tenth of the span's largest, and beyond its error (1.64
         standard errors); groups by the same rule.
 
         Args:
