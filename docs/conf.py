@@ -43,7 +43,7 @@ nitpick_ignore_regex = [
     ("py:obj", ".*"),  # arguments in backticks
     ("py:(class|exc)", r"(?!captum_spex\.).*"),  # types of Python and of other packages: there is no network
     ("py:class", r"captum_spex\.(.*\.)?_.*"),  # shared bases, whose methods are shown with each class
-    ("py:class", r"captum_spex\.(approximators|attr|benchmark|evaluation)\.(\w+\.)+\w+"),  # what they do not export
+    ("py:class", r"captum_spex\.(approximators|attr|benchmark|context|evaluation)\.(\w+\.)+\w+"),  # not exported
     ("py:class", r"captum_spex\.games\..*\.(Scored|Predictions)"),  # shapes of functions
     ("py:class", r"captum_spex\.(exports\.result\.Result|summaries\.aligned_rows\.AlignedRows)"),  # of `Interactions`
 ]

@@ -66,7 +66,6 @@ class ContextGame:
         sources, n_players, names: the players: the sources, their number, and each in one line.
         query, answer, spans, span_texts: the question, the answer, where its spans are, and their texts.
         value_name: what an output is.
-        fingerprint: the identity of this game, for a store.
 
     Raises:
         ArgumentError: for an invalid argument: an empty context, one source, a context that is longer than the model
