@@ -16,7 +16,7 @@ from captum_spex.benchmark.report import Reporter, write_report
 from captum_spex.benchmark.results import differences, header_of, read_about, read_file, write_results
 from captum_spex.errors import ArgumentError
 
-_FOLDER = re.compile(r"shard-(\d+)-of-(\d+)")
+_FOLDER = re.compile(r"shard-([1-9]\d*)-of-([1-9]\d*)")
 
 
 def merge_shards(out: str | os.PathLike[str], *, console: Console | None = None) -> list[Row]:
@@ -48,10 +48,9 @@ def merge_shards(out: str | os.PathLike[str], *, console: Console | None = None)
     first = parts[0]
     for path, about in parts:
         _check(path, about, *first)
-    rows = _ordered(
-        [row for path, _ in parts for row in read_file(path / "results.csv", whole=True)], first[1]["settings"]
-    )
-    about = {**first[1], "shards": [_part(one) for _, one in parts]}
+    rows = _ordered([row for part in parts for row in _rows(*part)], first[1]["settings"])
+    about = {name: fact for name, fact in first[1].items() if name not in ("shard", "n_rows")}
+    about["shards"] = [_part(one) for _, one in parts]
     about["held_out"] = {case: n for _, one in parts for case, n in one["held_out"].items()}
     try:
         write_results(folder, rows, about)
@@ -77,7 +76,7 @@ def _folders(folder: Path) -> list[Path]:
     missing = [f"{number}/{totals[0]}" for number in range(1, totals[0] + 1) if (totals[0], number) not in found]
     if missing:
         raise ArgumentError("merge", f"{folder} without {', '.join(missing)}", "all parts", "Run what is missing.")
-    return [found[key] for key in sorted(found)]
+    return [found[totals[0], number] for number in range(1, totals[0] + 1)]
 
 
 def _check(path: Path, about: dict[str, Any], first: Path, wanted: dict[str, Any]) -> None:
@@ -91,6 +90,18 @@ def _check(path: Path, about: dict[str, Any], first: Path, wanted: dict[str, Any
         raise ArgumentError(
             "merge", f"{path.name}, which is not finished", "finished parts", "Run it again: it goes on."
         )
+
+
+def _rows(path: Path, about: dict[str, Any]) -> list[Row]:
+    """Read the rows of a part; not those of another one that was copied, or fewer than it had."""
+    shard = about.get("shard", path.name)
+    if shard != path.name:
+        raise ArgumentError("merge", f"{path.name} with the results of {shard}", "each part in its own folder")
+    rows = read_file(path / "results.csv", whole=True)
+    if len(rows) != about.get("n_rows", len(rows)):
+        got = f"{path.name} with {len(rows):,} rows in results.csv"
+        raise ArgumentError("merge", got, f"{about['n_rows']:,} as when it was finished")
+    return rows
 
 
 def _identity(about: dict[str, Any]) -> dict[str, Any]:

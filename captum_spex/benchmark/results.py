@@ -75,7 +75,8 @@ def read_about(folder: Path) -> dict[str, Any]:
         about = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
         raise _refused(f"{path}, which cannot be read ({error})", "a new folder") from None
-    if not isinstance(about, dict) or about.get("format") != FORMAT:
+    is_ours = isinstance(about, dict) and about.get("format") == FORMAT
+    if not is_ours or not all(isinstance(about.get(name), dict) for name in ("settings", "versions", "held_out")):
         raise _refused(f"{path} of something else", "a new folder")
     return about
 
@@ -119,12 +120,15 @@ class Results:
             before = {} if restart else read_about(folder)
             if before:
                 _check(folder, before, {**content, "versions": facts["versions"]})
+            known, given = before.get("versions", {}), facts["versions"]
+            versions = {name: given.get(name) or known.get(name, "") for name in {**given, **known}}
             rows, is_complete = _read(self._path) if self._path.exists() and not restart else ([], True)
             self.rows = [row for row in rows if row.status != "missing"]  # these packages may be installed now
             self.done = {row.key for row in self.rows}
             self.note = "" if is_complete else "The last line of results.csv is incomplete: that run is repeated."
             self.held_out: dict[str, int] = dict(before.get("held_out", {}))
-            self.about = {**content, "begun": before.get("begun", facts["date"]), **facts, "held_out": self.held_out}
+            self.about = {**content, "begun": before.get("begun", facts["date"]), **facts, "versions": versions}
+            self.about["held_out"] = self.held_out
             write_results(folder, self.rows, self.about)
         except OSError as error:
             raise ArgumentError("out", f"{folder} ({error.strerror})", "a folder that can be written") from error
@@ -170,7 +174,7 @@ class Results:
 
     def finish(self) -> None:
         """Record that all runs are done."""
-        self.about["finished"] = _now()
+        self.about |= {"finished": _now(), "n_rows": len(self.rows)}
         self._write_about()
 
     def _write_about(self) -> None:

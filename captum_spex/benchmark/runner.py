@@ -80,8 +80,11 @@ def run_benchmark(
     }
     plan = plan_of(**chosen, shard=shard)
     packages = {method.package: version_of(method.package) for method in plan.methods}
-    folder = Path(out) if plan.shard is None else Path(out, plan.shard.folder)
-    results = Results(folder, plan.settings(), facts_of(sys.argv, packages), restart=restart)
+    packages |= {name: version_of(name) for source in plan.sources if (name := source.package)}
+    facts, folder = facts_of(sys.argv, packages), Path(out)
+    if plan.shard is not None:
+        facts["shard"], folder = plan.shard.folder, folder / plan.shard.folder
+    results = Results(folder, plan.settings(), facts, restart=restart)
     reporter = Reporter(console)
     with one_thread():
         _Bench(plan, results, reporter, Attempts(results.rows, is_quick=plan.is_quick)).run()

@@ -56,6 +56,11 @@ class CaseSource:
         """Return the source of a case that is made already."""
         return cls(case.name, case.family, case.n_players, "a game of your own.", lambda: (case.game, case.truth))
 
+    @property
+    def package(self) -> str:
+        """The distribution that must be installed for it; empty if none."""
+        return "" if self.requirement is None else self.requirement[1].split()[-1]
+
     def missing(self) -> str | None:
         """Say what must be installed first; None if nothing."""
         if self.requirement is None or find_spec(self.requirement[0]) is not None:

@@ -113,3 +113,30 @@ def test_a_damaged_part_is_named(copy):
     refused(copy, "shard-3-of-3.results.csv")
     (path.parent / "run.json").write_text("{", encoding="utf-8")
     refused(copy, "shard-3-of-3.run.json, which cannot be read")
+
+
+def test_a_part_in_the_place_of_another_is_named(copy):
+    shutil.rmtree(copy / "shard-2-of-3")
+    shutil.copytree(copy / "shard-1-of-3", copy / "shard-2-of-3")
+    refused(copy, "got shard-2-of-3 with the results of shard-1-of-3")
+
+
+def test_a_part_that_lost_whole_lines_is_named(copy):
+    path = copy / "shard-3-of-3" / "results.csv"
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join(lines[:-1]), encoding="utf-8")
+    refused(copy, f"expected {len(lines) - 1} as when it was finished, got shard-3-of-3 with {len(lines) - 2} rows")
+
+
+def test_parts_without_settings_are_named(copy):
+    path = copy / "shard-1-of-3" / "run.json"
+    about = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({name: fact for name, fact in about.items() if name != "settings"}), encoding="utf-8")
+    refused(copy, "shard-1-of-3.run.json of something else")
+
+
+def test_folders_that_no_part_has_are_left_alone(copy):
+    n_rows = len(merge_shards(copy))
+    for name in ("shard-4-of-3", "shard-02-of-3", "shard-0-of-3"):
+        shutil.copytree(copy / "shard-1-of-3", copy / name)
+    assert len(merge_shards(copy)) == n_rows

@@ -17,6 +17,7 @@ from rich.console import Console
 from sampled import examples
 
 from captum_spex.benchmark import read_results, run_benchmark
+from captum_spex.benchmark.protocol import version_of
 from captum_spex.errors import ArgumentError
 
 ROOT = Path(__file__).parents[3]
@@ -97,6 +98,19 @@ def test_a_folder_of_other_libraries_is_refused(finished, tmp_path):
     about = json.loads((finished[0] / "run.json").read_text(encoding="utf-8"))
     versions = about["versions"] | {"scipy": "0.9", "torch": ""}  # what was not there before is no reason
     refused(copied(finished, tmp_path, versions=versions), "of a run with scipy 0.9")
+
+
+def test_the_version_of_a_library_that_is_gone_is_kept(finished, tmp_path):
+    """Else another one could be installed afterwards, and its rows stand beside those of the first."""
+    about = json.loads((finished[0] / "run.json").read_text(encoding="utf-8"))
+    run_benchmark(copied(finished, tmp_path, versions=about["versions"] | {"rival": "1.0"}), **SMALL)
+    assert json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))["versions"]["rival"] == "1.0"
+
+
+def test_the_library_that_a_game_needs_is_recorded(tmp_path):
+    run_benchmark(tmp_path, cases=["ebm-30"], methods=[MEAN], budgets=[2], seeds=1)
+    versions = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))["versions"]
+    assert versions["interpret-core"] == version_of("interpret-core")
 
 
 def test_more_seeds_cases_and_methods_go_on(finished, tmp_path):
