@@ -92,7 +92,7 @@ class BoostedTrees:
         """See `TogetherProxy`: trees of several outputs of few players are fitted at once."""
         (n_masks, n_players), n_outputs = data.masks.shape, data.values.shape[1]
         is_small = n_players <= SETTINGS.together_players and n_masks <= SETTINGS.together_masks
-        if n_outputs < 2 or not is_small or self.num_leaves < 2:
+        if n_outputs < 2 or not is_small or not 2 <= self.num_leaves <= SETTINGS.together_leaves:
             return self
         leaves = np.array([trees.num_leaves for trees in self._averaged_settings])
         return replace(self, many=ManyTrees.fitted(self, data.masks, data.values, data.folds(), leaves))

@@ -74,6 +74,7 @@ class Settings:
     judged_masks: int = 64  # in folds, from which trees are given up that add nothing to the rivals
     averaged_leaves: int = 4  # of a tree, from which they are averaged with trees of half: 10 to 30 % less error
     together_players: int = 10  # up to which trees of several outputs are fitted at once: at all masks
+    together_leaves: int = 128  # of a tree, at most: their numbers have eight bits
     together_masks: int = 256  # and up to which masks: of more, the terms of all outputs take much memory
     refitted_terms: int = 300  # of the trees, at most, that are fitted once more
     refitted_share: float = 0.5  # of the masks: at 120 of 60 players, 60 terms had half the errors of 200

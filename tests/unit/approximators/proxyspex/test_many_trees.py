@@ -106,3 +106,10 @@ def test_one_output_and_many_players_are_left_to_lightgbm(masks: Masks, rng: np.
     assert BoostedTrees().together(data_of(masks, network(masks, 1))).many is None
     many = rng.random((40, 11)) < 0.5
     assert BoostedTrees().together(data_of(many, network(many, 2))).many is None
+
+
+def test_trees_of_very_many_leaves_are_left_to_lightgbm() -> None:
+    masks = all_masks(8)
+    data = data_of(masks, network(masks, 2))
+    for leaves, is_together in ((128, True), (129, False)):
+        assert (BoostedTrees(n_trees=2, max_depth=10, num_leaves=leaves).together(data).many is not None) == is_together
