@@ -92,6 +92,12 @@ class Results:
         """Return evaluations needed as text."""
         return _text(self.needed.get((metric.label, reference, group)))
 
+    def beside(self, every: Mapping[tuple[str, str, str], Ratio | Needed], metric: Metric, reference: str) -> str:
+        """Return a number of all games as text; with their number, unless it is that of the best other."""
+        one, best = (every.get((metric.label, name, "")) for name in (reference, BEST_OTHER))
+        is_same = one is None or best is None or one.n_cases == best.n_cases
+        return _text(one) if is_same else f"{_text(one)}, {counted(one.n_cases, 'game')}"
+
 
 def _text(one: Ratio | Needed | None) -> str:
     """Return a ratio with its interval; bold if it is lost."""
@@ -204,12 +210,12 @@ def _headline(found: Results) -> str:
     for metric, thing in _THINGS.items():
         if one := found.ratios.get((metric.label, BEST_OTHER, "")):
             name = f"squared error of {thing} ({counted(one.n_cases, 'game')})"
-            lines.append([name, *(found.ratio(metric, reference) for reference in references)])
+            lines.append([name, *(found.beside(found.ratios, metric, reference) for reference in references)])
     qualities = {R2: "R² of predictions", **{metric: f"error of {_THINGS[metric]}" for metric in (SHAPLEY, PAIRS)}}
     for metric, thing in qualities.items():
         if two := found.needed.get((metric.label, BEST_OTHER, "")):
             name = f"evaluations needed for the same {thing} ({counted(two.n_cases, 'game')})"
-            lines.append([name, *(found.evaluations(metric, reference) for reference in references)])
+            lines.append([name, *(found.beside(found.needed, metric, reference) for reference in references)])
     return _table(header, lines) if lines else _NO_CELLS
 
 
@@ -362,10 +368,10 @@ def _precision(found: Results) -> str:
     for name in [*SIZES, "all"]:
         own, theirs = (some[(some["n_players"].map(size_of) == name) | (name == "all")] for some in (best, published))
         if len(own):
-            means = [_mean(own, "ours"), _mean(own, "theirs"), _mean(theirs, "theirs")]
-            lines.append([name, f"{own['case'].nunique()}", *means])
+            there = f"{_mean(theirs, 'theirs')} ({_mean(theirs, 'ours')})" if len(theirs) else _NONE
+            lines.append([name, f"{own['case'].nunique()}", _mean(own, "ours"), _mean(own, "theirs"), there])
     text = "Share of the ten largest interactions that are among the ten largest exact ones, mean over cells and games:"
-    header = ["players", "games", f"`{OURS}`", "the best other of each cell", "published ProxySPEX"]
+    header = ["players", "games", f"`{OURS}`", "the best other of each cell", f"published ProxySPEX (`{OURS}` there)"]
     return _paragraphs("### The ten strongest interactions", text, _table(header, lines))
 
 

@@ -80,6 +80,19 @@ def test_the_numbers_are_of_the_definitions():
     assert cells_of(full, f"**{OURS}**")[1] == "0.5"
 
 
+def test_means_over_other_games_than_those_of_the_line_say_so():
+    """The published ProxySPEX answers one game, at the least budget: ours is larger at the others."""
+    rows = [
+        replace(one, precision=0.2 if one.method == PUBLISHED else 1.0 - one.shapley_error)
+        for one in two_families()
+        if one.method != PUBLISHED or (one.case == "good" and one.budget == 100)
+    ]
+    short, full = page_of(rows)
+    published = cells_of(short, "squared error of Shapley values (2 games)")[2]
+    assert published.endswith(", 1 game")
+    assert cells_of(full, "17 to 64 players | 2 | 0.9")[-1] == "0.20 (0.97)"
+
+
 def test_losses_come_first():
     _, full = page_of(two_families())
     lost = full[full.index("### Where it loses") :]
