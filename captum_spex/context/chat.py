@@ -45,7 +45,8 @@ class ChatRendering(Rendering):
         removal: absent messages are left out, or say only the placeholder.
 
     Raises:
-        ArgumentError: for a chat without a message of the user, a result without a call, or less than two sources.
+        ArgumentError: for a chat without a message of the user, one that ends with its answer, a result without a call,
+            or less than two sources.
 
     Example:
         >>> import numpy as np
@@ -62,6 +63,7 @@ class ChatRendering(Rendering):
         asked = [place for place, message in enumerate(self._messages) if message["role"] == "user"]
         if not asked:
             raise ArgumentError("query", "None, and no message of the user", "a question")
+        _check_end(self._messages)
         sources, self._parts = _divided(self._messages, asked[-1])
         if len(sources) < 2:
             got = f"a chat with {len(sources)} message{'' if len(sources) == 1 else 's'} beside the query"
@@ -104,17 +106,28 @@ def _checked(argument: str, message: Mapping[str, Any]) -> dict[str, Any]:
     return dict(message)
 
 
+def _check_end(messages: Messages) -> None:
+    """Refuse a chat of which the answer is a part: it would be the best source of itself."""
+    if messages[-1]["role"] == "assistant":
+        calls = bool(messages[-1].get("tool_calls"))
+        got = f"a chat that ends with {'a call without its result' if calls else 'an answer'}"
+        hint = "Leave the call out." if calls else "Leave it out, or give it as `answer`."
+        raise ArgumentError(f"context[{len(messages) - 1}]", got, "a message that the model answers", hint)
+
+
 def _divided(messages: Messages, query: int) -> tuple[list[Source], list[_Part]]:
     """Return the sources of a chat, and who decides on every message and every call."""
     sources: list[Source] = []
     parts: list[_Part] = []
     of_call: dict[str, int] = {}
+    open_calls: dict[int, str] = {}  # without a result yet, and what they call
     for place, message in enumerate(messages):
         role, calls = message["role"], message.get("tool_calls") or []
         if role in _ALWAYS or place == query:
             parts.append(_Part(place, None))
         elif role == "tool":
-            player = _called(f"context[{place}]", message, of_call)
+            player = _called(f"context[{place}]", message, of_call, open_calls)
+            open_calls.pop(player, None)
             source = sources[player]
             sources[player] = Source(f"{source.text} -> {message['content']}", id=source.id, role="tool")
             parts.append(_Part(place, player))
@@ -122,6 +135,7 @@ def _divided(messages: Messages, query: int) -> tuple[list[Source], list[_Part]]
             for number, call in enumerate(calls):
                 name = str(call.get("id", f"{place}.{number}"))
                 of_call[name] = len(sources)
+                open_calls[len(sources)] = _function(call).get("name", "")
                 parts.append(_Part(place, len(sources), number))
                 sources.append(Source(_call_in_words(call), id=name, role=role))
         else:
@@ -130,19 +144,28 @@ def _divided(messages: Messages, query: int) -> tuple[list[Source], list[_Part]]
     return sources, parts
 
 
-def _called(argument: str, message: Mapping[str, Any], of_call: Mapping[str, int]) -> int:
-    """Return the source of the call of which a message is the result: the one of its id, or the last."""
-    name = message.get("tool_call_id")
-    if name is None and of_call:
-        return list(of_call.values())[-1]
-    if name not in of_call:
-        got = f"a result of the call {name!r}, which no message before it makes"
-        raise ArgumentError(argument, got, "the result of a tool call of a message before it")
-    return of_call[str(name)]
+def _called(
+    argument: str, message: Mapping[str, Any], of_call: Mapping[str, int], open_calls: Mapping[int, str]
+) -> int:
+    """Return the source of the call that a message answers: by its id, else the first open one of its name."""
+    identity, name = message.get("tool_call_id"), message.get("name", message.get("tool_name"))
+    if identity is not None and str(identity) in of_call:
+        return of_call[str(identity)]
+    if identity is None:
+        for player, called in open_calls.items():
+            if name is None or name == called:
+                return player
+    got = f"a result of the call {name if identity is None else identity!r}, which no message before it makes"
+    raise ArgumentError(argument, got, "the result of a tool call of a message before it")
+
+
+def _function(call: Mapping[str, Any]) -> Mapping[str, Any]:
+    function: Mapping[str, Any] = call.get("function") or call
+    return function
 
 
 def _call_in_words(call: Mapping[str, Any]) -> str:
-    function = call.get("function") or call
+    function = _function(call)
     given = function.get("arguments", "")
     return f"{function.get('name', 'tool')}({given if isinstance(given, str) else json.dumps(given)})"
 

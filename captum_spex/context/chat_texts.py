@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from captum_spex.context.rendering import Messages, Prompt, Rendering
+from captum_spex.context.rendering import Messages, Prompt, Rendering, complete
 from captum_spex.errors import ArgumentError
+from captum_spex.exports.result import clipped
 from captum_spex.games.text.prompts import checked_variables
 from captum_spex.masks import Masks, ends
+
+_OTHER = "another"
+_SAID = 60  # characters of a message in a warning
 
 
 class PromptTexts:
@@ -51,6 +56,7 @@ class PromptTexts:
         self._variables = checked_variables(tokenizer, variables)
         self._merges = False
         self._merges = not self._works() and self._works_merged()
+        self._warn_of_unseen()
 
     def __call__(self, masks: Masks) -> list[str]:
         """Return the text under every mask."""
@@ -85,6 +91,37 @@ class PromptTexts:
         expected = "a chat that the tokenizer's template takes, also without some of its messages"
         hint = 'Give `removal="replace"`, which keeps every message and replaces what it says.'
         raise ArgumentError("context", f'one of which it says: "{self._message}"', expected, hint)
+
+    def _warn_of_unseen(self) -> None:
+        """Warn of messages of which the template shows nothing: the model never reads what is called a source."""
+        prompt = complete(self._rendering)
+        if isinstance(prompt, str):
+            return
+        shown = self._text(prompt)
+        unseen = [
+            message
+            for place, message in enumerate(prompt)
+            if self._text([*prompt[:place], _otherwise(message), *prompt[place + 1 :]]) == shown
+        ]
+        if unseen:
+            said = clipped(repr(unseen[0].get("tool_calls") or unseen[0]["content"]), _SAID)
+            message = f"The tokenizer's chat template shows nothing of {len(unseen)} of {len(prompt)} messages"
+            warnings.warn(f"{message}, {said} of the role {unseen[0]['role']!r} first.", stacklevel=4)
+
+
+def _otherwise(message: dict[str, Any]) -> dict[str, Any]:
+    """Return a message that says something else, or calls something else."""
+    calls = message.get("tool_calls")
+    if not calls:
+        return {**message, "content": f"{message['content']} {_OTHER}"}
+    other = {"name": _OTHER}
+    return {
+        **message,
+        "tool_calls": [
+            {**call, "function": {**call["function"], **other}} if call.get("function") else {**call, **other}
+            for call in calls
+        ],
+    }
 
 
 def as_messages(prompt: Prompt, system: str | None) -> Messages:

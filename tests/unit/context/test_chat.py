@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 import pytest
 from context_cases import ANSWER, film_game, slow_log_probs, wide_model
@@ -87,6 +89,24 @@ def test_memories_are_sources_and_sent_in_the_system_message():
     assert without == [{"role": "system", "content": "Ann is 7.\n\n[...]"}, ASK]
 
 
+@pytest.mark.parametrize("called", [(None, None), ("look", "find")])
+def test_results_without_ids_belong_to_the_open_calls_in_order_or_by_name(called):
+    calls = {**CALLS, "tool_calls": [{"function": call["function"]} for call in CALLS["tool_calls"]]}
+    results = [
+        {"role": "tool", "content": text, **({} if name is None else {"name": name})}
+        for name, text in zip(called, ("1", "2"), strict=True)
+    ]
+    of_first, of_second = ("1", "2") if called[0] is None else ("2", "1")
+    texts = [source.text for source in ChatRendering([ASK, calls, *results], None, Removal()).sources]
+    assert texts == [f'find({{"what": "key"}}) -> {of_first}', f'look({{"where": "hall"}}) -> {of_second}']
+
+
+def test_numbers_may_be_ids_of_calls():
+    calls = {**CALLS, "tool_calls": [{**CALLS["tool_calls"][0], "id": 7}]}
+    chat = [HELLO, ASK, calls, {"role": "tool", "tool_call_id": 7, "content": "Red."}]
+    assert [source.text for source in ChatRendering(chat, None, Removal()).sources][1].endswith("-> Red.")
+
+
 @pytest.mark.parametrize(
     ("messages", "message"),
     [
@@ -98,6 +118,12 @@ def test_memories_are_sources_and_sent_in_the_system_message():
             r"`context\[2\]`: expected the result of a tool call .* got a result of the call 'a'",
         ),
         ([HELLO, {"role": "user", "content": [{"type": "image"}]}, ASK], r"`context\[1\]`: expected a message"),
+        (
+            [HELLO, ASK, HI],
+            r"`context\[2\]`: .* got a chat that ends with an answer. Leave it out, or give it as `answer`",
+        ),
+        ([HELLO, ASK, CALLS], r"got a chat that ends with a call without its result"),
+        ([HELLO, ASK, CALLS, *RESULTS, {"role": "tool", "content": "?"}], r"got a result of the call None"),
         ([HELLO, {"role": "assistant", "content": ""}, ASK], r"`context\[1\]`: .* got an empty message"),
     ],
 )
@@ -159,3 +185,11 @@ def test_a_template_that_refuses_even_that_is_refused():
 def test_messages_with_more_than_a_text_are_not_joined():
     assert merged([HELLO, CALLS, RESULTS[0], RESULTS[1], ASK]) == [HELLO, CALLS, RESULTS[0], RESULTS[1], ASK]
     assert as_messages("Hi.", "Be short.") == [SYSTEM, {"role": "user", "content": "Hi."}]
+
+
+def test_messages_that_a_template_does_not_show_are_warned_of():
+    tokenizer = copy(byte_tokenizer(chat=True))
+    tokenizer.chat_template = "{% for m in messages if m['role'] == 'user' %}{{ m['content'] }}\n{% endfor %}"
+    message = "shows nothing of 4 of 6 messages, 'Hi.' of the role 'assistant' first"
+    with pytest.warns(UserWarning, match=message):
+        PromptTexts(tokenizer, ChatRendering(CHAT[1:], None, Removal()), chat=True)
