@@ -102,7 +102,7 @@ class ContextGame:
             raise ArgumentError("answer", repr(answer), "a text, or None for a generated one")
         absent = Removal.checked(removal, placeholder)
         of_text: dict[str, Any] = {"split": split, "template": template, "numbered": numbered, "system": system}
-        server = _server_of(model, tokenizer=tokenizer, chat=chat, tokens_per_batch=tokens_per_batch)
+        server = _server_of(model, context, tokenizer=tokenizer, chat=chat, tokens_per_batch=tokens_per_batch)
         has_template = getattr(tokenizer, "chat_template", None) is not None if server is None else server.is_chat
         is_chat = is_chat_of(context) or has_template if chat is None else checks.flag("chat", chat)
         self._rendering = rendering_of(context, query, absent, is_chat=is_chat, **of_text)
@@ -190,7 +190,9 @@ def rendering_of(
     )
 
 
-def _server_of(model: Any, *, tokenizer: Any, chat: bool | None, tokens_per_batch: int | None) -> Server | None:
+def _server_of(
+    model: Any, context: Any, *, tokenizer: Any, chat: bool | None, tokens_per_batch: int | None
+) -> Server | None:
     """Return the server that is asked, if it is one."""
     if isinstance(model, str) and "://" not in model:
         expected = "a model of transformers, a `Server`, or the address of one"
@@ -200,6 +202,8 @@ def _server_of(model: Any, *, tokenizer: Any, chat: bool | None, tokens_per_batc
         raise ArgumentError("tokenizer", "one beside a server", "None: a server has its own")
     if server is not None and chat is not None:
         raise ArgumentError("chat", repr(chat), "None: the `endpoint` of `Server` says so")
+    if server is not None and is_chat_of(context) and not server.is_chat:
+        raise ArgumentError("endpoint", repr(server.endpoint), "'chat' for a context of chat messages")
     if server is not None and tokens_per_batch is not None:
         raise ArgumentError("tokens_per_batch", repr(tokens_per_batch), "None for a server")
     return server

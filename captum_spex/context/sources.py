@@ -131,6 +131,11 @@ def _document(argument: str, item: Any) -> Source:
     )
 
 
+def _alike(text: str) -> str:
+    """Return a text without what does not tell texts apart: line breaks, and the case of letters."""
+    return " ".join(text.split()).casefold()
+
+
 def warn_of_repetition(sources: Sequence[Source], query: str) -> None:
     """Warn of sources that occur twice, and of a source in which the query stands."""
     first: dict[tuple[str | None, str], int] = {}
@@ -143,10 +148,10 @@ def warn_of_repetition(sources: Sequence[Source], query: str) -> None:
         more = f" and {len(twice) - 3} more" if len(twice) > 3 else ""
         message = f"Sources that occur twice share their credit: {', '.join(twice[:3])}{more}."
         warnings.warn(message, stacklevel=4)
-    question = query.strip()
-    if len(question.split()) < _QUESTION:
+    question = _alike(query)
+    if len(question.split()) < _QUESTION and not question.endswith("?"):
         return
     for place, source in enumerate(sources):
-        if question in source.text:
+        if question in _alike(source.text):
             message = f"The query stands inside source {place + 1} ({clipped(source.name, _NAME)!r}) of the context."
             warnings.warn(f"{message} Left out there, it is still asked.", stacklevel=4)

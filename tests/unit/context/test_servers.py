@@ -194,6 +194,10 @@ def test_a_server_that_cannot_score_is_refused_after_two_requests(server):
         ({"answer": 7}, "`answer`: expected a text, or None for a generated one, got 7"),
         ({"context": []}, "an empty context"),
         ({"model": Server("http://127.0.0.1:9/v1", settings={"unit": "word"})}, "`settings`: expected settings that"),
+        (
+            {"model": Server("http://127.0.0.1:9/v1", endpoint="completions"), "context": LOG},
+            "`endpoint`: expected 'chat' for a context of chat messages, got 'completions'",
+        ),
         ({"model": Server("http://127.0.0.1:9/v1", endpoint="talk")}, "`endpoint`: expected 'chat', 'completions'"),
         ({"model": "gpt2"}, "`model`: expected a model of transformers, a `Server`, or the address of one, got 'gpt2'"),
         ({"model": Server("127.0.0.1:9"), "answer": ANSWER}, "`base_url`: expected an address such as"),

@@ -73,7 +73,9 @@ def test_sources_that_occur_twice_and_a_query_in_the_context_are_warned_of():
     with pytest.warns(UserWarning, match=r"occur twice share their credit: 1 and 3 \('The key is red.'\)\."):
         warn_of_repetition(sources, "Who?")
     with pytest.warns(UserWarning, match=r"The query stands inside source 3 .* of the context\. Left out there"):
-        warn_of_repetition(sources[1:], "who has the key?")
+        warn_of_repetition(sources[1:], "Who  has the key?")
+    with pytest.warns(UserWarning, match="The query stands inside source 3"):
+        warn_of_repetition(sources[1:], "The key?")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warn_of_repetition(sources[:2], "The key")  # a keyword, which sources hold anyway
