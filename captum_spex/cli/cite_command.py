@@ -152,7 +152,7 @@ def context_of(path: Path) -> Any:
     try:
         if kind == ".json":
             return json.loads(text)
-        return [json.loads(line) for line in text.splitlines() if line.strip()]
+        return [json.loads(line) for line in text.split("\n") if line.strip()]
     except json.JSONDecodeError as error:
         raise ArgumentError("context", f"{path} ({error})", "valid JSON") from error
 

@@ -21,7 +21,7 @@ def answer_spans(answer: str, spans: Spans) -> list[Span]:
     """Return the spans of an answer, in order.
 
     Raises:
-        ArgumentError: for spans that overlap, or reach beyond the answer.
+        ArgumentError: for spans that overlap, are not in order, or reach beyond the answer.
 
     Example:
         >>> answer_spans("It is red. Who knows?", "sentence")
@@ -33,7 +33,10 @@ def answer_spans(answer: str, spans: Spans) -> list[Span]:
     if not len(spans):
         raise ArgumentError("spans", "no spans", "at least one (start, end) of characters of the answer")
     with in_words({"unit": "spans"}):
-        return spans_of(answer, spans) or []
+        found = spans_of(answer, spans) or []
+    if found != [(int(start), int(end)) for start, end in spans]:
+        raise ArgumentError("spans", "spans that are not in order", f"them as they stand in the answer, {found}")
+    return found
 
 
 def check_spans(spans: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,16 +27,22 @@ def to_json(citations: Citations, path: str | Path | None) -> str:
         **{name: getattr(citations, name) for name in _TEXTS},
         "spans": [list(span) for span in citations.spans],
         "sources": [
-            {**{name: getattr(one, name) for name in _OF_SOURCES}, "metadata": dict(one.metadata)}
+            {**{name: getattr(one, name) for name in _OF_SOURCES}, "metadata": _plain(one.metadata)}
             for one in citations.context
         ],
         "documents": None if citations.documents is None else json.loads(to_json(citations.documents, None)),
         "interactions": [json.loads(result.to_json()) for result in citations.interactions],
     }
-    text = json.dumps(content, allow_nan=False, default=str)  # metadata may be anything
+    text = json.dumps(content, allow_nan=False)
     if path is not None:
         Path(path).write_text(text, encoding="utf-8")
     return text
+
+
+def _plain(metadata: Mapping[str, Any]) -> Any:
+    """Return metadata, which may be anything, as JSON knows it: what is no number is null, the rest is text."""
+    text = json.dumps({str(name): value for name, value in metadata.items()}, default=str)
+    return json.loads(text, parse_constant=lambda _: None)
 
 
 def from_json(source: str | Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 GROUPS_IN_WORDS = ("do more together", "can replace each other", "depend on each other")
 """What an interaction of two sources above 0 means, one below, and one of more sources."""
+_BREAK = re.compile(r"\s*\n\s*")
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~&])")
 
 
@@ -60,4 +61,4 @@ def escaped(text: str) -> str:
         >>> escaped("a *b*\n[1]")
         'a \\*b\\* \\[1\\]'
     """
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()) if "\n" in text else text)
+    return _SPECIAL.sub(r"\\\1", _BREAK.sub(" ", text))

@@ -93,9 +93,10 @@ class TextRendering(Rendering):
     ) -> None:
         super().__init__(sources, checked_query(query), removal)
         self._before, self._after = _around(template, query)
+        pairs = list(enumerate(sources))
         has_titles = any(source.title for source in sources)
         self._numbered = has_titles if numbered is None else checks.flag("numbered", numbered)
-        keys = [place if source.document is None else source.document for place, source in enumerate(sources)]
+        keys = [(one.document is None, place if one.document is None else one.document) for place, one in pairs]
         self._documents = [list(group) for _, group in groupby(range(len(sources)), key=keys.__getitem__)]
 
     def prompt(self, mask: Masks) -> str:

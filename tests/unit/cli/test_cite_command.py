@@ -45,8 +45,8 @@ def test_contexts_are_files_folders_documents_and_chats(notes, tmp_path):
         {"text": SOURCES[1], "title": "more/b.md"},
     ]
     lines = tmp_path / "documents.jsonl"
-    lines.write_text('{"text": "A."}\n\n{"text": "B.", "title": "T"}\n', encoding="utf-8")
-    assert context_of(lines) == [{"text": "A."}, {"text": "B.", "title": "T"}]
+    lines.write_text('{"text": "A.\u2028"}\n\n{"text": "B.", "title": "T"}\n', encoding="utf-8")
+    assert context_of(lines) == [{"text": "A.\u2028"}, {"text": "B.", "title": "T"}]
     chat = tmp_path / "chat.json"
     chat.write_text('[{"role": "user", "content": "Hi."}]', encoding="utf-8")
     assert context_of(chat) == [{"role": "user", "content": "Hi."}]

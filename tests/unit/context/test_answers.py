@@ -14,7 +14,7 @@ ANSWER = "It is red. So?"
 def test_spans_are_sentences_all_or_given():
     assert answer_spans(ANSWER, "sentence") == [(0, 10), (11, 14)]
     assert answer_spans(ANSWER, "answer") == [(0, 14)]
-    assert answer_spans(ANSWER, [(11, 14), (0, 2)]) == [(0, 2), (11, 14)]
+    assert answer_spans(ANSWER, [(0, 2), (11, 14)]) == [(0, 2), (11, 14)]
 
 
 def test_white_space_goes_with_the_token_after_it_and_what_is_in_no_span_with_none():
@@ -28,6 +28,7 @@ def test_white_space_goes_with_the_token_after_it_and_what_is_in_no_span_with_no
     [
         ([(0, 99)], r"`spans\[0\]`: expected pairs \(start, end\) of characters, 0 <= start < end <= 14"),
         ([(0, 5), (4, 6)], "`spans`: expected pairs .* overlap, got"),
+        ([(6, 8), (0, 5)], r"`spans`: expected them as they stand in the answer, \[\(0, 5\), \(6, 8\)\], got spans"),
         ([], "`spans`: expected at least one"),
         ("word", "`spans`: expected 'sentence', 'answer', got 'word'. Or a list"),
     ],

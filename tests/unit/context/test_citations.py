@@ -79,6 +79,22 @@ def test_markdown_has_numbers_behind_every_span_and_escapes_what_is_quoted(citat
     assert repr(citations) == "Citations(2 spans, 4 sources, 16 evaluations)"
 
 
+def test_paragraphs_of_an_answer_stay_apart_in_markdown(citations):
+    result = captum_spex.explain(lambda masks: 0.0 * masks[:, 0], 4, budget=16)
+    answer = "So.\n\nNo."
+    assert (
+        Citations(answer, "?", ((0, 3), (5, 8)), citations.context, (result, result))
+        .to_markdown()
+        .startswith("So. No.")
+    )
+
+
+def test_metadata_that_json_does_not_know_are_written_all_the_same(citations):
+    odd = Source("a", metadata={"price": float("nan"), (1, 2): {"when": np.float32(2.0)}})
+    again = Citations.from_json(replace(citations, context=(odd, *citations.context[1:])).to_json())
+    assert again.context[0].metadata == {"price": None, "(1, 2)": {"when": "2.0"}}
+
+
 def test_groups_of_three_are_said_to_depend_on_each_other():
     result = captum_spex.explain(lambda m: 1.0 * m[:, 0] * m[:, 1] * m[:, 2], 3, budget=8, max_order=3)
     three = Citations("So.", "What?", ((0, 3),), tuple(map(Source, "abc")), (result,))

@@ -9,7 +9,7 @@ import pytest
 from context_cases import FILMS
 from oracles import every_mask
 
-from captum_spex.context import as_sources
+from captum_spex.context import Source, as_sources
 from captum_spex.context.rendering import Removal, TextRendering, complete
 from captum_spex.errors import ArgumentError
 
@@ -64,6 +64,12 @@ def test_documents_with_titles_are_numbered_by_default_and_texts_are_not():
         "[1] Rome is old.\n\n[2] Germany\nBonn was the capital. Berlin is."
     )
     assert without.context(np.array([True, True])) == "A.\n\nB."
+
+
+def test_a_source_of_no_document_is_no_part_of_the_document_of_its_number():
+    sources = [Source("A."), Source("B.", document=0), Source("C.", document=0)]
+    rendering = TextRendering(sources, "Why?", Removal(), numbered=True)
+    assert rendering.context(np.ones(3, dtype=bool)) == "[1] A.\n\n[2] B.C."
 
 
 @pytest.mark.parametrize(
