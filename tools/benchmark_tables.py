@@ -55,6 +55,7 @@ class Results:
         self.rows, self.table, self.facts = rows, frame_of(rows), facts
         self.done = self.table[self.table["status"] == "done"]
         self.games = self.done.drop_duplicates("case")
+        self.ours = self.done[self.done["method"] == OURS]
         self.rivals = list(self.done.loc[self.done["package"] != PACKAGE, "method"].unique())
 
     @cached_property
@@ -84,29 +85,26 @@ class Results:
         )
         return {(one.metric, one.reference, one.group): one for one in found if one.n_cases}
 
-    def ratio(self, metric: Metric, reference: str = BEST_OTHER, group: str = "") -> str:
+    def ratio(self, metric: Metric, reference: str = BEST_OTHER, group: str = "", *, of: int | None = None) -> str:
         """Return a ratio of errors as text."""
-        return _text(self.ratios.get((metric.label, reference, group)))
+        return _text(self.ratios.get((metric.label, reference, group)), of)
 
-    def evaluations(self, metric: Metric, reference: str = BEST_OTHER, group: str = "") -> str:
+    def evaluations(
+        self, metric: Metric, reference: str = BEST_OTHER, group: str = "", *, of: int | None = None
+    ) -> str:
         """Return evaluations needed as text."""
-        return _text(self.needed.get((metric.label, reference, group)))
-
-    def beside(self, every: Mapping[tuple[str, str, str], Ratio | Needed], metric: Metric, reference: str) -> str:
-        """Return a number of all games as text; with their number, unless it is that of the best other."""
-        one, best = (every.get((metric.label, name, "")) for name in (reference, BEST_OTHER))
-        is_same = one is None or best is None or one.n_cases == best.n_cases
-        return _text(one) if is_same else f"{_text(one)}, {counted(one.n_cases, 'game')}"
+        return _text(self.needed.get((metric.label, reference, group)), of)
 
 
-def _text(one: Ratio | Needed | None) -> str:
-    """Return a ratio with its interval; bold if it is lost."""
+def _text(one: Ratio | Needed | None, n_games: int | None = None) -> str:
+    """Return a ratio with its interval, bold if it is lost; and of how many games, if these are fewer than a number."""
     if one is None or isnan(one.ratio):
         return _NONE
     mark = one.bound if isinstance(one, Needed) else ""
     spread = "" if isnan(one.low) else f" ({_number(one.low)} to {_number(one.high)})"
     number = f"{mark}{_number(one.ratio)}"
-    return f"{f'**{number}**' if one.ratio > 1 else number}{spread}"
+    games = f", {counted(one.n_cases, 'game')}" if one.n_cases < (n_games or 0) else ""
+    return f"{f'**{number}**' if one.ratio > 1 else number}{spread}{games}"
 
 
 def _number(value: float) -> str:
@@ -131,9 +129,11 @@ def summary(found: Results) -> str:
     """Return the README's paragraph and table."""
     if found.problem:
         return found.problem
+    counting = within(found.ours, MULTIPLES)
+    games = (found.ours if counting.empty else counting).drop_duplicates("case")
     text = (
         f"`{OURS}` beside {counted(len(found.rivals), 'other explainer')} at equal, counted numbers of evaluations, 1 "
-        f"to 20 for each player, on {counted(len(found.games), 'game')} of {_span(found.games['n_players'])} players "
+        f"to 20 for each player, on {counted(len(games), 'game')} of {_span(games['n_players'])} players "
         "([all results, losses first](docs/benchmark.md)):"
     )
     return _paragraphs(text, _headline(found))
@@ -158,12 +158,20 @@ def _about(found: Results) -> str:
         f"budgets from {multiples.min():.2g} to {multiples.max():.3g} evaluations for each player, "
         f"{counted(int(n_seeds.max()), 'seed')}: {len(done):,} runs."
     )
+    planned = found.facts.get("settings", {}).get("cases", {})
+    without = [name for name in planned if name not in set(found.ours["case"])]
+    lacking = f"`{OURS}` has no results in {len(without)} of {len(planned)} games: {', '.join(without)}."
     slow = f"Methods that are slow have fewer seeds: {', '.join(fewer)}." if fewer else ""
     made = (
         "This part of the page, its pictures and the README's table are made by `python tools/benchmark_page.py` from "
         "the file with every run, `docs/benchmark/results.csv.gz`."
     )
-    return _paragraphs(f"{text} {slow}".rstrip(), made, _command(found.facts), _machine(found.facts))
+    return _paragraphs(
+        " ".join(filter(None, (text, slow, lacking if without else ""))),
+        made,
+        _command(found.facts),
+        _machine(found.facts),
+    )
 
 
 def _hours(facts: Mapping[str, Any]) -> str:
@@ -210,12 +218,12 @@ def _headline(found: Results) -> str:
     for metric, thing in _THINGS.items():
         if one := found.ratios.get((metric.label, BEST_OTHER, "")):
             name = f"squared error of {thing} ({counted(one.n_cases, 'game')})"
-            lines.append([name, *(found.beside(found.ratios, metric, reference) for reference in references)])
+            lines.append([name, *(found.ratio(metric, reference, of=one.n_cases) for reference in references)])
     qualities = {R2: "R² of predictions", **{metric: f"error of {_THINGS[metric]}" for metric in (SHAPLEY, PAIRS)}}
     for metric, thing in qualities.items():
         if two := found.needed.get((metric.label, BEST_OTHER, "")):
             name = f"evaluations needed for the same {thing} ({counted(two.n_cases, 'game')})"
-            lines.append([name, *(found.beside(found.needed, metric, reference) for reference in references)])
+            lines.append([name, *(found.evaluations(metric, reference, of=two.n_cases) for reference in references)])
     return _table(header, lines) if lines else _NO_CELLS
 
 
@@ -312,9 +320,10 @@ def _by_group(found: Results) -> str:
 
     lines = []
     for group in sorted(groups, key=order):
-        errors = [found.ratio(metric, group=group) for metric in ERRORS]
-        needed = [found.evaluations(metric, group=group) for metric in (R2, SHAPLEY, PAIRS)]
-        lines.append([group, f"{n_games.get(group, 0)}", *errors, *needed])
+        count = n_games.get(group, 0)
+        errors = [found.ratio(metric, group=group, of=count) for metric in ERRORS]
+        needed = [found.evaluations(metric, group=group, of=count) for metric in (R2, SHAPLEY, PAIRS)]
+        lines.append([group, f"{count}", *errors, *needed])
     header = ["games", "number", *(f"error of {thing}" for thing in _THINGS.values())]
     header += ["evaluations for the same R²", "for the same error of Shapley values", "of pairs"]
     text = "Relative to the best other method of each cell; errors at equal evaluations, and evaluations needed:"

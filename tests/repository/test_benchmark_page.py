@@ -93,6 +93,18 @@ def test_means_over_other_games_than_those_of_the_line_say_so():
     assert cells_of(full, "17 to 64 players | 2 | 0.9")[-1] == "0.20 (0.97)"
 
 
+def test_games_without_a_result_of_ours_are_not_counted_but_named():
+    rows = [row for row in two_families() if (row.case, row.method) != ("bad", OURS)]
+    outside = [replace(one, case="wide", n_players=10_000) for one in rows]
+    short, full = page_of(
+        [*rows, *outside], {**FACTS, "settings": {"cases": dict.fromkeys(["good", "bad", "new"], 20)}}
+    )
+    assert "on 1 game of 20 players" in short
+    assert f"`{OURS}` has no results in 2 of 3 games: bad, new." in full
+    _, full = page_of([*two_families(), replace(rows[0], case="third", family="heads", shapley_error=nan)])
+    assert cells_of(full, "heads | 2")[:3] == ["heads", "2", "**2.00**, 1 game"]
+
+
 def test_losses_come_first():
     _, full = page_of(two_families())
     lost = full[full.index("### Where it loses") :]
@@ -131,7 +143,7 @@ def test_games_without_a_cell_are_named():
     rows = [replace(one, case="wide", n_players=10_000) for one in two_families() if one.case == "good"]
     _, full = page_of(rows + two_families())
     assert "All budgets of wide are outside of that range" in full
-    assert cells_of(full, "text | 2")[2] == "0.50"  # of one of its two games
+    assert cells_of(full, "text | 2")[2] == "0.50, 1 game"
     assert "No budget is from one to twenty evaluations for each player" in page_of(rows)[0]
 
 
