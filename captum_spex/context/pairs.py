@@ -57,7 +57,8 @@ def named_pairs(
 
     - redundant, "either would do": :math:`g_i, g_j > 0` and :math:`-I \ge \alpha \max(g_i, g_j)`: what one adds shrinks
       by a share where the other is present;
-    - complementary, "only together": :math:`I \ge \alpha\, g_{ij} > 0`: a share of what both add is nobody's alone.
+    - complementary, "only together": :math:`I \ge \alpha\, g_{ij} > 0`: a share of what both add is nobody's alone; where a
+      gain is below 0, it is not counted in :math:`I`: one that makes up for what the other takes does not need it.
 
     :math:`|I|` must exceed twice its standard error, and a twentieth of the largest value of a source or pair. Sources
     that add up, however large, have :math:`I = 0`.
@@ -133,7 +134,8 @@ def _kind_of(value: float, gains: Floats, share: float) -> Kind | None:
     first, second, both = gains
     if first > 0 and second > 0 and -value >= share * max(first, second):
         return "redundant"
-    return "complementary" if both > 0 and value >= share * both else None
+    nobodys = min(value, both - max(first, 0.0) - max(second, 0.0))
+    return "complementary" if both > 0 and nobodys >= share * both else None
 
 
 def _named(kind: Kind, names: Sequence[str], pair: Ints, value: tuple[float, float], gains: Floats) -> NamedPair:

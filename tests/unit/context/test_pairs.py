@@ -73,6 +73,13 @@ def test_a_source_that_holds_what_another_one_says_and_more_is_not_its_equal():
     assert [pair.kind for pair in named_pairs(result, share=0.2)] == ["redundant"]
 
 
+def test_a_source_that_makes_up_for_what_another_one_takes_does_not_need_it():
+    def distracting(masks):  # 0 says it, 1 distracts where 0 is absent
+        return 1.0 * masks[:, 0] - 0.5 * (masks[:, 1] & ~masks[:, 0])
+
+    assert named_pairs(captum_spex.explain(distracting, 3, budget=8)) == ()
+
+
 def test_noise_is_not_named():
     rng = np.random.default_rng(0)
 
