@@ -32,6 +32,7 @@ from captum_spex.exports.result import clipped
 from captum_spex.masks import Masks
 
 _IMPROBABLE = math.log(1e-4)  # of a token that the model would not say
+_CLOSE = 0.5  # the least similarity of an answer that the model would give
 _NAME = 60  # characters of an answer in a message
 
 
@@ -150,6 +151,11 @@ class ContextGame:
     def _warn_of_improbable_answer(self) -> None:
         """Warn of an answer that the model would not give after this context."""
         if isinstance(self._answers, SimilarSpans):
+            own = self._answers.own
+            if own is not None and own.min() < _CLOSE:
+                shown = repr(clipped(self.span_texts[int(own.argmin())], _NAME))
+                message = f"With all sources, the model's own answer is close to the part {shown} of the given one by"
+                warnings.warn(f"{message} {own.min():.2g} only.", stacklevel=3)
             return
         tokens, without = self._answers.token_values
         with_all, with_none, least = float(tokens.sum()), float(without.sum()), float(tokens.min())

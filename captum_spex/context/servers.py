@@ -172,7 +172,10 @@ class SimilarSpans(GeneratedAnswerGame):
     Attributes:
         parts: the spans of the answer.
         shown: the answer, without white space around it.
+        own: of an answer that is given: how close the model's own comes to each span, with all sources.
     """
+
+    own: Floats | None = None
 
     def __init__(
         self,
@@ -223,11 +226,16 @@ def answers_of(rendering: Rendering, server: Server, **settings: Any) -> ScoredS
     Raises:
         GameError: if the server cannot do the first, after at most two requests.
     """
+    masks = ends(len(rendering.sources))
     if server.value is not None:
-        return SimilarSpans(rendering, server, **settings)
+        similar = SimilarSpans(rendering, server, **settings)
+        if settings["answer"] is not None and isinstance(server.value, str):
+            values = similar(masks)
+            similar.remember(masks, values)
+            similar.own = values.reshape(2, -1)[0]
+        return similar
     try:
         game = ScoredSpans(rendering, server, **settings)
-        masks = ends(game.n_players)
         game.remember(masks, game(masks))
     except GameError as error:
         if error.argument != "log_probs":

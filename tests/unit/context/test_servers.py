@@ -112,6 +112,21 @@ def test_without_log_probabilities_generated_answers_are_compared_span_by_span()
     assert_allclose([found.sources(span)[0].score for span in (0, 1)], 1.0)
 
 
+def test_an_answer_unlike_that_of_the_server_is_warned_of_and_no_prompt_asked_twice():
+    n_asked = []
+
+    def counting(body):
+        n_asked.append(body)
+        return answering(body)
+
+    with serving(counting) as server:
+        text_server = Server(server.url, value="words", settings={"max_in_flight": 1})
+        given = "The key is red. Unrelated words entirely."
+        with pytest.warns(UserWarning, match=r"own answer is close to the part 'Unrelated words entirely\.' .* by 0"):
+            cite(text_server, SOURCES, QUESTION, answer=given, budget=8)
+    assert len(n_asked) == 8
+
+
 def test_stored_answers_are_scored_again_without_asking(tmp_path):
     path = str(tmp_path / "answers.jsonl")
     n_asked = []
