@@ -57,8 +57,8 @@ def named_pairs(
 
     - redundant, "either would do": :math:`g_i, g_j > 0` and :math:`-I \ge \alpha \max(g_i, g_j)`: what one adds shrinks
       by a share where the other is present;
-    - complementary, "only together": :math:`I \ge \alpha\, g_{ij} > 0`: a share of what both add is nobody's alone; where a
-      gain is below 0, it is not counted in :math:`I`: one that makes up for what the other takes does not need it.
+    - complementary, "only together": :math:`I \ge \alpha\, g_{ij} > 0`: a share of what both add is nobody's alone;
+      where a gain is below 0, it is not counted in :math:`I`: making up for what the other takes is not needing it.
 
     :math:`|I|` must exceed twice its standard error, and a twentieth of the largest value of a source or pair. Sources
     that add up, however large, have :math:`I = 0`.
