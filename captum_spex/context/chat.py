@@ -101,7 +101,7 @@ def _checked(argument: str, message: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(message.get("role"), str) or not (content is None or isinstance(content, str)):
         got = repr(content) if isinstance(message.get("role"), str) else repr(message.get("role"))
         raise ArgumentError(argument, got[:60], f"{_FORM}, whose content is a text")
-    if not content and not message.get("tool_calls"):
+    if not content and not message.get("tool_calls") and message["role"] != "tool":  # tools may have nothing to say
         raise ArgumentError(argument, "an empty message", f"{_FORM} that says something, or calls tools")
     return dict(message)
 
@@ -129,7 +129,7 @@ def _divided(messages: Messages, query: int) -> tuple[list[Source], list[_Part]]
             player = _called(f"context[{place}]", message, of_call, open_calls)
             open_calls.pop(player, None)
             source = sources[player]
-            sources[player] = Source(f"{source.text} -> {message['content']}", id=source.id, role="tool")
+            sources[player] = Source(f"{source.text} -> {_said(message)}", id=source.id, role="tool")
             parts.append(_Part(place, player))
         elif calls:
             for number, call in enumerate(calls):
@@ -137,7 +137,8 @@ def _divided(messages: Messages, query: int) -> tuple[list[Source], list[_Part]]
                 of_call[name] = len(sources)
                 open_calls[len(sources)] = _function(call).get("name", "")
                 parts.append(_Part(place, len(sources), number))
-                sources.append(Source(_call_in_words(call), id=name, role=role))
+                text = " ".join(filter(None, [message.get("content"), _call_in_words(call)]))  # said with all its calls
+                sources.append(Source(text, id=name, role=role))
         else:
             parts.append(_Part(place, len(sources)))
             sources.append(Source(message["content"], id=message.get("name"), role=role))

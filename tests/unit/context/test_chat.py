@@ -101,6 +101,17 @@ def test_results_without_ids_belong_to_the_open_calls_in_order_or_by_name(called
     assert texts == [f'find({{"what": "key"}}) -> {of_first}', f'look({{"where": "hall"}}) -> {of_second}']
 
 
+def test_what_is_said_with_a_call_is_part_of_its_source_and_a_result_may_be_empty():
+    calls = {**CALLS, "content": "Let me see."}
+    empty = {**RESULTS[1], "content": ""}
+    rendering = ChatRendering([ASK, calls, RESULTS[0], empty], None, Removal())
+    assert [source.text for source in rendering.sources] == [
+        'Let me see. find({"what": "key"}) -> Red.',
+        'Let me see. look({"where": "hall"}) -> ',
+    ]
+    assert rendering.prompt(np.ones(2, dtype=bool))[-1] == empty
+
+
 def test_numbers_may_be_ids_of_calls():
     calls = {**CALLS, "tool_calls": [{**CALLS["tool_calls"][0], "id": 7}]}
     chat = [HELLO, ASK, calls, {"role": "tool", "tool_call_id": 7, "content": "Red."}]
