@@ -123,7 +123,8 @@ class Results:
             known, given = before.get("versions", {}), facts["versions"]
             versions = {name: given.get(name) or known.get(name, "") for name in {**given, **known}}
             rows, is_complete = _read(self._path) if self._path.exists() and not restart else ([], True)
-            self.rows = [row for row in rows if row.status != "missing"]  # these packages may be installed now
+            # Packages may be installed now that were missing; games that could not be made, or read, may be now.
+            self.rows = [row for row in rows if row.status != "missing" and row.method]
             self.done = {row.key for row in self.rows}
             self.note = "" if is_complete else "The last line of results.csv is incomplete: that run is repeated."
             self.held_out: dict[str, int] = dict(before.get("held_out", {}))

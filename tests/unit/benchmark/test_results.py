@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 from sampled import examples
 
-from captum_spex.benchmark import read_results, run_benchmark
+from captum_spex.benchmark import Case, read_results, run_benchmark
 from captum_spex.benchmark.protocol import version_of
 from captum_spex.errors import ArgumentError
 
@@ -105,6 +105,20 @@ def test_the_version_of_a_library_that_is_gone_is_kept(finished, tmp_path):
     about = json.loads((finished[0] / "run.json").read_text(encoding="utf-8"))
     run_benchmark(copied(finished, tmp_path, versions=about["versions"] | {"rival": "1.0"}), **SMALL)
     assert json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))["versions"]["rival"] == "1.0"
+
+
+def test_a_game_that_could_not_be_made_is_tried_again(tmp_path):
+    calls = []
+
+    def game(masks):
+        calls.append(len(masks))
+        if len(calls) == 1:
+            raise OSError("no memory")
+        return 1.0 * masks[:, 0]
+
+    chosen = {"cases": [Case("mine", "own", 5, game)], "methods": [MEAN], "budgets": [20], "seeds": 1}
+    for status in ("failed", "done"):
+        assert [row.status for row in run_benchmark(tmp_path, **chosen)] == [status]
 
 
 def test_the_library_that_a_game_needs_is_recorded(tmp_path):
