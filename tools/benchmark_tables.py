@@ -366,7 +366,7 @@ def _alone(found: Results) -> str:
 
 
 def _precision(found: Results) -> str:
-    """Show the mean precision of the ten largest interactions, by class of games."""
+    """Show the mean precision of the ten largest pairs, by class of games."""
     curves = curves_of(found.table, PRECISION)
     cells = within(cells_of(curves), MULTIPLES).dropna(subset="ours")
     best = beside(cells, BEST_OTHER, curves.packages)
@@ -379,9 +379,11 @@ def _precision(found: Results) -> str:
         if len(own):
             there = f"{_mean(theirs, 'theirs')} ({_mean(theirs, 'ours')})" if len(theirs) else _NONE
             lines.append([name, f"{own['case'].nunique()}", _mean(own, "ours"), _mean(own, "theirs"), there])
-    text = "Share of the ten largest interactions that are among the ten largest exact ones, mean over cells and games:"
+    text = (
+        "Share of the ten largest exact pairs that are among the ten largest estimated ones, mean over cells and games:"
+    )
     header = ["players", "games", f"`{OURS}`", "the best other of each cell", f"published ProxySPEX (`{OURS}` there)"]
-    return _paragraphs("### The ten strongest interactions", text, _table(header, lines))
+    return _paragraphs("### The ten strongest pairs", text, _table(header, lines))
 
 
 def _mean(cells: pd.DataFrame, column: str) -> str:

@@ -58,7 +58,7 @@ PAIRS = Metric("order2_error", "error of pairs", _digits, 9.0, 0.0, 0.02)
 TRIPLES = Metric("order3_error", "error of triples", _digits, 9.0, 0.0, 0.02)
 """As `SHAPLEY`, for the interactions of three players."""
 PRECISION = Metric("precision", "precision", lambda values: values, 1.0, 0.0, 0.01)
-"""The quality is the share of the ten largest interactions; differences below 0.01 are ties."""
+"""The quality is the share of the ten largest pairs; differences below 0.01 are ties."""
 METRICS, ERRORS = (R2, SHAPLEY), (SHAPLEY, PAIRS, TRIPLES)
 
 

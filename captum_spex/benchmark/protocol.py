@@ -140,7 +140,7 @@ class Row:
         r2_sized: the same for masks of uniformly random size.
         shapley_error: ``sum((estimate - exact)**2) / sum(exact**2)`` of the Shapley values.
         order2_error, order3_error: the same of all pairs and triples, in the index that the method estimates.
-        precision: share of its ten largest pairs that are among the ten largest exact ones.
+        precision: share of the ten largest exact pairs that are among its ten largest ones.
         removal_area: area under the values, 1 for all players and 0 for none, as players are removed, those that it
             ranks highest first; small is good.
         own_seconds: wall-clock time outside of the game.
