@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import isnan
 from typing import Any, TypedDict, Unpack, cast
 
 import numpy as np
@@ -15,7 +17,13 @@ from captum_spex.checks import RandomState
 from captum_spex.context.answers import Spans
 from captum_spex.context.citations import Citations
 from captum_spex.context.context_game import ContextGame
-from captum_spex.context.hierarchy import GroupedGame, chosen_documents, documents_of, first_budget
+from captum_spex.context.hierarchy import (
+    GroupedGame,
+    chosen_documents,
+    documents_of,
+    first_budget,
+    warn_of_left_documents,
+)
 from captum_spex.context.rendering import RemovalName
 from captum_spex.context.sources import Source, Split
 from captum_spex.errors import ArgumentError, OrderError
@@ -120,7 +128,9 @@ def _in_two_rounds(game: ContextGame, budget: int | None, options: dict[str, Any
     whole = [replace(head, text=_joined(game, places)) for head, places in zip(heads, documents, strict=True)]
     first = _citations(game, whole, results, has_game=False)
     left = asked - first.n_evaluations
-    chosen = np.concatenate([documents[number] for number in chosen_documents(results, documents, left)])
+    looked_into = chosen_documents(results, documents, left)
+    warn_of_left_documents(results, names, looked_into)
+    chosen = np.concatenate([documents[number] for number in looked_into])
     if len(chosen) < 2:  # a document of one sentence, and nothing to compare it with
         return first
     inner = GroupedGame(game, list(chosen[:, None]), [game.names[place] for place in chosen])
@@ -146,5 +156,11 @@ def _explained(game: Any, budget: int, *, max_order: int, **options: Any) -> lis
 def _citations(
     game: ContextGame, sources: Sequence[Source], results: Sequence[Interactions], *, has_game: bool = True
 ) -> Citations:
+    if any(one.std_errors is None and isnan(one.faithfulness) for one in results):
+        n_asked = results[0].n_evaluations
+        message = (
+            f"Of {len(sources)} sources and {n_asked} prompts, nothing says how sure the scores are: raise `budget`."
+        )
+        warnings.warn(message, stacklevel=3)
     own = (game.answer, game.query, game.spans, tuple(sources), tuple(results), game.value_name)
     return Citations(*own, game if has_game else None)

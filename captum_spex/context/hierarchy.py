@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,11 +14,14 @@ from captum_spex.context.context_game import ContextGame
 from captum_spex.context.sources import Source
 from captum_spex.errors import ArgumentError, BudgetError
 from captum_spex.evaluation.fingerprint import digest
+from captum_spex.exports.result import clipped
 from captum_spex.interactions import Interactions
 from captum_spex.masks import Masks
 
 _SHARE = 0.1  # of the largest influence on a span, below which a document is not looked into
+_MUCH = 0.5  # of it, above which one that is not looked into is warned of
 _PER_SENTENCE = 2  # evaluations that the second round has for every sentence, at least
+_NAME = 40  # characters of a name in a warning
 _LEAST = 8  # evaluations of a round
 
 
@@ -135,3 +139,13 @@ def chosen_documents(results: Sequence[Interactions], documents: Sequence[NDArra
             break
         chosen.append(number)
     return sorted(chosen)
+
+
+def warn_of_left_documents(results: Sequence[Interactions], names: Sequence[str], chosen: Sequence[int]) -> None:
+    """Warn of documents that matter much and are not looked into: what they say as well counts for no sentence."""
+    left = [number for number in np.flatnonzero(influence(results) >= _MUCH).tolist() if number not in chosen]
+    if left:
+        shown = ", ".join(repr(clipped(names[number], _NAME)) for number in left[:3])
+        more = f" and {len(left) - 3} more" if len(left) > 3 else ""
+        message = f"The budget does not allow to look into {shown}{more}, which matter, and stay present: what they say"
+        warnings.warn(f"{message} too is no merit of other sentences. Raise `budget`.", stacklevel=4)

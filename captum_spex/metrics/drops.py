@@ -69,6 +69,8 @@ def log_prob_drop(
         Cohen-Wang et al., "ContextCite: Attributing Model Generation to Context", NeurIPS 2024, section 4.2.
     """
     n = n_players_of(n_players, ranked, game)
+    if not isinstance(k, Iterable):
+        raise ArgumentError("k", repr(k), "numbers of players, such as [1, 3, 5]")
     sizes = [checks.integer("k", size, 1, n) for size in k]
     sets = _removed(ranked, sizes, n)
     values, n_evaluations, single = evaluated(game, masks_without([(), *sets], n))

@@ -80,3 +80,8 @@ class Unasked(torch.nn.Module):
 def test_arguments_are_checked_before_the_model_is_asked(settings, error, message):
     with pytest.raises(error, match=message):
         cite(Unasked().eval(), REDUNDANT, "amber", tokenizer=byte_tokenizer(), **settings)
+
+
+def test_scores_of_which_nothing_is_known_are_warned_of():
+    with pytest.warns(UserWarning, match="Of 5 sources and 3 prompts, nothing says how sure the scores are"):
+        cited(REDUNDANT, "amber", budget=3)

@@ -13,7 +13,13 @@ from server_shapes import serving
 import captum_spex
 from captum_spex.approximators import ProxySpex
 from captum_spex.context import Citations, Server, Source, cite
-from captum_spex.context.hierarchy import GroupedGame, chosen_documents, documents_of, first_budget
+from captum_spex.context.hierarchy import (
+    GroupedGame,
+    chosen_documents,
+    documents_of,
+    first_budget,
+    warn_of_left_documents,
+)
 from captum_spex.errors import ArgumentError, BudgetError
 
 N_DOCUMENTS, N_SENTENCES = 30, 6
@@ -74,6 +80,9 @@ def test_documents_that_matter_are_chosen_as_the_budget_allows():
     assert chosen_documents([result], places, budget=100) == [0, 1, 3]
     assert chosen_documents([result], places, budget=16) == [0, 3]
     assert chosen_documents([result], places, budget=2) == [0]
+    warn_of_left_documents([result], list("abcde"), [0, 3])
+    with pytest.warns(UserWarning, match="does not allow to look into 'd', which matter, and stay present"):
+        warn_of_left_documents([result], list("abcde"), [0])
 
 
 def test_planted_sentences_of_two_documents_are_found_together():

@@ -74,6 +74,7 @@ def test_several_outputs_and_evaluations_once():
     ("arguments", "message"),
     [
         ({"k": [0]}, "`k`: expected an integer from 1 to 3, got 0."),
+        ({"k": 3}, "`k`: expected numbers of players, such as [1, 3, 5], got 3."),
         ({"k": [4]}, "`k`: expected an integer from 1 to 3, got 4."),
         ({"n_players": 4}, "`explained`: expected 4 players, as in `n_players`, got 3 players."),
     ],
