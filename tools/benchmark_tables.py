@@ -361,7 +361,10 @@ def _alone(found: Results) -> str:
     header = ["method", "games with its Shapley values", "cells where it is the best other"]
     header += [f"error of {thing}" for thing in _THINGS.values()]
     header += ["evaluations for its R²", "for its error of Shapley values", "of pairs"]
-    text = f"`{OURS}` relative to one method, in the cells that it answers; the closest by Shapley values first:"
+    text = (
+        f"`{OURS}` relative to one method, in its games and from its first answer on; a method that answers no larger "
+        "budgets is there with its last answer, of fewer evaluations. The closest by Shapley values first:"
+    )
     return _paragraphs("### Relative to each method", text, _table(header, lines))
 
 
