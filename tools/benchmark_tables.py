@@ -233,10 +233,11 @@ def _meaning(found: Results) -> str:
         "Below 1, ours is better; in brackets the 95 % bootstrap interval over games; bold: lost. Errors are squared, "
         "relative to the squared size of the exact values; the root of a ratio is that of the errors themselves. A "
         "*cell* is a budget of a game, from one to twenty evaluations for each player; in each, the best other is the "
-        "best method of another package after as many evaluations, interpolated on its curve, or after fewer (5 % more "
-        "are allowed for); a method without an answer keeps that of its last budget, ours too. Ratios are geometric "
-        "means over games of those over their cells. An error below 10⁻⁹ is exact, and counts as 10⁻⁹; a cell counts "
-        "at most as 100 and at least as 1/100, so that exact answers do not decide the mean."
+        "best method of another package after as many evaluations, interpolated on its curve, or after fewer (5 % "
+        "more are allowed for); a method without an answer keeps that of its last budget, ours too, but one method "
+        "alone is not compared beyond its last answer. Ratios are geometric means over games of those over their "
+        "cells. An error below 10⁻⁹ is exact, and counts as 10⁻⁹; a cell counts at most as 100 and at least as 1/100, "
+        "so that exact answers do not decide the mean."
     )
     few = sorted(set(found.games["case"]) - set(within(found.done, MULTIPLES)["case"]))
     smaller = (
@@ -361,10 +362,7 @@ def _alone(found: Results) -> str:
     header = ["method", "games with its Shapley values", "cells where it is the best other"]
     header += [f"error of {thing}" for thing in _THINGS.values()]
     header += ["evaluations for its R²", "for its error of Shapley values", "of pairs"]
-    text = (
-        f"`{OURS}` relative to one method, in its games and from its first answer on; a method that answers no larger "
-        "budgets is there with its last answer, of fewer evaluations. The closest by Shapley values first:"
-    )
+    text = f"`{OURS}` relative to one method, in the cells that it answers; the closest by Shapley values first:"
     return _paragraphs("### Relative to each method", text, _table(header, lines))
 
 

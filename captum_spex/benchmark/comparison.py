@@ -137,13 +137,14 @@ def cells_of(curves: Curves) -> pd.DataFrame:
     Returns:
         A line for each cell: case, family, n_players, budget, evaluations, ours, kept (ours, or where it has no answer
         that of its last budget, as for rivals), noise (twice the standard error of the difference over seeds), rival,
-        theirs, difference (ours - theirs; NaN if ours has no answer).
+        theirs, difference (ours - theirs; NaN if ours has no answer), answered (whether the rival has an answer at
+        this budget or a larger one; else it stands there with its last, of fewer evaluations).
     """
     return pd.DataFrame([line for case in curves.cases for line in _lines(curves, case)], columns=_COLUMNS)
 
 
 _COLUMNS = ["case", "family", "n_players", "budget", "evaluations", "ours", "kept", "noise", "rival", "theirs",
-            "difference"]  # fmt: skip
+            "difference", "answered"]  # fmt: skip
 
 
 def _lines(curves: Curves, case: str) -> Iterator[tuple[Any, ...]]:
@@ -157,10 +158,11 @@ def _lines(curves: Curves, case: str) -> Iterator[tuple[Any, ...]]:
     kept = np.where(np.isnan(ours), _interpolated(points[OURS].known, evaluations)[0], ours)
     for name, curve in rivals.items():
         quality, noise = _interpolated(curve.known, evaluations)
+        last = curve.known.budgets.max(initial=0.0)
         differences, noises = ours - quality, _STANDARD_ERRORS * np.hypot(error, noise)
         for place in np.flatnonzero(np.isfinite(quality)).tolist():
             own = (float(values[place]) for values in (evaluations, ours, kept, noises))
-            theirs = name, float(quality[place]), float(differences[place])
+            theirs = name, float(quality[place]), float(differences[place]), bool(budgets[place] <= last)
             yield (case, *curves.cases[case], int(budgets[place]), *own, *theirs)
 
 

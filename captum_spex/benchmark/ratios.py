@@ -60,8 +60,9 @@ def error_ratios(
 
         ratio = exp(mean over cases (mean over cells (log(clip(ours / theirs, 1 / 100, 100))))).
 
-    Where ours has no answer, it keeps that of its last budget, as a rival does; before its first, there is no cell. The
-    interval is that of a bootstrap over cases.
+    Where ours has no answer, it keeps that of its last budget, as a rival does; before its first, there is no cell. One
+    method alone is not compared beyond its last answer, which is of fewer evaluations. The interval is that of a
+    bootstrap over cases.
 
     Args:
         rows: the results.
@@ -86,7 +87,7 @@ def error_ratios(
         cells = within(cells_of(curves), multiples)
         for reference in [BEST_OTHER, *cells["rival"].unique()] if references is None else references:
             chosen = beside(cells, reference, curves.packages)
-            groups = groups_of(chosen) if reference == BEST_OTHER else [("", chosen)]
+            groups = groups_of(chosen) if reference == BEST_OTHER else [("", chosen[chosen["answered"]])]
             found += [_ratio(own, metric, reference, group) for group, own in groups if len(own)]
     return found
 

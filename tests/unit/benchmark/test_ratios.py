@@ -130,3 +130,12 @@ def test_larger_errors_scale_the_ratio(seed, factor):
     shuffled = [scaled[place] for place in rng.permutation(len(scaled))]
     assert_allclose(ratio(shuffled).ratio, ratio(scaled).ratio)
     assert_allclose([ratio(shuffled).low, ratio(shuffled).high], [ratio(scaled).low, ratio(scaled).high])
+
+
+def test_one_method_is_not_compared_beyond_its_last_answer():
+    """Else its error of few evaluations would stand beside ours of many; the best other has one more candidate."""
+    rows = errors(OURS, [0.1, 0.01, 0.001, 1e-4]) + errors("rival", [0.1])
+    rows += [row("rival", budget=budget, status="refused", n_evaluations=nan) for budget in BUDGETS[1:]]
+    alone, best = (ratio(rows, reference) for reference in ("rival", BEST_OTHER))
+    assert (alone.n_cells, best.n_cells) == (1, 4)
+    assert_allclose(alone.ratio, 1.0)
