@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import isnan
 from typing import Any, Literal
 
 from captum_spex import checks
@@ -125,10 +126,16 @@ def _document(argument: str, item: Any) -> Source:
     title, name = (item.get(what, own.get(what)) for what in ("title", "id"))
     return Source(
         item[key],
-        title=None if title is None else str(title),
-        id=None if name is None else str(name),
+        title=_known(title),
+        id=_known(name),
         metadata={**own, **others},
     )
+
+
+def _known(value: Any) -> str | None:
+    """Return a value as text; ``None`` for none, and for the NaN that tables have in its place."""
+    is_missing = value is None or (isinstance(value, float) and isnan(value))
+    return None if is_missing else str(value)
 
 
 def _alike(text: str) -> str:

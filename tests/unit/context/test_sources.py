@@ -25,6 +25,11 @@ def test_a_text_is_split_into_sentences_or_paragraphs():
     assert {one.document for one in as_sources(TEXT)} == {0}
 
 
+def test_titles_that_a_table_does_not_know_are_none():
+    rows = [{"text": "A.", "title": float("nan"), "id": 7}, {"text": "B.", "title": "T", "id": float("nan")}]
+    assert [(one.title, one.id) for one in as_sources(rows)] == [(None, "7"), ("T", None)]
+
+
 @pytest.mark.parametrize("split", ["sentence", "paragraph"])
 def test_no_character_but_white_space_is_lost(split):
     text = f'  {TEXT}\n \n\nMr. Five (a "six")? No.\n'
