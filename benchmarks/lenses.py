@@ -103,7 +103,8 @@ def table(found: Sequence[Found], ours: Mapping[str, str]) -> Iterator[str]:
     for method in methods:
         own = [one for one in found if one.method == method]
         cells = [mean_and_error([one.figures[name] for one in own]) for name in names]
-        yield f"  {method:<30}{own[0].cost:<34}" + "".join(f"{cell:>25}" for cell in cells)
+        name = method if len(own) == len(games) else f"{method}, {len(own)} only"
+        yield f"  {name:<30}{own[0].cost:<34}" + "".join(f"{cell:>25}" for cell in cells)
     yield f"  {'ours minus the rival (ahead)':<64}" + "".join(f"{ours[name]:>25}" for name in names)
     for method in (method for method in methods if not method.startswith(OURS) or method == PUBLISHED):
         cells = []
