@@ -14,6 +14,7 @@ from captum_spex.context.context_game import ContextGame
 from captum_spex.context.sources import Source
 from captum_spex.errors import ArgumentError, BudgetError
 from captum_spex.evaluation.fingerprint import digest
+from captum_spex.evaluation.game_adapter import GameAdapter
 from captum_spex.exports.result import clipped
 from captum_spex.interactions import Interactions
 from captum_spex.masks import Masks
@@ -51,9 +52,10 @@ class GroupedGame:
         self.keeps_budget = True
         hooks = ("batch_argument", "rounding", "noisy")
         vars(self).update({hook: getattr(game, hook) for hook in hooks if hasattr(game, hook)})
-        if hasattr(game, "plan_batches"):
+        adapter = GameAdapter.of(game)
+        if adapter.plan_batches is not None:
             self.plan_batches = self._plan_batches
-        if hasattr(game, "answer_each"):
+        if adapter.answer_each is not None:
             self.answer_each = self._answer_each
 
     def sources(self, masks: Masks) -> Masks:

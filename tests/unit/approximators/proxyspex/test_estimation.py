@@ -239,7 +239,7 @@ class Together:
         return [FittedProxy("known", parts, data.values, data.values)]
 
 
-@pytest.mark.parametrize("n_outputs", [2, 9])
+@pytest.mark.parametrize("n_outputs", [3, 9])
 def test_outputs_are_asked_for_by_their_numbers_among_those_fitted_together(n_outputs: int) -> None:
     together, game = Together(), many_outputs(8, n_outputs)
     chosen = ProxySpex(proxy=(GaussianProcess(terms=False, links=False), together))
