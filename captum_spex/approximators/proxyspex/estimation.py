@@ -191,7 +191,7 @@ class Estimator:
 
     def _together(self, evaluations: Evaluations, columns: list[int]) -> Estimator:
         """Return what has fitted some outputs at once, as far as its proxies can."""
-        if len(evaluations.values.T) < SETTINGS.together_outputs:
+        if len(columns) < 2 or evaluations.values.shape[1] < SETTINGS.together_outputs:
             return self
         data, _ = evaluations.of_outputs(columns).standardised(np.random.default_rng(self.seed), self.device)
         proxies = [

@@ -248,6 +248,15 @@ def test_outputs_are_asked_for_by_their_numbers_among_those_fitted_together(n_ou
     assert sum(values.shape[1] for values in together.shown) == n_outputs + 1
 
 
+@pytest.mark.parametrize("varying", [0, 1])
+def test_outputs_of_which_hardly_any_varies(varying: int) -> None:
+    def game(masks: np.ndarray) -> np.ndarray:
+        return np.arange(5.0) + np.outer(masks[:, 0], np.arange(5) < varying)
+
+    found = captum_spex.explain(game, 8, budget=50, random_state=0)
+    assert [round(one[(0,)], 6) if (0,) in one else 0.0 for one in found] == [float(varying), 0.0, 0.0, 0.0, 0.0]
+
+
 def test_what_is_of_no_use_to_the_first_outputs_is_not_fitted_to_the_others() -> None:
     rival = Recording()  # of a sum, which trees cannot tell
     slopes = np.random.default_rng(0).normal(size=(12, 9))
