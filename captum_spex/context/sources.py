@@ -121,6 +121,8 @@ def _document(argument: str, item: Any) -> Source:
     if key is None:
         got = f"a document with {', '.join(map(repr, item)) or 'nothing'}"
         raise ArgumentError(argument, got, f"one with a text as {', '.join(map(repr, _TEXTS))}")
+    if key == "content" and isinstance(item.get("role"), str):
+        raise ArgumentError(argument, "a message of a chat beside texts", "messages only, or texts and documents only")
     own = dict(item.get("metadata") or {})
     others = {name: value for name, value in item.items() if name not in (key, "title", "id", "metadata")}
     title, name = (item.get(what, own.get(what)) for what in ("title", "id"))

@@ -73,6 +73,13 @@ def test_what_is_no_context_is_refused(context, split, message):
         as_sources(context, split)
 
 
+def test_messages_beside_texts_are_refused():
+    message = {"role": "user", "content": "Who has it?"}
+    with pytest.raises(ArgumentError, match=r"`context\[0\]`: expected messages only, or texts and documents only"):
+        as_sources([message, {"text": "Ann has the key."}, "Otto has none."])
+    assert [one.metadata for one in as_sources([{"text": "a", "role": "x"}, "b"])] == [{"role": "x"}, {}]
+
+
 def test_sources_that_occur_twice_and_a_query_in_the_context_are_warned_of():
     sources = as_sources(["The key is red.", "Blue.", "The  key is red.", "So: who has the key?"])
     with pytest.warns(UserWarning, match=r"occur twice share their credit: 1 and 3 \('The key is red.'\)\."):
