@@ -83,8 +83,12 @@ def read_about(folder: Path) -> dict[str, Any]:
 
 def write_results(folder: Path, rows: Iterable[Row], about: Mapping[str, Any]) -> None:
     """Write ``results.csv`` and ``run.json``."""
-    _write(folder / "run.json", json.dumps(about, indent=1, ensure_ascii=False) + "\n")
+    _write_about(folder, about)
     _write(folder / "results.csv", ",".join(_COLUMNS) + "\n" + "".join(map(_line, rows)))
+
+
+def _write_about(folder: Path, about: Mapping[str, Any]) -> None:
+    _write(folder / "run.json", json.dumps(about, indent=1, ensure_ascii=False) + "\n")
 
 
 def header_of(about: Mapping[str, Any]) -> dict[str, str]:
@@ -171,15 +175,12 @@ class Results:
     def hold_out(self, case: str, n_masks: int) -> None:
         """Record how many masks were held out for a case."""
         self.held_out[case] = n_masks
-        self._write_about()
+        _write_about(self.folder, self.about)
 
     def finish(self) -> None:
         """Record that all runs are done."""
         self.about |= {"finished": _now(), "n_rows": len(self.rows)}
-        self._write_about()
-
-    def _write_about(self) -> None:
-        _write(self.folder / "run.json", json.dumps(self.about, indent=1, ensure_ascii=False) + "\n")
+        _write_about(self.folder, self.about)
 
 
 def _check(folder: Path, before: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
