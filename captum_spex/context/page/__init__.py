@@ -26,11 +26,10 @@ def to_html(citations: Citations, path: str | os.PathLike[str] | None, title: st
     """Return the page, and write it to a path if there is one; see `captum_spex.context.Citations.to_html`."""
     if path is not None:
         check_writable("path", path)
-    parts = (part(f"citations.{kind}", _HERE) for kind in ("html", "css", "js"))
-    frame, style, script = parts
+    body, style, script = (part(f"citations.{kind}", _HERE) for kind in ("html", "css", "js"))
     facts = "".join(f"<li>{as_html(fact)}</li>" for fact in _facts(citations))
     style = part("page.css") + style
-    return written(assembled(frame, style, script, title=title, facts=facts, data=_data(citations, top)), path)
+    return written(assembled(body, style, script, title=title, facts=facts, data=_data(citations, top)), path)
 
 
 def fragment(citations: Citations) -> str:

@@ -24,8 +24,9 @@ def document(content: Content, title: str | None) -> str:
     return assembled(*parts, title=shown, facts=_facts(content), data=content.data)
 
 
-def assembled(frame: str, style: str, script: str, *, title: str, facts: str, data: Any) -> str:
-    """Return a frame with its parts put in; the title and the data are texts of anybody, the facts are HTML."""
+def assembled(body: str, style: str, script: str, *, title: str, facts: str, data: Any) -> str:
+    """Return a page with its parts put in; the title and the data are texts of anybody, the facts are HTML."""
+    frame = part("frame.html").replace("{{body}}\n", body)  # of this package, as the body is
     fill = {
         "title": as_html(title),
         "facts": facts,
